@@ -1,0 +1,146 @@
+"""Which array library and which device, and how arrays move between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat
+import numpy as np
+from array_api_compat import (
+    device,
+    is_array_api_obj,
+    is_cupy_array,
+    is_cupy_namespace,
+    is_numpy_namespace,
+    is_torch_array,
+)
+
+BACKENDS = ("auto", "numpy", "cupy")
+
+
+def array_namespace(*arrays: Any) -> Any:
+    """Array-API namespace shared by the arrays; NumPy where none of them has one.
+
+    Raises
+    ------
+    ValueError
+        If the arrays come from different array libraries.
+    """
+    found = [array for array in arrays if is_array_api_obj(array)]
+    if not found:
+        return array_api_compat.array_namespace(np.empty(0))
+    try:
+        return array_api_compat.array_namespace(*found)
+    except TypeError as error:
+        names = sorted({type(array).__module__.split(".")[0] for array in found})
+        raise ValueError(
+            f"The arrays come from different libraries ({', '.join(names)}); all must use the same "
+            "namespace: convert them first, or move the operator with `to_device`."
+        ) from error
+
+
+def compute_namespace(backend: str, X: Any) -> tuple[Any, Any]:
+    """Namespace and device that `backend` stands for, given the input `X`.
+
+    Parameters
+    ----------
+    backend : {"auto", "numpy", "cupy"}
+        `"auto"` is where `X` lives.
+    X : array
+        The input, an array of any supported library.
+
+    Returns
+    -------
+    xp : module
+        Array-API namespace.
+    device : object
+        Device to create arrays on.
+
+    Raises
+    ------
+    ValueError
+        If `backend` is none of the three names.
+    ImportError
+        If CuPy is asked for and not installed.
+    RuntimeError
+        If CuPy is installed and finds no CUDA device.
+    """
+    if not isinstance(backend, str) or backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {BACKENDS}, got {backend!r}.")
+    if backend == "auto":
+        return array_namespace(X), device(X)
+    if backend == "numpy":
+        host = np.empty(0)
+        return array_api_compat.array_namespace(host), device(host)
+    xp = import_cupy()
+    return xp, device(X) if is_cupy_array(X) else device(xp.empty(0))
+
+
+def import_cupy() -> Any:
+    """CuPy's array-API namespace, or the reason why there is none."""
+    try:
+        import array_api_compat.cupy as xp
+        import cupy
+    except ImportError as error:
+        raise ImportError(
+            "backend='cupy' needs CuPy, which is not installed: `pip install skfact[cuda12]` "
+            "(or `skfact[cuda13]`, to match your CUDA driver)."
+        ) from error
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise RuntimeError(
+            f"backend='cupy' needs a CUDA device, and CuPy finds none ({error}). "
+            "Use backend='auto' or 'numpy' on this machine."
+        ) from error
+    if count == 0:
+        raise RuntimeError(
+            "backend='cupy' needs a CUDA device, and CuPy finds none. "
+            "Use backend='auto' or 'numpy' on this machine."
+        )
+    return xp
+
+
+def to_numpy(array: Any) -> np.ndarray:
+    """Copy an array of any library to the host, as NumPy; NumPy arrays come back as they are."""
+    if isinstance(array, np.ndarray):
+        return array
+    if is_cupy_array(array):
+        return array.get()
+    if is_torch_array(array):
+        return array.detach().cpu().numpy()
+    if hasattr(array, "to_device"):
+        # array_api_strict converts only from its host device, an object that it calls CPU_DEVICE
+        xp = array_api_compat.array_namespace(array)
+        return np.asarray(array.to_device(xp.Device("CPU_DEVICE")))
+    return np.asarray(array)
+
+
+def move(array: Any, xp: Any, target_device: Any) -> Any:
+    """The array in namespace `xp` on `target_device`; the array itself if it is there already."""
+    if is_array_api_obj(array) and array_api_compat.array_namespace(array) is xp:
+        return (
+            array
+            if device(array) == target_device
+            else array_api_compat.to_device(array, target_device)
+        )
+    return xp.asarray(to_numpy(array), device=None if is_cupy_namespace(xp) else target_device)
+
+
+def move_like(array: Any, like: Any) -> Any:
+    """The array in the namespace and on the device of `like`."""
+    return move(array, array_namespace(like), device(like))
+
+
+__all__ = [
+    "BACKENDS",
+    "array_namespace",
+    "compute_namespace",
+    "device",
+    "import_cupy",
+    "is_cupy_namespace",
+    "is_numpy_namespace",
+    "move",
+    "move_like",
+    "to_numpy",
+]
