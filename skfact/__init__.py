@@ -1,0 +1,36 @@
+"""Linear maps as products of sparse factors, as scikit-learn estimators and fast operators."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skfact import butterfly, operators, supports
+    from skfact.butterfly import ButterflyFactorizer
+
+__version__ = "0.1.0"
+
+__all__ = ["ButterflyFactorizer", "__version__", "butterfly", "operators", "supports"]
+
+# public name -> where it lives: an estimator in a subpackage, or a subpackage (imported when used)
+_HOMES = {
+    "ButterflyFactorizer": "skfact.butterfly",
+    "butterfly": "skfact",
+    "operators": "skfact",
+    "supports": "skfact",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import an estimator or a subpackage when it is first asked for (PEP 562)."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if home == __name__:
+        return import_module(f"{__name__}.{name}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

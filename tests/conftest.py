@@ -1,0 +1,112 @@
+import os
+
+os.environ["SCIPY_ARRAY_API"] = (
+    "1"  # first: without it scikit-learn's array-API checks skip silently
+)
+
+# Fixtures `xp`, `device` and `asarray` run a test over every array namespace of NAMESPACES.
+#
+# `xp` is the array-API namespace (what `array_namespace` gives), `device` a device of it, and
+# `asarray(host_array, dtype=None)` makes an array of it there. A test that asks for `asarray` also
+# runs on read-only NumPy arrays, which catches writes to the input. A test that does not apply to
+# a namespace says so with `@pytest.mark.skip_namespace("torch", reason="...")`, never by a skip in
+# its body: doc/what_runs_where.py reads this parametrization.
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import array_api_compat
+import hypothesis
+import numpy as np
+import pytest
+
+hypothesis.settings.register_profile("skfact", deadline=None)
+hypothesis.settings.load_profile("skfact")
+
+
+class Namespace(NamedTuple):
+    """One column of "what runs where": an array library, a device of it, and a name for readers."""
+
+    library: str
+    device: Callable[[Any], Any]
+    title: str
+    read_only: bool = False
+
+
+NAMESPACES = {
+    "numpy": Namespace("numpy", lambda xp: "cpu", "NumPy"),
+    "numpy-read-only": Namespace("numpy", lambda xp: "cpu", "NumPy, read-only", read_only=True),
+    "array_api_strict": Namespace(
+        "array_api_strict", lambda xp: xp.Device("CPU_DEVICE"), "array_api_strict"
+    ),
+    "array_api_strict-device1": Namespace(
+        "array_api_strict", lambda xp: xp.Device("device1"), "array_api_strict, second device"
+    ),
+    "torch": Namespace("torch", lambda xp: xp.asarray(0.0, device="cpu").device, "PyTorch, CPU"),
+    "cupy": Namespace("cupy", lambda xp: xp.zeros(1).device, "CuPy"),
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "namespace" not in metafunc.fixturenames:
+        return
+    skips = {
+        name: mark.kwargs["reason"]
+        for mark in metafunc.definition.iter_markers("skip_namespace")
+        for name in mark.args
+    }
+    if unknown := set(skips) - set(NAMESPACES):
+        raise ValueError(f"skip_namespace: {unknown} not in {list(NAMESPACES)}")
+    parameters = []
+    for name, namespace in NAMESPACES.items():
+        if name in skips or (namespace.read_only and "asarray" not in metafunc.fixturenames):
+            continue
+        marks = [pytest.mark.gpu] if namespace.library == "cupy" else []
+        parameters.append(pytest.param(name, marks=marks, id=name))
+    metafunc.parametrize("namespace", parameters, indirect=True)
+
+
+def skip_unless_usable(library: str) -> None:
+    if find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    if library == "cupy":
+        cupy = import_module("cupy")
+        try:
+            cupy.cuda.runtime.getDeviceCount()
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            pytest.skip(f"no CUDA device: {error}")
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest) -> Namespace:
+    entry = NAMESPACES[request.param]
+    skip_unless_usable(entry.library)
+    return entry
+
+
+@pytest.fixture
+def xp(namespace: Namespace) -> Any:
+    """Array-API namespace under test."""
+    library = import_module(namespace.library)
+    return array_api_compat.array_namespace(library.empty(0))
+
+
+@pytest.fixture
+def device(namespace: Namespace, xp: Any) -> Any:
+    """Device of `xp` under test."""
+    return namespace.device(xp)
+
+
+@pytest.fixture
+def asarray(namespace: Namespace, xp: Any, device: Any) -> Callable[..., Any]:
+    """Copy a host array or list to `xp` on `device`; read-only in the read-only variant."""
+
+    def convert(values: Any, dtype: Any = None) -> Any:
+        array = xp.asarray(np.array(values), dtype=dtype, device=device)
+        if namespace.read_only:
+            array.flags.writeable = False
+        return array
+
+    return convert
