@@ -1,0 +1,17 @@
+"""What may be non-zero: patterns, chains of patterns, budgets and families of supports."""
+
+from skfact.supports._chain import Chain
+from skfact.supports._families import FAMILIES, resolve_supports
+from skfact.supports._kronecker import KroneckerSparse
+from skfact.supports._masks import FixedMask, KSparse
+from skfact.supports._permutations import digit_reversal
+
+__all__ = [
+    "FAMILIES",
+    "Chain",
+    "FixedMask",
+    "KSparse",
+    "KroneckerSparse",
+    "digit_reversal",
+    "resolve_supports",
+]

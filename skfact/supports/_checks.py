@@ -1,0 +1,60 @@
+"""Argument checks shared by the supports."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device, is_array_api_obj
+
+
+def positive_int(value: Any, name: str) -> int:
+    """Return `value` as a Python int, refusing all but integers of at least one."""
+    # bool is an Integral; a pattern of truth values is a mistake, not a size
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        raise TypeError(
+            f"{name} must be an integer, got {value!r} of type {type(value).__name__}. "
+            f"Pass a positive int such as 4."
+        )
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}. Pass a positive int.")
+    return int(value)
+
+
+def positive_ints(values: Any, name: str) -> tuple[int, ...]:
+    """Return a sequence of positive integers as a tuple."""
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+        raise TypeError(
+            f"{name} must be a sequence of positive integers, got {values!r} of type "
+            f"{type(values).__name__}."
+        )
+    return tuple(positive_int(value, f"{name}[{i}]") for i, value in enumerate(values))
+
+
+def matrix_namespace(matrix: Any, shape: tuple[int, int] | None = None) -> Any:
+    """Return the array-API namespace of a numeric matrix, of the given shape if there is one."""
+    if not is_array_api_obj(matrix):
+        raise TypeError(
+            f"matrix must be an array (NumPy, PyTorch, CuPy or any array-API array), got "
+            f"{type(matrix).__name__}. Convert it first, for example with numpy.asarray "
+            f"(or .toarray() if it is a SciPy sparse matrix)."
+        )
+    xp = array_namespace(matrix)
+    if not xp.isdtype(matrix.dtype, ("bool", "numeric")):
+        raise TypeError(f"matrix must hold numbers, got dtype {matrix.dtype}. Convert it first.")
+    if matrix.ndim != 2:
+        raise ValueError(f"matrix must be 2-D, got shape {tuple(matrix.shape)}.")
+    if shape is not None and tuple(matrix.shape) != shape:
+        raise ValueError(
+            f"matrix must have the shape of the support, {shape}, got {tuple(matrix.shape)}."
+        )
+    return xp
+
+
+def keep_where(mask: np.ndarray, matrix: Any) -> Any:
+    """Return a copy of `matrix` with zeros where the NumPy mask is False."""
+    xp = matrix_namespace(matrix, mask.shape)
+    # a selection, not a product: 0 * nan would put a nan outside the support
+    on_device = xp.asarray(mask, device=device(matrix))
+    return xp.where(on_device, matrix, xp.zeros_like(matrix))

@@ -1,0 +1,143 @@
+"""Families of chains by name, and the chain a `supports` argument stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from math import prod
+from typing import Any
+
+from skfact.supports._chain import Chain
+from skfact.supports._checks import positive_int
+from skfact.supports._radices import balanced_factors, padded_size, prime_factors
+
+
+def _radix_chain(n_out: int, n_in: int, rank: int, max_factors: int | None) -> Chain:
+    """Return the chain of near-equal radices, at most `max_factors`, of the padded shape."""
+    m, n = padded_size(n_out), padded_size(n_in)
+    counts = [len(prime_factors(m)), len(prime_factors(n))]
+    n_factors = max(1, min(counts if max_factors is None else [*counts, max_factors]))
+    q, p = balanced_factors(m, n_factors), balanced_factors(n, n_factors)
+    ranks = [min(rank, prod(q[:i]), prod(p[i:])) for i in range(1, n_factors)]
+    return _at_most_dense(Chain.deformable(q, p, ranks), n_out, n_in)
+
+
+def _at_most_dense(chain: Chain, n_out: int, n_in: int) -> Chain:
+    """Merge redundant patterns; return one dense pattern if that has fewer non-zeros."""
+    merged, _ = chain.merge_redundant()
+    return Chain.dense(n_out, n_in) if merged.nnz > n_out * n_in else merged
+
+
+def _butterfly(n_out: int, n_in: int, rank: int) -> Chain:
+    return _radix_chain(n_out, n_in, rank, max_factors=None)
+
+
+def _monarch(n_out: int, n_in: int, rank: int) -> Chain:
+    return _radix_chain(n_out, n_in, rank, max_factors=2)
+
+
+def _low_rank(n_out: int, n_in: int, rank: int) -> Chain:
+    return _at_most_dense(Chain.low_rank(n_out, n_in, rank), n_out, n_in)
+
+
+def _dense(n_out: int, n_in: int, rank: int) -> Chain:
+    return Chain.dense(n_out, n_in)
+
+
+#: Families by name: callables ``(n_out, n_in, rank) -> Chain`` that work for every shape.
+FAMILIES: dict[str, Callable[[int, int, int], Chain]] = {
+    "butterfly": _butterfly,
+    "monarch": _monarch,
+    "low-rank": _low_rank,
+    "dense": _dense,
+}
+
+
+def family_chain(name: str, n_out: int, n_in: int, rank: int) -> Chain:
+    """Return the chain of a named family for a shape, after checking the arguments."""
+    if not isinstance(name, str):
+        raise TypeError(f"family must be a str, got {name!r} of type {type(name).__name__}.")
+    if name not in FAMILIES:
+        close = get_close_matches(name, FAMILIES, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"{name!r} is not a family of supports; the names are {sorted(FAMILIES)}.{hint}"
+        )
+    return FAMILIES[name](
+        positive_int(n_out, "n_out"), positive_int(n_in, "n_in"), positive_int(rank, "rank")
+    )
+
+
+def resolve_supports(
+    supports: str | Callable[[int, int], Chain] | Chain,
+    n_out: int,
+    n_in: int,
+    *,
+    rank: int | None = None,
+) -> Chain:
+    """Return the chain that a `supports` argument stands for.
+
+    Parameters
+    ----------
+    supports : str, callable or Chain
+        Name of a family ("butterfly", "monarch", "low-rank", "dense"), a callable
+        ``(n_out, n_in) -> Chain``, or a chain.
+    n_out : int
+        Number of rows of the matrix to factor.
+    n_in : int
+        Number of columns of the matrix to factor.
+    rank : int, default=None
+        Rank at each gap of a named family; None stands for 1. A chain and a callable carry their
+        own ranks.
+
+    Returns
+    -------
+    chain : Chain
+        Chain of shape at least (n_out, n_in).
+
+    Raises
+    ------
+    TypeError
+        If `supports`, or what a callable returns, has the wrong type.
+    ValueError
+        If the name is unknown, if the chain is smaller than the matrix, or if `rank` is given
+        for a chain or a callable.
+
+    See Also
+    --------
+    Chain.for_shape : The chain of a named family for a shape.
+
+    Examples
+    --------
+    >>> from skfact.supports import Chain, resolve_supports
+    >>> resolve_supports("butterfly", 4, 4) == Chain.butterfly(4)
+    True
+    >>> resolve_supports(lambda n_out, n_in: Chain.low_rank(n_out, n_in, 2), 8, 9).shape
+    (8, 9)
+    """
+    n_out, n_in = positive_int(n_out, "n_out"), positive_int(n_in, "n_in")
+    if isinstance(supports, str):
+        return family_chain(supports, n_out, n_in, 1 if rank is None else rank)
+    if not isinstance(supports, Chain) and not callable(supports):
+        raise TypeError(
+            f"supports must be one of the names {sorted(FAMILIES)}, a callable "
+            f"(n_out, n_in) -> Chain, or a Chain, got {type(supports).__name__}."
+        )
+    if rank is not None:
+        positive_int(rank, "rank")
+        raise ValueError(
+            f"rank={rank} was given together with "
+            f"{'a Chain' if isinstance(supports, Chain) else 'a callable'}, which carries its own "
+            f"ranks. Pass rank=None, or supports as the name of a family."
+        )
+    chain: Any = supports if isinstance(supports, Chain) else supports(n_out, n_in)
+    if not isinstance(chain, Chain):
+        raise TypeError(
+            f"the callable passed as supports must return a Chain, got {type(chain).__name__}."
+        )
+    if chain.shape[0] < n_out or chain.shape[1] < n_in:
+        raise ValueError(
+            f"supports has shape {chain.shape}, smaller than the matrix {(n_out, n_in)}. A chain "
+            f"may be larger (the matrix is padded with zeros), never smaller."
+        )
+    return chain

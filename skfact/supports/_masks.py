@@ -1,0 +1,241 @@
+"""Supports that are no Kronecker pattern: budgets of non-zeros and explicit masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from skfact.supports._checks import keep_where, matrix_namespace, positive_int
+
+# an explicit mask up to this many entries is written out by repr
+MAX_PRINTED = 64
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class KSparse:
+    """Budget of `k` non-zeros for a matrix, for each column or for each row.
+
+    Parameters
+    ----------
+    k : int
+        Number of entries that may be non-zero. A budget that exceeds the number of entries does
+        not constrain them.
+    axis : {None, 0, 1}, default=None
+        None counts over the whole matrix, 0 over each column, 1 over each row.
+
+    Raises
+    ------
+    TypeError
+        If `k` or `axis` is not an integer.
+    ValueError
+        If `k` is smaller than 1 or `axis` is not None, 0 or 1.
+
+    See Also
+    --------
+    FixedMask : A support given entry by entry.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.supports import KSparse
+    >>> KSparse(1, axis=1).project(np.array([[1.0, -3.0], [2.0, 2.0]]))
+    array([[ 0., -3.],
+           [ 2.,  0.]])
+    """
+
+    k: int
+    axis: int | None = None
+
+    __array_ufunc__ = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", positive_int(self.k, "k"))
+        if self.axis is None:
+            return
+        if isinstance(self.axis, (bool, np.bool_)) or not isinstance(self.axis, Integral):
+            raise TypeError(
+                f"axis must be None, 0 or 1, got {self.axis!r} of type {type(self.axis).__name__}."
+            )
+        if self.axis not in (0, 1):
+            raise ValueError(
+                f"axis must be None (whole matrix), 0 (each column) or 1 (each row), got "
+                f"{self.axis}."
+            )
+        object.__setattr__(self, "axis", int(self.axis))
+
+    def project(self, matrix: Any) -> Any:
+        """Keep the `k` entries of largest magnitude and set the others to zero.
+
+        Parameters
+        ----------
+        matrix : array of shape (m, n)
+            Real, complex or integer array of any array-API namespace; it is not modified.
+
+        Returns
+        -------
+        projected : array of shape (m, n)
+            A nearest matrix within the budget, in the namespace, dtype and device of `matrix`.
+            Of entries of equal magnitude those of smallest (row-major) position are kept.
+
+        Raises
+        ------
+        TypeError
+            If `matrix` is not an array of signed numbers.
+        ValueError
+            If `matrix` is not 2-D or has a NaN, which no order of magnitude knows.
+        """
+        xp = matrix_namespace(matrix)
+        if xp.isdtype(matrix.dtype, ("real floating", "complex floating")):
+            if bool(xp.any(xp.isnan(matrix))):
+                raise ValueError(
+                    "matrix has a NaN, so its largest entries are undefined. Replace the NaN first."
+                )
+            key = -xp.abs(matrix)
+        elif xp.isdtype(matrix.dtype, "signed integer"):
+            # minus the magnitude: abs would overflow at the smallest integer
+            key = xp.where(matrix < 0, matrix, -matrix)
+        else:
+            raise TypeError(
+                f"matrix must hold signed numbers, got dtype {matrix.dtype}. Convert it to a "
+                f"floating dtype."
+            )
+        axis = 0 if self.axis is None else self.axis
+        if self.axis is None:
+            key = xp.reshape(key, (-1,))
+        # the argsort of an argsort is the place of every entry in the order
+        order = xp.argsort(key, axis=axis, stable=True)
+        place = xp.argsort(order, axis=axis, stable=True)
+        keep = xp.reshape(place < self.k, matrix.shape)
+        return xp.where(keep, matrix, xp.zeros_like(matrix))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KSparse) and (self.k, self.axis) == (other.k, other.axis)
+
+    def __repr__(self) -> str:
+        return f"KSparse({self.k})" if self.axis is None else f"KSparse({self.k}, axis={self.axis})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return KSparse, (self.k, self.axis)
+
+
+@dataclass(frozen=True, slots=True, repr=False, init=False, eq=False)
+class FixedMask:
+    """Support given entry by entry.
+
+    Two masks with the same entries are equal and hash alike.
+
+    Parameters
+    ----------
+    mask : array-like of shape (m, n)
+        True (or 1) where an entry may be non-zero, False (or 0) elsewhere. It is copied.
+
+    Raises
+    ------
+    TypeError
+        If `mask` does not hold truth values or numbers.
+    ValueError
+        If `mask` is not 2-D, is empty, or holds a number other than 0 and 1.
+
+    See Also
+    --------
+    KroneckerSparse : A structured support.
+    KSparse : A budget of non-zeros.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.supports import FixedMask
+    >>> lower = FixedMask(np.tri(2))
+    >>> lower
+    FixedMask([[1, 0], [1, 1]])
+    >>> lower.project(np.ones((2, 2)))
+    array([[1., 0.],
+           [1., 1.]])
+    """
+
+    _mask: np.ndarray
+
+    __array_ufunc__ = None
+
+    def __init__(self, mask: Any) -> None:
+        try:
+            given = np.asarray(mask)
+        except ValueError as error:
+            raise ValueError(
+                f"mask must be a rectangular 2-D array of booleans: {error}"
+            ) from error
+        if given.dtype.kind not in "biuf":
+            raise TypeError(
+                f"mask must be an array of booleans or of 0 and 1, got {type(mask).__name__} of "
+                f"dtype {given.dtype}. Convert it, for example with .toarray() if it is sparse."
+            )
+        if given.ndim != 2 or given.size == 0:
+            raise ValueError(f"mask must be 2-D with at least one entry, got shape {given.shape}.")
+        own = given.astype(bool)
+        if not np.array_equal(own, given):
+            raise ValueError(
+                "mask must hold only booleans or 0 and 1. For the support of a matrix pass "
+                "matrix != 0."
+            )
+        own.flags.writeable = False
+        object.__setattr__(self, "_mask", own)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the matrices with this support."""
+        return self._mask.shape[0], self._mask.shape[1]
+
+    @property
+    def nnz(self) -> int:
+        """Number of entries that may be non-zero."""
+        return int(np.count_nonzero(self._mask))
+
+    def mask(self) -> np.ndarray:
+        """Return the support as a dense mask.
+
+        Returns
+        -------
+        mask : ndarray of shape (m, n), dtype bool
+            A new array at each call.
+        """
+        return self._mask.copy()
+
+    def project(self, matrix: Any) -> Any:
+        """Set the entries outside the support to zero.
+
+        Parameters
+        ----------
+        matrix : array of shape (m, n)
+            A numeric array of any array-API namespace; it is not modified.
+
+        Returns
+        -------
+        projected : array of shape (m, n)
+            The nearest matrix with this support, in the namespace, dtype and device of
+            `matrix`.
+
+        Raises
+        ------
+        TypeError
+            If `matrix` is not an array of numbers.
+        ValueError
+            If `matrix` does not have the shape of the support.
+        """
+        return keep_where(self._mask, matrix)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FixedMask) and np.array_equal(self._mask, other._mask)
+
+    def __hash__(self) -> int:
+        return hash((self._mask.shape, self._mask.tobytes()))
+
+    def __repr__(self) -> str:
+        if self._mask.size <= MAX_PRINTED:
+            return f"FixedMask({self._mask.astype(int).tolist()})"
+        return f"<FixedMask of shape {self.shape} with {self.nnz} non-zeros>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FixedMask, (self._mask,)
