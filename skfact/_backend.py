@@ -13,6 +13,7 @@ from array_api_compat import (
     is_cupy_namespace,
     is_numpy_namespace,
     is_torch_array,
+    is_torch_namespace,
 )
 
 BACKENDS = ("auto", "numpy", "cupy")
@@ -124,7 +125,11 @@ def move(array: Any, xp: Any, target_device: Any) -> Any:
             if device(array) == target_device
             else array_api_compat.to_device(array, target_device)
         )
-    return xp.asarray(to_numpy(array), device=None if is_cupy_namespace(xp) else target_device)
+    host = to_numpy(array)
+    if is_torch_namespace(xp):
+        # PyTorch would share the memory, and accepts neither read-only memory nor negative strides
+        host = np.array(host, order="C")
+    return xp.asarray(host, device=None if is_cupy_namespace(xp) else target_device)
 
 
 def move_like(array: Any, like: Any) -> Any:

@@ -1,0 +1,5 @@
+"""Applying one Kronecker-sparse factor to a batch of vectors."""
+
+from .generic import apply_factor
+
+__all__ = ["apply_factor"]
