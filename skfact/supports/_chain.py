@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, overload
 
 from skfact.supports._checks import positive_int, positive_ints
 from skfact.supports._kronecker import KroneckerSparse
-from skfact.supports._radices import near_square_divisors, prime_factors
+from skfact.supports._radices import balanced_factors, prime_factors
 
 PatternLike: TypeAlias = KroneckerSparse | tuple[int, int, int, int]
 
@@ -167,7 +167,8 @@ class Chain(Sequence[KroneckerSparse]):
         """Replace redundant neighbours by their product until none is left.
 
         The merged chain represents the same matrices with fewer non-zeros. Of several redundant
-        pairs the one with the smallest product pattern is merged first.
+        pairs the one with the smallest product pattern is merged first; the merged chain does not
+        depend on this order, the groups may.
 
         Returns
         -------
@@ -325,10 +326,13 @@ class Chain(Sequence[KroneckerSparse]):
         Chain([KroneckerSparse(1, 2, 2, 3), KroneckerSparse(2, 3, 4, 1)])
         """
         n_out, n_in = positive_int(n_out, "n_out"), positive_int(n_in, "n_in")
-        # (1, n_out) and (n_in, 1) would be redundant: more non-zeros than one dense pattern
         q = _radix_pair(out_radices, "out_radices", n_out)
-        q = q or (near_square_divisors(n_out) if len(prime_factors(n_out)) > 1 else (n_out, 1))
-        p = _radix_pair(in_radices, "in_radices", n_in) or near_square_divisors(n_in)
+        p = _radix_pair(in_radices, "in_radices", n_in)
+        # (1, n_out) or (n_in, 1) would be redundant: more non-zeros than one dense pattern
+        if q is None:
+            q = balanced_factors(n_out, 2) if len(prime_factors(n_out)) > 1 else (n_out, 1)
+        if p is None:
+            p = balanced_factors(n_in, 2) if len(prime_factors(n_in)) > 1 else (1, n_in)
         return cls.deformable(q, p, positive_int(rank, "rank"))
 
     @classmethod
@@ -480,11 +484,11 @@ def _as_pattern(item: Any, position: int) -> KroneckerSparse:
     return KroneckerSparse(*item)
 
 
-def _radix_pair(radices: Any, name: str, size: int) -> tuple[int, int] | None:
+def _radix_pair(radices: Any, name: str, size: int) -> tuple[int, ...] | None:
     """Return a pair of radices checked against the size, or None if there is none."""
     if radices is None:
         return None
     pair = positive_ints(radices, name)
     if len(pair) != 2 or prod(pair) != size:
         raise ValueError(f"{name} must be two integers with product {size}, got {pair}.")
-    return pair[0], pair[1]
+    return pair

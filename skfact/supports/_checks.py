@@ -6,7 +6,9 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_array_api_obj
+from array_api_compat import is_array_api_obj
+
+from skfact._backend import array_namespace, device, move
 
 
 def positive_int(value: Any, name: str) -> int:
@@ -56,5 +58,4 @@ def keep_where(mask: np.ndarray, matrix: Any) -> Any:
     """Return a copy of `matrix` with zeros where the NumPy mask is False."""
     xp = matrix_namespace(matrix, mask.shape)
     # a selection, not a product: 0 * nan would put a nan outside the support
-    on_device = xp.asarray(mask, device=device(matrix))
-    return xp.where(on_device, matrix, xp.zeros_like(matrix))
+    return xp.where(move(mask, xp, device(matrix)), matrix, xp.zeros_like(matrix))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from skfact._backend import to_numpy
 from skfact.supports._checks import keep_where, matrix_namespace, positive_int
 
 # an explicit mask up to this many entries is written out by repr
@@ -108,7 +110,7 @@ class KSparse:
         # the argsort of an argsort is the place of every entry in the order
         order = xp.argsort(key, axis=axis, stable=True)
         place = xp.argsort(order, axis=axis, stable=True)
-        keep = xp.reshape(place < self.k, matrix.shape)
+        keep = xp.reshape(place < min(self.k, prod(matrix.shape)), matrix.shape)
         return xp.where(keep, matrix, xp.zeros_like(matrix))
 
     def __eq__(self, other: object) -> bool:
@@ -162,7 +164,7 @@ class FixedMask:
 
     def __init__(self, mask: Any) -> None:
         try:
-            given = np.asarray(mask)
+            given = to_numpy(mask)
         except ValueError as error:
             raise ValueError(
                 f"mask must be a rectangular 2-D array of booleans: {error}"

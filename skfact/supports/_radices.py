@@ -49,12 +49,6 @@ def balanced_factors(n: int, n_factors: int) -> tuple[int, ...]:
     return min(candidates, key=lambda factors: (sum(factors), factors[::-1]))
 
 
-def near_square_divisors(n: int) -> tuple[int, int]:
-    """Return the ascending pair of divisors with product `n` closest to each other."""
-    small = max(d for d in _divisors(n) if d * d <= n)
-    return small, n // small
-
-
 @lru_cache(maxsize=4096)
 def _divisors(n: int) -> tuple[int, ...]:
     divisors = {1}
