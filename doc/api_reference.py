@@ -1,0 +1,84 @@
+"""The public names, in one table: the reference pages and tests/test_public_api.py read it."""
+
+from importlib import import_module
+from inspect import isclass, isroutine
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Section(NamedTuple):
+    """One subpackage: a title, an introduction and its public names."""
+
+    title: str
+    text: str
+    # public name -> whether it takes arrays of any library ("what runs where" has a row for it)
+    names: dict[str, bool]
+
+
+API_REFERENCE = {
+    "skfact.butterfly": Section(
+        "Butterfly factorization",
+        "A matrix becomes a product of Kronecker-sparse factors; see :doc:`/user_guide/butterfly`.",
+        {"ButterflyFactorizer": True, "butterfly_factorize": True},
+    ),
+    "skfact.operators": Section(
+        "Operators",
+        "A product of sparse factors as a fast linear map.",
+        {
+            "FactorizedOperator": True,
+            "KroneckerFactor": True,
+            "SparseFactor": False,
+            "PartialPermutation": True,
+            "least_squares_codes": True,
+        },
+    ),
+    "skfact.supports": Section(
+        "Supports",
+        "Where factors may be non-zero.",
+        {
+            "KroneckerSparse": True,
+            "Chain": False,
+            "KSparse": True,
+            "FixedMask": True,
+            "FAMILIES": False,
+            "resolve_supports": False,
+            "digit_reversal": False,
+        },
+    ),
+}
+
+
+def write_pages(folder: Path) -> None:
+    """Write reference.rst and one page per public name into `folder`."""
+    folder.mkdir(exist_ok=True)
+    lines = ["API reference", "=============", ""]
+    pages = []
+    for module, section in API_REFERENCE.items():
+        lines += [section.title, "-" * len(section.title), "", section.text, ""]
+        lines += [f".. currentmodule:: {module}", "", ".. autosummary::", ""]
+        lines += [f"   {name}" for name in section.names] + [""]
+        for name in section.names:
+            page = f"{module}.{name}"
+            pages.append(page)
+            _write(folder / f"{page}.rst", _page(module, name))
+    lines += [".. toctree::", "   :hidden:", ""] + [f"   {page}" for page in pages]
+    _write(folder / "reference.rst", "\n".join(lines) + "\n")
+
+
+def _page(module: str, name: str) -> str:
+    value = getattr(import_module(module), name)
+    heading = f"{name}\n{'=' * len(name)}\n\n.. currentmodule:: {module}\n\n"
+    if isclass(value):
+        directive = f".. autoclass:: {name}\n   :members:\n"
+    elif isroutine(value):
+        directive = f".. autofunction:: {name}\n"
+    else:
+        directive = f".. autodata:: {name}\n   :no-value:\n"
+    gallery = f"\n.. minigallery:: {module}.{name}\n   :add-heading: Examples that use it\n"
+    return heading + directive + gallery
+
+
+def _write(path: Path, text: str) -> None:
+    # an unchanged page keeps its time stamp, so that Sphinx does not read it again
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")

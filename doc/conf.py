@@ -1,0 +1,55 @@
+"""Sphinx configuration: `sphinx-build -W doc doc/_build/html`, from anywhere and offline."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ["MPLBACKEND"] = "Agg"
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from api_reference import write_pages  # noqa: E402
+
+import skfact  # noqa: E402
+
+project = "skfact"
+author = "skfact developers"
+copyright = "skfact developers"
+version = release = skfact.__version__
+
+extensions = [
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "auto_examples/**.ipynb", "auto_examples/**.py"]
+
+autodoc_typehints = "none"
+autosummary_generate = False
+numpydoc_show_class_members = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("skfact",),
+    "abort_on_example_error": True,
+    "plot_gallery": True,
+    "download_all_examples": False,
+    "show_signature": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"skfact {release}"
+html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
+
+# pages that follow from a table: the public names, and the tests' own parametrization
+write_pages(HERE / "generated")
+subprocess.run(
+    [sys.executable, HERE / "what_runs_where.py", HERE / "generated" / "what_runs_where.rst"],
+    check=True,
+)

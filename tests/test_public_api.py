@@ -1,0 +1,146 @@
+"""The public names: one table, importable lightly, every docstring valid."""
+
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+from numpydoc.docscrape import get_doc_object
+from numpydoc.validate import ERROR_MSGS, validate
+
+import skfact
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(skfact.__file__).parent
+# None of these may be loaded by `import skfact`; the optional ones never by using an estimator.
+HEAVY = {"array_api_compat", "joblib", "numpy", "pandas", "scipy", "sklearn"}
+OPTIONAL = {"cupy", "dask", "matplotlib", "numba", "torch"}
+
+
+def load_table() -> dict[str, Any]:
+    spec = spec_from_file_location("api_reference", ROOT / "doc" / "api_reference.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.API_REFERENCE
+
+
+TABLE = load_table()
+NAMES = [f"{module}.{name}" for module, section in TABLE.items() for name in section.names]
+
+
+def resolve(path: str) -> Any:
+    module, name = path.rsplit(".", 1)
+    return getattr(import_module(module), name)
+
+
+def is_ours(function: Any) -> bool:
+    code = getattr(function, "__code__", None)
+    return code is not None and PACKAGE in Path(code.co_filename).parents
+
+
+def documented(path: str) -> Iterator[str]:
+    """The name and, for a class, its public methods and properties written in skfact."""
+    value = resolve(path)
+    if not (inspect.isclass(value) or inspect.isroutine(value)):
+        return
+    yield path
+    if inspect.isclass(value):
+        for name in dir(value):
+            member = inspect.getattr_static(value, name)
+            function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+            if not name.startswith("_") and is_ours(inspect.unwrap(function)):
+                yield f"{path}.{name}"
+
+
+def docstring_checks() -> set[str]:
+    """Codes of the numpydoc checks that pyproject.toml asks for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    everything, *left_out = project["tool"]["numpydoc_validation"]["checks"]
+    assert everything == "all"
+    assert set(left_out) <= set(ERROR_MSGS)
+    return set(ERROR_MSGS) - set(left_out)
+
+
+CHECKS = docstring_checks()
+
+
+def test_every_public_subpackage_is_in_the_table():
+    found = {
+        f"skfact.{module.name}"
+        for module in pkgutil.iter_modules(skfact.__path__)
+        if not module.name.startswith("_")
+    }
+    assert found == set(TABLE)
+
+
+@pytest.mark.parametrize("module", TABLE)
+def test_table_and_all_agree(module):
+    assert sorted(import_module(module).__all__) == sorted(TABLE[module].names)
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_docstrings_are_valid(path):
+    problems = {
+        name: [error for error in validate(name)["errors"] if error[0] in CHECKS]
+        for name in documented(path)
+    }
+    assert {name: errors for name, errors in problems.items() if errors} == {}
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_docstrings_have_examples(path):
+    if inspect.isclass(value := resolve(path)) or inspect.isroutine(value):
+        assert any(">>>" in line for line in get_doc_object(value)["Examples"])
+
+
+def test_validation_finds_a_broken_docstring():
+    problems = {code for code, _ in validate(f"{__name__}.resolve")["errors"]}
+    assert problems & CHECKS
+
+
+def test_top_level_names():
+    assert set(skfact.__all__) <= set(dir(skfact))
+    for name in skfact.__all__:
+        assert getattr(skfact, name) is not None
+    assert skfact.ButterflyFactorizer is skfact.butterfly.ButterflyFactorizer
+    subpackages = {module.removeprefix("skfact.") for module in TABLE}
+    assert subpackages <= set(skfact.__all__)
+
+
+def test_unknown_top_level_name():
+    with pytest.raises(AttributeError, match="no attribute 'Butterfly'"):
+        skfact.Butterfly  # noqa: B018
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Top-level modules in a fresh interpreter after the statement; any warning is an error."""
+    code = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    return set(process.stdout.split())
+
+
+def test_import_is_light():
+    assert loaded_after("import skfact") & (HEAVY | OPTIONAL) == set()
+
+
+@pytest.mark.parametrize("module", ["skfact", *TABLE])
+def test_star_import_loads_nothing_optional(module):
+    assert loaded_after(f"from {module} import *") & OPTIONAL == set()
+
+
+def test_version_is_the_same_everywhere():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(r"^version: (.*)$", citation, re.MULTILINE)[1] == skfact.__version__
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^\d+\.\d+\.\d+", changelog, re.MULTILINE)[0] == skfact.__version__
