@@ -6,13 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Any, TypeAlias, overload
+from typing import Any, overload
 
 from skfact.supports._checks import positive_int, positive_ints
-from skfact.supports._kronecker import KroneckerSparse
+from skfact.supports._kronecker import KroneckerSparse, PatternLike, as_patterns
 from skfact.supports._radices import balanced_factors, prime_factors
-
-PatternLike: TypeAlias = KroneckerSparse | tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True, repr=False, init=False)
@@ -72,17 +70,17 @@ class Chain(Sequence[KroneckerSparse]):
     __array_ufunc__ = None
 
     def __init__(self, patterns: Iterable[PatternLike]) -> None:
-        as_patterns = _as_patterns(patterns)
-        if not as_patterns:
+        checked = as_patterns(patterns)
+        if not checked:
             raise ValueError("patterns is empty; a chain needs at least one pattern (a, b, c, d).")
-        for i, (left, right) in enumerate(pairwise(as_patterns)):
+        for i, (left, right) in enumerate(pairwise(checked)):
             obstacle = left._obstacle(right)
             if obstacle is not None:
                 raise ValueError(
                     f"patterns[{i}] = {left} and patterns[{i + 1}] = {right} are not chainable: "
                     f"{obstacle}."
                 )
-        object.__setattr__(self, "patterns", as_patterns)
+        object.__setattr__(self, "patterns", checked)
 
     # ---- what a chain is ------------------------------------------------------------------
 
@@ -147,7 +145,7 @@ class Chain(Sequence[KroneckerSparse]):
         >>> Chain.is_chainable([left, right]), Chain.is_chainable([right, left])
         (True, False)
         """
-        patterns = _as_patterns(self)
+        patterns = as_patterns(self)
         return bool(patterns) and all(
             left.is_chainable_with(right) for left, right in pairwise(patterns)
         )
@@ -462,26 +460,6 @@ class Chain(Sequence[KroneckerSparse]):
                 f"{name} needs a chain whose product is dense, as Chain.deformable makes it, but "
                 f"the product pattern is {self.product}."
             )
-
-
-def _as_patterns(patterns: Any) -> tuple[KroneckerSparse, ...]:
-    """Return the items of an iterable as patterns."""
-    if isinstance(patterns, (str, bytes, KroneckerSparse)) or not hasattr(patterns, "__iter__"):
-        raise TypeError(
-            f"patterns must be a sequence of KroneckerSparse or of tuples (a, b, c, d), got "
-            f"{patterns!r} of type {type(patterns).__name__}."
-        )
-    return tuple(_as_pattern(item, i) for i, item in enumerate(patterns))
-
-
-def _as_pattern(item: Any, position: int) -> KroneckerSparse:
-    if isinstance(item, KroneckerSparse):
-        return item
-    if not isinstance(item, (tuple, list)) or len(item) != 4:
-        raise TypeError(
-            f"patterns[{position}] must be a KroneckerSparse or a tuple (a, b, c, d), got {item!r}."
-        )
-    return KroneckerSparse(*item)
 
 
 def _radix_pair(radices: Any, name: str, size: int) -> tuple[int, ...] | None:

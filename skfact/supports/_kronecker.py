@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -258,3 +258,26 @@ class KroneckerSparse:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return KroneckerSparse, tuple(self)
+
+
+PatternLike: TypeAlias = KroneckerSparse | tuple[int, int, int, int]
+
+
+def as_patterns(patterns: Any) -> tuple[KroneckerSparse, ...]:
+    """Return the items of an iterable as patterns."""
+    if isinstance(patterns, (str, bytes, KroneckerSparse)) or not hasattr(patterns, "__iter__"):
+        raise TypeError(
+            f"patterns must be a sequence of KroneckerSparse or of tuples (a, b, c, d), got "
+            f"{patterns!r} of type {type(patterns).__name__}."
+        )
+    return tuple(_as_pattern(item, i) for i, item in enumerate(patterns))
+
+
+def _as_pattern(item: Any, position: int) -> KroneckerSparse:
+    if isinstance(item, KroneckerSparse):
+        return item
+    if not isinstance(item, (tuple, list)) or len(item) != 4:
+        raise TypeError(
+            f"patterns[{position}] must be a KroneckerSparse or a tuple (a, b, c, d), got {item!r}."
+        )
+    return KroneckerSparse(*item)
