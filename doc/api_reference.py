@@ -19,7 +19,7 @@ API_REFERENCE = {
     "skfact.butterfly": Section(
         "Butterfly factorization",
         "A matrix becomes a product of Kronecker-sparse factors; see :doc:`/user_guide/butterfly`.",
-        {"ButterflyFactorizer": True, "butterfly_factorize": True},
+        {"ButterflyFactorizer": True, "butterfly_factorize": True, "split_errors": True},
     ),
     "skfact.operators": Section(
         "Operators",

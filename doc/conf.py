@@ -28,6 +28,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "auto_examples/**.ipynb", "auto_examples/**.py"]
 
+default_role = "code"  # single backticks, in docstrings and in CHANGELOG.md, are code
 autodoc_typehints = "none"
 autosummary_generate = False
 numpydoc_show_class_members = False
