@@ -1,0 +1,36 @@
+"""Small matrix algebra over batches (..., rows, columns), for any array library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skfact._backend import array_namespace
+
+
+def is_complex(x: Any) -> bool:
+    """Whether the array has a complex dtype."""
+    return bool(array_namespace(x).isdtype(x.dtype, "complex floating"))
+
+
+def adjoint(x: Any) -> Any:
+    """Conjugate transpose of the last two axes."""
+    xp = array_namespace(x)
+    transposed = xp.matrix_transpose(x)
+    return xp.conj(transposed) if is_complex(x) else transposed
+
+
+def abs2(x: Any) -> Any:
+    """Squared magnitude, real."""
+    xp = array_namespace(x)
+    return xp.real(x) ** 2 + xp.imag(x) ** 2 if is_complex(x) else x * x
+
+
+def thin_qr(x: Any) -> tuple[Any, Any]:
+    """QR of tall matrices; one column is just normalized, and stays zero where it is zero."""
+    xp = array_namespace(x)
+    if x.shape[-1] > 1:
+        q, r = xp.linalg.qr(x)
+        return q, r
+    size = xp.sqrt(xp.sum(abs2(x), axis=-2, keepdims=True))
+    nonzero = xp.where(size > 0, size, xp.ones_like(size))
+    return x / xp.astype(nonzero, x.dtype), xp.astype(size, x.dtype)

@@ -1,0 +1,232 @@
+"""Best rank-r approximation of a batch of blocks: the specification, for any array library.
+
+Three routes, each taken only where it is known to be right:
+
+1. *Pivoted start and power steps.* r columns chosen by pivoting span the block exactly when its
+   rank is at most r. Otherwise subspace iteration goes on until a certificate says that nothing is
+   left to win.
+2. *Gram matrix and `eigh`.* It squares the condition number, so its result counts only where the
+   discarded part is no smaller than `GRAM_TAIL` of the block.
+3. *SVD* for every block that is left.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from skfact._backend import array_namespace, device
+from skfact._kernels.batched_linalg import abs2, adjoint, thin_qr
+
+# A discarded part (squared, relative) below this is computed from the residual itself, not by
+# subtraction, and is never taken from a Gram matrix: the objective keeps 12 digits.
+GRAM_TAIL = 1e-3
+POWER_STEPS = 6
+
+
+def low_rank_blocks(blocks: Any, rank: int) -> tuple[Any, Any, Any]:
+    """Best rank-`rank` approximation `left @ right` of every block in Frobenius norm.
+
+    Parameters
+    ----------
+    blocks : array of shape (n_blocks, p, q)
+        Real or complex, finite.
+    rank : int
+        Number of columns of `left`; more than min(p, q) is padded with zeros.
+
+    Returns
+    -------
+    left : array of shape (n_blocks, p, rank)
+        Orthonormal columns, or zero columns where a block has smaller rank.
+    right : array of shape (n_blocks, rank, q)
+        `left^H @ block`.
+    residual : real array of shape (n_blocks,)
+        ||block - left @ right||_F.
+    """
+    xp = array_namespace(blocks)
+    n_blocks, p, q = blocks.shape
+    if rank >= min(p, q):
+        return _whole_blocks(blocks, rank)
+    tiny = _smallest_safe_norm(xp, blocks)
+    norm2 = xp.sum(abs2(blocks), axis=(1, 2))
+    # squares under- or overflow: bring each block to largest entry 1 (a power of two: no rounding)
+    if n_blocks and not (bool(xp.all(norm2 > tiny)) and bool(xp.all(norm2 < 1 / tiny))):
+        largest = xp.max(xp.abs(blocks), axis=(1, 2))
+        if bool(xp.any((largest > 0) & ~((norm2 > tiny) & (norm2 < 1 / tiny)))):
+            scale = _power_of_two(xp, largest)
+            left, right, residual = low_rank_blocks(blocks / scale[:, None, None], rank)
+            return left, right * scale[:, None, None], residual * scale
+    return _route(blocks, norm2, rank)
+
+
+def _route(blocks: Any, norm2: Any, rank: int) -> tuple[Any, Any, Any]:
+    """Send every block down the cheapest route that certifies it."""
+    xp = array_namespace(blocks)
+    done: list[tuple[Any, ...]] = []
+    todo = xp.arange(blocks.shape[0], device=device(blocks))
+    for route in (_power_route, _gram_route, _svd_route):
+        left, right, residual2, certified = route(blocks, norm2, rank)
+        if bool(xp.all(certified)):
+            done.append((todo, left, right, residual2))
+            break
+        keep, rest = xp.nonzero(certified)[0], xp.nonzero(~certified)[0]
+        done.append(tuple(xp.take(part, keep, axis=0) for part in (todo, left, right, residual2)))
+        todo, blocks, norm2 = (xp.take(part, rest, axis=0) for part in (todo, blocks, norm2))
+    if len(done) == 1:
+        _, left, right, residual2 = done[0]
+    else:
+        order = xp.argsort(xp.concat([part[0] for part in done]))
+        left, right, residual2 = (
+            xp.take(xp.concat([part[i] for part in done], axis=0), order, axis=0) for i in (1, 2, 3)
+        )
+    return left, right, xp.sqrt(residual2)
+
+
+def _power_route(blocks: Any, norm2: Any, rank: int) -> tuple[Any, Any, Any, Any]:
+    """Pivoted columns, then subspace iteration while a certificate is in reach.
+
+    With U orthonormal, M = B B^H, S = U^H M U and R = M U - U S, the best rank-r approximation keeps
+    at most ||R||_F^2 / (lambda_min(S) - tail) more than U does, where tail = ||B||_F^2 - tr S bounds
+    the largest eigenvalue of M off the span of U: for r = 1 this asks for sigma^2 > ||B||_F^2 / 2.
+    """
+    xp = array_namespace(blocks)
+    eps = float(xp.finfo(blocks.dtype).eps)
+    left, right = _pivoted_columns(blocks, norm2, rank)
+    captured = xp.sum(abs2(right), axis=(1, 2))
+    residual2 = _residual2(blocks, left, right, norm2, captured)
+    exact = residual2 <= (8 * eps) ** 2 * blocks.shape[2] * norm2
+    hopeful = captured > 0.4 * norm2
+    if bool(xp.all(exact | ~hopeful)):
+        return left, right, residual2, exact
+    for _ in range(POWER_STEPS):
+        image = blocks @ adjoint(right)  # M U: (n_blocks, p, rank)
+        gram = right @ adjoint(right)  # S
+        image_off = image - left @ gram
+        tail = norm2 - captured
+        gap = _smallest_eigenvalue(gram) - tail
+        excess = xp.sum(abs2(image_off), axis=(1, 2)) / xp.where(gap > 0, gap, xp.ones_like(gap))
+        certified = (gap > 0) & (excess <= 500 * eps * tail + (8 * eps) ** 2 * norm2)
+        left = thin_qr(image)[0]
+        right = adjoint(left) @ blocks
+        captured = xp.sum(abs2(right), axis=(1, 2))
+        if bool(xp.all(certified | exact | ~hopeful)):
+            break
+    # a power step never lowers what is captured; blocks that were exact before it still are
+    residual2 = _residual2(blocks, left, right, norm2, captured)
+    return left, right, residual2, certified | exact
+
+
+def _gram_route(blocks: Any, norm2: Any, rank: int) -> tuple[Any, Any, Any, Any]:
+    """Leading eigenvectors of the Gram matrix of the shorter side."""
+    xp = array_namespace(blocks)
+    _, p, q = blocks.shape
+    if p <= q:
+        left = xp.linalg.eigh(blocks @ adjoint(blocks))[1][:, :, -rank:]
+    else:
+        span = xp.linalg.eigh(adjoint(blocks) @ blocks)[1][:, :, -rank:]
+        left = thin_qr(blocks @ span)[0]
+    right = adjoint(left) @ blocks
+    residual2 = norm2 - xp.sum(abs2(right), axis=(1, 2))
+    return left, right, residual2, residual2 >= GRAM_TAIL * norm2
+
+
+def _svd_route(blocks: Any, norm2: Any, rank: int) -> tuple[Any, Any, Any, Any]:
+    xp = array_namespace(blocks)
+    u, s, vh = xp.linalg.svd(blocks, full_matrices=False)
+    # noise in place of zero singular values would survive as columns of its own
+    noise = 50 * float(xp.finfo(blocks.dtype).eps) * s[:, :1]
+    kept = xp.astype(s[:, :rank] > noise, s.dtype)
+    left = u[:, :, :rank] * xp.astype(kept, blocks.dtype)[:, None, :]
+    right = xp.astype(s[:, :rank] * kept, blocks.dtype)[:, :, None] * vh[:, :rank, :]
+    return left, right, xp.sum(s[:, rank:] ** 2, axis=1), xp.ones_like(norm2, dtype=xp.bool)
+
+
+def _pivoted_columns(blocks: Any, norm2: Any, rank: int) -> tuple[Any, Any]:
+    """Orthonormal basis of `rank` columns, the largest remainder first, and its coefficients."""
+    xp = array_namespace(blocks)
+    eps = float(xp.finfo(blocks.dtype).eps)
+    n_blocks, p, q = blocks.shape
+    column2 = xp.sum(abs2(blocks), axis=1)
+    basis: list[Any] = []
+    coefficients: list[Any] = []
+    for _ in range(rank):
+        pivot = xp.argmax(column2, axis=1)[:, None, None]
+        pivot = xp.broadcast_to(pivot, (n_blocks, p, 1))
+        column = xp.take_along_axis(blocks, pivot, axis=2)
+        if basis:
+            so_far = xp.concat(basis, axis=2)
+            for _ in range(2):  # twice is enough (Kahan, Parlett)
+                column = column - so_far @ (adjoint(so_far) @ column)
+        size2 = xp.sum(abs2(column), axis=1, keepdims=True)
+        # below rounding: the block has smaller rank, and noise must not become a column
+        real = size2 > (50 * eps) ** 2 * norm2[:, None, None]
+        inverse = xp.where(
+            real, 1 / xp.sqrt(xp.where(real, size2, xp.ones_like(size2))), xp.zeros_like(size2)
+        )
+        column = column * xp.astype(inverse, blocks.dtype)
+        row = adjoint(column) @ blocks
+        column2 = column2 - abs2(row)[:, 0, :]
+        basis.append(column)
+        coefficients.append(row)
+    return xp.concat(basis, axis=2), xp.concat(coefficients, axis=1)
+
+
+def _whole_blocks(blocks: Any, rank: int) -> tuple[Any, Any, Any]:
+    """A factorization without loss: rank is at least the shorter side."""
+    xp = array_namespace(blocks)
+    n_blocks, p, q = blocks.shape
+    where = device(blocks)
+    if p <= q:
+        eye = xp.eye(p, dtype=blocks.dtype, device=where)
+        left, right = xp.broadcast_to(eye, (n_blocks, p, p)), blocks
+    else:
+        left, right = xp.linalg.qr(blocks)
+    pad = rank - min(p, q)
+    left = xp.concat([left, xp.zeros((n_blocks, p, pad), dtype=blocks.dtype, device=where)], axis=2)
+    right = xp.concat(
+        [right, xp.zeros((n_blocks, pad, q), dtype=blocks.dtype, device=where)], axis=1
+    )
+    return left, right, xp.zeros_like(xp.sum(abs2(blocks), axis=(1, 2)))
+
+
+def _residual2(blocks: Any, left: Any, right: Any, norm2: Any, captured: Any) -> Any:
+    """||block - left @ right||_F^2, by subtraction where that keeps 12 digits."""
+    xp = array_namespace(blocks)
+    by_subtraction = norm2 - captured
+    small = xp.nonzero(by_subtraction < GRAM_TAIL * norm2)[0]
+    if small.shape[0] == 0:
+        return by_subtraction
+    if small.shape[0] == blocks.shape[0]:
+        return xp.sum(abs2(blocks - left @ right), axis=(1, 2))
+    part = xp.take(blocks, small, axis=0) - xp.take(left, small, axis=0) @ xp.take(
+        right, small, axis=0
+    )
+    large = xp.nonzero(by_subtraction >= GRAM_TAIL * norm2)[0]
+    both = xp.concat([xp.sum(abs2(part), axis=(1, 2)), xp.take(by_subtraction, large, axis=0)])
+    return xp.take(both, xp.argsort(xp.concat([small, large])), axis=0)
+
+
+def _smallest_eigenvalue(gram: Any) -> Any:
+    xp = array_namespace(gram)
+    if gram.shape[-1] == 1:
+        return (
+            xp.real(gram[:, 0, 0]) if xp.isdtype(gram.dtype, "complex floating") else gram[:, 0, 0]
+        )
+    return xp.linalg.eigvalsh(gram)[:, 0]
+
+
+def _smallest_safe_norm(xp: Any, x: Any) -> float:
+    """Squared norms between this and its inverse lose nothing to under- or overflow."""
+    info = xp.finfo(x.dtype)
+    return float(info.smallest_normal) / float(info.eps) ** 4
+
+
+def _power_of_two(xp: Any, largest: Any) -> Any:
+    """Powers of two near the given magnitudes, 1 for zero."""
+    positive = largest > 0
+    exponent = xp.floor(xp.log2(xp.where(positive, largest, xp.ones_like(largest))))
+    # 2**-1074 itself cannot be divided by without overflow: stop at the smallest normal number
+    lowest = math.log2(float(xp.finfo(largest.dtype).smallest_normal))
+    return xp.asarray(2.0, dtype=largest.dtype, device=device(largest)) ** xp.clip(
+        exponent, min=lowest
+    )

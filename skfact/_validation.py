@@ -1,0 +1,108 @@
+"""Input checks for every array library, and results back in the caller's type."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
+
+from skfact._backend import array_namespace, is_array_api_obj, is_numpy_namespace
+from skfact.operators._inputs import as_floating
+
+
+def check_matrix(A: Any, name: str) -> Any:
+    """A 2-D, non-empty floating array (real or complex) in its own library; finiteness not yet.
+
+    Raises
+    ------
+    TypeError
+        If `A` is sparse, masked, lazy or not numeric.
+    ValueError
+        If `A` is not 2-D or has no entry.
+    """
+    if hasattr(A, "dask"):
+        raise TypeError(
+            f"{name} is a dask array, which would be loaded whole: pass {name}.compute()."
+        )
+    try:
+        A = as_floating(A, name)
+    except ValueError as error:  # ragged nested lists
+        raise ValueError(f"{name} is no rectangular array of numbers: {error}") from error
+    if A.ndim != 2:
+        raise ValueError(
+            f"{name} must be 2-D (a matrix), got an array of shape {tuple(A.shape)}. Reshape a "
+            f"vector with {name}.reshape(-1, 1) or {name}.reshape(1, -1)."
+        )
+    if 0 in A.shape:
+        raise ValueError(
+            f"{name} must have at least one row and one column, got shape {tuple(A.shape)}."
+        )
+    return A
+
+
+def require_finite(largest: float, A: Any, name: str) -> None:
+    """Raise unless the largest magnitude of `A`, found on the way, is finite."""
+    if math.isfinite(largest):
+        return
+    found = "NaN" if math.isnan(largest) else "infinity"
+    raise ValueError(f"{name} contains {found}. Remove or impute such entries first.")
+
+
+def validate_samples(estimator: Any, X: Any, *, reset: bool, accept_sparse: bool = False) -> Any:
+    """X as a real, finite, floating 2-D array of its own library (SciPy CSR where allowed).
+
+    Sets or checks `n_features_in_` and feature names. NumPy-likes go through scikit-learn's checks;
+    arrays of other libraries stay where they are, and need no `array_api_dispatch`.
+    """
+    if hasattr(X, "dask"):
+        raise TypeError("X is a dask array, which would be loaded whole: pass X.compute().")
+    if not is_array_api_obj(X) or is_numpy_namespace(array_namespace(X)):
+        return validate_data(
+            estimator,
+            X,
+            reset=reset,
+            accept_sparse="csr" if accept_sparse else False,
+            dtype=[np.float64, np.float32],
+        )
+    xp = array_namespace(X)
+    if not xp.isdtype(X.dtype, ("real floating", "integral", "bool")):
+        raise ValueError(f"X must be real, got dtype {X.dtype}: complex data is not supported.")
+    if not xp.isdtype(X.dtype, "real floating"):
+        X = xp.astype(X, xp.float64)
+    X = check_matrix(X, "X")
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    require_finite(float(xp.max(xp.abs(X))), X, "X")
+    return X
+
+
+def check_number(value: Any, name: str, kind: type, low: float) -> None:
+    """Raise unless `value` is a number of the kind (int or float) of at least `low`."""
+    expected = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, expected):
+        raise TypeError(f"{name} must be {kind.__name__}, got {value!r}.")
+    if not value >= low:
+        raise ValueError(f"{name} must be at least {low}, got {value!r}.")
+
+
+def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
+    """Raise unless `value` is one of the strings."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {choices}, got {value!r}.")
+
+
+def clone_with_seed(estimator: Any, random_state: Any) -> Any:
+    """An unfitted copy; every `random_state` in it that is None is drawn from ours."""
+    copy = clone(estimator)
+    if random_state is None:
+        return copy
+    random = check_random_state(random_state)
+    seeds = {
+        name: int(random.randint(np.iinfo(np.int32).max))
+        for name, value in sorted(copy.get_params(deep=True).items())
+        if value is None and (name == "random_state" or name.endswith("__random_state"))
+    }
+    return copy.set_params(**seeds)

@@ -1,0 +1,6 @@
+"""Butterfly factorization: a matrix as a product of Kronecker-sparse factors."""
+
+from skfact.butterfly._estimator import ButterflyFactorizer
+from skfact.butterfly._factorize import butterfly_factorize, split_errors
+
+__all__ = ["ButterflyFactorizer", "butterfly_factorize", "split_errors"]

@@ -1,0 +1,424 @@
+"""The scikit-learn face of the butterfly factorization."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from skfact._backend import (
+    array_namespace,
+    compute_namespace,
+    device,
+    move,
+    move_like,
+)
+from skfact._kernels.batched_linalg import abs2
+from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
+from skfact._validation import check_choice, check_matrix, check_number, validate_samples
+from skfact.butterfly._bounds import error_bound, rounding_allowance
+from skfact.butterfly._factorize import factorize, split_errors
+from skfact.butterfly._rotation import factorize_row_space
+from skfact.butterfly._target import Target, target_of
+from skfact.operators import least_squares_codes
+from skfact.supports import Chain
+
+
+class ButterflyFactorizer(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Linear map approximated by a product of sparse butterfly factors, as a transformer.
+
+    A butterfly of N rows and columns has about 2 N log2(N) parameters in place of N^2, is found
+    from the matrix in closed form, and applies in as many operations. What is approximated:
+
+    - ``operator=None, n_components=None``: X itself, taken as a matrix.
+    - ``n_components=k``: the span of the k leading principal components of X.
+    - ``operator`` an array, a callable or an affine estimator: that map.
+
+    Read more in the user guide.
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Reduce X to this many dimensions: the span of the leading principal components, factored
+        with ``criterion="subspace"``. Excludes `operator`.
+    supports : str, callable or Chain, default="butterfly"
+        Family of supports ("butterfly", "monarch", "low-rank", "dense"), a callable
+        ``(n_out, n_in) -> Chain``, or a chain.
+    operator : array-like of shape (n_out, n_features), callable or estimator, default=None
+        The map to approximate: a matrix, a callable ``n_features -> matrix``, or a scikit-learn
+        estimator whose `transform` (or a regressor's `predict`) is affine. The estimator is cloned
+        and fitted on X, y; its offset is kept; that it is affine is checked on a few rows.
+    criterion : {"matrix", "subspace"}, default="matrix"
+        Approximate the matrix itself, or its row space: then an orthogonal rotation of the rows is
+        optimized together with the factors, and `transform` gives rotated coordinates.
+    rank : int, default=None
+        Rank of the blocks of a named family; None is 1.
+    tol : float, default=None
+        Take the smallest rank whose relative error is at most `tol`, instead of `rank`.
+    order : {"balanced", "left-to-right", "right-to-left"} or sequence of int, default="balanced"
+        Order of the splits.
+    orthonormalize : bool, default=True
+        Orthonormalize the other parts before each split; the tight bounds need it.
+    permutation : None, "digit-reversal" or (rows, cols), default=None
+        Permutation of the matrix before it is factored; undone inside `operator_`.
+    max_iter : int, default=50
+        Largest number of rotations for ``criterion="subspace"``.
+    backend : {"auto", "numpy", "cupy"}, default="auto"
+        Where to compute; "auto" is where X lives. Results come back in the array type of X.
+    random_state : int, RandomState instance or None, default=None
+        Passed on to estimators in `operator` whose own is None.
+    verbose : int, default=0
+        Print a line for each split, or each rotation.
+
+    Attributes
+    ----------
+    operator_ : FactorizedOperator of shape (n_out, n_features)
+        The fast linear map.
+    chain_ : Chain
+        Supports of the factors.
+    factors_ : list of arrays of shape (a, d, b, c)
+        Values of the factors, one per pattern of `chain_`.
+    components_ : array of shape (n_out, n_features)
+        `operator_` as a dense matrix, made when asked for.
+    level_errors_ : array of shape (n_factors - 1,)
+        Frobenius norm discarded by each split.
+    reconstruction_err_ : float
+        ||matrix - operator_||_F.
+    relative_error_ : float
+        `reconstruction_err_` over the norm of the matrix.
+    error_bound_ : float
+        Proven bound of `reconstruction_err_` for the options used, rounding included.
+    mean_ : array of shape (n_features,)
+        Subtracted before the map: the mean of X for principal components and estimators, zero for
+        matrices.
+    offset_ : array of shape (n_out,)
+        Added after the map: the image of the mean under an estimator, otherwise zero.
+    explained_variance_ratio_ : array of shape (n_out,)
+        Share of the variance of X along each (normalized) component. Not set where X is the matrix.
+    n_iter_ : int
+        Rotations made for ``criterion="subspace"``, otherwise 1.
+    n_features_in_ : int
+        Number of features of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Feature names, if X has string column names.
+
+    See Also
+    --------
+    skfact.butterfly.butterfly_factorize : The same for one matrix, without an estimator.
+    sklearn.decomposition.PCA : The usual `operator`.
+
+    References
+    ----------
+    .. [1] Q.-T. Le, L. Zheng, E. Riccietti, R. Gribonval, "Butterfly factorization with error
+       guarantees", arXiv:2411.04506.
+
+    Examples
+    --------
+    >>> from scipy.linalg import hadamard
+    >>> from skfact import ButterflyFactorizer
+    >>> H = hadamard(16)
+    >>> fast = ButterflyFactorizer().fit(H)
+    >>> fast.operator_.nnz, H.size
+    (128, 256)
+    >>> fast.relative_error_ < 1e-14
+    True
+
+    A principal component analysis that applies faster:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> fast = ButterflyFactorizer(operator=PCA(16), supports="low-rank", rank=12).fit(X)
+    >>> fast.transform(X).shape
+    (1797, 16)
+    """
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        supports: str | Callable[[int, int], Chain] | Chain = "butterfly",
+        operator: Any = None,
+        criterion: str = "matrix",
+        rank: int | None = None,
+        tol: float | None = None,
+        order: str | Sequence[int] = "balanced",
+        orthonormalize: bool = True,
+        permutation: str | tuple[Any, Any] | None = None,
+        max_iter: int = 50,
+        backend: str = "auto",
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.supports = supports
+        self.operator = operator
+        self.criterion = criterion
+        self.rank = rank
+        self.tol = tol
+        self.order = order
+        self.orthonormalize = orthonormalize
+        self.permutation = permutation
+        self.max_iter = max_iter
+        self.backend = backend
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None) -> ButterflyFactorizer:
+        """Find the factors.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The matrix itself, or the samples that `n_components` or `operator` work on.
+        y : array-like, default=None
+            Passed on to an estimator given as `operator`, otherwise ignored.
+
+        Returns
+        -------
+        self : ButterflyFactorizer
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError
+            If a parameter has the wrong type.
+        ValueError
+            If a parameter has a wrong value, X is not a finite real matrix, or `operator` is not
+            affine.
+        ImportError, RuntimeError
+            If ``backend="cupy"`` and CuPy or a device is missing.
+        """
+        check_choice(self.criterion, "criterion", ("matrix", "subspace"))
+        check_number(self.max_iter, "max_iter", int, 1)
+        check_number(self.verbose, "verbose", int, 0)
+        xp, where = compute_namespace(self.backend, np.empty(0))
+        X = validate_samples(self, X, reset=True)
+        xp, where = compute_namespace(self.backend, X)
+        target = target_of(X, y, self.operator, self.n_components, self.random_state)
+        self._factorize_target(target, move(target.matrix, xp, where))
+        if hasattr(self, "explained_variance_ratio_"):
+            del self.explained_variance_ratio_
+        if target.from_data:
+            self.explained_variance_ratio_ = self._explained_variance_ratio(X)
+        return self
+
+    def _factorize_target(self, target: Target, matrix: Any) -> None:
+        context = self._init_callback_context(max_subtasks=None)
+        context.call_on_fit_task_begin(estimator=self)
+
+        def report(what: str, error: float) -> bool:
+            if self.verbose:
+                print(f"[{type(self).__name__}] {what}: {error:.3e}")
+            task = context.subcontext(task_name=what.split()[0])
+            task.call_on_fit_task_begin(estimator=self)
+            return bool(task.call_on_fit_task_end(estimator=self))
+
+        options: dict[str, Any] = {
+            "supports": self.supports,
+            "rank": self.rank,
+            "permutation": self.permutation,
+        }
+
+        def run(A: Any, on_split: Any = None) -> Any:
+            return factorize(
+                A,
+                **options,
+                tol=self.tol,
+                order=self.order,
+                orthonormalize=self.orthonormalize,
+                on_split=on_split,
+            )
+
+        offset = target.offset
+        if self.criterion == "matrix" and self.n_components is None:
+            result = run(matrix, lambda s, norm: report(f"split {s}, discarded norm", norm))
+            self.n_iter_ = 1
+        else:
+            result, rotation, self.n_iter_, converged = factorize_row_space(
+                matrix, run, int(self.max_iter), lambda i, e: report(f"rotation {i}, error", e)
+            )
+            matrix = rotation @ matrix
+            offset = rotation @ move_like(offset, rotation)
+            if not converged:
+                warnings.warn(
+                    f"The rotation still improved after max_iter={self.max_iter} rounds; increase "
+                    "max_iter for a closer row space.",
+                    ConvergenceWarning,
+                    stacklevel=3,
+                )
+        self._record(target, matrix, offset, result, options)
+        context.call_on_fit_task_end(estimator=self)
+
+    def _record(
+        self, target: Target, matrix: Any, offset: Any, result: Any, options: dict[str, Any]
+    ) -> None:
+        """Fitted attributes, in the array type of X."""
+        xp, like = array_namespace(matrix), target.mean
+        scale = float(xp.max(xp.abs(matrix))) or 1.0  # squares must not overflow
+        error = xp.linalg.vector_norm((matrix - result.operator.toarray()) / scale)
+        norm = float(xp.linalg.vector_norm(matrix / scale))
+        self.reconstruction_err_ = float(error) * scale
+        self.relative_error_ = float(error) / norm if norm > 0 else 0.0
+        n_factors = len(result.chain.merge_redundant()[0])
+        if self.tol is not None:
+            options = {**options, "supports": result.chain}
+        self.error_bound_ = error_bound(
+            result.discarded,
+            result.outside,
+            in_order=result.in_order,
+            orthonormalize=bool(self.orthonormalize),
+            split_errors=lambda: split_errors(matrix, **options),
+            n_factors=n_factors,
+        ) + scale * rounding_allowance(n_factors, float(xp.finfo(matrix.dtype).eps), norm)
+        self.chain_ = result.chain
+        self.operator_ = result.operator.to_device(like)
+        host = array_namespace(like)
+        self.level_errors_ = host.asarray(
+            result.discarded.tolist(), dtype=like.dtype, device=device(like)
+        )
+        self.mean_ = target.mean
+        self.offset_ = move_like(offset, like)
+        self._n_features_out = int(matrix.shape[0])
+
+    def _explained_variance_ratio(self, X: Any) -> Any:
+        xp = array_namespace(X)
+        centred = X - xp.mean(X, axis=0)
+        scale = xp.max(xp.abs(centred))
+        centred = centred / xp.where(scale > 0, scale, xp.ones_like(scale))
+        length2 = xp.sum(abs2(self.components_), axis=1)
+        along = xp.sum(abs2(self.operator_.apply(centred)), axis=0)
+        total = xp.sum(centred * centred)
+        divisor = length2 * total
+        return along / xp.where(divisor > 0, divisor, xp.ones_like(divisor))
+
+    @property
+    def components_(self) -> Any:
+        """`operator_` as a dense array of shape (n_out, n_features)."""
+        check_is_fitted(self, "operator_")
+        return self.operator_.toarray()
+
+    @property
+    def factors_(self) -> list[Any]:
+        """Values (a, d, b, c) of the factors, one array per pattern of `chain_`."""
+        check_is_fitted(self, "operator_")
+        return [f.values for f in self.operator_.factors if hasattr(f, "values")]
+
+    def transform(self, X: Any) -> Any:
+        """Apply the fast map to each sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples; SciPy sparse rows are not made dense before the first factor.
+
+        Returns
+        -------
+        X_new : array of shape (n_samples, n_out)
+            ``operator_.apply(X - mean_) + offset_``, in the array type of X.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of features, or another array library, than in `fit`.
+        """
+        check_is_fitted(self)
+        X = validate_samples(self, X, reset=False, accept_sparse=True)
+        if scipy.sparse.issparse(X):
+            self._require_namespace(np.empty(0))
+            shift = self.offset_ - self.operator_.matvec(self.mean_)
+            return self.operator_.apply(X) + shift
+        self._require_namespace(X)
+        operator, work, mean, offset = self._on_backend(X)
+        return move_like(operator.apply(work - mean) + offset, X)
+
+    def inverse_transform(self, X: Any) -> Any:
+        """Map codes back to samples: the least-norm solution of `operator_`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_out)
+            Codes, as `transform` gives them.
+
+        Returns
+        -------
+        X_original : array of shape (n_samples, n_features)
+            Samples whose image is closest to the codes.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of columns than `transform` returns, or is not finite.
+        """
+        check_is_fitted(self)
+        X = check_matrix(X, "X")
+        xp = array_namespace(X)
+        if X.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but transform gives {self._n_features_out}: pass "
+                "codes as transform returns them."
+            )
+        if not bool(xp.all(xp.isfinite(X))):
+            raise ValueError("X contains NaN or infinity. Remove or impute such entries first.")
+        self._require_namespace(X)
+        operator, work, mean, offset = self._on_backend(X)
+        return move_like(least_squares_codes(operator, work - offset) + mean, X)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Share of the samples' energy that survives transform and inverse_transform.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            1 - ||X - inverse_transform(transform(X))||^2 / ||X - mean_||^2; at most 1.
+        """
+        check_is_fitted(self)
+        X = validate_samples(self, X, reset=False)
+        self._require_namespace(X)
+        xp = array_namespace(X)
+        lost = xp.linalg.vector_norm(X - self.inverse_transform(self.transform(X)))
+        norm = xp.linalg.vector_norm(X - self.mean_)
+        if float(norm) == 0:
+            return 1.0 if float(lost) == 0 else 0.0
+        return 1.0 - float(lost / norm) ** 2
+
+    def _require_namespace(self, X: Any) -> None:
+        """Raise unless X is of the array library and on the device of the fitted arrays."""
+        fitted, given = array_namespace(self.mean_), array_namespace(X)
+        if fitted is not given or device(self.mean_) != device(X):
+            raise ValueError(
+                f"X must use the same namespace and device as in fit: fitted on {fitted.__name__} "
+                f"({device(self.mean_)}), got {given.__name__} ({device(X)}). Convert X, or fit on "
+                "arrays of this kind."
+            )
+
+    def _on_backend(self, X: Any) -> tuple[Any, Any, Any, Any]:
+        """operator_, X, mean_ and offset_ where `backend` says to compute."""
+        xp, where = compute_namespace(self.backend, X)
+        work, mean, offset = (move(a, xp, where) for a in (X, self.mean_, self.offset_))
+        return self.operator_.to_device(work), work, mean, offset
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = self.operator is None or not hasattr(self.operator, "fit")
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        if hasattr(self.operator, "fit") and not isinstance(self.operator, type):
+            tags.target_tags.required = get_tags(self.operator).target_tags.required
+        return tags

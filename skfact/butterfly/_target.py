@@ -1,0 +1,186 @@
+"""The matrix that a ButterflyFactorizer approximates, from what the user gave it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+from sklearn.decomposition import PCA
+
+from skfact._backend import array_namespace, device, is_numpy_namespace, move_like, to_numpy
+from skfact._kernels.batched_linalg import is_complex
+from skfact._validation import check_matrix, clone_with_seed, require_finite
+
+# Rows of X on which an estimator given as `operator` is tested for being affine.
+PROBES = 5
+
+
+class Target(NamedTuple):
+    """x -> matrix @ (x - mean) + offset, in the array library of X."""
+
+    matrix: Any  # (n_out, n_features)
+    mean: Any  # (n_features,)
+    offset: Any  # (n_out,)
+    from_data: bool  # X holds samples, it is not the matrix itself
+
+
+def target_of(X: Any, y: Any, operator: Any, n_components: Any, random_state: Any) -> Target:
+    """The affine map to approximate.
+
+    Raises
+    ------
+    TypeError
+        If `operator` is none of the four kinds.
+    ValueError
+        If the operator does not fit X, or is an estimator that is not affine.
+    """
+    if operator is None and n_components is None:
+        return _linear(X, X, from_data=False)
+    if operator is None:
+        return _principal_components(X, n_components, random_state)
+    if n_components is not None:
+        raise ValueError(
+            f"n_components={n_components!r} and operator={operator!r} exclude each other: pass "
+            "operator=None for the principal components of X, or set the size in the operator."
+        )
+    if isinstance(operator, type):
+        raise TypeError(f"operator is the class {operator.__name__}: pass an instance of it.")
+    if hasattr(operator, "fit"):
+        return _affine_estimator(X, y, operator, random_state)
+    origin = "operator"
+    if callable(operator):
+        operator, origin = operator(X.shape[1]), "the result of operator(n_features)"
+    matrix = check_matrix(operator, origin)
+    if matrix.shape[1] != X.shape[1]:
+        raise ValueError(
+            f"{origin} must have one column per feature: got shape {tuple(matrix.shape)} for "
+            f"{X.shape[1]} features."
+        )
+    return _linear(_cast_like(matrix, X), X, from_data=True)
+
+
+def _linear(matrix: Any, X: Any, *, from_data: bool) -> Target:
+    xp, where = array_namespace(X), device(X)
+    return Target(
+        matrix,
+        xp.zeros(X.shape[1], dtype=X.dtype, device=where),
+        xp.zeros(matrix.shape[0], dtype=matrix.dtype, device=where),
+        from_data,
+    )
+
+
+def _principal_components(X: Any, n_components: Any, random_state: Any) -> Target:
+    if isinstance(n_components, (bool, np.bool_)) or not isinstance(
+        n_components, (int, np.integer)
+    ):
+        raise TypeError(f"n_components must be None or an int, got {n_components!r}.")
+    n_samples, n_features = X.shape
+    if not 1 <= n_components <= min(n_samples, n_features):
+        raise ValueError(
+            f"n_components={n_components} must be between 1 and min(n_samples, n_features) = "
+            f"{min(n_samples, n_features)} (n_samples={n_samples}, n_features={n_features})."
+        )
+    xp = array_namespace(X)
+    mean = xp.mean(X, axis=0)
+    if is_numpy_namespace(xp):
+        pca = PCA(int(n_components), random_state=random_state).fit(X)
+        components = pca.components_
+    else:
+        components = xp.linalg.svd(X - mean, full_matrices=False)[2][:n_components, :]
+    return _linear(components, X, from_data=True)._replace(mean=mean)
+
+
+def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any) -> Target:
+    """Fit a copy of the estimator and read its matrix off the rows of a scaled identity.
+
+    The points probed are mean + scale * e_i: around the origin of far-off data the difference of
+    two images would lose the matrix to rounding.
+    """
+    xp = array_namespace(X)
+    if not is_numpy_namespace(xp):
+        raise ValueError(
+            f"operator={operator!r} is a scikit-learn estimator, which computes on the host, and X "
+            "is an array of another library. Fit it on NumPy data first and pass its matrix (for "
+            "PCA, `components_`) as operator, or pass X as a NumPy array."
+        )
+    fitted = clone_with_seed(operator, random_state)
+    fitted.fit(X) if y is None else fitted.fit(X, y)
+    method = "transform" if hasattr(fitted, "transform") else "predict"
+    if not hasattr(fitted, method):
+        raise ValueError(f"operator={operator!r} has neither transform nor predict.")
+
+    mean = X.mean(axis=0)
+    spread = float(np.max(np.abs(X - mean)))
+    scale = 2.0 ** math.frexp(spread)[1] if spread > 0 else 1.0
+    offset = _image(fitted, method, mean[np.newaxis, :])[0]
+    # one probe per feature, in slices that stay small beside X
+    n_features = X.shape[1]
+    rows = []
+    for first in range(0, n_features, 1024):
+        some = np.arange(first, min(first + 1024, n_features))
+        points = np.repeat(mean[np.newaxis, :], len(some), axis=0)
+        points[np.arange(len(some)), some] += scale
+        # what was really added, after rounding
+        steps = points[np.arange(len(some)), some] - mean[some]
+        rows.append((_image(fitted, method, points) - offset) / steps[:, np.newaxis])
+    matrix = np.concatenate(rows).T
+    require_finite(float(np.max(np.abs(matrix))), matrix, f"the matrix of operator={operator!r}")
+    _require_affine(fitted, method, X, mean, matrix, offset, operator)
+    matrix, offset = matrix.astype(X.dtype), offset.astype(X.dtype)
+    return Target(np.ascontiguousarray(matrix), mean, offset, True)
+
+
+def _image(fitted: Any, method: str, points: np.ndarray) -> np.ndarray:
+    try:
+        image = getattr(fitted, method)(points)
+    except ValueError as error:
+        raise ValueError(
+            f"operator={fitted!r} must be affine, and its {method} refused a probe around the mean "
+            f"of X: {error}"
+        ) from error
+    image = image.toarray() if scipy.sparse.issparse(image) else to_numpy(image)
+    try:
+        image = image.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"operator={fitted!r} must be affine, and its {method} gives {image.dtype} values: "
+            "a classifier's labels cannot be approximated. Use a transformer or a regressor."
+        ) from None
+    return image.reshape(len(points), -1)
+
+
+def _require_affine(
+    fitted: Any,
+    method: str,
+    X: np.ndarray,
+    mean: np.ndarray,
+    matrix: np.ndarray,
+    offset: np.ndarray,
+    operator: Any,
+) -> None:
+    some = np.unique(np.linspace(0, len(X) - 1, PROBES).astype(int))
+    # twice the deviation from the mean, too: clipping and ReLU show outside the data
+    points = np.concatenate([X[some], mean - 2 * (X[some] - mean)])
+    found = _image(fitted, method, points)
+    expected = (points - mean).astype(np.float64) @ matrix.T + offset
+    size = np.max(np.abs(found)) + np.max(np.abs(points - mean)) * np.max(np.abs(matrix))
+    error = np.max(np.abs(found - expected))
+    tolerance = 1e3 * math.sqrt(X.shape[1]) * float(np.finfo(X.dtype).eps)
+    if not error <= tolerance * size:
+        raise ValueError(
+            f"operator={operator!r} is not affine: on rows of X its {method} differs from the "
+            f"linear map read off the identity by {error / size:.1e} of its size. Only affine "
+            "estimators can be factored (PCA, TruncatedSVD, LinearDiscriminantAnalysis, linear "
+            "regressors, scalers and pipelines of them; not NMF, kernels or trees)."
+        )
+
+
+def _cast_like(matrix: Any, X: Any) -> Any:
+    """The matrix beside X, in the precision of X; complex stays complex."""
+    matrix = move_like(matrix, X)
+    xp = array_namespace(X)
+    if not is_complex(matrix):
+        return xp.astype(matrix, X.dtype)
+    return xp.astype(matrix, xp.complex64 if X.dtype == xp.float32 else xp.complex128)
