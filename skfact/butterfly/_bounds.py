@@ -25,8 +25,8 @@ def error_bound(
     - splits from one end to the other: the changes are orthogonal, the error *is*
       :math:`\sqrt{\sum \delta_l^2}`;
     - any other order: :math:`\sum \delta_l` by the triangle inequality, and
-      :math:`\delta_l \le E_l`, the two-factor error of A itself, since each projection acts on whole
-      rows or columns of the blocks of the later splits.
+      :math:`\delta_l \le E_l`, the two-factor error of A itself, since each projection acts on
+      whole rows or columns of the blocks of the later splits.
 
     Without it the best known factor is :math:`2^{L-1} - 1` times the optimum (arXiv 2411.04506),
     and the optimum is at most :math:`\sqrt{\sum E_l^2}`, which an orthonormalized run reaches.

@@ -2,9 +2,9 @@
 
 A matrix whose support is the product of a chain of Kronecker-sparse patterns is split in two, then
 each part in two, until one part per pattern is left. Every split is a batch of best rank-r
-approximations of disjoint blocks. Between splits the parts left of the next one are made orthonormal
-by columns and those right of it by rows, so that what a split discards from one part is what it
-discards from the whole product.
+approximations of disjoint blocks. Between splits the parts left of the next one are made
+orthonormal by columns and those right of it by rows, so that what a split discards from one part is
+what it discards from the whole product.
 """
 
 from __future__ import annotations

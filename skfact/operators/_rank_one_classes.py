@@ -1,11 +1,12 @@
 """Where the factors of a chainable pair keep the blocks of their product.
 
-For left = (a1, b1, c1, d1), right = (a2, b2, c2, d2) and r their rank, let t = a2 / a1 and u = d1 / d2. The
-rank-one supports of the pair fall into a1 t u d2 pairwise disjoint classes of r identical ones, and the part
-of the product in one class is a dense b1 x c2 block: (b1 x r) from the left times (r x c2) from the right.
-These four reshapes, and nothing else, are the bookkeeping of every two-factor step (arXiv 2411.04506).
+For left = (a1, b1, c1, d1), right = (a2, b2, c2, d2) and r their rank, let t = a2 / a1 and
+u = d1 / d2. The rank-one supports of the pair fall into a1 t u d2 pairwise disjoint classes of r
+identical ones, and the part of the product in one class is a dense b1 x c2 block: (b1 x r) from the
+left times (r x c2) from the right. These six reshapes, and nothing else, are the bookkeeping of
+every two-factor step (arXiv 2411.04506).
 
-Values of a factor have shape (a, d, b, c); batches of blocks have shape (a1, t, u, d2, rows, columns).
+Values of a factor have shape (a, d, b, c), batches of blocks (a1, t, u, d2, rows, columns).
 """
 
 from __future__ import annotations

@@ -85,9 +85,10 @@ def _route(blocks: Any, norm2: Any, rank: int) -> tuple[Any, Any, Any]:
 def _power_route(blocks: Any, norm2: Any, rank: int) -> tuple[Any, Any, Any, Any]:
     """Pivoted columns, then subspace iteration while a certificate is in reach.
 
-    With U orthonormal, M = B B^H, S = U^H M U and R = M U - U S, the best rank-r approximation keeps
-    at most ||R||_F^2 / (lambda_min(S) - tail) more than U does, where tail = ||B||_F^2 - tr S bounds
-    the largest eigenvalue of M off the span of U: for r = 1 this asks for sigma^2 > ||B||_F^2 / 2.
+    With U orthonormal, M = B B^H, S = U^H M U and R = M U - U S, the best rank-r approximation
+    keeps at most ||R||_F^2 / (lambda_min(S) - tail) more than U does, where
+    tail = ||B||_F^2 - tr S bounds the largest eigenvalue of M off the span of U: for r = 1 this
+    asks for sigma^2 > ||B||_F^2 / 2.
     """
     xp = array_namespace(blocks)
     eps = float(xp.finfo(blocks.dtype).eps)
