@@ -20,7 +20,6 @@ from skfact._backend import (
     move,
     move_like,
 )
-from skfact._kernels.batched_linalg import abs2
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
 from skfact._validation import check_choice, check_matrix, check_number, validate_samples
 from skfact.butterfly._bounds import error_bound, rounding_allowance
@@ -49,7 +48,7 @@ class ButterflyFactorizer(
     ----------
     n_components : int, default=None
         Reduce X to this many dimensions: the span of the leading principal components, factored
-        with ``criterion="subspace"``. Excludes `operator`.
+        with ``criterion="subspace"``. Beside an `operator`: keep its first `n_components` rows.
     supports : str, callable or Chain, default="butterfly"
         Family of supports ("butterfly", "monarch", "low-rank", "dense"), a callable
         ``(n_out, n_in) -> Chain``, or a chain.
@@ -103,7 +102,9 @@ class ButterflyFactorizer(
     offset_ : array of shape (n_out,)
         Added after the map: the image of the mean under an estimator, otherwise zero.
     explained_variance_ratio_ : array of shape (n_out,)
-        Share of the variance of X along each (normalized) component. Not set where X is the matrix.
+        Share of the variance of X that each component adds to those before it; the sum is the share
+        in the row space of `operator_`, what `score` gives for X. Equal to that of PCA where its
+        components are reproduced. Only for principal components and estimators.
     n_iter_ : int
         Rotations made for ``criterion="subspace"``, otherwise 1.
     n_features_in_ : int
@@ -209,7 +210,7 @@ class ButterflyFactorizer(
         self._factorize_target(target, move(target.matrix, xp, where))
         if hasattr(self, "explained_variance_ratio_"):
             del self.explained_variance_ratio_
-        if target.from_data:
+        if target.centred:
             self.explained_variance_ratio_ = self._explained_variance_ratio(X)
         return self
 
@@ -241,7 +242,8 @@ class ButterflyFactorizer(
             )
 
         offset = target.offset
-        if self.criterion == "matrix" and self.n_components is None:
+        span = self.operator is None and self.n_components is not None
+        if self.criterion == "matrix" and not span:
             result = run(matrix, lambda s, norm: report(f"split {s}, discarded norm", norm))
             self.n_iter_ = 1
         else:
@@ -293,14 +295,21 @@ class ButterflyFactorizer(
 
     def _explained_variance_ratio(self, X: Any) -> Any:
         xp = array_namespace(X)
-        centred = X - xp.mean(X, axis=0)
+        centred = X - self.mean_
         scale = xp.max(xp.abs(centred))
         centred = centred / xp.where(scale > 0, scale, xp.ones_like(scale))
-        length2 = xp.sum(abs2(self.components_), axis=1)
-        along = xp.sum(abs2(self.operator_.apply(centred)), axis=0)
+        # components in turn, each freed of the earlier ones: their shares add up to the row space's
+        basis, triangle = xp.linalg.qr(xp.matrix_transpose(self.components_))
+        size = xp.abs(xp.linalg.diagonal(triangle))
+        counts = size > 50 * xp.finfo(X.dtype).eps * xp.max(xp.abs(triangle))
+        along = xp.sum((centred @ basis) ** 2, axis=0) * xp.astype(counts, X.dtype)
         total = xp.sum(centred * centred)
-        divisor = length2 * total
-        return along / xp.where(divisor > 0, divisor, xp.ones_like(divisor))
+        shares = along / xp.where(total > 0, total, xp.ones_like(total))
+        # rows beyond the number of features add nothing
+        none = xp.zeros(
+            self._n_features_out - shares.shape[0], dtype=shares.dtype, device=device(X)
+        )
+        return xp.concat([shares, none])
 
     @property
     def components_(self) -> Any:
@@ -335,10 +344,10 @@ class ButterflyFactorizer(
         check_is_fitted(self)
         X = validate_samples(self, X, reset=False, accept_sparse=True)
         if scipy.sparse.issparse(X):
-            self._require_namespace(np.empty(0))
+            self._require_namespace(np.empty(0), "transform")
             shift = self.offset_ - self.operator_.matvec(self.mean_)
             return self.operator_.apply(X) + shift
-        self._require_namespace(X)
+        self._require_namespace(X, "transform")
         operator, work, mean, offset = self._on_backend(X)
         return move_like(operator.apply(work - mean) + offset, X)
 
@@ -370,7 +379,7 @@ class ButterflyFactorizer(
             )
         if not bool(xp.all(xp.isfinite(X))):
             raise ValueError("X contains NaN or infinity. Remove or impute such entries first.")
-        self._require_namespace(X)
+        self._require_namespace(X, "inverse_transform")
         operator, work, mean, offset = self._on_backend(X)
         return move_like(least_squares_codes(operator, work - offset) + mean, X)
 
@@ -391,7 +400,7 @@ class ButterflyFactorizer(
         """
         check_is_fitted(self)
         X = validate_samples(self, X, reset=False)
-        self._require_namespace(X)
+        self._require_namespace(X, "score")
         xp = array_namespace(X)
         lost = xp.linalg.vector_norm(X - self.inverse_transform(self.transform(X)))
         norm = xp.linalg.vector_norm(X - self.mean_)
@@ -399,12 +408,13 @@ class ButterflyFactorizer(
             return 1.0 if float(lost) == 0 else 0.0
         return 1.0 - float(lost / norm) ** 2
 
-    def _require_namespace(self, X: Any) -> None:
+    def _require_namespace(self, X: Any, method: str) -> None:
         """Raise unless X is of the array library and on the device of the fitted arrays."""
         fitted, given = array_namespace(self.mean_), array_namespace(X)
         if fitted is not given or device(self.mean_) != device(X):
             raise ValueError(
-                f"X must use the same namespace and device as in fit: fitted on {fitted.__name__} "
+                f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace "
+                f"and the same device as those passed to fit(): fitted on {fitted.__name__} "
                 f"({device(self.mean_)}), got {given.__name__} ({device(X)}). Convert X, or fit on "
                 "arrays of this kind."
             )

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 from sklearn.decomposition import PCA
+from sklearn.utils import get_tags
 
 from skfact._backend import array_namespace, device, is_numpy_namespace, move_like, to_numpy
 from skfact._kernels.batched_linalg import is_complex
-from skfact._validation import check_matrix, clone_with_seed, require_finite
+from skfact._validation import check_matrix, check_number, clone_with_seed, require_finite
 
 # Rows of X on which an estimator given as `operator` is tested for being affine.
 PROBES = 5
@@ -23,7 +24,7 @@ class Target(NamedTuple):
     matrix: Any  # (n_out, n_features)
     mean: Any  # (n_features,)
     offset: Any  # (n_out,)
-    from_data: bool  # X holds samples, it is not the matrix itself
+    centred: bool  # X holds samples, and `mean` is theirs
 
 
 def target_of(X: Any, y: Any, operator: Any, n_components: Any, random_state: Any) -> Target:
@@ -34,17 +35,31 @@ def target_of(X: Any, y: Any, operator: Any, n_components: Any, random_state: An
     TypeError
         If `operator` is none of the four kinds.
     ValueError
-        If the operator does not fit X, or is an estimator that is not affine.
+        If the operator does not fit X, or is an estimator that is not affine, or has fewer than
+        `n_components` rows.
     """
-    if operator is None and n_components is None:
-        return _linear(X, X, from_data=False)
-    if operator is None:
-        return _principal_components(X, n_components, random_state)
     if n_components is not None:
-        raise ValueError(
-            f"n_components={n_components!r} and operator={operator!r} exclude each other: pass "
-            "operator=None for the principal components of X, or set the size in the operator."
+        check_number(n_components, "n_components", int, 1)
+    if operator is None:
+        return (
+            _linear(X, X)
+            if n_components is None
+            else _principal_components(X, int(n_components), random_state)
         )
+    target = _given_operator(X, y, operator, random_state)
+    if n_components is None:
+        return target
+    if n_components > target.matrix.shape[0]:
+        raise ValueError(
+            f"n_components={n_components} is more than the {target.matrix.shape[0]} rows of the "
+            f"operator (n_samples={X.shape[0]}, n_features={X.shape[1]})."
+        )
+    return target._replace(
+        matrix=target.matrix[:n_components, :], offset=target.offset[:n_components]
+    )
+
+
+def _given_operator(X: Any, y: Any, operator: Any, random_state: Any) -> Target:
     if isinstance(operator, type):
         raise TypeError(f"operator is the class {operator.__name__}: pass an instance of it.")
     if hasattr(operator, "fit"):
@@ -58,38 +73,33 @@ def target_of(X: Any, y: Any, operator: Any, n_components: Any, random_state: An
             f"{origin} must have one column per feature: got shape {tuple(matrix.shape)} for "
             f"{X.shape[1]} features."
         )
-    return _linear(_cast_like(matrix, X), X, from_data=True)
+    return _linear(_cast_like(matrix, X), X)
 
 
-def _linear(matrix: Any, X: Any, *, from_data: bool) -> Target:
+def _linear(matrix: Any, X: Any) -> Target:
     xp, where = array_namespace(X), device(X)
     return Target(
         matrix,
         xp.zeros(X.shape[1], dtype=X.dtype, device=where),
         xp.zeros(matrix.shape[0], dtype=matrix.dtype, device=where),
-        from_data,
+        False,
     )
 
 
-def _principal_components(X: Any, n_components: Any, random_state: Any) -> Target:
-    if isinstance(n_components, (bool, np.bool_)) or not isinstance(
-        n_components, (int, np.integer)
-    ):
-        raise TypeError(f"n_components must be None or an int, got {n_components!r}.")
+def _principal_components(X: Any, n_components: int, random_state: Any) -> Target:
     n_samples, n_features = X.shape
-    if not 1 <= n_components <= min(n_samples, n_features):
+    if n_components > min(n_samples, n_features):
         raise ValueError(
-            f"n_components={n_components} must be between 1 and min(n_samples, n_features) = "
+            f"n_components={n_components} must be at most min(n_samples, n_features) = "
             f"{min(n_samples, n_features)} (n_samples={n_samples}, n_features={n_features})."
         )
     xp = array_namespace(X)
     mean = xp.mean(X, axis=0)
     if is_numpy_namespace(xp):
-        pca = PCA(int(n_components), random_state=random_state).fit(X)
-        components = pca.components_
+        components = PCA(n_components, random_state=random_state).fit(X).components_
     else:
         components = xp.linalg.svd(X - mean, full_matrices=False)[2][:n_components, :]
-    return _linear(components, X, from_data=True)._replace(mean=mean)
+    return _linear(components, X)._replace(mean=mean, centred=True)
 
 
 def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any) -> Target:
@@ -98,12 +108,15 @@ def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any) -> Targe
     The points probed are mean + scale * e_i: around the origin of far-off data the difference of
     two images would lose the matrix to rounding.
     """
-    xp = array_namespace(X)
-    if not is_numpy_namespace(xp):
+    if not is_numpy_namespace(array_namespace(X)):
         raise ValueError(
             f"operator={operator!r} is a scikit-learn estimator, which computes on the host, and X "
             "is an array of another library. Fit it on NumPy data first and pass its matrix (for "
             "PCA, `components_`) as operator, or pass X as a NumPy array."
+        )
+    if y is None and get_tags(operator).target_tags.required:
+        raise ValueError(
+            f"operator={operator!r} requires y to be passed, but the target y is None."
         )
     fitted = clone_with_seed(operator, random_state)
     fitted.fit(X) if y is None else fitted.fit(X, y)
