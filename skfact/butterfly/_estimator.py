@@ -203,13 +203,11 @@ class ButterflyFactorizer(
         check_choice(self.criterion, "criterion", ("matrix", "subspace"))
         check_number(self.max_iter, "max_iter", int, 1)
         check_number(self.verbose, "verbose", int, 0)
-        xp, where = compute_namespace(self.backend, np.empty(0))
         X = validate_samples(self, X, reset=True)
         xp, where = compute_namespace(self.backend, X)
         target = target_of(X, y, self.operator, self.n_components, self.random_state)
         self._factorize_target(target, move(target.matrix, xp, where))
-        if hasattr(self, "explained_variance_ratio_"):
-            del self.explained_variance_ratio_
+        self.__dict__.pop("explained_variance_ratio_", None)  # of an earlier fit
         if target.centred:
             self.explained_variance_ratio_ = self._explained_variance_ratio(X)
         return self
