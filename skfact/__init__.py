@@ -1,9 +1,11 @@
 """Linear maps as products of sparse factors, as scikit-learn estimators and fast operators."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # importing `typing` costs more than the rest of this file
 if TYPE_CHECKING:
+    from typing import Any
+
     from skfact import butterfly, operators, supports
     from skfact.butterfly import ButterflyFactorizer
 
@@ -20,7 +22,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import an estimator or a subpackage when it is first asked for (PEP 562)."""
     home = _HOMES.get(name)
     if home is None:
