@@ -45,6 +45,16 @@ API_REFERENCE = {
             "digit_reversal": False,
         },
     ),
+    "skfact.inspection": Section(
+        "Inspection",
+        "Pictures, in the style of scikit-learn's displays; they need matplotlib.",
+        {"SupportDisplay": False},
+    ),
+    "skfact.datasets": Section(
+        "Datasets",
+        "Matrices with known factors, to try things on.",
+        {"make_butterfly": False},
+    ),
 }
 
 

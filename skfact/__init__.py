@@ -6,17 +6,27 @@ TYPE_CHECKING = False  # importing `typing` costs more than the rest of this fil
 if TYPE_CHECKING:
     from typing import Any
 
-    from skfact import butterfly, operators, supports
+    from skfact import butterfly, datasets, inspection, operators, supports
     from skfact.butterfly import ButterflyFactorizer
 
 __version__ = "0.1.0"
 
-__all__ = ["ButterflyFactorizer", "__version__", "butterfly", "operators", "supports"]
+__all__ = [
+    "ButterflyFactorizer",
+    "__version__",
+    "butterfly",
+    "datasets",
+    "inspection",
+    "operators",
+    "supports",
+]
 
 # public name -> where it lives: an estimator in a subpackage, or a subpackage (imported when used)
 _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
     "butterfly": "skfact",
+    "datasets": "skfact",
+    "inspection": "skfact",
     "operators": "skfact",
     "supports": "skfact",
 }
