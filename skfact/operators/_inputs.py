@@ -1,4 +1,4 @@
-"""Arrays as the operators take them: which library, which dtype, which shape."""
+"""Arrays as the operators take them: which library, which dtype."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 from array_api_compat import is_array_api_obj, is_torch_array
 
-from .._backend import array_namespace, device
+from skfact._backend import array_namespace
 
 FLOATING = ("float32", "float64", "complex64", "complex128")
 
@@ -16,24 +16,28 @@ FLOATING = ("float32", "float64", "complex64", "complex128")
 def dtype_name(dtype: Any) -> str:
     """Name that all array libraries share for a dtype (`"float32"` for `torch.float32`)."""
     try:
-        return np.dtype(dtype).name
+        return str(np.dtype(dtype).name)
     except TypeError:
-        return str(dtype).rsplit(".", maxsplit=1)[-1].removesuffix("'>")
+        return str(dtype).rsplit(".", maxsplit=1)[-1]
 
 
 def namespace_dtype(dtype: Any, xp: Any) -> Any:
-    """The dtype object of namespace `xp` for a floating dtype of any library."""
+    """The dtype object of namespace `xp` for a floating dtype of any library, or its name.
+
+    Raises
+    ------
+    TypeError
+        If it is none of the four supported dtypes.
+    """
     name = dtype_name(dtype)
-    if name not in FLOATING:
+    if dtype is None or name not in FLOATING:
         raise TypeError(f"dtype must be one of {', '.join(FLOATING)}, got {dtype!r}.")
-    if is_numpy(xp):
-        return np.dtype(name)
-    return getattr(xp, name)
+    return np.dtype(name) if is_numpy(xp) else getattr(xp, name)
 
 
 def is_numpy(xp: Any) -> bool:
-    """Whether `xp` is NumPy's namespace (faster than the function of array-api-compat)."""
-    return xp.__name__ in ("array_api_compat.numpy", "numpy")
+    """Whether `xp` is NumPy's namespace."""
+    return bool(xp.__name__ == "array_api_compat.numpy")
 
 
 def is_complex_dtype(dtype: Any) -> bool:
@@ -72,7 +76,7 @@ def as_floating(array: Any, name: str, default: Any = None) -> Any:
         raise TypeError(
             f"{name} is a masked array, and the mask would be ignored: pass {name}.filled(value)."
         )
-    if not is_array_api_obj(array) or isinstance(array, np.ndarray):
+    if not is_array_api_obj(array) or isinstance(array, np.ndarray | np.generic):
         array = np.asarray(array)
     found = dtype_name(array.dtype)
     if found in FLOATING:
@@ -88,25 +92,20 @@ def as_floating(array: Any, name: str, default: Any = None) -> Any:
     )
 
 
-def copy_array(array: Any) -> Any:
-    """A private C-ordered copy, read-only where the library knows such a thing."""
+def private_copy(array: Any) -> Any:
+    """A C-ordered copy that nobody else writes to; read-only where the library knows that.
+
+    A NumPy array that is read-only down to the owner of its memory is not copied.
+    """
     if isinstance(array, np.ndarray):
-        base = array
-        while isinstance(base, np.ndarray) and not base.flags.writeable:
-            if base.base is None:
-                break
-            base = base.base
-        if isinstance(base, np.ndarray) and not base.flags.writeable and array.flags.c_contiguous:
-            return array  # nobody can write to it: no copy needed
-        array = np.array(array, order="C")
+        owner: Any = array
+        while isinstance(owner, np.ndarray) and not owner.flags.writeable:
+            if owner.base is None and array.flags.c_contiguous and array.flags.aligned:
+                return array
+            owner = owner.base
+        array = np.array(array, order="C", subok=False)
         array.flags.writeable = False
         return array
     if is_torch_array(array):
         return array.detach().clone().contiguous()
-    xp = array_namespace(array)
-    return xp.asarray(array, copy=True)
-
-
-def on_device(array: Any, xp: Any, target: Any) -> bool:
-    """Whether `array` is of namespace `xp` and lives on the device `target`."""
-    return array_namespace(array) is xp and device(array) == target
+    return array_namespace(array).asarray(array, copy=True)

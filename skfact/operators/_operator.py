@@ -2,86 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
-from .._backend import array_namespace, compute_namespace, device
-from ._factors import Factor, KroneckerFactor, SparseFactor
-from ._inputs import as_floating, is_numpy, namespace_dtype
+from skfact._backend import array_namespace, compute_namespace, device
+from skfact.operators._algebra import python_scalar, scaled, solve
+from skfact.operators._apply import (
+    apply_sparse,
+    check_operand,
+    make_plan,
+    multiply_columns,
+    multiply_rows,
+    multiply_vector,
+)
+from skfact.operators._assemble import assemble
+from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs
+from skfact.operators._inputs import dtype_name, is_complex_dtype, is_numpy, namespace_dtype
+from skfact.operators._sparse_factor import is_sparse
 
 
 class FactorizedOperator:
-    """Linear map that is a product of sparse factors.
+    """Linear map that is a product of sparse factors: ``factors[0] @ ... @ factors[-1]``.
 
     Parameters
     ----------
-    factors : iterable of factors
-        The factors, in the order of the product: the last one is applied first.
+    factors : iterable of factors, 2-D arrays or SciPy sparse matrices
+        In the order of the product: the last one is applied first. A 2-D array becomes a
+        :class:`KroneckerFactor` with one dense block, a sparse matrix a :class:`SparseFactor`. All
+        come from one array library and device; they are converted to their common dtype.
+
+    Attributes
+    ----------
+    factors : tuple of KroneckerFactor, SparseFactor and PartialPermutation
+        The factors as given.
+    shape : tuple of two int
+        Shape ``(n_out, n_in)``.
+
+    Raises
+    ------
+    TypeError
+        If a factor is not numeric, or in half or extended precision.
+    ValueError
+        If there is no factor, if two neighbours do not fit, or if the factors come from different
+        array libraries or devices.
+
+    See Also
+    --------
+    skfact.butterfly.butterfly_factorize : Factor a matrix into such an operator.
+    least_squares_codes : Inverse, or pseudo-inverse, applied to rows.
+
+    Notes
+    -----
+    Operators are immutable, and so are their factors. Arguments are arrays of the library and on
+    the device of the factors (lists and integers become NumPy arrays, and integers and bools take
+    the operator's dtype); results too. Both are promoted to a common dtype as in NumPy: a float32
+    operator takes float32 to float32.
+
+    Products are computed with some neighbouring factors multiplied out, as by :meth:`fuse`, where
+    a cost model says that this is faster for the size of the batch. The fused copy is made once,
+    is kept inside the operator and never pickled; `factors` and `nnz` are those of the true
+    factors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.operators import FactorizedOperator, KroneckerFactor
+    >>> block = np.array([[1.0, 1.0], [1.0, -1.0]])
+    >>> left = KroneckerFactor(np.broadcast_to(block, (1, 2, 2, 2)), (1, 2, 2, 2))
+    >>> right = KroneckerFactor(np.broadcast_to(block, (2, 1, 2, 2)), (2, 2, 2, 1))
+    >>> op = FactorizedOperator([left, right])
+    >>> op
+    FactorizedOperator(4 x 4, 2 factors, nnz=16, float64)
+    >>> op @ np.array([1.0, 2.0, 3.0, 4.0])
+    array([10., -2., -4.,  0.])
+    >>> op.apply(np.eye(4)[:1])  # samples are rows
+    array([[1., 1., 1., 1.]])
     """
 
-    __array_ufunc__ = None  # NumPy arrays and scalars on the left leave the operation to us
+    __array_ufunc__ = None  # arrays and scalars of NumPy on the left leave the operation to us
 
     def __init__(self, factors: Iterable[Any]) -> None:
-        converted = [as_factor(factor, position) for position, factor in enumerate(factors)]
-        if not converted:
-            raise ValueError("factors is empty; an operator needs at least one factor.")
-        self._factors = tuple(self._unify(converted))
-        for position, (left, right) in enumerate(
-            zip(self._factors[:-1], self._factors[1:], strict=True)
-        ):
-            if left.shape[1] != right.shape[0]:
-                raise ValueError(
-                    f"factors {position} and {position + 1} have shapes {left.shape} and "
-                    f"{right.shape}: the columns of the first must equal the rows of the second."
-                )
-        self._shape = (self._factors[0].shape[0], self._factors[-1].shape[1])
+        self._setup(*assemble(factors))
+
+    def _setup(self, factors: Iterable[Any], dtype: Any) -> None:
+        self._factors = tuple(factors)
+        self._dtype = dtype
         self._cache: dict[Any, Any] = {}
 
-    def _unify(self, factors: list[Any]) -> list[Any]:
-        """All factors in one namespace, on one device and of one dtype."""
-        holders = [holder(factor) for factor in factors]
-        numerical = [
-            array
-            for array, factor in zip(holders, factors, strict=True)
-            if factor.dtype is not None
-        ] or holders[:1]
-        xp = array_namespace(*numerical)
-        place = device(numerical[0])
-        if any(device(array) != place for array in numerical):
-            raise ValueError("The factors live on different devices; move them to one first.")
-        self._dtype = (
-            xp.result_type(*numerical)
-            if factors_have_dtype(factors)
-            else namespace_dtype("float64", xp)
-        )
-        return [
-            factor.to_device(xp, place) if factor.dtype is None else factor.astype(self._dtype)
-            for factor in factors
-        ]
-
-    @property
-    def _xp(self) -> Any:
-        if "xp" not in self._cache:
-            array = holder(self._factors[0])
-            self._cache["device"] = device(array)
-            self._cache["xp"] = array_namespace(array)
-        return self._cache["xp"]
-
-    @property
-    def _device(self) -> Any:
-        _ = self._xp
-        return self._cache["device"]
+    @classmethod
+    def _from(cls, factors: Iterable[Any], dtype: Any) -> FactorizedOperator:
+        """An operator of factors that are known to fit together."""
+        operator = cls.__new__(cls)
+        operator._setup(factors, dtype)
+        return operator
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_cache": {}}
 
+    def __repr__(self) -> str:
+        m, n = self.shape
+        count = len(self._factors)
+        where = "" if is_numpy(self._xp) else f", {self._xp.__name__.split('.')[-1]}"
+        return (
+            f"FactorizedOperator({m} x {n}, {count} factor{'s' * (count > 1)}, nnz={self.nnz}, "
+            f"{dtype_name(self._dtype)}{where})"
+        )
+
+    # What it is
+
+    @property
+    def factors(self) -> tuple[Any, ...]:
+        """The factors, in the order of the product."""
+        return self._factors
+
     @property
     def shape(self) -> tuple[int, int]:
-        """Shape (n_out, n_in)."""
-        return self._shape
+        """Shape ``(n_out, n_in)``."""
+        return self._factors[0].shape[0], self._factors[-1].shape[1]
 
     @property
     def ndim(self) -> int:
@@ -90,131 +131,449 @@ class FactorizedOperator:
 
     @property
     def dtype(self) -> Any:
-        """Dtype of the values, an object of the array library."""
+        """Dtype of the factors, as their array library calls it."""
         return self._dtype
 
     @property
-    def factors(self) -> tuple[Any, ...]:
-        """The factors, in the order of the product."""
-        return self._factors
-
-    @property
     def nnz(self) -> int:
-        """Number of stored entries of all factors."""
+        """Number of stored entries, over all factors; selections have none."""
         return sum(factor.nnz for factor in self._factors)
 
     @property
     def density(self) -> float:
-        """Stored entries over the entries of the dense matrix."""
-        return self.nnz / (self.shape[0] * self.shape[1])
+        """Stored entries, as a part of the ``n_out * n_in`` of the dense matrix."""
+        n_out, n_in = self.shape
+        return self.nnz / (n_out * n_in)
 
-    def __repr__(self) -> str:
-        return f"<FactorizedOperator {self.shape}>"
+    @property
+    def _xp(self) -> Any:
+        return self._factors[0]._xp
 
-    def _like(self, factors: Iterable[Any], dtype: Any = None) -> FactorizedOperator:
-        operator = FactorizedOperator(factors)
-        return operator
+    @property
+    def _device(self) -> Any:
+        return device(self._factors[0]._array)
 
-    # products
+    def _cached(self, key: Any, make: Callable[[], Any]) -> Any:
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
 
-    def _check(self, X: Any, axis: int, name: str = "X") -> Any:
-        X = as_floating(X, name, self._dtype)
-        xp = self._xp
-        if not (isinstance(X, np.ndarray) and is_numpy(xp)):
-            array_namespace(holder(self._factors[0]), X)
-            if device(X) != self._device:
-                raise ValueError(
-                    f"{name} is on device {device(X)}, the operator on {self._device}; "
-                    f"all must be on the same: use operator.to_device({name})."
-                )
-        if X.ndim != 2:
-            raise ValueError(f"{name} must be 2-D, got shape {tuple(X.shape)}.")
-        if X.shape[axis] != self.shape[1]:
-            raise ValueError(
-                f"{name} has shape {tuple(X.shape)}; its axis {axis} must have length "
-                f"{self.shape[1]} for an operator of shape {self.shape}."
-            )
-        return X
-
-    def _multiply(self, X: Any) -> Any:
-        """Product with checked columns."""
-        xp = self._xp
-        factors = self._factors
-        if X.dtype != self._dtype:
-            dtype = xp.result_type(X.dtype, self._dtype)
-            X = xp.astype(X, dtype, copy=False)
-            if dtype != self._dtype:
-                factors = tuple(factor.astype(dtype) for factor in factors)
-        result = X
-        for factor in reversed(factors):
-            result = factor.apply(result)
-        if not factors_have_dtype(factors):
-            result = xp.asarray(result, copy=True)
-        return result
-
-    def matmat(self, X: Any) -> Any:
-        """Product with a matrix."""
-        return self._multiply(self._check(X, 0))
+    # Products
 
     def apply(self, X: Any) -> Any:
-        """Map rows: ``X @ operator.T``."""
-        X = self._check(X, 1)
-        return self._xp.permute_dims(self._multiply(self._xp.permute_dims(X, (1, 0))), (1, 0))
+        """Map samples: ``X @ operator.T``.
+
+        Parameters
+        ----------
+        X : array-like or SciPy sparse matrix of shape (n_samples, n_in)
+            One sample per row. A SciPy sparse matrix (NumPy operators only) stays sparse through
+            the first factor that is applied; the result is dense.
+
+        Returns
+        -------
+        array of shape (n_samples, n_out)
+            The images, one per row.
+
+        Raises
+        ------
+        TypeError
+            If X is not numeric, or in half or extended precision.
+        ValueError
+            If X has the wrong shape, or comes from another array library or device.
+        """
+        if scipy.sparse.issparse(X):
+            return apply_sparse(self, X)
+        return multiply_rows(self, check_operand(self, X, "X", (2,), 1))
+
+    def matvec(self, x: Any) -> Any:
+        """Multiply a vector: ``operator @ x``.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_in,)
+            The vector.
+
+        Returns
+        -------
+        array of shape (n_out,)
+            The product.
+        """
+        return multiply_vector(self, check_operand(self, x, "x", (1,), 0))
+
+    def rmatvec(self, x: Any) -> Any:
+        """Multiply a vector by the adjoint: ``operator.H @ x``.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_out,)
+            The vector.
+
+        Returns
+        -------
+        array of shape (n_in,)
+            The product.
+        """
+        return self.H.matvec(x)
+
+    def matmat(self, X: Any) -> Any:
+        """Multiply a batch of vectors: ``operator @ X``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_in, batch)
+            One vector per column.
+
+        Returns
+        -------
+        array of shape (n_out, batch)
+            The products.
+        """
+        return multiply_columns(self, check_operand(self, X, "X", (2,), 0))
+
+    def rmatmat(self, X: Any) -> Any:
+        """Multiply a batch of vectors by the adjoint: ``operator.H @ X``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_out, batch)
+            One vector per column.
+
+        Returns
+        -------
+        array of shape (n_in, batch)
+            The products.
+        """
+        return self.H.matmat(X)
+
+    def solve(self, B: Any) -> Any:
+        """Multiply by the inverse, factor by factor and block by block.
+
+        Parameters
+        ----------
+        B : array-like of shape (n_out,) or (n_out, batch)
+            One vector, or one per column.
+
+        Returns
+        -------
+        array of shape (n_in,) or (n_in, batch)
+            The solutions of ``operator @ X = B``.
+
+        Raises
+        ------
+        ValueError
+            If a factor is not square (see :func:`least_squares_codes` then), or `B` does not fit.
+        numpy.linalg.LinAlgError
+            If a factor is singular.
+        """
+        return solve(self, B)
+
+    def __matmul__(self, other: Any) -> Any:
+        if isinstance(other, FactorizedOperator):
+            return FactorizedOperator(self._factors + other._factors)
+        if is_sparse(other):
+            return NotImplemented
+        other = check_operand(self, other, "The right operand of @", (1, 2), 0)
+        product = multiply_vector if other.ndim == 1 else multiply_columns
+        return product(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        if is_sparse(other):
+            return NotImplemented
+        other = check_operand(self, other, "The left operand of @", (1, 2), -1, adjoint=True)
+        product = multiply_vector if other.ndim == 1 else multiply_rows
+        return product(self.T, other)
+
+    # Algebra
 
     @property
     def T(self) -> FactorizedOperator:
         """The transpose."""
-        return self._like(factor.T for factor in reversed(self._factors))
+        return self._cached(
+            "T", lambda: self._from([f.T for f in reversed(self._factors)], self._dtype)
+        )
 
     @property
     def H(self) -> FactorizedOperator:
         """The conjugate transpose."""
-        return self._like(factor.H for factor in reversed(self._factors))
+        if not is_complex_dtype(self._dtype):
+            return self.T
+        return self._cached(
+            "H", lambda: self._from([f.H for f in reversed(self._factors)], self._dtype)
+        )
+
+    def __mul__(self, scalar: Any) -> FactorizedOperator:
+        scalar = python_scalar(scalar)
+        if scalar is NotImplemented:
+            return NotImplemented
+        return scaled(self, scalar, lambda values: values * scalar)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, scalar: Any) -> FactorizedOperator:
+        scalar = python_scalar(scalar)
+        if scalar is NotImplemented:
+            return NotImplemented
+        if scalar == 0:
+            raise ZeroDivisionError("division of an operator by zero")
+        return scaled(self, scalar, lambda values: values / scalar)
+
+    def __neg__(self) -> FactorizedOperator:
+        return self * -1.0
+
+    def __pos__(self) -> FactorizedOperator:
+        return self
+
+    def astype(self, dtype: Any) -> FactorizedOperator:
+        """Convert the factors.
+
+        Parameters
+        ----------
+        dtype : dtype or str
+            One of float32, float64, complex64 and complex128; of any array library, or its name.
+
+        Returns
+        -------
+        FactorizedOperator
+            The operator itself if it has that dtype.
+
+        Raises
+        ------
+        TypeError
+            If `dtype` is another one, or real for a complex operator.
+        """
+        dtype = namespace_dtype(dtype, self._xp)
+        if dtype == self._dtype:
+            return self
+        if is_complex_dtype(self._dtype) and not is_complex_dtype(dtype):
+            raise TypeError(
+                f"The operator is complex, and dtype={dtype_name(dtype)} would drop the imaginary "
+                "part of its factors. Factor the real part of the matrix instead."
+            )
+        return self._from([factor.astype(dtype) for factor in self._factors], dtype)
+
+    def fuse(self, n: int | str = "auto") -> FactorizedOperator:
+        """Multiply out neighbouring factors: fewer and denser ones, the same operator.
+
+        Products of chainable neighbours are Kronecker-sparse again, and so are the transposes of
+        such products; products of partial permutations are partial permutations. Other neighbours
+        are left as they are.
+
+        Parameters
+        ----------
+        n : int or "auto", default="auto"
+            How many factors to leave, partial permutations not counted; the nearest possible
+            number is taken. "auto" leaves what a cost model expects to be fastest for batches of
+            64 vectors.
+
+        Returns
+        -------
+        FactorizedOperator
+            The same operator up to rounding; of all choices, the one with the least expected time.
+
+        Raises
+        ------
+        TypeError
+            If `n` is neither an int nor "auto".
+        ValueError
+            If `n` is less than 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from scipy.linalg import hadamard
+        >>> from skfact.butterfly import butterfly_factorize
+        >>> op = butterfly_factorize(hadamard(64))
+        >>> len(op.factors), len(op.fuse(2).factors), op.nnz, op.fuse(2).nnz
+        (6, 2, 768, 1024)
+        """
+        if isinstance(n, bool) or not (n == "auto" or isinstance(n, int | np.integer)):
+            raise TypeError(f"n must be a positive int or 'auto', got {n!r}.")
+        if n != "auto" and n < 1:
+            raise ValueError(f"n must be at least 1, got {n}.")
+        if n == "auto":
+            return self._from(make_plan(self, self._dtype, USUAL_BATCH), self._dtype)
+        runs = cheapest_partition(self._factors, self._dtype, USUAL_BATCH, int(n))
+        return self._from(fuse_runs(self._factors, runs), self._dtype)
+
+    # Other forms and other places
 
     def toarray(self) -> Any:
-        """The dense matrix, of shape (n_out, n_in)."""
-        identity = self._xp.eye(self.shape[1], dtype=self._dtype, device=self._device)
-        return self._multiply(identity)
+        """Write the operator as a dense matrix.
+
+        Returns
+        -------
+        array of shape (n_out, n_in)
+            A new array in the library and on the device of the factors.
+        """
+        n_out, n_in = self.shape
+        if n_in > n_out:
+            return self._xp.asarray(self._xp.permute_dims(self.T.toarray(), (1, 0)), copy=True)
+        identity = self._xp.eye(n_in, dtype=self._dtype, device=self._device)
+        return multiply_columns(self, identity)
+
+    def to_sparse(self) -> list[scipy.sparse.csr_array]:
+        """Write the factors as SciPy sparse matrices, whose product is the operator.
+
+        Returns
+        -------
+        list of scipy.sparse.csr_array
+            One for each factor with numbers of its own; partial permutations are folded into a
+            neighbour (an operator of nothing else becomes one matrix). They live on the host.
+        """
+        name = dtype_name(self._dtype)
+        matrices: list[scipy.sparse.csr_array] = []
+        pending = None  # product of the selections to the left of the first numerical factor
+        for factor in self._factors:
+            matrix = factor.to_csr().astype(name)
+            if factor.dtype is not None:
+                matrices.append(matrix if pending is None else pending @ matrix)
+                pending = None
+            elif matrices:
+                matrices[-1] = matrices[-1] @ matrix
+            else:
+                pending = matrix if pending is None else pending @ matrix
+        return matrices if pending is None else [pending]
 
     def to_device(self, where: Any) -> FactorizedOperator:
-        """The operator with its factors elsewhere; cached, never pickled."""
+        """Move the factors to another array library or device.
+
+        Parameters
+        ----------
+        where : {"numpy", "cupy"} or array
+            A name, or an array: then the operator goes to the library and device of the array.
+
+        Returns
+        -------
+        FactorizedOperator
+            The operator there; itself if it is there already. A copy is made once and kept inside
+            the operator (never pickled).
+
+        Raises
+        ------
+        ValueError
+            If `where` is another string.
+        ImportError
+            If CuPy is asked for and not installed.
+        RuntimeError
+            If CuPy finds no CUDA device.
+        TypeError
+            If the operator has a :class:`SparseFactor` and the library no sparse matrices, or
+            `where` is no array.
+        """
         if isinstance(where, str):
-            xp, place = compute_namespace(where, holder(self._factors[0]))
+            if where == "auto":
+                raise ValueError("where must be 'numpy', 'cupy' or an array, got 'auto'.")
+            xp, place = compute_namespace(where, self._factors[0]._array)
         else:
             xp, place = array_namespace(where), device(where)
         if xp is self._xp and place == self._device:
             return self
-        key = ("device", xp.__name__, str(place))
-        if key not in self._cache:
-            self._cache[key] = FactorizedOperator(
-                factor.to_device(xp, place) for factor in self._factors
-            )
-        return self._cache[key]
-
-
-def holder(factor: Any) -> Any:
-    """The array that tells where a factor lives."""
-    if isinstance(factor, KroneckerFactor):
-        return factor.values
-    return factor.csr.data if isinstance(factor, SparseFactor) else factor.index
-
-
-def factors_have_dtype(factors: Iterable[Any]) -> bool:
-    """Whether a factor has numbers of its own (is no partial permutation)."""
-    return any(factor.dtype is not None for factor in factors)
-
-
-def as_factor(factor: Any, position: int) -> Any:
-    """A factor as one of the three classes: 2-D arrays become dense patterns."""
-    if isinstance(factor, Factor):
-        return factor
-    if scipy.sparse.issparse(factor) or type(factor).__module__.startswith("cupyx.scipy.sparse"):
-        return SparseFactor(factor)
-    array = as_floating(factor, f"factors[{position}]")
-    if array.ndim != 2 or 0 in array.shape:
-        raise ValueError(
-            f"factors[{position}] must be a factor, a SciPy sparse matrix or a 2-D array with at "
-            f"least one entry, got an array of shape {tuple(array.shape)}."
+        name = dtype_name(self._dtype)
+        return self._cached(
+            ("device", xp.__name__, str(place)),
+            lambda: self._from(
+                [factor._to_device(xp, place) for factor in self._factors],
+                namespace_dtype(name, xp),
+            ),
         )
-    m, n = array.shape
-    return KroneckerFactor(array_namespace(array).reshape(array, (1, 1, m, n)), (1, m, n, 1))
+
+    def aslinearoperator(self) -> Any:
+        """Wrap the operator for the solvers of SciPy, or of CuPy.
+
+        Returns
+        -------
+        scipy.sparse.linalg.LinearOperator
+            CuPy's where the factors are CuPy's. Each of its products is one batched product.
+
+        Raises
+        ------
+        TypeError
+            If the factors are of another array library.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from scipy.sparse.linalg import svds
+        >>> from skfact.operators import FactorizedOperator
+        >>> op = FactorizedOperator([np.diag([1.0, 2.0, 3.0, 4.0])])
+        >>> svds(op.aslinearoperator(), k=1, return_singular_vectors=False).round(6)
+        array([4.])
+        """
+        from skfact.operators._linear_operator import linear_operator
+
+        return linear_operator(self)
+
+    def to_torch(self) -> Any:
+        """Write the operator as a PyTorch module with trainable factors.
+
+        Returns
+        -------
+        torch.nn.Sequential
+            One layer for each factor, the last factor first; maps (..., n_in) to (..., n_out) as
+            `apply` does. The values of the factors are its parameters.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is not installed.
+        """
+        from skfact.operators._torch import sequential
+
+        return sequential(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the operator to a file, in NumPy's ``.npz`` format and without pickle.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, under exactly this name: no suffix is appended. An existing file is
+            overwritten.
+
+        See Also
+        --------
+        FactorizedOperator.load : Read it back.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib
+        >>> import numpy as np
+        >>> from skfact.operators import FactorizedOperator
+        >>> op = FactorizedOperator([np.eye(3)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "operator.npz"
+        ...     op.save(path)
+        ...     FactorizedOperator.load(path)
+        FactorizedOperator(3 x 3, 1 factor, nnz=9, float64)
+        """
+        from skfact.operators._save import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> FactorizedOperator:
+        """Read an operator that :meth:`save` wrote.
+
+        Sizes are compared with those that the file states for itself before any memory is taken,
+        and nothing in the file is executed: files from unknown sources are safe to try.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+
+        Returns
+        -------
+        FactorizedOperator
+            The operator, with NumPy factors wherever it lived when it was saved.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be opened.
+        ValueError
+            If it is truncated, corrupted, inconsistent, or no such file at all.
+        """
+        from skfact.operators._save import load
+
+        return load(path)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..._backend import array_namespace, is_numpy_namespace
+import numpy as np
+
+from skfact._backend import array_namespace
 
 
-def apply_factor(values: Any, X: Any, *, xp: Any = None) -> Any:
+def apply_factor(values: Any, X: Any) -> Any:
     """Product of a Kronecker-sparse factor and a feature-major batch.
 
     The factor of pattern ``(a, b, c, d)`` consists of ``a * d`` dense blocks: block ``(i, l)``
@@ -20,20 +22,11 @@ def apply_factor(values: Any, X: Any, *, xp: Any = None) -> Any:
         The blocks.
     X : array of shape (a * c * d, batch)
         One vector per column, of the same namespace, device and dtype as `values`.
-    xp : module, optional
-        Their array-API namespace, where the caller knows it already (finding it takes
-        microseconds, which counts for a single vector).
 
     Returns
     -------
     array of shape (a * b * d, batch)
-        The products, one per column.
-
-    Notes
-    -----
-    A C-contiguous `X` seen as (a, d, c, batch) has unit stride along the batch, so BLAS reads every
-    block of rows in place; so it does the transpose of a C-contiguous array if ``d == 1``. With
-    NumPy the result too is written in place.
+        The products, one per column; a new array.
 
     Examples
     --------
@@ -44,18 +37,29 @@ def apply_factor(values: Any, X: Any, *, xp: Any = None) -> Any:
     array([[2.],
            [4.]])
     """
+    if isinstance(X, np.ndarray):
+        return _apply_in_place(values, X)
+    xp = array_namespace(values, X)
     a, d, b, c = values.shape
     batch = X.shape[1]
-    if xp is None:
-        xp = array_namespace(values, X)
-    on_numpy = is_numpy_namespace(xp)
-    if on_numpy and not (X.flags.c_contiguous or (d == 1 and X.flags.f_contiguous)):
-        X = xp.ascontiguousarray(X)  # any other layout would keep np.matmul from calling BLAS
-    X_blocks = xp.permute_dims(xp.reshape(X, (a, c, d, batch)), (0, 2, 1, 3))  # (a, d, c, batch)
-    if on_numpy:
-        out = xp.empty((a, b, d, batch), dtype=xp.result_type(values, X))
-        # np.matmul is the only one of the libraries that writes through a strided `out`
-        xp.matmul(values, X_blocks, out=out.transpose(0, 2, 1, 3))
-    else:
-        out = xp.permute_dims(xp.matmul(values, X_blocks), (0, 2, 1, 3))  # (a, b, d, batch)
-    return xp.reshape(out, (a * b * d, batch))
+    blocks = xp.permute_dims(xp.reshape(X, (a, c, d, batch)), (0, 2, 1, 3))  # (a, d, c, batch)
+    out = xp.matmul(values, blocks)  # (a, d, b, batch)
+    return xp.reshape(xp.permute_dims(out, (0, 2, 1, 3)), (a * b * d, batch))
+
+
+def _apply_in_place(values: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """The same with NumPy, which can read and write strided blocks where they lie.
+
+    BLAS takes a block of rows of `X` as it is if the batch has unit stride, or (a transposed
+    batch of rows) if the features have and ``d == 1``; np.matmul does not call BLAS otherwise.
+    """
+    a, d, b, c = values.shape
+    batch = X.shape[1]
+    unit = X.itemsize
+    if not (X.strides[1] == unit or (d == 1 and X.strides[0] == unit)) or min(X.strides) < 0:
+        X = np.ascontiguousarray(X)
+    out = np.empty((a, b, d, batch), np.result_type(values, X))
+    np.matmul(
+        values, X.reshape(a, c, d, batch).transpose(0, 2, 1, 3), out=out.transpose(0, 2, 1, 3)
+    )
+    return out.reshape(a * b * d, batch)

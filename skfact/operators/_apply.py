@@ -1,0 +1,172 @@
+"""Running vectors through an operator: input check, plan of fused factors, tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log2
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from skfact._backend import array_namespace, device
+from skfact.operators._fuse import cheapest_partition, fuse_runs, is_safe
+from skfact.operators._inputs import as_floating, dtype_name, is_numpy
+
+# Bytes of one intermediate result: 0.5 to 1 MiB was fastest at n = 1024, on a core with 0.5 MiB of
+# second-level cache; larger ones would travel through main memory.
+TILE_BYTES = 2**20
+SMALLEST_TILE = 16
+
+
+def check_operand(
+    operator: Any,
+    array: Any,
+    name: str,
+    ndims: tuple[int, ...],
+    axis: int,
+    *,
+    adjoint: bool = False,
+) -> Any:
+    """A floating array of the operator's library and device that fits it along `axis`.
+
+    With `adjoint` it has to fit the operator's rows, else its columns.
+    """
+    dtype, xp = operator.dtype, operator._xp
+    if type(array) is not np.ndarray or array.dtype != dtype:
+        array = as_floating(array, name, dtype)
+    if not (isinstance(array, np.ndarray) and is_numpy(xp)):
+        array_namespace(operator.factors[0]._array, array)  # raises if they differ
+        if device(array) != operator._device:
+            raise ValueError(
+                f"{name} is on device {device(array)}, the operator on {operator._device}: use "
+                f"operator.to_device({name})."
+            )
+    if array.ndim not in ndims:
+        wanted = " or ".join(f"{ndim}-D" for ndim in ndims)
+        raise ValueError(f"{name} must be {wanted}, got shape {tuple(array.shape)}.")
+    size = operator.shape[0 if adjoint else 1]
+    if array.shape[axis] != size:
+        raise ValueError(
+            f"{name} has shape {tuple(array.shape)}, but its axis {axis} must have length {size}: "
+            f"the operator has shape {operator.shape}."
+        )
+    return array
+
+
+def tile_width(factors: Sequence[Any], itemsize: int) -> int:
+    """Number of vectors that go through all factors together with NumPy."""
+    widest = max(max(factor.shape) for factor in factors)
+    return max(SMALLEST_TILE, TILE_BYTES // (itemsize * widest) // SMALLEST_TILE * SMALLEST_TILE)
+
+
+def plan(operator: Any, dtype: Any, batch: int) -> tuple[tuple[Any, ...], int]:
+    """The factors to compute with, some multiplied out, and the width of a tile."""
+    name = dtype_name(dtype)
+    width = operator._cached(
+        ("width", name), lambda: tile_width(operator.factors, np.dtype(name).itemsize)
+    )
+    if is_numpy(operator._xp):
+        batch = min(batch, width)
+    size = 4 ** round(log2(max(batch, 1)) / 2)  # one plan for each of 1, 4, 16, 64, ...
+    return operator._cached(("plan", name, size), lambda: make_plan(operator, dtype, size)), width
+
+
+def make_plan(operator: Any, dtype: Any, batch: int) -> tuple[Any, ...]:
+    """The factors in `dtype`, fused as the cost model advises for this batch."""
+    name = dtype_name(dtype)
+    factors = operator._cached(
+        ("factors", name), lambda: tuple(factor.astype(dtype) for factor in operator.factors)
+    )
+    runs = cheapest_partition(factors, dtype, batch)
+    fused = operator._cached(("runs", name, runs), lambda: tuple(fuse_runs(factors, runs)))
+    return fused if all(is_safe(factor) for factor in fused) else factors
+
+
+def multiply(factors: Sequence[Any], X: Any) -> Any:
+    """Product of the factors and the columns of `X`: the last factor comes first."""
+    for factor in reversed(factors):
+        X = factor.apply(X)
+    return X
+
+
+def promote(operator: Any, X: Any) -> Any:
+    """`X` in the dtype that it has in common with the operator."""
+    if X.dtype == operator.dtype:
+        return X
+    xp = operator._xp
+    return xp.astype(X, xp.result_type(X.dtype, operator.dtype), copy=False)
+
+
+def multiply_columns(operator: Any, X: Any) -> Any:
+    """Product with the columns of an array (n_in, batch) that has been checked.
+
+    With NumPy, in tiles of the batch that stay in cache.
+    """
+    X = promote(operator, X)
+    factors, width = plan(operator, X.dtype, X.shape[1])
+    if not isinstance(X, np.ndarray) or X.shape[1] <= width:
+        return own(operator, multiply(factors, X))
+    out = np.empty((operator.shape[0], X.shape[1]), X.dtype)
+    for start in range(0, X.shape[1], width):
+        tile = slice(start, start + width)
+        out[:, tile] = multiply(factors, X[:, tile])
+    return out
+
+
+def multiply_rows(operator: Any, X: Any) -> Any:
+    """The same for the rows of an array (batch, n_in)."""
+    X = promote(operator, X)
+    xp = operator._xp
+    factors, width = plan(operator, X.dtype, X.shape[0])
+    if not isinstance(X, np.ndarray):
+        columns = multiply(factors, xp.permute_dims(X, (1, 0)))
+        return xp.permute_dims(own(operator, columns), (1, 0))
+    out = np.empty((X.shape[0], operator.shape[0]), X.dtype)
+    for start in range(0, X.shape[0], width):
+        tile = slice(start, start + width)
+        out[tile] = multiply(factors, X[tile].T).T
+    return out
+
+
+def multiply_vector(operator: Any, x: Any) -> Any:
+    """The same for one vector (n_in,)."""
+    x = promote(operator, x)
+    factors, _ = plan(operator, x.dtype, 1)
+    return operator._xp.reshape(own(operator, multiply(factors, x[:, None])), (-1,))
+
+
+def own(operator: Any, result: Any) -> Any:
+    """A result that shares no memory with the input, as that of selections alone may do."""
+    if operator._cached("selects", lambda: all(f.dtype is None for f in operator.factors)):
+        return operator._xp.asarray(result, copy=True)
+    return result
+
+
+def apply_sparse(operator: Any, X: Any) -> np.ndarray:
+    """Images of the rows of a SciPy sparse matrix, sparse through the first factor applied."""
+    if not is_numpy(operator._xp):
+        raise TypeError(
+            "X is a SciPy sparse matrix, which goes with NumPy operators only: use "
+            "operator.to_device('numpy'), or make X dense."
+        )
+    if X.ndim != 2 or X.shape[1] != operator.shape[1]:
+        raise ValueError(
+            f"X has shape {X.shape}, but must be 2-D with {operator.shape[1]} columns: the operator "
+            f"has shape {operator.shape}."
+        )
+    as_floating(np.empty(0, X.dtype), "X")  # refuses dtypes that cannot be computed with
+    if X.dtype.kind in "biu":
+        X = X.astype(operator.dtype)
+    first, rest = operator._cached("head and rest", lambda: first_applied(operator))
+    rows = (scipy.sparse.csr_array(X) @ first.T).toarray()
+    return rows if rest is None else multiply_rows(rest, rows)
+
+
+def first_applied(operator: Any) -> tuple[Any, Any]:
+    """The last factor with numbers and the selections after it as one CSR; the other factors."""
+    factors = operator.factors
+    numerical = [i for i, factor in enumerate(factors) if factor.dtype is not None]
+    cut = numerical[-1] if numerical else 0
+    (first,) = operator._from(factors[cut:], operator.dtype).to_sparse()
+    return first, operator._from(factors[:cut], operator.dtype) if cut else None

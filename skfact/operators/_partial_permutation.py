@@ -1,0 +1,233 @@
+"""A factor that selects entries: permutation, zero padding, cropping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from skfact._backend import array_namespace, device, move, to_numpy
+from skfact.operators._factors import Factor
+
+
+class PartialPermutation(Factor):
+    """Factor that selects entries: ``y_i = x[index_i]``, and 0 where ``index_i == -1``.
+
+    Permutations, zero padding and cropping are all of this kind, and so are their transposes and
+    products.
+
+    Parameters
+    ----------
+    index : array-like of int of shape (n_out,)
+        Which input each output takes; -1 for none. No input is taken twice.
+    n_in : int
+        Number of inputs.
+
+    Attributes
+    ----------
+    index : array of int64 of shape (n_out,)
+        As given, in the array library of the operator that the factor belongs to.
+    n_in : int
+        Number of inputs.
+    shape : tuple of two int
+        Shape ``(n_out, n_in)``.
+    nnz : int
+        Always 0: a selection has no parameters.
+    dtype : None
+        A selection takes on the dtype of what it is applied to.
+
+    Raises
+    ------
+    TypeError
+        If `index` or `n_in` is not of integers.
+    ValueError
+        If an index is out of range or taken twice.
+
+    See Also
+    --------
+    FactorizedOperator : A product of factors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.operators import PartialPermutation
+    >>> pad = PartialPermutation([1, 0, -1], 2)  # swap two entries, append a zero
+    >>> pad.apply(np.array([[5.0], [7.0]]))
+    array([[7.],
+           [5.],
+           [0.]])
+    >>> pad.T.toarray()
+    array([[0., 1., 0.],
+           [1., 0., 0.]])
+    """
+
+    __slots__ = ("_host", "_kept", "index", "n_in")
+    index: Any
+    n_in: int
+    nnz = 0
+    dtype = None
+    _host: np.ndarray
+    _kept: int | None
+
+    def __init__(self, index: Any, n_in: int) -> None:
+        if isinstance(n_in, bool) or not isinstance(n_in, int | np.integer):
+            raise TypeError(f"n_in must be an int, got {n_in!r}.")
+        if n_in < 1:
+            raise ValueError(f"n_in must be at least 1, got {n_in}.")
+        host = to_numpy(index)
+        if host.ndim != 1 or host.size == 0:
+            raise ValueError(f"index must be 1-D with at least one entry, got shape {host.shape}.")
+        if host.dtype.kind not in "iu":
+            raise TypeError(f"index must be of integers, got dtype {host.dtype}.")
+        if host.max() >= n_in or host.min() < -1:
+            raise ValueError(
+                f"index must lie in 0..{n_in - 1}, or be -1 for no entry; got the range "
+                f"{host.min()}..{host.max()}."
+            )
+        host = host.astype(np.int64)
+        taken = host[host >= 0]
+        if np.unique(taken).size != taken.size:
+            raise ValueError("index takes an input twice; every input may be taken at most once.")
+        host.flags.writeable = False
+        target = index if hasattr(index, "dtype") else host
+        xp = array_namespace(target)
+        # cropping and padding, the common kinds, keep the first entries and need no gather
+        prefix = np.concatenate([np.arange(taken.size), np.full(host.size - taken.size, -1)])
+        self._set(
+            index=move(host, xp, device(target)),
+            n_in=int(n_in),
+            shape=(host.size, int(n_in)),
+            _host=host,
+            _kept=int(taken.size) if np.array_equal(host, prefix) else None,
+            _xp=xp,
+        )
+
+    def __reduce__(self) -> Any:
+        return PartialPermutation, (self.index, self.n_in)
+
+    def __repr__(self) -> str:
+        return f"PartialPermutation({self.shape[0]} x {self.shape[1]})"
+
+    @property
+    def is_permutation(self) -> bool:
+        """Whether this is a permutation in the strict sense: nothing is added or lost."""
+        return self.shape[0] == self.shape[1] and bool((self._host >= 0).all())
+
+    @property
+    def T(self) -> PartialPermutation:
+        """The transpose, again a partial permutation."""
+        index = np.full(self.n_in, -1)
+        (rows,) = np.nonzero(self._host >= 0)
+        index[self._host[rows]] = rows
+        return self._like(index, self.shape[0])
+
+    @property
+    def H(self) -> PartialPermutation:
+        """The conjugate transpose, which is the transpose."""
+        return self.T
+
+    def astype(self, dtype: Any) -> PartialPermutation:
+        """Return the factor itself: a selection has no dtype.
+
+        Parameters
+        ----------
+        dtype : dtype or str
+            Ignored.
+
+        Returns
+        -------
+        PartialPermutation
+            The factor itself.
+        """
+        return self
+
+    def apply(self, X: Any) -> Any:
+        """Select from a batch of vectors.
+
+        Parameters
+        ----------
+        X : array of shape (n_in, batch)
+            One vector per column, of any dtype, in the library and on the device of the factor.
+
+        Returns
+        -------
+        array of shape (n_out, batch)
+            The selected entries; may be a view of `X` where the last ones are only cropped.
+        """
+        xp = self._xp
+        n_out = self.shape[0]
+        if self._kept == n_out:
+            return X[:n_out, ...]
+        if self._kept is not None:
+            padding = (n_out - self._kept, X.shape[1])
+            below = xp.zeros(padding, dtype=X.dtype, device=device(X))
+            return xp.concat([X[: self._kept, ...], below], axis=0)
+        if bool((self._host >= 0).all()):
+            return xp.take(X, self.index, axis=0)
+        taken = self.index >= 0
+        selected = xp.take(X, xp.where(taken, self.index, xp.zeros_like(self.index)), axis=0)
+        return xp.where(taken[:, None], selected, xp.zeros_like(selected))
+
+    def solve(self, B: Any) -> Any:
+        """Undo the permutation of a batch of vectors.
+
+        Parameters
+        ----------
+        B : array of shape (n_out, batch)
+            One vector per column, in the library and on the device of the factor.
+
+        Returns
+        -------
+        array of shape (n_in, batch)
+            The solutions.
+
+        Raises
+        ------
+        ValueError
+            If the factor is not a permutation in the strict sense.
+        """
+        if not self.is_permutation:
+            raise ValueError(f"{self!r} has no inverse: entries are added or lost.")
+        return self.T.apply(B)
+
+    def toarray(self) -> Any:
+        """Write the factor as a dense matrix.
+
+        Returns
+        -------
+        array of shape (n_out, n_in)
+            Zeros and ones, in float64.
+        """
+        xp = self._xp
+        columns = xp.arange(self.n_in, dtype=self.index.dtype, device=device(self.index))
+        return xp.astype(self.index[:, None] == columns[None, :], xp.float64)
+
+    def to_csr(self) -> scipy.sparse.csr_array:
+        """Write the factor as a sparse matrix on the host.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of shape (n_out, n_in)
+            Ones, in float64.
+        """
+        (rows,) = np.nonzero(self._host >= 0)
+        entries = (np.ones(rows.size), (rows, self._host[rows]))
+        return scipy.sparse.csr_array(entries, shape=self.shape)
+
+    def _after(self, right: PartialPermutation) -> PartialPermutation:
+        """The product with the partial permutation `right`: one selection after the other."""
+        index = np.where(self._host >= 0, right._host[self._host], -1)
+        return self._like(index, right.n_in)
+
+    def _like(self, index: np.ndarray, n_in: int) -> PartialPermutation:
+        return PartialPermutation(move(index, self._xp, device(self.index)), n_in)
+
+    def _to_device(self, xp: Any, target: Any) -> PartialPermutation:
+        index = move(self.index, xp, target)
+        return self if index is self.index else PartialPermutation(index, self.n_in)
+
+    @property
+    def _array(self) -> Any:
+        """The array that tells in which library and on which device the factor lives."""
+        return self.index

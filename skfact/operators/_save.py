@@ -1,0 +1,195 @@
+"""Operators in files: NumPy's .npz format, without pickle and without trust in what is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zipfile
+import zlib
+from math import prod
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from skfact._backend import to_numpy
+from skfact.operators._factors import Factor, KroneckerFactor
+from skfact.operators._inputs import FLOATING, dtype_name
+from skfact.operators._operator import FactorizedOperator
+from skfact.operators._partial_permutation import PartialPermutation
+from skfact.operators._sparse_factor import SparseFactor
+from skfact.supports import KroneckerSparse
+
+FORMAT = "skfact.operators.FactorizedOperator"
+VERSION = 1
+HEADER = "header"  # member with the description of all others: JSON, as an array of bytes
+# What unreadable files raise inside zipfile, json, struct and numpy. OSError is a seek to nowhere:
+# opening the file happens outside.
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+def save(operator: FactorizedOperator, path: str | os.PathLike[str]) -> None:
+    """Write the operator to exactly `path`."""
+    described = []
+    arrays: dict[str, np.ndarray] = {}
+    for position, factor in enumerate(operator.factors):
+        description, parts = describe(factor)
+        described.append(description)
+        arrays |= {member(position, name): part for name, part in parts.items()}
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "dtype": dtype_name(operator.dtype),
+        "factors": described,
+    }
+    arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    with open(os.fspath(path), "wb") as file:
+        np.savez(file, **arrays)
+
+
+def describe(factor: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What the header says about a factor, and its arrays by name."""
+    if isinstance(factor, KroneckerFactor):
+        values = np.ascontiguousarray(to_numpy(factor.values))
+        return {"kind": "kronecker", "pattern": list(factor.pattern)}, {"values": values}
+    if isinstance(factor, SparseFactor):
+        csr = factor.to_csr()
+        parts = {
+            "data": csr.data,
+            "indices": csr.indices.astype(np.int64),
+            "indptr": csr.indptr.astype(np.int64),
+        }
+        return {"kind": "sparse", "shape": list(factor.shape), "nnz": factor.nnz}, parts
+    index = np.ascontiguousarray(to_numpy(factor.index))
+    return {"kind": "selection", "shape": list(factor.shape)}, {"index": index}
+
+
+def member(position: int, name: str) -> str:
+    """Name of an array of the factor at `position`."""
+    return f"factor{position}_{name}"
+
+
+def load(path: str | os.PathLike[str]) -> FactorizedOperator:
+    """Read an operator; `ValueError` for every file that does not hold one."""
+    path = os.fspath(path)
+    with open(path, "rb") as file:
+        try:
+            return read(file)
+        except UNREADABLE as error:
+            raise ValueError(
+                f"{path!r} holds no readable operator ({type(error).__name__}: {error}). It is "
+                "corrupted or truncated, or was not written by FactorizedOperator.save."
+            ) from error
+
+
+def read(file: Any) -> FactorizedOperator:
+    """Read an operator from an open file."""
+    size = os.fstat(file.fileno()).st_size
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        # members are stored as they are, so they cannot be larger than the file, alone or together
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise ValueError("a member is compressed")
+        if sum(entry.file_size for entry in entries) > size:
+            raise ValueError("the members are larger than the file")
+        if len({entry.filename for entry in entries}) != len(entries):
+            raise ValueError("two members have the same name")
+        length = archive.getinfo(f"{HEADER}.npy").file_size
+        header = json.loads(read_array(archive, HEADER, np.dtype(np.uint8), (None,)).tobytes())
+        if (header["format"], header["version"]) != (FORMAT, VERSION):
+            raise ValueError(f"format {header['format']!r}, version {header['version']!r}")
+        if header["dtype"] not in FLOATING:
+            raise ValueError(f"dtype {header['dtype']!r}")
+        if len(header["factors"]) > length:
+            raise ValueError("more factors than the header has room for")
+        dtype = np.dtype(header["dtype"])
+        used = {f"{HEADER}.npy"}
+        factors = [
+            read_factor(archive, position, description, dtype, used)
+            for position, description in enumerate(header["factors"])
+        ]
+        if used != {entry.filename for entry in entries}:
+            raise ValueError("there are members that the header does not mention")
+    return FactorizedOperator(factors).astype(dtype)
+
+
+def read_factor(
+    archive: zipfile.ZipFile,
+    position: int,
+    description: dict[str, Any],
+    dtype: np.dtype,
+    used: set[str],
+) -> Factor:
+    """Read one factor, as described in the header; adds its members to `used`."""
+
+    def part(name: str, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+        used.add(f"{member(position, name)}.npy")
+        return read_array(archive, member(position, name), dtype, shape)
+
+    kind = description["kind"]
+    if kind == "kronecker":
+        pattern = KroneckerSparse(*description["pattern"])
+        a, b, c, d = pattern
+        return KroneckerFactor._wrap(part("values", dtype, (a, d, b, c)), pattern)
+    m, n = (positive(side) for side in description["shape"])
+    index = np.dtype(np.int64)
+    if kind == "selection":
+        return PartialPermutation(part("index", index, (m,)), n)
+    if kind == "sparse":
+        nnz = positive(description["nnz"], least=0)
+        parts = part("data", dtype, (nnz,)), part("indices", index, (nnz,))
+        csr = scipy.sparse.csr_array((*parts, part("indptr", index, (m + 1,))), shape=(m, n))
+        csr.check_format(full_check=True)
+        return SparseFactor(csr)
+    raise ValueError(f"a factor of kind {kind!r}")
+
+
+def positive(value: Any, least: int = 1) -> int:
+    """An int from the header, checked."""
+    if type(value) is not int or value < least:
+        raise ValueError(f"{value!r} where a size should be")
+    return value
+
+
+def read_array(
+    archive: zipfile.ZipFile, name: str, dtype: np.dtype, shape: tuple[int | None, ...]
+) -> np.ndarray:
+    """Read a member that must have this dtype and shape (None: any length).
+
+    What its .npy header claims is compared with what is expected, and with the size of the
+    member, before anything of that size is read.
+    """
+    stated = archive.getinfo(f"{name}.npy").file_size
+    with archive.open(f"{name}.npy") as stream:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            claimed, fortran, found = np.lib.format.read_array_header_1_0(stream)
+        elif version == (2, 0):
+            claimed, fortran, found = np.lib.format.read_array_header_2_0(stream)
+        else:
+            raise ValueError(f"{name} has version {version} of the .npy format")
+        expected = claimed if shape == (None,) and len(claimed) == 1 else shape
+        if found.newbyteorder("=") != dtype or claimed != expected or (fortran and len(shape) > 1):
+            raise ValueError(f"{name} has dtype {found} and shape {claimed}")
+        n_bytes = prod(claimed) * dtype.itemsize
+        if min(claimed, default=0) < 0 or stream.tell() + n_bytes != stated:
+            raise ValueError(f"{name} takes {stated} bytes for shape {claimed}")
+        content = stream.read(n_bytes + 1)  # to the end: there the checksum is compared
+    if len(content) != n_bytes:
+        raise ValueError(f"{name} ends early")
+    return np.frombuffer(content, found).astype(dtype).reshape(claimed)

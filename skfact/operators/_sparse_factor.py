@@ -1,0 +1,218 @@
+"""A factor that is a general sparse matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from skfact._backend import array_namespace, is_cupy_namespace
+from skfact.operators._factors import Factor
+from skfact.operators._inputs import as_floating, dtype_name, is_numpy, namespace_dtype
+
+
+def is_sparse(matrix: Any) -> bool:
+    """Whether the object is a SciPy or CuPy sparse matrix or array."""
+    return scipy.sparse.issparse(matrix) or type(matrix).__module__.startswith("cupyx.")
+
+
+class SparseFactor(Factor):
+    """Factor that is a general sparse matrix.
+
+    Parameters
+    ----------
+    csr : SciPy sparse array or matrix, or CuPy sparse matrix
+        The matrix, of any sparse format; copied to CSR. SciPy's goes with NumPy operators, CuPy's
+        with CuPy operators; other array libraries have no sparse matrices that could serve, and
+        moving the factor there raises TypeError (nothing is made dense silently).
+
+    Attributes
+    ----------
+    csr : scipy.sparse.csr_array or cupyx.scipy.sparse.csr_matrix
+        The matrix, with duplicates summed; not to be modified.
+    shape : tuple of two int
+        Shape ``(n_out, n_in)``.
+
+    Raises
+    ------
+    TypeError
+        If `csr` is not sparse, or not numeric, or in half or extended precision.
+    ValueError
+        If it is not two-dimensional, or has no rows or no columns.
+
+    See Also
+    --------
+    FactorizedOperator : A product of factors.
+
+    Examples
+    --------
+    >>> import scipy.sparse
+    >>> from skfact.operators import SparseFactor
+    >>> SparseFactor(scipy.sparse.eye_array(3))
+    SparseFactor(3 x 3, nnz=3, float64)
+    """
+
+    __slots__ = ("csr",)
+    csr: Any
+
+    def __init__(self, csr: Any) -> None:
+        if not is_sparse(csr):
+            raise TypeError(
+                f"csr must be a SciPy or CuPy sparse matrix, got {type(csr).__name__}: convert it "
+                "with scipy.sparse.csr_array(csr)."
+            )
+        if len(csr.shape) != 2 or 0 in csr.shape:
+            raise ValueError(
+                f"csr must have two dimensions and at least one row and one column, got shape "
+                f"{csr.shape}."
+            )
+        if scipy.sparse.issparse(csr):
+            csr = scipy.sparse.csr_array(csr)
+            dtype = as_floating(csr.data, "csr").dtype
+            csr = scipy.sparse.csr_array(csr, dtype=dtype, copy=True)
+            csr.sum_duplicates()
+            for part in (csr.data, csr.indices, csr.indptr):
+                part.flags.writeable = False
+        else:
+            csr = csr.tocsr(copy=True)
+            csr = csr.astype(as_floating(csr.data, "csr").dtype)
+            csr.sum_duplicates()
+        shape = (int(csr.shape[0]), int(csr.shape[1]))
+        self._set(csr=csr, shape=shape, _xp=array_namespace(csr.data))
+
+    def __reduce__(self) -> Any:
+        return SparseFactor, (self.csr,)
+
+    def __repr__(self) -> str:
+        m, n = self.shape
+        return f"SparseFactor({m} x {n}, nnz={self.nnz}, {dtype_name(self.dtype)})"
+
+    @property
+    def dtype(self) -> Any:
+        """Dtype of the entries."""
+        return self.csr.dtype
+
+    @property
+    def nnz(self) -> int:
+        """Number of stored entries."""
+        return int(self.csr.nnz)
+
+    @property
+    def T(self) -> SparseFactor:
+        """The transpose."""
+        return SparseFactor(self.csr.T)
+
+    @property
+    def H(self) -> SparseFactor:
+        """The conjugate transpose."""
+        return SparseFactor(self.csr.T.conj())
+
+    def astype(self, dtype: Any) -> SparseFactor:
+        """Convert the entries.
+
+        Parameters
+        ----------
+        dtype : dtype or str
+            One of float32, float64, complex64 and complex128.
+
+        Returns
+        -------
+        SparseFactor
+            The factor itself if it has that dtype.
+        """
+        dtype = namespace_dtype(dtype, self._xp)
+        return self if dtype == self.dtype else SparseFactor(self.csr.astype(dtype))
+
+    def apply(self, X: Any) -> Any:
+        """Multiply a batch of vectors.
+
+        Parameters
+        ----------
+        X : array of shape (n_in, batch)
+            One vector per column, in the dtype and library of the factor.
+
+        Returns
+        -------
+        array of shape (n_out, batch)
+            The products.
+        """
+        return self.csr @ X
+
+    def solve(self, B: Any) -> Any:
+        """Multiply a batch of vectors by the inverse, through a sparse LU decomposition.
+
+        Parameters
+        ----------
+        B : array of shape (n_out, batch)
+            One vector per column, in the dtype and library of the factor.
+
+        Returns
+        -------
+        array of shape (n_in, batch)
+            The solutions.
+
+        Raises
+        ------
+        ValueError
+            If the factor is not square.
+        numpy.linalg.LinAlgError
+            If it is singular.
+        """
+        if self.shape[0] != self.shape[1]:
+            raise ValueError(f"{self!r} has no inverse: it is not square.")
+        if is_numpy(self._xp):
+            from scipy.sparse.linalg import splu
+        else:
+            from cupyx.scipy.sparse.linalg import splu
+        try:
+            decomposition = splu(self.csr.tocsc())
+        except RuntimeError as error:
+            raise np.linalg.LinAlgError(
+                f"The operator has no inverse: {self!r} is singular ({error})."
+            ) from error
+        return decomposition.solve(self._xp.asarray(B, copy=True))
+
+    def toarray(self) -> Any:
+        """Write the factor as a dense matrix.
+
+        Returns
+        -------
+        array of shape (n_out, n_in)
+            A new array in the library of the entries.
+        """
+        return self.csr.toarray()
+
+    def to_csr(self) -> scipy.sparse.csr_array:
+        """Copy the factor to the host.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of shape (n_out, n_in)
+            A copy.
+        """
+        return self.csr.copy() if is_numpy(self._xp) else scipy.sparse.csr_array(self.csr.get())
+
+    def _to_device(self, xp: Any, target: Any) -> SparseFactor:
+        if is_numpy(xp):
+            return self if is_numpy(self._xp) else SparseFactor(self.to_csr())
+        if not is_cupy_namespace(xp):
+            raise TypeError(
+                f"A SparseFactor lives on NumPy or CuPy, not on {xp.__name__.split('.')[-1]}: give "
+                "the factor as a dense 2-D array instead, or use the operator with NumPy arrays."
+            )
+        import cupyx.scipy.sparse
+
+        with target:  # a CuPy device is a context
+            return SparseFactor(cupyx.scipy.sparse.csr_matrix(self.csr))
+
+    def _scale(self, scale: Any) -> SparseFactor:
+        """The factor with `scale` applied to its entries."""
+        scaled = self.csr.copy()
+        scaled.data = scale(self.csr.data)
+        return SparseFactor(scaled)
+
+    @property
+    def _array(self) -> Any:
+        """The array that tells in which library and on which device the factor lives."""
+        return self.csr.data

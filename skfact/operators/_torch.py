@@ -1,0 +1,92 @@
+"""Operators as PyTorch modules with trainable factors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skfact._backend import to_numpy
+from skfact.operators._factors import KroneckerFactor
+from skfact.operators._sparse_factor import SparseFactor
+
+
+class KroneckerLayer(nn.Module):
+    """Rows times the transpose of a Kronecker-sparse factor; `values` (a, d, b, c) is trainable."""
+
+    def __init__(self, values: Tensor) -> None:
+        super().__init__()
+        self.values = nn.Parameter(values)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Map (..., a * c * d) to (..., a * b * d)."""
+        a, d, b, c = self.values.shape
+        blocks = X.reshape(-1, a, c, d).permute(1, 3, 2, 0)  # (a, d, c, batch)
+        out = (self.values @ blocks).permute(3, 0, 2, 1)  # (batch, a, b, d)
+        return out.reshape(*X.shape[:-1], a * b * d)
+
+    def extra_repr(self) -> str:
+        """Pattern (a, b, c, d) of the factor."""
+        a, d, b, c = self.values.shape
+        return f"pattern=({a}, {b}, {c}, {d})"
+
+
+class SparseLayer(nn.Module):
+    """Rows times the transpose of a sparse factor; the stored entries `values` are trainable."""
+
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, values: Tensor, rows: Tensor, columns: Tensor, n_out: int) -> None:
+        super().__init__()
+        self.values = nn.Parameter(values)
+        self.register_buffer("rows", rows)
+        self.register_buffer("columns", columns)
+        self.n_out = n_out
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Map (..., n_in) to (..., n_out)."""
+        products = X[..., self.columns] * self.values
+        out = products.new_zeros((*X.shape[:-1], self.n_out))
+        return out.index_add(-1, self.rows, products)
+
+
+class SelectionLayer(nn.Module):
+    """Selection of entries: output i is input ``index[i]``, or 0 where that is -1."""
+
+    index: Tensor
+
+    def __init__(self, index: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("index", index)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Map (..., n_in) to (..., n_out)."""
+        taken = self.index >= 0
+        selected = X[..., torch.where(taken, self.index, 0)]
+        return torch.where(taken, selected, torch.zeros_like(selected))
+
+
+def sequential(operator: Any) -> nn.Sequential:
+    """One layer for each factor, the last one (which is applied first) first."""
+    return nn.Sequential(*(layer(factor) for factor in reversed(operator.factors)))
+
+
+def layer(factor: Any) -> nn.Module:
+    """The layer that applies one factor to rows."""
+    if isinstance(factor, KroneckerFactor):
+        return KroneckerLayer(tensor(factor.values))
+    if isinstance(factor, SparseFactor):
+        entries = factor.to_csr().tocoo()
+        rows, columns = (tensor(part.astype(np.int64)) for part in entries.coords)
+        return SparseLayer(tensor(entries.data), rows, columns, factor.shape[0])
+    return SelectionLayer(tensor(factor.index))
+
+
+def tensor(array: Any) -> Tensor:
+    """A private copy as a tensor; tensors stay on their device, other arrays come to the host."""
+    if isinstance(array, Tensor):
+        return array.detach().clone()
+    return torch.from_numpy(np.array(to_numpy(array), order="C"))
