@@ -45,6 +45,11 @@ API_REFERENCE = {
             "digit_reversal": False,
         },
     ),
+    "skfact.datasets": Section(
+        "Datasets",
+        "Matrices and operators with known factors.",
+        {"make_butterfly": False},
+    ),
     "skfact.inspection": Section(
         "Inspection",
         "Pictures, in the style of scikit-learn's displays; they need matplotlib.",

@@ -26,6 +26,7 @@ _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
     "butterfly": "skfact",
     "datasets": "skfact",
+    "datasets": "skfact",
     "inspection": "skfact",
     "operators": "skfact",
     "supports": "skfact",

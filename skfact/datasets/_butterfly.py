@@ -1,0 +1,120 @@
+"""Random products along a chain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skfact._validation import check_number
+from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
+from skfact.supports import Chain, resolve_supports
+
+
+def make_butterfly(
+    n_out: int = 64,
+    n_in: int | None = None,
+    *,
+    supports: str | Callable[[int, int], Chain] | Chain = "butterfly",
+    rank: int | None = None,
+    noise: float = 0.0,
+    dtype: Any = np.float64,
+    random_state: Any = None,
+) -> tuple[np.ndarray, FactorizedOperator]:
+    """Make a random matrix that is a product of Kronecker-sparse factors, and the factors.
+
+    The values of the factors have magnitudes between 0.5 and 1.5, before scaling, and random signs
+    (phases, if complex), so that the entries of the product are of comparable size: products of
+    many normal variables would not be. The entries inside the product's support have unit variance.
+
+    Parameters
+    ----------
+    n_out : int, default=64
+        Number of rows.
+    n_in : int, default=None
+        Number of columns; None makes the matrix square.
+    supports : str, callable or Chain, default="butterfly"
+        Family of supports ("butterfly", "monarch", "low-rank", "dense"), a callable
+        ``(n_out, n_in) -> Chain``, or a chain. A chain larger than the matrix is cropped.
+    rank : int, default=None
+        Rank of the blocks of a named family; None is 1.
+    noise : float, default=0.0
+        Norm of the Gaussian noise added to the product, relative to the norm of the product.
+    dtype : dtype or str, default=float64
+        One of float32, float64, complex64 and complex128.
+    random_state : int, RandomState instance or None, default=None
+        Pass an int for the same matrix at every call.
+
+    Returns
+    -------
+    A : ndarray of shape (n_out, n_in)
+        The product plus the noise.
+    operator : FactorizedOperator of shape (n_out, n_in)
+        The product, as its factors.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type, or `dtype` is none of the four.
+    ValueError
+        If a size or `noise` is out of range, or `supports` does not fit (see
+        :func:`skfact.supports.resolve_supports`).
+
+    See Also
+    --------
+    skfact.butterfly.butterfly_factorize : Finds the factors of such a matrix.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.butterfly import butterfly_factorize
+    >>> from skfact.datasets import make_butterfly
+    >>> A, operator = make_butterfly(64, 48, noise=0.1, random_state=0)
+    >>> found = butterfly_factorize(A, "butterfly")
+    >>> error = np.linalg.norm(found.toarray() - A) / np.linalg.norm(A)
+    >>> bool(error < 0.1)  # closer than the product the matrix was made of
+    True
+    """
+    chain = resolve_supports(supports, n_out, n_out if n_in is None else n_in, rank=rank)
+    check_number(noise, "noise", float, 0)
+    if not math.isfinite(noise):
+        raise ValueError(f"noise must be finite, got {noise!r}.")
+    dtype = np.dtype(dtype)
+    if dtype.char not in "fdFD":
+        raise TypeError(f"dtype must be float32, float64, complex64 or complex128, got {dtype}.")
+    n_out, n_in = int(n_out), int(n_out if n_in is None else n_in)
+    random = check_random_state(random_state)
+
+    # an entry of the product is a sum over prod(ranks) paths, each with one value per factor
+    second_moment = 1 + 1 / 12
+    scale = math.prod(chain.ranks) ** (-0.5 / len(chain)) / math.sqrt(second_moment)
+    factors: list[Any] = []
+    for pattern in chain:
+        a, b, c, d = pattern
+        size = (a, d, b, c)
+        values = random.uniform(0.5, 1.5, size) * _phases(random, size, dtype.kind == "c")
+        factors.append(KroneckerFactor((scale * values).astype(dtype), pattern))
+    m, n = chain.shape
+    if m > n_out:
+        factors.insert(0, PartialPermutation(np.arange(n_out), m))
+    if n > n_in:
+        factors.append(PartialPermutation(np.where(np.arange(n) < n_in, np.arange(n), -1), n_in))
+    operator = FactorizedOperator(factors)
+
+    product = operator.toarray()
+    if noise == 0:
+        return product, operator
+    disturbance = random.normal(size=product.shape)
+    if dtype.kind == "c":
+        disturbance = disturbance + 1j * random.normal(size=product.shape)
+    disturbance *= noise * np.linalg.norm(product) / np.linalg.norm(disturbance)
+    return product + disturbance.astype(dtype), operator
+
+
+def _phases(random: np.random.RandomState, size: tuple[int, ...], is_complex: bool) -> np.ndarray:
+    if is_complex:
+        return np.exp(2j * np.pi * random.uniform(size=size))
+    return random.choice([-1.0, 1.0], size)

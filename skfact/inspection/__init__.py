@@ -1,0 +1,5 @@
+"""Pictures of factorizations; matplotlib is imported when something is plotted."""
+
+from skfact.inspection._support_display import SupportDisplay
+
+__all__ = ["SupportDisplay"]

@@ -1,0 +1,318 @@
+"""The factors of a product, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import ceil
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skfact._validation import check_number
+from skfact.inspection._panels import Panel, image_of, panel_of
+from skfact.operators import FactorizedOperator
+from skfact.supports import Chain
+
+# In units of the longest side of all factors.
+GAP = 0.32  # between two factors: room for the product sign
+ROW = 1.64  # from one row of factors to the next: room for the texts
+HEAD = 0.3  # above a factor: its name and pattern
+THINNEST = 0.03  # a factor with a few columns is drawn at least this wide
+PER_ROW = 6
+INCHES = 1.5  # length of the unit in a figure of our own
+
+
+class SupportDisplay:
+    """Supports of the factors of a product, drawn side by side.
+
+    Above each factor stands its name and pattern ``(a, b, c, d)``, below it its number of
+    non-zeros. All factors are drawn to the same scale. Use
+    :meth:`from_estimator`, :meth:`from_operator` or :meth:`from_chain` to create one.
+
+    Parameters
+    ----------
+    factors : iterable of factors, supports or 2-D arrays
+        In the order of the product: what a FactorizedOperator or a Chain is made of, SciPy sparse
+        matrices (stored entries are drawn), boolean masks, or dense arrays (non-zeros are drawn).
+        Arrays of any library; they are copied to the host.
+
+    Attributes
+    ----------
+    factors : list of scipy.sparse.coo_array
+        The magnitudes of the entries that may be non-zero, one array per factor.
+    ax_ : matplotlib Axes
+        Axes with the picture (set by `plot`).
+    figure_ : matplotlib Figure
+        Figure that holds the axes (set by `plot`).
+
+    See Also
+    --------
+    skfact.supports.Chain : Supports that can be factored with guarantees.
+
+    Examples
+    --------
+    >>> from skfact.inspection import SupportDisplay
+    >>> from skfact.supports import Chain
+    >>> display = SupportDisplay.from_chain(Chain.butterfly(16))
+    >>> len(display.factors), display.figure_.get_axes() == [display.ax_]
+    (4, True)
+    """
+
+    def __init__(self, factors: Iterable[Any]) -> None:
+        self._panels = _numbered(factors)
+        if not self._panels:
+            raise ValueError("factors is empty; there is nothing to draw.")
+        self.factors = [panel.entries for panel in self._panels]
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        values: bool = False,
+        max_pixels: int = 128,
+        cmap: Any = None,
+        ax: Any = None,
+    ) -> SupportDisplay:
+        """Draw the factors of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted estimator with an `operator_`, such as ButterflyFactorizer.
+        values : bool, default=False
+            Shade each entry by its magnitude, relative to the largest one of its factor.
+        max_pixels : int, default=128
+            Longest side of a factor in cells; see :meth:`plot`.
+        cmap : str or matplotlib Colormap, default=None
+            Colours of the magnitudes; see :meth:`plot`.
+        ax : matplotlib Axes, default=None
+            Axes to draw in; None makes a figure.
+
+        Returns
+        -------
+        display : SupportDisplay
+            The drawn display.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        TypeError
+            If the estimator has no `operator_` once fitted.
+        """
+        check_is_fitted(estimator)
+        operator = getattr(estimator, "operator_", None)
+        if not isinstance(operator, FactorizedOperator):
+            raise TypeError(
+                f"estimator must have an operator_ with sparse factors, such as a fitted "
+                f"ButterflyFactorizer; got {type(estimator).__name__}. For a step of a pipeline, "
+                "pass the step: pipeline[1], or pipeline.named_steps[...]."
+            )
+        return cls.from_operator(operator, values=values, max_pixels=max_pixels, cmap=cmap, ax=ax)
+
+    @classmethod
+    def from_operator(
+        cls,
+        operator: FactorizedOperator,
+        *,
+        values: bool = False,
+        max_pixels: int = 128,
+        cmap: Any = None,
+        ax: Any = None,
+    ) -> SupportDisplay:
+        """Draw the factors of an operator.
+
+        Parameters
+        ----------
+        operator : FactorizedOperator
+            The operator, in any array library.
+        values : bool, default=False
+            Shade each entry by its magnitude, relative to the largest one of its factor.
+        max_pixels : int, default=128
+            Longest side of a factor in cells; see :meth:`plot`.
+        cmap : str or matplotlib Colormap, default=None
+            Colours of the magnitudes; see :meth:`plot`.
+        ax : matplotlib Axes, default=None
+            Axes to draw in; None makes a figure.
+
+        Returns
+        -------
+        display : SupportDisplay
+            The drawn display.
+
+        Raises
+        ------
+        TypeError
+            If `operator` is not a FactorizedOperator.
+
+        Examples
+        --------
+        >>> from scipy.linalg import hadamard
+        >>> from skfact.butterfly import butterfly_factorize
+        >>> from skfact.inspection import SupportDisplay
+        >>> operator = butterfly_factorize(hadamard(8))
+        >>> display = SupportDisplay.from_operator(operator, values=True)
+        >>> [entries.nnz for entries in display.factors]
+        [16, 16, 16]
+        """
+        if not isinstance(operator, FactorizedOperator):
+            raise TypeError(
+                f"operator must be a FactorizedOperator, got {type(operator).__name__}."
+            )
+        display = cls(operator.factors)
+        return display.plot(values=values, max_pixels=max_pixels, cmap=cmap, ax=ax)
+
+    @classmethod
+    def from_chain(
+        cls, chain: Chain, *, max_pixels: int = 128, cmap: Any = None, ax: Any = None
+    ) -> SupportDisplay:
+        """Draw the supports of a chain.
+
+        Parameters
+        ----------
+        chain : Chain
+            The chain; a sequence of KroneckerSparse that is not chainable can be drawn with
+            ``SupportDisplay(patterns).plot()``.
+        max_pixels : int, default=128
+            Longest side of a factor in cells; see :meth:`plot`.
+        cmap : str or matplotlib Colormap, default=None
+            The supports get its darkest colour; see :meth:`plot`.
+        ax : matplotlib Axes, default=None
+            Axes to draw in; None makes a figure.
+
+        Returns
+        -------
+        display : SupportDisplay
+            The drawn display.
+
+        Raises
+        ------
+        TypeError
+            If `chain` is not a Chain.
+        """
+        if not isinstance(chain, Chain):
+            raise TypeError(f"chain must be a Chain, got {type(chain).__name__}.")
+        return cls(chain).plot(max_pixels=max_pixels, cmap=cmap, ax=ax)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        values: bool = False,
+        max_pixels: int = 128,
+        cmap: Any = None,
+    ) -> SupportDisplay:
+        """Draw the factors.
+
+        A side of up to `max_pixels` entries is drawn entry by entry. A longer one is drawn in
+        `max_pixels` cells, each of which shows the largest magnitude of its entries and is empty
+        only if it has none: nothing is lost, and thin diagonals look as thick as a cell. The
+        picture says how many entries a cell stands for.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw in; None makes a figure whose size suits the number of factors.
+        values : bool, default=False
+            Shade each entry by its magnitude, relative to the largest one of its factor (only the
+            product has a scale of its own). Permutations and supports without values stay plain.
+        max_pixels : int, default=128
+            Longest side of a factor in cells.
+        cmap : str or matplotlib Colormap, default=None
+            Colours of the magnitudes, from 0 to the largest; its last colour is that of supports
+            drawn without values. None is the darker part of "Blues", which stands out from white.
+
+        Returns
+        -------
+        display : SupportDisplay
+            The display itself, with `ax_` and `figure_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        TypeError, ValueError
+            If `max_pixels` is not a positive int.
+        """
+        check_number(max_pixels, "max_pixels", int, 1)
+        plt, cmap = _matplotlib(cmap)
+        n_rows = ceil(len(self._panels) / PER_ROW)
+        per_row = ceil(len(self._panels) / n_rows)
+        width, height = per_row + (per_row - 1) * GAP, n_rows * ROW
+        if ax is None:
+            size = INCHES * width + 0.2, INCHES * height + 0.2
+            _, ax = plt.subplots(figsize=size, layout="constrained")
+        unit = max(max(panel.entries.shape) for panel in self._panels)
+        ax.set_axis_off()
+        ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
+        shaded = None
+        for index, panel in enumerate(self._panels):
+            row, column = divmod(index, per_row)
+            x, y = column * (1 + GAP), row * ROW + HEAD
+            drawn = _draw(ax, panel, x, y, unit, values and panel.has_values, max_pixels, cmap)
+            if values and panel.has_values:
+                shaded = drawn
+            if index:
+                ax.text(x - GAP / 2, y + 0.5, "×", ha="center", va="center", fontsize="x-large")
+        if shaded is not None:
+            bar = ax.figure.colorbar(shaded, ax=ax, shrink=0.6, pad=0.02)
+            bar.set_label("magnitude / largest\nof the factor", fontsize="small")
+            bar.ax.tick_params(labelsize="small")
+        if unit > max_pixels:
+            cell = ceil(unit / max_pixels)
+            text = f"one cell: up to {cell} × {cell} entries"
+            ax.text(width, height, text, ha="right", va="bottom", fontsize="x-small", color="0.35")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _numbered(factors: Iterable[Any]) -> list[Panel]:
+    """The panels; permutations do not count in the numbering of the factors."""
+    panels: list[Panel] = []
+    for factor in factors:
+        panels.append(panel_of(factor, 1 + sum(panel.label != "$P$" for panel in panels)))
+    return panels
+
+
+def _matplotlib(cmap: Any) -> tuple[Any, Any]:
+    """pyplot and the colormap, or the reason why there is none."""
+    try:
+        import matplotlib.pyplot as plt
+        from matplotlib.colors import ListedColormap
+    except ImportError as error:
+        raise ImportError(
+            "SupportDisplay draws with matplotlib, which is not installed: "
+            "`pip install skfact[plot]`."
+        ) from error
+    if cmap is None:
+        return plt, ListedColormap(plt.get_cmap("Blues")(np.linspace(0.25, 1.0, 256)))
+    return plt, plt.get_cmap(cmap)
+
+
+def _draw(
+    ax: Any, panel: Panel, x: float, y: float, unit: int, values: bool, max_pixels: int, cmap: Any
+) -> Any:
+    """One factor in the middle of the unit square whose upper left corner is (x, y)."""
+    image = image_of(panel.entries, max_pixels)
+    largest = np.nanmax(image, initial=0.0)
+    if values and largest > 0:
+        image = image / largest
+    elif not values:
+        image = np.where(np.isnan(image), np.nan, 1.0)
+    height, width = (max(side / unit, THINNEST) for side in panel.entries.shape)
+    left, top = x + (1 - width) / 2, y + (1 - height) / 2
+    extent = (left, left + width, top + height, top)
+    drawn = ax.imshow(image, extent=extent, cmap=cmap, vmin=0, vmax=1, aspect="equal")
+    frame = {"fill": False, "edgecolor": "0.6", "linewidth": 0.8, "clip_on": False}
+    ax.add_patch(_rectangle((left, top), width, height, **frame))
+    ax.text(x + 0.5, y - 0.05, panel.label, ha="center", va="bottom", fontsize="small")
+    ax.text(x + 0.5, y + 1.05, panel.count, ha="center", va="top", fontsize="small")
+    return drawn
+
+
+def _rectangle(corner: tuple[float, float], width: float, height: float, **style: Any) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(corner, width, height, **style)
