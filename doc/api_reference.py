@@ -53,12 +53,7 @@ API_REFERENCE = {
     "skfact.inspection": Section(
         "Inspection",
         "Pictures, in the style of scikit-learn's displays; they need matplotlib.",
-        {"SupportDisplay": False},
-    ),
-    "skfact.datasets": Section(
-        "Datasets",
-        "Matrices with known factors, to try things on.",
-        {"make_butterfly": False},
+        {"SupportDisplay": True},
     ),
 }
 

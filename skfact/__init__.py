@@ -26,7 +26,6 @@ _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
     "butterfly": "skfact",
     "datasets": "skfact",
-    "datasets": "skfact",
     "inspection": "skfact",
     "operators": "skfact",
     "supports": "skfact",
