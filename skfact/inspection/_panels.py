@@ -17,8 +17,8 @@ class Panel(NamedTuple):
 
     entries: scipy.sparse.coo_array  # magnitudes; an entry that is stored may be non-zero
     has_values: bool  # the magnitudes are those of a factor, not ones that mark a support
-    label: str
-    count: str
+    above: str
+    below: str
 
 
 def panel_of(factor: Any, position: int) -> Panel:

@@ -272,7 +272,7 @@ def _numbered(factors: Iterable[Any]) -> list[Panel]:
     """The panels; permutations do not count in the numbering of the factors."""
     panels: list[Panel] = []
     for factor in factors:
-        panels.append(panel_of(factor, 1 + sum(panel.label != "$P$" for panel in panels)))
+        panels.append(panel_of(factor, 1 + sum(panel.above != "$P$" for panel in panels)))
     return panels
 
 
@@ -307,8 +307,8 @@ def _draw(
     drawn = ax.imshow(image, extent=extent, cmap=cmap, vmin=0, vmax=1, aspect="equal")
     frame = {"fill": False, "edgecolor": "0.6", "linewidth": 0.8, "clip_on": False}
     ax.add_patch(_rectangle((left, top), width, height, **frame))
-    ax.text(x + 0.5, y - 0.05, panel.label, ha="center", va="bottom", fontsize="small")
-    ax.text(x + 0.5, y + 1.05, panel.count, ha="center", va="top", fontsize="small")
+    ax.text(x + 0.5, y - 0.05, panel.above, ha="center", va="bottom", fontsize="small")
+    ax.text(x + 0.5, y + 1.05, panel.below, ha="center", va="top", fontsize="small")
     return drawn
 
 
