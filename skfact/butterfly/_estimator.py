@@ -26,6 +26,7 @@ from skfact.butterfly._bounds import error_bound, rounding_allowance
 from skfact.butterfly._factorize import factorize, split_errors
 from skfact.butterfly._rotation import factorize_row_space
 from skfact.butterfly._target import Target, target_of
+from skfact.butterfly._variance import variance_shares
 from skfact.operators import least_squares_codes
 from skfact.supports import Chain
 
@@ -209,7 +210,7 @@ class ButterflyFactorizer(
         self._factorize_target(target, move(target.matrix, xp, where))
         self.__dict__.pop("explained_variance_ratio_", None)  # of an earlier fit
         if target.centred:
-            self.explained_variance_ratio_ = self._explained_variance_ratio(X)
+            self.explained_variance_ratio_ = variance_shares(X - self.mean_, self.components_)
         return self
 
     def _factorize_target(self, target: Target, matrix: Any) -> None:
@@ -290,24 +291,6 @@ class ButterflyFactorizer(
         self.mean_ = target.mean
         self.offset_ = move_like(offset, like)
         self._n_features_out = int(matrix.shape[0])
-
-    def _explained_variance_ratio(self, X: Any) -> Any:
-        xp = array_namespace(X)
-        centred = X - self.mean_
-        scale = xp.max(xp.abs(centred))
-        centred = centred / xp.where(scale > 0, scale, xp.ones_like(scale))
-        # components in turn, each freed of the earlier ones: their shares add up to the row space's
-        basis, triangle = xp.linalg.qr(xp.matrix_transpose(self.components_))
-        size = xp.abs(xp.linalg.diagonal(triangle))
-        counts = size > 50 * xp.finfo(X.dtype).eps * xp.max(xp.abs(triangle))
-        along = xp.sum((centred @ basis) ** 2, axis=0) * xp.astype(counts, X.dtype)
-        total = xp.sum(centred * centred)
-        shares = along / xp.where(total > 0, total, xp.ones_like(total))
-        # rows beyond the number of features add nothing
-        none = xp.zeros(
-            self._n_features_out - shares.shape[0], dtype=shares.dtype, device=device(X)
-        )
-        return xp.concat([shares, none])
 
     @property
     def components_(self) -> Any:

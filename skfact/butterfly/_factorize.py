@@ -85,8 +85,9 @@ def butterfly_factorize(
     operator : FactorizedOperator of shape (n_out, n_in)
         The product, in the array library of `A`.
     errors : ndarray of shape (n_factors - 1,)
-        Frobenius norm discarded by each split, in chain order (only with `return_errors`). At
-        most :func:`split_errors`, with equality for the split made first.
+        Frobenius norm discarded by each split from the part that it split, in chain order (only
+        with `return_errors`). With `orthonormalize` at most :func:`split_errors`; always equal to
+        it, but for entries that the product support does not cover, at the split made first.
 
     Raises
     ------
