@@ -29,20 +29,22 @@ def variance_shares(centred: Any, components: Any) -> Any:
     xp = array_namespace(centred)
     largest = xp.max(xp.abs(centred))
     centred = centred / xp.where(largest > 0, largest, xp.ones_like(largest))
+    scores = centred @ xp.matrix_transpose(_successive_directions(components))
     total = xp.sum(centred * centred)
+    return xp.sum(scores * scores, axis=0) / xp.where(total > 0, total, xp.ones_like(total))
+
+
+def _successive_directions(components: Any) -> Any:
+    """Rows orthonormalized one after the other; a row in the span of the earlier ones becomes 0."""
+    xp = array_namespace(components)
     sizes = xp.linalg.vector_norm(components, axis=1)
     noise = 50 * float(xp.finfo(components.dtype).eps) * float(xp.max(sizes))
-    basis, shares = components[:0, :], []
+    directions = components[:0, :]
     for i in range(components.shape[0]):
-        rest = components[i : i + 1, :]
+        row = components[i : i + 1, :]
         for _ in range(2):  # twice is enough (Kahan, Parlett)
-            rest = rest - (rest @ xp.matrix_transpose(basis)) @ basis
-        size = float(xp.linalg.vector_norm(rest))
-        if size <= noise:
-            shares.append(xp.zeros_like(total))
-            continue
-        direction = rest / size
-        along = xp.sum((centred @ xp.matrix_transpose(direction)) ** 2)
-        shares.append(along / xp.where(total > 0, total, xp.ones_like(total)))
-        basis = xp.concat([basis, direction])
-    return xp.stack(shares)
+            row = row - (row @ xp.matrix_transpose(directions)) @ directions
+        size = float(xp.linalg.vector_norm(row))
+        row = row / size if size > noise else xp.zeros_like(row)
+        directions = xp.concat([directions, row])
+    return directions
