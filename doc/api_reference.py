@@ -1,7 +1,7 @@
 """The public names, in one table: the reference pages and tests/test_public_api.py read it."""
 
 from importlib import import_module
-from inspect import isclass, isroutine
+from inspect import getdoc, isclass, isroutine
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,14 +65,24 @@ def write_pages(folder: Path) -> None:
     pages = []
     for module, section in API_REFERENCE.items():
         lines += [section.title, "-" * len(section.title), "", section.text, ""]
-        lines += [f".. currentmodule:: {module}", "", ".. autosummary::", ""]
-        lines += [f"   {name}" for name in section.names] + [""]
+        lines += [".. list-table::", "   :widths: 30 70", ""]
         for name in section.names:
+            lines += [
+                f"   * - :obj:`~{module}.{name}`",
+                f"     - {_summary(module, name)}".rstrip(),
+            ]
             page = f"{module}.{name}"
             pages.append(page)
             _write(folder / f"{page}.rst", _page(module, name))
+        lines.append("")
     lines += [".. toctree::", "   :hidden:", ""] + [f"   {page}" for page in pages]
     _write(folder / "reference.rst", "\n".join(lines) + "\n")
+
+
+def _summary(module: str, name: str) -> str:
+    """First line of the docstring; nothing for data, which carries the docstring of its type."""
+    value = getattr(import_module(module), name)
+    return getdoc(value).split("\n")[0] if isclass(value) or isroutine(value) else ""
 
 
 def _page(module: str, name: str) -> str:

@@ -22,7 +22,6 @@ version = release = skfact.__version__
 extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "sphinx_gallery.gen_gallery",
 ]
@@ -30,7 +29,6 @@ exclude_patterns = ["_build", "auto_examples/**.ipynb", "auto_examples/**.py"]
 
 default_role = "code"  # single backticks, in docstrings and in CHANGELOG.md, are code
 autodoc_typehints = "none"
-autosummary_generate = False
 numpydoc_show_class_members = False
 
 sphinx_gallery_conf = {
