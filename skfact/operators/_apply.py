@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log2
 from typing import Any
 
 import numpy as np
@@ -33,9 +32,10 @@ def check_operand(
     With `adjoint` it has to fit the operator's rows, else its columns.
     """
     dtype, xp = operator.dtype, operator._xp
-    if type(array) is not np.ndarray or array.dtype != dtype:
+    on_numpy = is_numpy(xp)
+    if not (on_numpy and type(array) is np.ndarray and array.dtype == dtype):  # the usual case
         array = as_floating(array, name, dtype)
-    if not (isinstance(array, np.ndarray) and is_numpy(xp)):
+    if not (on_numpy and isinstance(array, np.ndarray)):
         array_namespace(operator.factors[0]._array, array)  # raises if they differ
         if device(array) != operator._device:
             raise ValueError(
@@ -62,24 +62,24 @@ def tile_width(factors: Sequence[Any], itemsize: int) -> int:
 
 def plan(operator: Any, dtype: Any, batch: int) -> tuple[tuple[Any, ...], int]:
     """The factors to compute with, some multiplied out, and the width of a tile."""
-    name = dtype_name(dtype)
-    width = operator._cached(
-        ("width", name), lambda: tile_width(operator.factors, np.dtype(name).itemsize)
-    )
-    if is_numpy(operator._xp):
-        batch = min(batch, width)
-    size = 4 ** round(log2(max(batch, 1)) / 2)  # one plan for each of 1, 4, 16, 64, ...
-    return operator._cached(("plan", name, size), lambda: make_plan(operator, dtype, size)), width
+    doublings = (batch - 1).bit_length() if batch else 0
+    key = (dtype, (doublings + 1) // 2)  # one plan for each of 1, 4, 16, 64, ...
+    found = operator._cache.get(key)
+    if found is None:
+        width = tile_width(operator.factors, np.dtype(dtype_name(dtype)).itemsize)
+        size = 4 ** key[1]
+        factors = make_plan(operator, dtype, min(size, width) if is_numpy(operator._xp) else size)
+        found = operator._cache[key] = (factors, width)
+    return found
 
 
 def make_plan(operator: Any, dtype: Any, batch: int) -> tuple[Any, ...]:
     """The factors in `dtype`, fused as the cost model advises for this batch."""
-    name = dtype_name(dtype)
     factors = operator._cached(
-        ("factors", name), lambda: tuple(factor.astype(dtype) for factor in operator.factors)
+        ("factors", dtype), lambda: tuple(factor.astype(dtype) for factor in operator.factors)
     )
     runs = cheapest_partition(factors, dtype, batch)
-    fused = operator._cached(("runs", name, runs), lambda: tuple(fuse_runs(factors, runs)))
+    fused = operator._cached(("runs", dtype, runs), lambda: tuple(fuse_runs(factors, runs)))
     return fused if all(is_safe(factor) for factor in fused) else factors
 
 
@@ -133,14 +133,14 @@ def multiply_vector(operator: Any, x: Any) -> Any:
     """The same for one vector (n_in,)."""
     x = promote(operator, x)
     factors, _ = plan(operator, x.dtype, 1)
-    return operator._xp.reshape(own(operator, multiply(factors, x[:, None])), (-1,))
+    return own(operator, multiply(factors, x[:, None]))[:, 0]
 
 
 def own(operator: Any, result: Any) -> Any:
     """A result that shares no memory with the input, as that of selections alone may do."""
-    if operator._cached("selects", lambda: all(f.dtype is None for f in operator.factors)):
-        return operator._xp.asarray(result, copy=True)
-    return result
+    if any(factor.dtype is not None for factor in operator.factors):
+        return result
+    return operator._xp.asarray(result, copy=True)
 
 
 def apply_sparse(operator: Any, X: Any) -> np.ndarray:
@@ -152,8 +152,8 @@ def apply_sparse(operator: Any, X: Any) -> np.ndarray:
         )
     if X.ndim != 2 or X.shape[1] != operator.shape[1]:
         raise ValueError(
-            f"X has shape {X.shape}, but must be 2-D with {operator.shape[1]} columns: the operator "
-            f"has shape {operator.shape}."
+            f"X has shape {X.shape}, but must be 2-D with {operator.shape[1]} columns: the "
+            f"operator has shape {operator.shape}."
         )
     as_floating(np.empty(0, X.dtype), "X")  # refuses dtypes that cannot be computed with
     if X.dtype.kind in "biu":

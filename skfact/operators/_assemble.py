@@ -8,8 +8,8 @@ from typing import Any
 
 from skfact._backend import array_namespace, device
 from skfact.operators._factors import Factor, KroneckerFactor
-from skfact.operators._inputs import as_floating, namespace_dtype
-from skfact.operators._sparse_factor import SparseFactor, is_sparse
+from skfact.operators._inputs import as_floating, is_sparse, namespace_dtype
+from skfact.operators._sparse_factor import SparseFactor
 
 
 def assemble(factors: Iterable[Any]) -> tuple[list[Any], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from skfact._backend import array_namespace
@@ -42,11 +43,13 @@ def least_squares_codes(op: FactorizedOperator, Y: Any) -> Any:
 
     Notes
     -----
-    If all factors are square, with blocks so well conditioned that the operator has full rank to
-    working precision, every call is one solve, block by block. Otherwise the pseudo-inverse
-    is computed once, from a singular value decomposition of the dense matrix that drops singular
-    values below ``max(n_out, n_in) * eps`` times the largest, and kept inside the operator (never
-    pickled); every call is then one product with this (n_in, n_out) matrix.
+    The inverse is made once and kept inside the operator (never pickled), so that a repeated call
+    is only a product with it. If all factors are square and their condition numbers multiply up to
+    less than ``eps ** -0.25``, it has the same structure as the operator, with every block
+    inverted. Otherwise it is the dense pseudo-inverse, of shape (n_in, n_out), from a singular
+    value decomposition that drops singular values below ``max(n_out, n_in) * eps`` times the
+    largest. (Neither forms normal equations; the limit on the condition numbers keeps the error
+    of the first near that of the second.)
 
     Examples
     --------
@@ -56,45 +59,43 @@ def least_squares_codes(op: FactorizedOperator, Y: Any) -> Any:
     >>> least_squares_codes(op, np.array([[2.0, 2.0, 5.0]]))
     array([[1. , 0.5]])
     """
-    xp = op._xp
     Y = check_operand(op, Y, "Y", (2,), 1, adjoint=True)
-    dtype = xp.result_type(Y.dtype, op.dtype)
-    if op._cached("invertible", lambda: is_safely_invertible(op)):
-        return xp.permute_dims(op.solve(xp.permute_dims(Y, (1, 0))), (1, 0))
-    inverse = op._cached("pinv", lambda: pseudo_inverse(op))
-    return xp.matmul(
-        xp.astype(Y, dtype, copy=False),
-        xp.astype(xp.permute_dims(inverse, (1, 0)), dtype, copy=False),
-    )
+    return op._cached("inverse", lambda: inverse(op)).apply(Y)
 
 
-def cutoff(op: FactorizedOperator) -> float:
-    """Singular values below this part of the largest count as zero."""
-    return max(op.shape) * float(op._xp.finfo(op.dtype).eps)
+def inverse(op: FactorizedOperator) -> FactorizedOperator:
+    """The inverse with the operator's own structure where that is accurate, else dense."""
+    eps = float(op._xp.finfo(op.dtype).eps)
+    if condition_bound(op) < eps**-0.25:
+        return op._from([inverse_factor(factor) for factor in reversed(op.factors)], op.dtype)
+    return FactorizedOperator([op._xp.linalg.pinv(op.toarray(), rtol=max(op.shape) * eps)])
 
 
-def pseudo_inverse(op: FactorizedOperator) -> Any:
-    """Dense pseudo-inverse, of shape (n_in, n_out)."""
-    return op._xp.linalg.pinv(op.toarray(), rtol=cutoff(op))
+def condition_bound(op: FactorizedOperator) -> float:
+    """Product of the factors' condition numbers, which bounds that of the operator.
 
-
-def is_safely_invertible(op: FactorizedOperator) -> bool:
-    """Whether the product of the factors' condition numbers proves full rank to working precision.
-
-    It bounds the condition number of the operator, so the pseudo-inverse would drop nothing.
+    Infinite if a factor is not invertible block by block.
     """
     bound = 1.0
     for factor in op.factors:
         if isinstance(factor, PartialPermutation):
             if not factor.is_permutation:
-                return False
+                return inf
         elif isinstance(factor, KroneckerFactor) and factor.pattern.b == factor.pattern.c:
             xp = array_namespace(factor.values)
             singular = xp.linalg.svdvals(factor.values)
             smallest = float(xp.min(singular))
             if not smallest > 0:
-                return False
+                return inf
             bound *= float(xp.max(singular)) / smallest
         else:
-            return False
-    return bound < 1 / cutoff(op)
+            return inf
+    return bound
+
+
+def inverse_factor(factor: Any) -> Any:
+    """The inverse of a permutation, or of a Kronecker-sparse factor block by block."""
+    if isinstance(factor, PartialPermutation):
+        return factor.T
+    xp = array_namespace(factor.values)
+    return KroneckerFactor._wrap(xp.linalg.inv(factor.values), factor.pattern)

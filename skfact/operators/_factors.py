@@ -92,6 +92,10 @@ class KroneckerFactor(Factor):
 
     def __init__(self, values: Any, pattern: KroneckerSparse | Sequence[int]) -> None:
         if not isinstance(pattern, KroneckerSparse):
+            if not isinstance(pattern, Sequence) or len(pattern) != 4:
+                raise TypeError(
+                    f"pattern must be a KroneckerSparse or four ints (a, b, c, d), got {pattern!r}."
+                )
             pattern = KroneckerSparse(*pattern)
         values = as_floating(values, "values")
         a, b, c, d = pattern

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 from array_api_compat import is_array_api_obj, is_torch_array
 
-from skfact._backend import array_namespace
+from skfact._backend import array_namespace, is_cupy_namespace
 
 FLOATING = ("float32", "float64", "complex64", "complex128")
 
@@ -32,12 +32,17 @@ def namespace_dtype(dtype: Any, xp: Any) -> Any:
     name = dtype_name(dtype)
     if dtype is None or name not in FLOATING:
         raise TypeError(f"dtype must be one of {', '.join(FLOATING)}, got {dtype!r}.")
-    return np.dtype(name) if is_numpy(xp) else getattr(xp, name)
+    return np.dtype(name) if is_numpy(xp) or is_cupy_namespace(xp) else getattr(xp, name)
 
 
 def is_numpy(xp: Any) -> bool:
     """Whether `xp` is NumPy's namespace."""
     return bool(xp.__name__ == "array_api_compat.numpy")
+
+
+def is_sparse(matrix: Any) -> bool:
+    """Whether the object is a SciPy or CuPy sparse matrix or array."""
+    return scipy.sparse.issparse(matrix) or type(matrix).__module__.startswith("cupyx.")
 
 
 def is_complex_dtype(dtype: Any) -> bool:
@@ -68,9 +73,9 @@ def as_floating(array: Any, name: str, default: Any = None) -> Any:
         If the dtype is half or extended precision, object, string or another non-number, or the
         array is masked or sparse.
     """
-    if scipy.sparse.issparse(array):
+    if is_sparse(array):
         raise TypeError(
-            f"{name} is a SciPy sparse matrix, which is not accepted here: pass {name}.toarray()."
+            f"{name} is a sparse matrix, which is not accepted here: pass {name}.toarray()."
         )
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError(
@@ -85,7 +90,7 @@ def as_floating(array: Any, name: str, default: Any = None) -> Any:
         return array
     xp = array_namespace(array)
     if found.removeprefix("u").startswith("int") or found == "bool":
-        return xp.astype(array, xp.float64 if default is None else default)
+        return xp.astype(array, namespace_dtype("float64" if default is None else default, xp))
     raise TypeError(
         f"{name} has dtype {array.dtype}; allowed are {', '.join(FLOATING)}, integers and bools: "
         f"convert it first, for example with {name}.astype('float64')."

@@ -13,7 +13,9 @@ from skfact.operators._inputs import is_numpy
 class _Products:
     """The products of a LinearOperator in terms of `operator`: each one is one batched product."""
 
-    operator: Any
+    def __init__(self, operator: Any) -> None:
+        self.operator = operator
+        super().__init__(operator.dtype, operator.shape)  # type: ignore[call-arg]
 
     def _matvec(self, x: Any) -> Any:
         return self.operator.matvec(x.reshape(-1))
@@ -43,10 +45,6 @@ class FactorizedLinearOperator(_Products, LinearOperator):
         An operator with NumPy factors.
     """
 
-    def __init__(self, operator: Any) -> None:
-        self.operator = operator
-        super().__init__(operator.dtype, operator.shape)
-
 
 def linear_operator(operator: Any) -> Any:
     """The LinearOperator of SciPy or CuPy, whichever goes with the operator's factors."""
@@ -61,9 +59,5 @@ def linear_operator(operator: Any) -> Any:
 
     class CupyFactorizedLinearOperator(_Products, CupyLinearOperator):
         """CuPy's view of a :class:`FactorizedOperator`."""
-
-        def __init__(self, operator: Any) -> None:
-            self.operator = operator
-            super().__init__(operator.dtype, operator.shape)
 
     return CupyFactorizedLinearOperator(operator)

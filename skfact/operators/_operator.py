@@ -22,7 +22,6 @@ from skfact.operators._apply import (
 from skfact.operators._assemble import assemble
 from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs
 from skfact.operators._inputs import dtype_name, is_complex_dtype, is_numpy, namespace_dtype
-from skfact.operators._sparse_factor import is_sparse
 
 
 class FactorizedOperator:
@@ -270,15 +269,11 @@ class FactorizedOperator:
     def __matmul__(self, other: Any) -> Any:
         if isinstance(other, FactorizedOperator):
             return FactorizedOperator(self._factors + other._factors)
-        if is_sparse(other):
-            return NotImplemented
         other = check_operand(self, other, "The right operand of @", (1, 2), 0)
         product = multiply_vector if other.ndim == 1 else multiply_columns
         return product(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        if is_sparse(other):
-            return NotImplemented
         other = check_operand(self, other, "The left operand of @", (1, 2), -1, adjoint=True)
         product = multiply_vector if other.ndim == 1 else multiply_rows
         return product(self.T, other)
@@ -386,12 +381,12 @@ class FactorizedOperator:
         >>> len(op.factors), len(op.fuse(2).factors), op.nnz, op.fuse(2).nnz
         (6, 2, 768, 1024)
         """
-        if isinstance(n, bool) or not (n == "auto" or isinstance(n, int | np.integer)):
-            raise TypeError(f"n must be a positive int or 'auto', got {n!r}.")
-        if n != "auto" and n < 1:
-            raise ValueError(f"n must be at least 1, got {n}.")
-        if n == "auto":
+        if isinstance(n, str) and n == "auto":
             return self._from(make_plan(self, self._dtype, USUAL_BATCH), self._dtype)
+        if isinstance(n, bool | str) or not isinstance(n, int | np.integer):
+            raise TypeError(f"n must be a positive int or 'auto', got {n!r}.")
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}.")
         runs = cheapest_partition(self._factors, self._dtype, USUAL_BATCH, int(n))
         return self._from(fuse_runs(self._factors, runs), self._dtype)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from array_api_compat import is_array_api_obj
 
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact.operators._factors import Factor
@@ -62,13 +63,14 @@ class PartialPermutation(Factor):
            [1., 0., 0.]])
     """
 
-    __slots__ = ("_host", "_kept", "index", "n_in")
+    __slots__ = ("_host", "_kept", "_total", "index", "n_in")
     index: Any
     n_in: int
     nnz = 0
     dtype = None
     _host: np.ndarray
     _kept: int | None
+    _total: bool
 
     def __init__(self, index: Any, n_in: int) -> None:
         if isinstance(n_in, bool) or not isinstance(n_in, int | np.integer):
@@ -90,7 +92,7 @@ class PartialPermutation(Factor):
         if np.unique(taken).size != taken.size:
             raise ValueError("index takes an input twice; every input may be taken at most once.")
         host.flags.writeable = False
-        target = index if hasattr(index, "dtype") else host
+        target = index if is_array_api_obj(index) else host
         xp = array_namespace(target)
         # cropping and padding, the common kinds, keep the first entries and need no gather
         prefix = np.concatenate([np.arange(taken.size), np.full(host.size - taken.size, -1)])
@@ -100,6 +102,7 @@ class PartialPermutation(Factor):
             shape=(host.size, int(n_in)),
             _host=host,
             _kept=int(taken.size) if np.array_equal(host, prefix) else None,
+            _total=taken.size == host.size,
             _xp=xp,
         )
 
@@ -112,7 +115,7 @@ class PartialPermutation(Factor):
     @property
     def is_permutation(self) -> bool:
         """Whether this is a permutation in the strict sense: nothing is added or lost."""
-        return self.shape[0] == self.shape[1] and bool((self._host >= 0).all())
+        return self._total and self.shape[0] == self.shape[1]
 
     @property
     def T(self) -> PartialPermutation:
@@ -163,7 +166,7 @@ class PartialPermutation(Factor):
             padding = (n_out - self._kept, X.shape[1])
             below = xp.zeros(padding, dtype=X.dtype, device=device(X))
             return xp.concat([X[: self._kept, ...], below], axis=0)
-        if bool((self._host >= 0).all()):
+        if self._total:
             return xp.take(X, self.index, axis=0)
         taken = self.index >= 0
         selected = xp.take(X, xp.where(taken, self.index, xp.zeros_like(self.index)), axis=0)

@@ -59,7 +59,7 @@ def save(operator: FactorizedOperator, path: str | os.PathLike[str]) -> None:
     }
     arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     with open(os.fspath(path), "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def describe(factor: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -9,12 +9,7 @@ import scipy.sparse
 
 from skfact._backend import array_namespace, is_cupy_namespace
 from skfact.operators._factors import Factor
-from skfact.operators._inputs import as_floating, dtype_name, is_numpy, namespace_dtype
-
-
-def is_sparse(matrix: Any) -> bool:
-    """Whether the object is a SciPy or CuPy sparse matrix or array."""
-    return scipy.sparse.issparse(matrix) or type(matrix).__module__.startswith("cupyx.")
+from skfact.operators._inputs import as_floating, dtype_name, is_numpy, is_sparse, namespace_dtype
 
 
 class SparseFactor(Factor):
