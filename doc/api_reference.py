@@ -1,7 +1,7 @@
 """The public names, in one table: the reference pages and tests/test_public_api.py read it."""
 
 from importlib import import_module
-from inspect import getdoc, isclass, isroutine
+from inspect import getdoc, isclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,6 +57,13 @@ API_REFERENCE = {
     ),
 }
 
+# what data is: a docstring is only found on classes and functions
+DATA = {
+    "skfact.supports.FAMILIES": (
+        "Families by name: callables ``(n_out, n_in, rank) -> Chain`` that work for every shape."
+    ),
+}
+
 
 def write_pages(folder: Path) -> None:
     """Write reference.rst and one page per public name into `folder`."""
@@ -67,10 +74,7 @@ def write_pages(folder: Path) -> None:
         lines += [section.title, "-" * len(section.title), "", section.text, ""]
         lines += [".. list-table::", "   :widths: 30 70", ""]
         for name in section.names:
-            lines += [
-                f"   * - :obj:`~{module}.{name}`",
-                f"     - {_summary(module, name)}".rstrip(),
-            ]
+            lines += [f"   * - :obj:`~{module}.{name}`", f"     - {_summary(module, name)}"]
             page = f"{module}.{name}"
             pages.append(page)
             _write(folder / f"{page}.rst", _page(module, name))
@@ -80,22 +84,22 @@ def write_pages(folder: Path) -> None:
 
 
 def _summary(module: str, name: str) -> str:
-    """First line of the docstring; nothing for data, which carries the docstring of its type."""
-    value = getattr(import_module(module), name)
-    return getdoc(value).split("\n")[0] if isclass(value) or isroutine(value) else ""
+    path = f"{module}.{name}"
+    return DATA.get(path) or getdoc(getattr(import_module(module), name)).split("\n")[0]
 
 
 def _page(module: str, name: str) -> str:
-    value = getattr(import_module(module), name)
+    path = f"{module}.{name}"
     heading = f"{name}\n{'=' * len(name)}\n\n.. currentmodule:: {module}\n\n"
-    if isclass(value):
+    if path in DATA:
+        directive = f".. py:data:: {name}\n\n   {DATA[path]}\n"
+    elif isclass(getattr(import_module(module), name)):
         directive = f".. autoclass:: {name}\n   :members:\n"
-    elif isroutine(value):
-        directive = f".. autofunction:: {name}\n"
     else:
-        directive = f".. autodata:: {name}\n   :no-value:\n"
-    gallery = f"\n.. minigallery:: {module}.{name}\n   :add-heading: Examples that use it\n"
-    return heading + directive + gallery
+        directive = f".. autofunction:: {name}\n"
+    return (
+        heading + directive + f"\n.. minigallery:: {path}\n   :add-heading: Examples that use it\n"
+    )
 
 
 def _write(path: Path, text: str) -> None:
