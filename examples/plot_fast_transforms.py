@@ -3,10 +3,10 @@
 Fast transforms, recovered from a matrix
 ==========================================
 
-A fast Fourier transform computes ``F @ x`` without ever forming the n x n matrix F: it multiplies by
-a product of about log2(n) sparse factors instead. Somebody had to find that algorithm by hand.
-:func:`~skfact.butterfly.butterfly_factorize` finds such factors from the numbers in a matrix: exactly
-where the matrix has them, approximately, and with a bound on the error, where it does not.
+A fast Fourier transform computes ``F @ x`` without ever forming the n x n matrix F: it multiplies
+by a product of about log2(n) sparse factors instead. Somebody had to find that algorithm by hand.
+:func:`~skfact.butterfly.butterfly_factorize` finds such factors from the numbers in a matrix:
+exactly where the matrix has them, approximately, and with a bound on the error, where it does not.
 
 Here it gets three matrices: a Hadamard matrix, the discrete Fourier transform (DFT), and a Hadamard
 matrix hidden under noise.
@@ -29,10 +29,10 @@ from skfact.inspection import SupportDisplay
 # Three matrices
 # --------------
 #
-# Random noise is added to each entry of the third matrix, a tenth of the entry's size. A DFT fits the
-# chain of supports only after its columns are put in bit-reversed order, the reordering that every
-# textbook implementation of the FFT starts with. ``permutation="digit-reversal"`` does that, and undoes
-# it inside the operator.
+# Random noise is added to each entry of the third matrix, a tenth of the entry's size. A DFT fits
+# the chain of supports only after its columns are put in bit-reversed order, the reordering that
+# every textbook implementation of the FFT starts with. ``permutation="digit-reversal"`` does that,
+# and undoes it inside the operator.
 
 n = 1024
 rng = np.random.default_rng(0)
@@ -47,9 +47,11 @@ matrices = {
 # Error, bound, size and time
 # ---------------------------
 #
-# The operator is compared with the dense product of BLAS on the same batch of 128 samples (samples are
-# rows: ``operator.apply(X)`` is ``X @ A.T``). Both run on one thread, in turns, and the median
+# The operator is compared with the dense product of BLAS on the same batch of 128 samples (samples
+# are rows: ``operator.apply(X)`` is ``X @ A.T``). Both run on one thread, in turns, and the median
 # counts.
+
+threadpool_limits(1)  # one thread throughout, so that times can be compared
 
 
 def median_times(*functions, repeats=15):
@@ -65,9 +67,8 @@ def median_times(*functions, repeats=15):
 
 def dense_and_factored(A, operator, batch=128):
     X = rng.normal(size=(batch, len(A))).astype(A.dtype)
-    with threadpool_limits(1):
-        operator.apply(X)  # the first call decides which factors are multiplied out
-        return median_times(lambda: X @ A.T, lambda: operator.apply(X))
+    operator.apply(X)  # the first call decides which factors are multiplied out
+    return median_times(lambda: X @ A.T, lambda: operator.apply(X))
 
 
 operators = {}
@@ -85,12 +86,13 @@ for name, (A, permutation) in matrices.items():
     print(f"  {dense:5.2f} ms {factored:5.2f} ms {dense / factored:5.1f}x")
 
 # %%
-# *Error* is the relative error in Frobenius norm; *bound* the sum of what the splits of the algorithm
-# discarded, which is proved to be no smaller (up to rounding, which is all that there is in the first two
-# rows). The factors hold two percent of the numbers of the matrix.
+# *Error* is the relative error in Frobenius norm; *bound* the sum of what the splits of the
+# algorithm discarded, which is proved to be no smaller (up to rounding, which is all that there is
+# in the first two rows). The factors hold two percent of the numbers of the matrix.
 #
-# The error of the third matrix is almost the size of its noise. That is no failure: the factors have far
-# too few numbers to imitate noise, so they keep the Hadamard matrix and leave out the rest.
+# The error of the third matrix is almost the size of its noise. That is no failure: the factors
+# have far too few numbers to imitate noise, so they keep the Hadamard matrix and leave out the
+# rest.
 
 found = operators["noisy Hadamard"].toarray()
 noisy = matrices["noisy Hadamard"][0]
@@ -101,17 +103,17 @@ print(f"left over in the factors: {np.linalg.norm(found - clean) / np.linalg.nor
 # The factors
 # -----------
 #
-# These are the ten factors of the DFT, and the permutation that comes before them (the last one in the
-# product is the first one to be applied). Each has two numbers per row and mixes pairs of entries, as a
-# step in the flow chart of an FFT does: neighbours first, on the right, then entries farther and farther
-# apart.
+# These are the ten factors of the DFT, and the permutation that comes before them (the last one in
+# the product is the first one to be applied). Each has two numbers per row and mixes pairs of
+# entries, as a step in the flow chart of an FFT does: neighbours first, on the right, then entries
+# farther and farther apart.
 
 SupportDisplay.from_operator(operators["DFT"])
 plt.show()
 
 # %%
-# The factors of a small noisy matrix, with their magnitudes. Without noise all would be equal, as all
-# entries of a Hadamard matrix are.
+# The factors of a small noisy matrix, with their magnitudes. Without noise all would be equal, as
+# all entries of a Hadamard matrix are.
 
 small = hadamard(32) + 0.3 * rng.normal(size=(32, 32))
 SupportDisplay.from_operator(butterfly_factorize(small), values=True)
@@ -121,8 +123,8 @@ plt.show()
 # Where the gain begins
 # ---------------------
 #
-# The dense product takes n\ :sup:`2` multiplications per sample and the factors 2 n log2(n), but a dense
-# product also uses the processor best. For small matrices there is nothing to gain.
+# The dense product takes n\ :sup:`2` multiplications per sample and the factors 2 n log2(n), but a
+# dense product also uses the processor best. For small matrices there is nothing to gain.
 
 sizes = [32, 64, 128, 256, 512, 1024]
 times = []
