@@ -329,8 +329,7 @@ class ButterflyFactorizer(
             shift = self.offset_ - self.operator_.matvec(self.mean_)
             return self.operator_.apply(X) + shift
         self._require_namespace(X, "transform")
-        operator, work, mean, offset = self._on_backend(X)
-        return move_like(operator.apply(work - mean) + offset, X)
+        return self._codes(X)
 
     def inverse_transform(self, X: Any) -> Any:
         """Map codes back to samples: the least-norm solution of `operator_`.
@@ -361,8 +360,7 @@ class ButterflyFactorizer(
         if not bool(xp.all(xp.isfinite(X))):
             raise ValueError("X contains NaN or infinity. Remove or impute such entries first.")
         self._require_namespace(X, "inverse_transform")
-        operator, work, mean, offset = self._on_backend(X)
-        return move_like(least_squares_codes(operator, work - offset) + mean, X)
+        return self._samples(X)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Share of the samples' energy that survives transform and inverse_transform.
@@ -383,11 +381,21 @@ class ButterflyFactorizer(
         X = validate_samples(self, X, reset=False)
         self._require_namespace(X, "score")
         xp = array_namespace(X)
-        lost = xp.linalg.vector_norm(X - self.inverse_transform(self.transform(X)))
+        lost = xp.linalg.vector_norm(X - self._samples(self._codes(X)))
         norm = xp.linalg.vector_norm(X - self.mean_)
         if float(norm) == 0:
             return 1.0 if float(lost) == 0 else 0.0
         return 1.0 - float(lost / norm) ** 2
+
+    def _codes(self, X: Any) -> Any:
+        """`transform` of checked samples."""
+        operator, work, mean, offset = self._on_backend(X)
+        return move_like(operator.apply(work - mean) + offset, X)
+
+    def _samples(self, codes: Any) -> Any:
+        """`inverse_transform` of checked codes."""
+        operator, work, mean, offset = self._on_backend(codes)
+        return move_like(least_squares_codes(operator, work - offset) + mean, codes)
 
     def _require_namespace(self, X: Any, method: str) -> None:
         """Raise unless X is of the array library and on the device of the fitted arrays."""

@@ -139,7 +139,11 @@ def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any) -> Targe
         steps = points[np.arange(len(some)), some] - mean[some]
         rows.append((_image(fitted, method, points) - offset) / steps[:, np.newaxis])
     matrix = np.concatenate(rows).T
-    require_finite(float(np.max(np.abs(matrix))), matrix, f"the matrix of operator={operator!r}")
+    require_finite(
+        float(np.max(np.abs(matrix))),
+        matrix,
+        f"the matrix of operator={operator!r}, fitted on n_samples={len(X)},",
+    )
     _require_affine(fitted, method, X, mean, matrix, offset, operator)
     matrix, offset = matrix.astype(X.dtype), offset.astype(X.dtype)
     return Target(np.ascontiguousarray(matrix), mean, offset, True)

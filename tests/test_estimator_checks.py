@@ -1,0 +1,142 @@
+"""scikit-learn's own checks, all of them, without an expected failure."""
+
+import os
+import unittest
+from importlib.util import find_spec
+
+import pytest
+import sklearn
+import sklearn.utils.estimator_checks as estimator_checks
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+
+from skfact import ButterflyFactorizer
+from skfact.supports import Chain
+
+
+def rank_two(n_out, n_in):
+    """A family as a callable; a lambda could not be pickled."""
+    return Chain.for_shape(n_out, n_in, rank=2)
+
+
+# n_components=2 and a Chain are not for data of one feature or of other sizes
+SETTINGS = [
+    ButterflyFactorizer(),
+    ButterflyFactorizer(n_components=1),
+    ButterflyFactorizer(criterion="subspace", max_iter=3),
+    ButterflyFactorizer(n_components=1, supports="low-rank", max_iter=5),
+    ButterflyFactorizer(supports="monarch", rank=2),
+    ButterflyFactorizer(supports="low-rank", rank=2, order="right-to-left"),
+    ButterflyFactorizer(supports=rank_two, orthonormalize=False),
+    ButterflyFactorizer(supports="dense", backend="numpy"),
+    ButterflyFactorizer(tol=0.3, order="left-to-right"),
+    ButterflyFactorizer(permutation="digit-reversal"),
+    ButterflyFactorizer(operator=PCA(n_components=1)),
+    ButterflyFactorizer(operator=PCA(n_components=1, whiten=True), supports="low-rank"),
+    ButterflyFactorizer(operator=Ridge()),
+]
+NAMESPACES = [
+    ("array_api_strict", None, "float64"),
+    ("array_api_strict", None, "float32"),
+    ("torch", "cpu", "float64"),
+    ("torch", "cpu", "float32"),
+]
+if tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 9):  # devices by name
+    NAMESPACES.append(("array_api_strict", "device1", "float64"))
+
+# Checks that scikit-learn runs on its own estimators only. Left out: check_param_validation, which
+# asks for the private `_parameter_constraints` (tests/test_bad_input.py does its work).
+PRIVATE = [
+    "check_dataframe_column_names_consistency",
+    "check_estimator_sparse_tag",
+    "check_get_feature_names_out_error",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+    "check_inplace_ensure_writeable",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_transformers_unfitted",
+    "check_valid_tag_types",
+]
+
+
+# scikit-learn runs its checks with the same warnings ignored: few rounds on random data, and
+# data frames in fit beside arrays in transform
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning"),
+]
+
+
+@parametrize_with_checks(SETTINGS)
+def test_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("check", PRIVATE)
+@pytest.mark.parametrize("estimator", SETTINGS, ids=repr)
+def test_checks_that_are_not_for_others(estimator, check):
+    function = getattr(estimator_checks, check, None)
+    if function is None:
+        pytest.skip(f"scikit-learn {sklearn.__version__} has no {check}")
+    function(type(estimator).__name__, clone(estimator))
+
+
+def takes_any_array(estimator):
+    return not hasattr(estimator.operator, "fit")  # such an operator computes on the host
+
+
+def insist(check, *arguments):
+    """Run a check that skips itself, silently in a long log, where something is missing."""
+    try:
+        check(*arguments)
+    except unittest.SkipTest as skipped:
+        pytest.fail(f"skipped: {skipped}")
+
+
+@pytest.mark.parametrize("library, device, dtype", NAMESPACES)
+@pytest.mark.parametrize("estimator", [e for e in SETTINGS if takes_any_array(e)], ids=repr)
+def test_values_are_those_of_numpy(estimator, library, device, dtype):
+    if find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    insist(
+        estimator_checks.check_array_api_input_and_values,
+        "ButterflyFactorizer",
+        clone(estimator),
+        library,
+        device,
+        dtype,
+    )
+
+
+@pytest.mark.parametrize("estimator", SETTINGS, ids=repr)
+def test_array_api_checks_are_among_them(estimator):
+    """And they run: without the environment variable, or the tag, they would skip silently."""
+    assert os.environ["SCIPY_ARRAY_API"] == "1"
+    assert get_tags(estimator).array_api_support is takes_any_array(estimator)
+    checks = [
+        check
+        for _, check in estimator_checks_generator(clone(estimator), legacy=True)
+        if "array_api_strict" in str(getattr(check, "keywords", ""))
+    ]
+    for check in checks:
+        if "torch" not in str(check.keywords):  # with PyTorch it wants an accelerator
+            insist(check, clone(estimator))
+    named = "check_array_api_same_namespace", "check_array_api_input"
+    ran = {name for name in named if any(check.func.__name__ == name for check in checks)}
+    expected = {name for name in named if hasattr(estimator_checks, name)}
+    assert ran == (expected if takes_any_array(estimator) else set())
+
+
+def test_the_number_of_checks():
+    """A floor, lest a change of tags or of scikit-learn's names makes the list shrink unnoticed."""
+    names = [str(check) for _, check in estimator_checks_generator(ButterflyFactorizer())]
+    assert len(names) >= 45
+    known = [name for name in PRIVATE if hasattr(estimator_checks, name)]
+    assert len(known) >= len(PRIVATE) - 2
