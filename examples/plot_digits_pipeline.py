@@ -33,7 +33,6 @@ from threadpoolctl import threadpool_limits
 from skfact import ButterflyFactorizer
 from skfact.inspection import SupportDisplay
 
-
 threadpool_limits(1)  # one thread throughout, so that times can be compared
 
 
