@@ -12,10 +12,11 @@ from skfact._backend import array_namespace, device
 from skfact.operators._fuse import cheapest_partition, fuse_runs, is_safe
 from skfact.operators._inputs import as_floating, dtype_name, is_numpy
 
-# Bytes of one intermediate result: 0.5 to 1 MiB was fastest at n = 1024, on a core with 0.5 MiB of
-# second-level cache; larger ones would travel through main memory.
-TILE_BYTES = 2**20
-SMALLEST_TILE = 16
+# Bytes of one intermediate result: of 1/8 to 2 MiB, this was the fastest or near it for n = 256,
+# 1024 and 4096 on a core with 0.5 MiB of second-level cache; larger results travel through main
+# memory, and the allocator fetches fresh pages for each of them.
+TILE_BYTES = 2**19
+SMALLEST_TILE = 32
 
 
 def check_operand(

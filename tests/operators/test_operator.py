@@ -89,7 +89,7 @@ def test_batches_of_every_size(chain, batch, make_operator, as_dense):
 def test_batches_beyond_one_tile(monkeypatch, make_operator, as_dense):
     monkeypatch.setattr("skfact.operators._apply.TILE_BYTES", 1)
     op = make_operator(Chain.butterfly(8), permuted=True)
-    X = np.random.default_rng(7).standard_normal((op.shape[1], 50))
+    X = np.random.default_rng(7).standard_normal((op.shape[1], 100))
     assert_close(op.matmat(X), as_dense(op) @ X)
     assert_close(op.apply(X.T), (as_dense(op) @ X).T)
 
