@@ -45,10 +45,10 @@ def error_bound(
         L, redundant pairs counted as one.
     """
     if orthonormalize:
-        inside = float(np.linalg.norm(discarded) if in_order else np.sum(discarded))
-        return math.hypot(inside, outside)
+        # hypot, since squares of tiny and of huge norms are no numbers
+        return math.hypot(*discarded if in_order else (float(np.sum(discarded)),), outside)
     # sum E_l^2 counts the outside once per split, which only makes the bound larger
-    optimum = math.hypot(float(np.linalg.norm(split_errors())), outside)
+    optimum = math.hypot(*split_errors(), outside)
     return max(1.0, 2.0 ** (n_factors - 1) - 1.0) * optimum
 
 

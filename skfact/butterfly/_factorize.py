@@ -230,7 +230,7 @@ def split_errors(
         math.hypot(outside, two_factor_step(values, chain[:s].product, chain[s:].product)[2])
         for s in range(1, len(chain))
     ]
-    return np.ldexp(np.asarray(errors), exponent)
+    return _unscaled(errors, exponent)
 
 
 def _factorize_scaled(
@@ -254,7 +254,7 @@ def _factorize_scaled(
 
     def report(split: int, norm: float) -> None:
         if on_split is not None:
-            on_split(original[split], math.ldexp(norm, exponent))
+            on_split(original[split], float(_unscaled(norm, exponent)))
 
     merged_factors, discarded = hierarchical_factorization(
         values, merged, merged_splits, orthonormalize=orthonormalize, on_split=report
@@ -287,8 +287,8 @@ def _factorize_scaled(
     return Factorization(
         operator=FactorizedOperator(pieces),
         chain=chain,
-        discarded=np.ldexp(errors, exponent),
-        outside=math.ldexp(outside, exponent),
+        discarded=_unscaled(errors, exponent),
+        outside=float(_unscaled(outside, exponent)),
         in_order=bool(np.all(steps > 0) or np.all(steps < 0)),
     )
 
@@ -387,6 +387,12 @@ def _times_power_of_two(x: Any, exponent: int) -> Any:
         return x
     half = exponent // 2
     return (x * 2.0**half) * 2.0 ** (exponent - half)
+
+
+def _unscaled(norms: Any, exponent: int) -> np.ndarray:
+    """norms * 2**exponent; infinite where the norm of finite entries is no finite number."""
+    with np.errstate(over="ignore"):
+        return np.ldexp(np.asarray(norms, dtype=float), exponent)
 
 
 def _check_tol(tol: Any, rank: Any, supports: Any) -> None:

@@ -68,6 +68,8 @@ def _given_operator(X: Any, y: Any, operator: Any, random_state: Any) -> Target:
     if callable(operator):
         operator, origin = operator(X.shape[1]), "the result of operator(n_features)"
     matrix = check_matrix(operator, origin)
+    xp = array_namespace(matrix)
+    require_finite(float(xp.max(xp.abs(matrix))), matrix, origin)
     if matrix.shape[1] != X.shape[1]:
         raise ValueError(
             f"{origin} must have one column per feature: got shape {tuple(matrix.shape)} for "
