@@ -97,8 +97,16 @@ def _page(module: str, name: str) -> str:
         directive = f".. autoclass:: {name}\n   :members:\n"
     else:
         directive = f".. autofunction:: {name}\n"
-    return (
-        heading + directive + f"\n.. minigallery:: {path}\n   :add-heading: Examples that use it\n"
+    gallery = f"\n.. minigallery:: {_uses(module, name)}\n   :add-heading: Examples that use it\n"
+    return heading + directive + gallery
+
+
+def _uses(module: str, name: str) -> str:
+    """Names under which sphinx-gallery files an example: as imported, or the method called."""
+    value = getattr(import_module(module), name)
+    methods = [method for method in vars(value) if method[0] != "_"] if isclass(value) else []
+    return " ".join(
+        [f"{module}.{name}", f"skfact.{name}", *(f"{module}.{name}.{m}" for m in methods)]
     )
 
 
