@@ -101,6 +101,9 @@ def _principal_components(X: Any, n_components: int, random_state: Any) -> Targe
         components = PCA(n_components, random_state=random_state).fit(X).components_
     else:
         components = xp.linalg.svd(X - mean, full_matrices=False)[2][:n_components, :]
+        # the signs of scikit-learn's PCA: the largest entry of each component is positive
+        largest = xp.argmax(xp.abs(components), axis=1)[:, None]
+        components = components * xp.sign(xp.take_along_axis(components, largest, axis=1))
     return _linear(components, X)._replace(mean=mean, centred=True)
 
 

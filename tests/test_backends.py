@@ -1,0 +1,183 @@
+"""Where the estimators compute, and that results come back where the data lives."""
+
+import os
+import pickle
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skfact import ButterflyFactorizer
+from skfact._backend import array_namespace, to_numpy
+from skfact._backend import device as device_of
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.standard_normal((30, 12))
+W = RANDOM.standard_normal((6, 12))
+
+SETTINGS = {
+    "matrix": {},
+    "components": {"n_components": 4, "max_iter": 3},
+    "operator": {"operator": W},
+    "complex operator": {"operator": W + 1j * W[::-1], "permutation": "digit-reversal"},
+    "callable": {"operator": lambda n: np.tri(n), "order": "right-to-left"},
+    "tolerance": {"tol": 0.5, "orthonormalize": False},
+}
+ARRAYS = ("components_", "level_errors_", "mean_", "offset_")
+
+ignore_rounds = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def assert_like(result, given):
+    assert array_namespace(result) is array_namespace(given)
+    assert device_of(result) == device_of(given)
+
+
+@ignore_rounds
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("backend", ["auto", "numpy"])
+def test_results_are_arrays_of_the_caller(asarray, xp, dtype, name, backend):
+    """Namespace, device, precision and values of everything that comes out."""
+    host = X.astype(dtype)
+    given = asarray(host)
+    reference = ButterflyFactorizer(**SETTINGS[name]).fit(host)
+    estimator = ButterflyFactorizer(backend=backend, **SETTINGS[name]).fit(given)
+    tolerance = 1e4 * np.finfo(dtype).eps
+
+    codes = estimator.transform(given)
+    back = estimator.inverse_transform(codes)
+    arrays = [codes, back, *(getattr(estimator, name) for name in ARRAYS), *estimator.factors_]
+    for array in arrays:
+        assert_like(array, given)
+        assert array.dtype in (given.dtype, estimator.operator_.dtype)
+    assert estimator.mean_.dtype == estimator.level_errors_.dtype == given.dtype
+    is_complex = name == "complex operator"
+    assert xp.isdtype(codes.dtype, "complex floating" if is_complex else given.dtype)
+    assert xp.finfo(codes.dtype).eps == xp.finfo(given.dtype).eps
+
+    assert_allclose(to_numpy(codes), reference.transform(host), rtol=0, atol=10 * tolerance)
+    assert_allclose(
+        to_numpy(estimator.components_), reference.components_, rtol=0, atol=10 * tolerance
+    )
+    assert_allclose(estimator.relative_error_, reference.relative_error_, atol=tolerance)
+    assert_allclose(estimator.error_bound_, reference.error_bound_, rtol=100 * tolerance)
+    assert isinstance(estimator.score(given), float)
+    assert_allclose(to_numpy(given), host, rtol=0)
+
+
+@pytest.mark.parametrize("backend", ["auto", "numpy"])
+def test_other_arrays_than_in_fit_are_refused(asarray, xp, backend):
+    estimator = ButterflyFactorizer(backend=backend).fit(asarray(X))
+    is_numpy = xp.__name__ == "array_api_compat.numpy"
+    shapes = {"transform": X.shape, "inverse_transform": estimator.components_.shape[:1] * 2}
+    for method in ("transform", "inverse_transform", "score"):
+        values = np.ones(shapes.get(method, X.shape))
+        with pytest.raises(ValueError, match=rf"{method}\(\) must use the same namespace"):
+            getattr(estimator, method)(strict_array(values) if is_numpy else values)
+
+
+def strict_array(values, device=None):
+    array_api_strict = pytest.importorskip("array_api_strict")
+    return array_api_strict.asarray(values, device=device)
+
+
+def test_another_device_than_in_fit_is_refused():
+    array_api_strict = pytest.importorskip("array_api_strict")
+    there = array_api_strict.Device("device1")
+    estimator = ButterflyFactorizer().fit(strict_array(X, there))
+    assert estimator.transform(strict_array(X, there)).device == there
+    with pytest.raises(ValueError, match=r"the same device.*device1.*CPU_DEVICE"):
+        estimator.transform(strict_array(X))
+
+
+def test_integers_and_bools_of_other_libraries(asarray, xp):
+    values = (10 * X).astype("int64")
+    estimator = ButterflyFactorizer().fit(asarray(values))
+    assert estimator.mean_.dtype == xp.float64
+    expected = ButterflyFactorizer().fit(values).transform(values)
+    assert_allclose(to_numpy(estimator.transform(asarray(values))), expected, atol=1e-10)
+
+
+def test_estimators_as_operator_compute_on_the_host(asarray, xp):
+    from sklearn.decomposition import PCA
+
+    estimator = ButterflyFactorizer(operator=PCA(2))
+    if xp.__name__ == "array_api_compat.numpy":
+        assert estimator.fit(asarray(X)).transform(asarray(X)).shape == (30, 2)
+    else:
+        with pytest.raises(ValueError, match=r"PCA.*computes on the host"):
+            estimator.fit(asarray(X))
+
+
+@pytest.mark.parametrize("backend", ["gpu", "NumPy", None, 3, np, ("auto",)])
+def test_unknown_backends_are_refused_in_fit(backend):
+    estimator = ButterflyFactorizer(backend=backend)
+    assert estimator.backend is backend
+    with pytest.raises(ValueError, match=r"backend must be one of \('auto', 'numpy', 'cupy'\)"):
+        estimator.fit(X)
+
+
+def test_backend_set_after_fit_is_checked_where_it_is_used():
+    estimator = ButterflyFactorizer().fit(X).set_params(backend="gpu")
+    with pytest.raises(ValueError, match="backend must be one of"):
+        estimator.transform(X)
+
+
+@pytest.mark.skipif(find_spec("cupy") is not None, reason="CuPy is installed")
+def test_missing_cupy_names_the_extra(asarray):
+    estimator = ButterflyFactorizer(backend="cupy")
+    with pytest.raises(ImportError, match=r"skfact\[cuda12\]"):
+        estimator.fit(asarray(X))
+    assert not hasattr(estimator, "operator_")
+
+
+def test_copies_on_other_backends_are_not_pickled(asarray):
+    given = asarray(X)
+    estimator = ButterflyFactorizer(backend="numpy").fit(given)
+    before = len(pickle.dumps(estimator))
+    first = estimator.transform(given)
+    assert len(pickle.dumps(estimator)) == before
+    loaded = pickle.loads(pickle.dumps(estimator))
+    assert_allclose(to_numpy(loaded.transform(given)), to_numpy(first), rtol=0)
+
+
+@pytest.mark.parametrize("library", ["array_api_strict", "torch"])
+def test_no_environment_variable_and_no_dispatch_needed(library):
+    if find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    script = f"""
+import numpy as np, sklearn, {library} as xp
+from skfact import ButterflyFactorizer
+assert not sklearn.get_config()["array_api_dispatch"]
+X = xp.asarray(np.arange(48.0).reshape(6, 8) ** 0.5)
+for estimator in (ButterflyFactorizer(), ButterflyFactorizer(2)):
+    codes = estimator.fit(X).transform(X)
+    assert type(codes) is type(X), type(codes)
+    assert type(estimator.fit_transform(X)) is type(X)
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "SCIPY_ARRAY_API"}
+    subprocess.run([sys.executable, "-W", "error", "-c", script], env=environment, check=True)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numpy_data_computed_with_cupy(dtype):
+    cupy = pytest.importorskip("cupy")
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        pytest.skip(f"no CUDA device: {error}")
+    host = X.astype(dtype)
+    estimator = ButterflyFactorizer(backend="cupy").fit(host)
+    reference = ButterflyFactorizer().fit(host)
+    codes = estimator.transform(host)
+    assert type(codes) is np.ndarray and codes.dtype == host.dtype
+    assert type(estimator.mean_) is np.ndarray
+    assert all(type(factor) is np.ndarray for factor in estimator.factors_)
+    tolerance = 1e4 * np.finfo(dtype).eps
+    assert_allclose(codes, reference.transform(host), atol=tolerance)
+    pickle.loads(pickle.dumps(estimator))
