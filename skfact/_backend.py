@@ -17,6 +17,7 @@ from array_api_compat import (
 )
 
 BACKENDS = ("auto", "numpy", "cupy")
+NUMPY = array_api_compat.array_namespace(np.empty(0))
 
 
 def array_namespace(*arrays: Any) -> Any:
@@ -27,9 +28,11 @@ def array_namespace(*arrays: Any) -> Any:
     ValueError
         If the arrays come from different array libraries.
     """
+    if all(type(array) is np.ndarray for array in arrays):  # the rule, answered in no time
+        return NUMPY
     found = [array for array in arrays if is_array_api_obj(array)]
     if not found:
-        return array_api_compat.array_namespace(np.empty(0))
+        return NUMPY
     try:
         return array_api_compat.array_namespace(*found)
     except TypeError as error:
@@ -71,8 +74,7 @@ def compute_namespace(backend: str, X: Any) -> tuple[Any, Any]:
     if backend == "auto":
         return array_namespace(X), device(X)
     if backend == "numpy":
-        host = np.empty(0)
-        return array_api_compat.array_namespace(host), device(host)
+        return NUMPY, device(np.empty(0))
     xp = import_cupy()
     return xp, device(X) if is_cupy_array(X) else device(xp.empty(0))
 

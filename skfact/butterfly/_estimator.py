@@ -110,7 +110,7 @@ class ButterflyFactorizer(
         Rotations made for ``criterion="subspace"``, otherwise 1.
     n_features_in_ : int
         Number of features of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Feature names, if X has string column names.
 
     See Also
@@ -329,7 +329,8 @@ class ButterflyFactorizer(
             shift = self.offset_ - self.operator_.matvec(self.mean_)
             return self.operator_.apply(X) + shift
         self._require_namespace(X, "transform")
-        return self._codes(X)
+        operator, work, mean, offset = self._on_backend(X)
+        return move_like(operator.apply(work - mean) + offset, X)
 
     def inverse_transform(self, X: Any) -> Any:
         """Map codes back to samples: the least-norm solution of `operator_`.
@@ -360,7 +361,8 @@ class ButterflyFactorizer(
         if not bool(xp.all(xp.isfinite(X))):
             raise ValueError("X contains NaN or infinity. Remove or impute such entries first.")
         self._require_namespace(X, "inverse_transform")
-        return self._samples(X)
+        operator, work, mean, offset = self._on_backend(X)
+        return move_like(least_squares_codes(operator, work - offset) + mean, X)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Share of the samples' energy that survives transform and inverse_transform.
@@ -381,21 +383,16 @@ class ButterflyFactorizer(
         X = validate_samples(self, X, reset=False)
         self._require_namespace(X, "score")
         xp = array_namespace(X)
-        lost = xp.linalg.vector_norm(X - self._samples(self._codes(X)))
-        norm = xp.linalg.vector_norm(X - self.mean_)
-        if float(norm) == 0:
-            return 1.0 if float(lost) == 0 else 0.0
-        return 1.0 - float(lost / norm) ** 2
-
-    def _codes(self, X: Any) -> Any:
-        """`transform` of checked samples."""
-        operator, work, mean, offset = self._on_backend(X)
-        return move_like(operator.apply(work - mean) + offset, X)
-
-    def _samples(self, codes: Any) -> Any:
-        """`inverse_transform` of checked codes."""
-        operator, work, mean, offset = self._on_backend(codes)
-        return move_like(least_squares_codes(operator, work - offset) + mean, codes)
+        # both maps are affine: the offsets cancel, and the scale, whose square may be no number
+        centred = X - self.mean_
+        largest = float(xp.max(xp.abs(centred)))
+        if largest == 0:
+            return 1.0
+        centred = centred / largest
+        operator, work, _, _ = self._on_backend(centred)
+        lost = work - least_squares_codes(operator, operator.apply(work))
+        norm = array_namespace(work).linalg.vector_norm
+        return 1.0 - (float(norm(lost)) / float(norm(work))) ** 2
 
     def _require_namespace(self, X: Any, method: str) -> None:
         """Raise unless X is of the array library and on the device of the fitted arrays."""
