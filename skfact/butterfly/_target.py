@@ -97,10 +97,13 @@ def _principal_components(X: Any, n_components: int, random_state: Any) -> Targe
         )
     xp = array_namespace(X)
     mean = xp.mean(X, axis=0)
+    centred = X - mean
+    largest = float(xp.max(xp.abs(centred)))
+    centred = centred / (largest or 1.0)  # the variance of huge entries is no number
     if is_numpy_namespace(xp):
-        components = PCA(n_components, random_state=random_state).fit(X).components_
+        components = PCA(n_components, random_state=random_state).fit(centred).components_
     else:
-        components = xp.linalg.svd(X - mean, full_matrices=False)[2][:n_components, :]
+        components = xp.linalg.svd(centred, full_matrices=False)[2][:n_components, :]
         # the signs of scikit-learn's PCA: the largest entry of each component is positive
         largest = xp.argmax(xp.abs(components), axis=1)[:, None]
         components = components * xp.sign(xp.take_along_axis(components, largest, axis=1))

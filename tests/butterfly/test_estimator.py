@@ -337,6 +337,24 @@ def test_score_is_the_share_of_energy_kept():
     assert exactly(operator=PCA(1)).fit(constant + np.eye(5, 3)).score(constant) <= 1.0
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("scale", [2.0**-700, 2.0**700])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"n_components": 4}, {"operator": A}, {"criterion": "subspace", "max_iter": 3}],
+    ids=str,
+)
+def test_numbers_whose_squares_are_none(scale, options):
+    reference = ButterflyFactorizer(**options).fit(SAMPLES)
+    estimator = ButterflyFactorizer(**options).fit(SAMPLES * scale)
+    assert_allclose(estimator.relative_error_, reference.relative_error_, rtol=1e-9)
+    assert_allclose(estimator.score(SAMPLES * scale), reference.score(SAMPLES), rtol=1e-9)
+    assert estimator.reconstruction_err_ <= estimator.error_bound_
+    if "n_components" in options:
+        shares = reference.explained_variance_ratio_
+        assert_allclose(estimator.explained_variance_ratio_, shares, rtol=1e-9)
+
+
 @pytest.mark.parametrize("format", ["csr", "csc", "coo"])
 @pytest.mark.parametrize("operator", [None, PCA(5)], ids=["matrix", "PCA"])
 def test_sparse_samples(format, operator):
