@@ -105,8 +105,8 @@ def _principal_components(X: Any, n_components: int, random_state: Any) -> Targe
     else:
         components = xp.linalg.svd(centred, full_matrices=False)[2][:n_components, :]
         # the signs of scikit-learn's PCA: the largest entry of each component is positive
-        largest = xp.argmax(xp.abs(components), axis=1)[:, None]
-        components = components * xp.sign(xp.take_along_axis(components, largest, axis=1))
+        flipped = xp.max(components, axis=1) < -xp.min(components, axis=1)
+        components = xp.where(flipped[:, None], -components, components)
     return _linear(components, X)._replace(mean=mean, centred=True)
 
 

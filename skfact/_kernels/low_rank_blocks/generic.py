@@ -148,12 +148,14 @@ def _pivoted_columns(blocks: Any, norm2: Any, rank: int) -> tuple[Any, Any]:
     eps = float(xp.finfo(blocks.dtype).eps)
     n_blocks, p, q = blocks.shape
     column2 = xp.sum(abs2(blocks), axis=1)
+    entries = xp.reshape(blocks, (-1,))
+    # flat index of the first entry of each row; take_along_axis is newer than some libraries
+    first = xp.reshape(q * xp.arange(n_blocks * p, device=device(blocks)), (n_blocks, p))
     basis: list[Any] = []
     coefficients: list[Any] = []
     for _ in range(rank):
-        pivot = xp.argmax(column2, axis=1)[:, None, None]
-        pivot = xp.broadcast_to(pivot, (n_blocks, p, 1))
-        column = xp.take_along_axis(blocks, pivot, axis=2)
+        pivot = xp.argmax(column2, axis=1)[:, None]
+        column = xp.reshape(xp.take(entries, xp.reshape(first + pivot, (-1,))), (n_blocks, p, 1))
         if basis:
             so_far = xp.concat(basis, axis=2)
             for _ in range(2):  # twice is enough (Kahan, Parlett)
