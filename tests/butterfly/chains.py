@@ -22,6 +22,14 @@ def chains(draw, min_length=1, max_length=4, max_rank=3, outer=True):
     return Chain([(a * p.a, p.b, p.c, d * p.d) for p in chain])
 
 
+@st.composite
+def long_chains(draw, min_length=3, max_length=4):
+    """Chains without redundancy: radices of at least 2 and rank 1."""
+    length = draw(st.integers(min_length, max_length))
+    radices = st.lists(st.sampled_from([2, 2, 3]), min_size=length, max_size=length)
+    return Chain.deformable(draw(radices), draw(radices))
+
+
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 
 

@@ -1,7 +1,7 @@
 """The hierarchical algorithm on values of product patterns."""
 
 import math
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ from tests.butterfly.chains import (
     chains,
     dense,
     gaussian,
+    long_chains,
     masked_factors,
     member,
     noisy_member,
@@ -136,7 +137,7 @@ def test_discarded_norms_of_an_orderly_run_add_up_to_the_error(chain, random, ba
     assert abs(error - expected) <= 1e5 * eps * expected + 500 * len(chain) * eps * norm
 
 
-@given(chains(min_length=2, max_length=5), seeds, st.data())
+@given(chains(min_length=2, max_length=5) | long_chains(), seeds, st.data())
 def test_discarded_norms_bound_the_error_in_any_order(chain, random, data):
     """error <= sum of the discarded, and each split discards at most what it would from A."""
     chain, _ = chain.merge_redundant()
@@ -151,6 +152,27 @@ def test_discarded_norms_bound_the_error_in_any_order(chain, random, data):
         assert norm <= own * (1 + 1e-12) + slack
         if split == splits[0]:
             assert abs(norm - own) <= 1e-12 * own + slack
+
+
+@pytest.mark.parametrize("splits", list(permutations([1, 2, 3])))
+@pytest.mark.parametrize("level", [1e-6, 1e-2, 1.0])
+def test_each_split_discards_what_it_changes(splits, level):
+    """With the other parts orthonormal, the norm discarded from a part is that of the product."""
+    random = np.random.default_rng(1)
+    chain = Chain.deformable((2, 2, 3, 2), (2, 3, 2, 2))
+    matrix = member(random, chain) + level / 24 * gaussian(random, chain.shape)
+    before = matrix
+    for i in range(len(splits)):
+        # the parts after i + 1 splits, multiplied: the first splits with a shorter chain
+        ends = [0, *sorted(splits[: i + 1]), 4]
+        parts = Chain([chain[a:b].product for a, b in pairwise(ends)])
+        order = [sorted(splits[: i + 1]).index(s) + 1 for s in splits[: i + 1]]
+        factors, discarded = hierarchical_factorization(
+            values_on(matrix, chain.product), parts, order
+        )
+        after = product(factors, parts)
+        assert_allclose(discarded[order[-1]], np.linalg.norm(after - before), rtol=1e-9)
+        before = after
 
 
 @pytest.mark.parametrize("splits", list(permutations([1, 2, 3, 4])))
