@@ -1,4 +1,4 @@
-"""Input checks for every array library, and results back in the caller's type."""
+"""Checks of matrices, samples and parameters, on top of scikit-learn's; nested estimators."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from skfact._backend import array_namespace, is_array_api_obj, is_numpy_namespace
-from skfact.operators._inputs import as_floating
+from skfact._inputs import as_floating
 
 
 def check_matrix(A: Any, name: str) -> Any:

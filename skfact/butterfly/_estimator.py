@@ -90,7 +90,8 @@ class ButterflyFactorizer(
     components_ : array of shape (n_out, n_features)
         `operator_` as a dense matrix, made when asked for.
     level_errors_ : array of shape (n_factors - 1,)
-        Frobenius norm discarded by each split.
+        Frobenius norm discarded by each split (with ``orthonormalize=False``: from the part that
+        was split, whose scale is arbitrary after the first split).
     reconstruction_err_ : float
         ||matrix - operator_||_F.
     relative_error_ : float

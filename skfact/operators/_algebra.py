@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from skfact._inputs import dtype_name, is_complex_dtype
 from skfact.operators._apply import check_operand
 from skfact.operators._factors import KroneckerFactor
-from skfact.operators._inputs import dtype_name, is_complex_dtype
 from skfact.operators._partial_permutation import PartialPermutation
 from skfact.supports import KroneckerSparse
 

@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse
 
 from skfact._backend import array_namespace, device
+from skfact._inputs import as_floating, dtype_name, is_numpy
 from skfact.operators._fuse import cheapest_partition, fuse_runs, is_safe
-from skfact.operators._inputs import as_floating, dtype_name, is_numpy
 
 # Bytes of one intermediate result: of 1/8 to 2 MiB, this was the fastest or near it for n = 256,
 # 1024 and 4096 on a core with 0.5 MiB of second-level cache; larger results travel through main

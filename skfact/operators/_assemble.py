@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 from skfact._backend import array_namespace, device
+from skfact._inputs import as_floating, is_sparse, namespace_dtype
 from skfact.operators._factors import Factor, KroneckerFactor
-from skfact.operators._inputs import as_floating, is_sparse, namespace_dtype
 from skfact.operators._sparse_factor import SparseFactor
 
 

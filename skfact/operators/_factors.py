@@ -9,14 +9,14 @@ import numpy as np
 import scipy.sparse
 
 from skfact._backend import array_namespace, device, is_cupy_namespace, move, to_numpy
-from skfact._kernels.apply import apply_factor
-from skfact.operators._inputs import (
+from skfact._inputs import (
     as_floating,
     dtype_name,
     is_complex_dtype,
     namespace_dtype,
     private_copy,
 )
+from skfact._kernels.apply import apply_factor
 from skfact.supports import KroneckerSparse
 
 

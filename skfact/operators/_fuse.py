@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from skfact._backend import array_namespace
+from skfact._inputs import dtype_name
 from skfact.operators._factors import KroneckerFactor
-from skfact.operators._inputs import dtype_name
 from skfact.operators._partial_permutation import PartialPermutation
 from skfact.operators._rank_one_classes import columns_of_left, product_from_blocks, rows_of_right
 from skfact.supports import KroneckerSparse

@@ -7,7 +7,7 @@ from typing import Any
 from scipy.sparse.linalg import LinearOperator
 
 from skfact._backend import is_cupy_namespace
-from skfact.operators._inputs import is_numpy
+from skfact._inputs import is_numpy
 
 
 class _Products:

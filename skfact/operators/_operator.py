@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse
 
 from skfact._backend import array_namespace, compute_namespace, device
+from skfact._inputs import dtype_name, is_complex_dtype, is_numpy, namespace_dtype
 from skfact.operators._algebra import python_scalar, scaled, solve
 from skfact.operators._apply import (
     apply_sparse,
@@ -21,7 +22,6 @@ from skfact.operators._apply import (
 )
 from skfact.operators._assemble import assemble
 from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs
-from skfact.operators._inputs import dtype_name, is_complex_dtype, is_numpy, namespace_dtype
 
 
 class FactorizedOperator:

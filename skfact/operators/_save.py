@@ -14,8 +14,8 @@ import numpy as np
 import scipy.sparse
 
 from skfact._backend import to_numpy
+from skfact._inputs import FLOATING, dtype_name
 from skfact.operators._factors import Factor, KroneckerFactor
-from skfact.operators._inputs import FLOATING, dtype_name
 from skfact.operators._operator import FactorizedOperator
 from skfact.operators._partial_permutation import PartialPermutation
 from skfact.operators._sparse_factor import SparseFactor

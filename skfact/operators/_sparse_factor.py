@@ -8,8 +8,8 @@ import numpy as np
 import scipy.sparse
 
 from skfact._backend import array_namespace, is_cupy_namespace
+from skfact._inputs import as_floating, dtype_name, is_numpy, is_sparse, namespace_dtype
 from skfact.operators._factors import Factor
-from skfact.operators._inputs import as_floating, dtype_name, is_numpy, is_sparse, namespace_dtype
 
 
 class SparseFactor(Factor):

@@ -30,7 +30,8 @@ def low_rank_blocks(blocks: Any, rank: int) -> tuple[Any, Any, Any]:
     Parameters
     ----------
     blocks : array of shape (n_blocks, p, q)
-        Real or complex, finite.
+        Real or complex, finite, with entries of magnitude around 1 or less: their fourth powers
+        must not overflow.
     rank : int
         Number of columns of `left`; more than min(p, q) is padded with zeros.
 

@@ -1,4 +1,4 @@
-"""Arrays as the operators take them: which library, which dtype."""
+"""Arrays as functions and operators take them: which library, which dtype."""
 
 from __future__ import annotations
 
