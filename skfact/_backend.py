@@ -11,7 +11,6 @@ from array_api_compat import (
     is_array_api_obj,
     is_cupy_array,
     is_cupy_namespace,
-    is_numpy_namespace,
     is_torch_array,
     is_torch_namespace,
 )
@@ -146,7 +145,6 @@ __all__ = [
     "device",
     "import_cupy",
     "is_cupy_namespace",
-    "is_numpy_namespace",
     "move",
     "move_like",
     "to_numpy",

@@ -10,8 +10,8 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from skfact._backend import array_namespace, is_array_api_obj, is_numpy_namespace
-from skfact._inputs import as_floating
+from skfact._backend import array_namespace, is_array_api_obj
+from skfact._inputs import as_floating, is_numpy
 
 
 def check_matrix(A: Any, name: str) -> Any:
@@ -60,7 +60,7 @@ def validate_samples(estimator: Any, X: Any, *, reset: bool, accept_sparse: bool
     """
     if hasattr(X, "dask"):
         raise TypeError("X is a dask array, which would be loaded whole: pass X.compute().")
-    if not is_array_api_obj(X) or is_numpy_namespace(array_namespace(X)):
+    if not is_array_api_obj(X) or is_numpy(array_namespace(X)):
         return validate_data(
             estimator,
             X,

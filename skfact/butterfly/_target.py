@@ -10,7 +10,8 @@ import scipy.sparse
 from sklearn.decomposition import PCA
 from sklearn.utils import get_tags
 
-from skfact._backend import array_namespace, device, is_numpy_namespace, move_like, to_numpy
+from skfact._backend import array_namespace, device, move_like, to_numpy
+from skfact._inputs import is_numpy
 from skfact._kernels.batched_linalg import is_complex
 from skfact._validation import check_matrix, check_number, clone_with_seed, require_finite
 
@@ -100,7 +101,7 @@ def _principal_components(X: Any, n_components: int, random_state: Any) -> Targe
     centred = X - mean
     largest = float(xp.max(xp.abs(centred)))
     centred = centred / (largest or 1.0)  # the variance of huge entries is no number
-    if is_numpy_namespace(xp):
+    if is_numpy(xp):
         components = PCA(n_components, random_state=random_state).fit(centred).components_
     else:
         components = xp.linalg.svd(centred, full_matrices=False)[2][:n_components, :]
@@ -116,7 +117,7 @@ def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any) -> Targe
     The points probed are mean + scale * e_i: around the origin of far-off data the difference of
     two images would lose the matrix to rounding.
     """
-    if not is_numpy_namespace(array_namespace(X)):
+    if not is_numpy(array_namespace(X)):
         raise ValueError(
             f"operator={operator!r} is a scikit-learn estimator, which computes on the host, and X "
             "is an array of another library. Fit it on NumPy data first and pass its matrix (for "
