@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,11 +96,24 @@ def product_pattern(left: Any, right: Any) -> Any:
     return None
 
 
-def segment_costs(
-    factors: Sequence[Any], dtype: Any, batch: int
-) -> dict[tuple[int, int], tuple[int, float]]:
-    """For each run ``factors[i:j]`` that is one factor: 1 if it has numbers, and its cost."""
+Cost = Callable[[Any], float]  # nanoseconds to apply a factor of a pattern
+
+
+def numpy_cost(dtype: Any, batch: int) -> Cost:
+    """Expected time of the batched matrix products of an array library."""
     block_cost = BLOCK_COST[dtype_name(dtype)]
+
+    def cost(pattern: Any) -> float:
+        if not isinstance(pattern, KroneckerSparse):
+            return FACTOR_COST
+        a, b, c, d = pattern
+        return FACTOR_COST + a * d * block_cost(b, c, batch)
+
+    return cost
+
+
+def segment_costs(factors: Sequence[Any], cost: Cost) -> dict[tuple[int, int], tuple[int, float]]:
+    """For each run ``factors[i:j]`` that is one factor: 1 if it has numbers, and its cost."""
     segments = {}
     for start in range(len(factors)):
         pattern = pattern_of(factors[start])
@@ -109,16 +122,12 @@ def segment_costs(
                 pattern = product_pattern(pattern, pattern_of(factors[stop - 1]))
                 if pattern is None:
                     break
-            cost = FACTOR_COST
-            if isinstance(pattern, KroneckerSparse):
-                a, b, c, d = pattern
-                cost += a * d * block_cost(b, c, batch)
-            segments[start, stop] = (int(pattern != SELECTION), cost)
+            segments[start, stop] = (int(pattern != SELECTION), cost(pattern))
     return segments
 
 
 def cheapest_partition(
-    factors: Sequence[Any], dtype: Any, batch: int, n: int | None = None
+    factors: Sequence[Any], cost: Cost, n: int | None = None
 ) -> tuple[tuple[int, int], ...]:
     """Cut the factors into runs to be fused, so that applying the runs costs least.
 
@@ -126,10 +135,8 @@ def cheapest_partition(
     ----------
     factors : sequence of factors
         The factors, in product order.
-    dtype : dtype
-        What is computed in.
-    batch : int
-        Number of vectors at a time.
+    cost : callable
+        Pattern -> expected time; infinite for a pattern to avoid.
     n : int, optional
         Number of runs with numbers of their own (partial permutations are not counted). The
         nearest possible number is taken: at most that of the factors, and not fewer than can be
@@ -138,9 +145,9 @@ def cheapest_partition(
     Returns
     -------
     tuple of (start, stop)
-        The runs, in product order.
+        The runs, in product order; empty if each way to cut has an infinite cost.
     """
-    segments = segment_costs(factors, dtype, batch)
+    segments = segment_costs(factors, cost)
     # best[stop][count] = (cost, start of the last run) over partitions of factors[:stop]
     best: list[dict[int, tuple[float, int]]] = [{0: (0.0, 0)}]
     for stop in range(1, len(factors) + 1):
@@ -148,12 +155,14 @@ def cheapest_partition(
         for start in range(stop):
             if (start, stop) not in segments:
                 continue
-            counted, cost = segments[start, stop]
+            counted, cost_of_run = segments[start, stop]
             for count, (before, _) in best[start].items():
-                total = before + cost
+                total = before + cost_of_run
                 if total < here.get(count + counted, (math.inf, 0))[0]:
                     here[count + counted] = (total, start)
         best.append(here)
+    if not best[-1]:
+        return ()
     counts = best[-1]
     if n is None:
         count = min(counts, key=lambda k: counts[k][0])

@@ -15,13 +15,13 @@ from skfact.operators._algebra import python_scalar, scaled, solve
 from skfact.operators._apply import (
     apply_sparse,
     check_operand,
-    make_plan,
     multiply_columns,
     multiply_rows,
     multiply_vector,
+    usual_plan,
 )
 from skfact.operators._assemble import assemble
-from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs
+from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs, numpy_cost
 
 
 class FactorizedOperator:
@@ -382,12 +382,12 @@ class FactorizedOperator:
         (6, 2, 768, 1024)
         """
         if isinstance(n, str) and n == "auto":
-            return self._from(make_plan(self, self._dtype, USUAL_BATCH), self._dtype)
+            return self._from(usual_plan(self), self._dtype)
         if isinstance(n, bool | str) or not isinstance(n, int | np.integer):
             raise TypeError(f"n must be a positive int or 'auto', got {n!r}.")
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}.")
-        runs = cheapest_partition(self._factors, self._dtype, USUAL_BATCH, int(n))
+        runs = cheapest_partition(self._factors, numpy_cost(self._dtype, USUAL_BATCH), int(n))
         return self._from(fuse_runs(self._factors, runs), self._dtype)
 
     # Other forms and other places

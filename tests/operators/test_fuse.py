@@ -15,6 +15,7 @@ from skfact.operators._fuse import (
     cheapest_partition,
     fuse_runs,
     is_safe,
+    numpy_cost,
     product_pattern,
 )
 from skfact.supports import Chain
@@ -102,10 +103,10 @@ def test_partition_is_the_cheapest_of_all(n, batch, make_operator):
             bounds = (0, *cuts, length)
             runs = tuple(pairwise(bounds))
             all_costs.setdefault(count, []).append(cost_of(runs, factors, batch))
-    best = cheapest_partition(factors, np.float64, batch)
+    best = cheapest_partition(factors, numpy_cost(np.float64, batch))
     assert np.isclose(cost_of(best, factors, batch), min(map(min, all_costs.values())))
     for count, costs in all_costs.items():
-        runs = cheapest_partition(factors, np.float64, batch, count)
+        runs = cheapest_partition(factors, numpy_cost(np.float64, batch), count)
         assert len(runs) == count
         assert np.isclose(cost_of(runs, factors, batch), min(costs))
 

@@ -1,0 +1,209 @@
+"""Apply a product of Kronecker-sparse factors to many vectors: compiled, tile by tile.
+
+A tile of vectors goes through all factors before the next one is read, and stays in cache. The
+blocks of a factor follow each other in memory in the order in which they are used. Positions and
+sizes count reals: `parts` of them make an entry, `row` of them a row of a tile (see `simd`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skfact._kernels._jit import jit
+from skfact._kernels.apply.simd import (
+    block_product,
+    copy_in,
+    copy_out,
+    transpose_in,
+    transpose_out,
+)
+
+# Squares up to this side stay in registers: the product takes the place of its argument.
+square_1, square_2, square_3, square_4 = (block_product(n, n) for n in (1, 2, 3, 4))
+square_5, square_6, square_7, square_8 = (block_product(n, n) for n in (5, 6, 7, 8))
+rows_1, rows_2, rows_3, rows_4 = (block_product(n) for n in (1, 2, 3, 4))
+# The same for one vector whose neighbouring entries are the lanes.
+lanes_1, lanes_2, lanes_3, lanes_4 = (block_product(n, entries="rows") for n in (1, 2, 3, 4))
+lane_row = block_product(1, entries="rows", vector="numbers")
+
+
+@jit
+def multiply_tile(
+    tile: Any, blocks: Any, stages: Any, row: int, parts: int, offset: int = 0
+) -> None:
+    """Run a tile through all factors.
+
+    Parameters
+    ----------
+    tile : real array (n,)
+        Where `stages` says what to read and to write.
+    blocks : array (n_blocks,)
+        Blocks of the factor applied first, then those of the next.
+    stages : int array (n_factors, 6)
+        (a, b, c, d, where to read, where to write) for each.
+    row, parts : int
+        Reals in a row of the tile and in an entry.
+    """
+    at = 0
+    for s in range(stages.shape[0]):
+        a, b, c, d = stages[s, 0], stages[s, 1], stages[s, 2], stages[s, 3]
+        source, target = stages[s, 4] + offset, stages[s, 5] + offset
+        step = d * row
+        for i in range(a):
+            for l in range(d):
+                x = source + (i * c * d + l) * row
+                y = target + (i * b * d + l) * row
+                if source != target:
+                    for _ in range(b // 4):
+                        rows_4(tile, y, step, tile, x, step, blocks, at, c)
+                        at += 4 * c * parts
+                        y += 4 * step
+                    if b % 4 == 3:
+                        rows_3(tile, y, step, tile, x, step, blocks, at, c)
+                    elif b % 4 == 2:
+                        rows_2(tile, y, step, tile, x, step, blocks, at, c)
+                    elif b % 4 == 1:
+                        rows_1(tile, y, step, tile, x, step, blocks, at, c)
+                    at += b % 4 * c * parts
+                    continue
+                if b == 4:
+                    square_4(tile, y, step, tile, x, step, blocks, at, c)
+                elif b == 2:
+                    square_2(tile, y, step, tile, x, step, blocks, at, c)
+                elif b == 3:
+                    square_3(tile, y, step, tile, x, step, blocks, at, c)
+                elif b == 8:
+                    square_8(tile, y, step, tile, x, step, blocks, at, c)
+                elif b == 5:
+                    square_5(tile, y, step, tile, x, step, blocks, at, c)
+                elif b == 6:
+                    square_6(tile, y, step, tile, x, step, blocks, at, c)
+                elif b == 7:
+                    square_7(tile, y, step, tile, x, step, blocks, at, c)
+                elif b == 1:
+                    square_1(tile, y, step, tile, x, step, blocks, at, c)
+                at += b * c * parts
+
+
+@jit
+def read_rows(
+    X: Any, tile: Any, into: Any, row: int, parts: int, tile_at: int, number: int
+) -> None:  # fmt: skip
+    """Fill a tile from rows of X, flat and real: entry j of a sample goes to ``into[j]``."""
+    lanes, n_in = row // 2, into.shape[0]
+    whole = n_in // lanes * lanes
+    for half in range(3 - parts):  # real tiles hold twice as many samples as there are lanes
+        offset = tile_at + half * lanes
+        at = (number * (3 - parts) + half) * lanes * n_in
+        for j in range(0, whole, lanes):
+            transpose_in(tile, into, j, offset, X, at + j, n_in)
+        for j in range(whole, n_in):
+            for sample in range(lanes):
+                tile[into[j] + offset + sample] = X[at + sample * n_in + j]
+
+
+@jit
+def write_rows(
+    Y: Any, tile: Any, out: Any, row: int, parts: int, tile_at: int, number: int
+) -> None:  # fmt: skip
+    """Write rows of Y, flat and real, from a tile: entry j of a sample comes from ``out[j]``."""
+    lanes, n_out = row // 2, out.shape[0]
+    whole = n_out // lanes * lanes
+    for half in range(3 - parts):
+        offset = tile_at + half * lanes
+        at = (number * (3 - parts) + half) * lanes * n_out
+        for j in range(0, whole, lanes):
+            transpose_out(Y, at + j, n_out, tile, out, j, offset)
+        for j in range(whole, n_out):
+            for sample in range(lanes):
+                Y[at + sample * n_out + j] = tile[out[j] + offset + sample]
+
+
+@jit
+def multiply_tiles(
+    X: Any, X_reals: Any, X_has_rows: bool, Y: Any, Y_reals: Any, Y_has_rows: bool, batch: int,
+    tile: Any, blocks: Any, stages: Any, into: Any, into_parts: Any, zeros: Any, out: Any,
+    out_parts: Any, row: int, parts: int, size: int, group: int, start: int, stop: int,
+) -> None:  # fmt: skip
+    """Map vectors of X to vectors of Y, both flat, from tile `start` to tile `stop`.
+
+    Parameters
+    ----------
+    X, Y : arrays
+        C-ordered arrays with one vector per row, or else `batch` vectors in columns.
+    X_reals, Y_reals : arrays
+        The same memory as reals.
+    tile : real array (group * size,)
+        Working memory for `group` tiles.
+    blocks, stages
+        The factors, see `multiply_tile`.
+    into, into_parts, zeros, out, out_parts : int arrays
+        See `Program`.
+    """
+    for t in range(start, stop, group):
+        n_tiles = min(group, stop - t)
+        if X_has_rows:
+            for g in range(n_tiles):
+                read_rows(X_reals, tile, into_parts, row, parts, g * size, t + g)
+        else:
+            for j in range(into.shape[0]):
+                at = j * batch * parts + t * row
+                for g in range(n_tiles):
+                    copy_in(tile, into[j] + g * size, X, at + g * row)
+        for g in range(n_tiles):
+            for z in zeros:
+                tile[g * size + z : g * size + z + row] = 0
+            multiply_tile(tile, blocks, stages, row, parts, g * size)
+        if Y_has_rows:
+            for g in range(n_tiles):
+                write_rows(Y_reals, tile, out_parts, row, parts, g * size, t + g)
+        else:
+            for j in range(out.shape[0]):
+                at = j * batch * parts + t * row
+                for g in range(n_tiles):
+                    copy_out(Y, at + g * row, tile, out[j] + g * size)
+
+
+@jit
+def multiply_lanes(
+    X: Any, Y: Any, work: Any, blocks: Any, stages: Any, into: Any, zeros: Any, out: Any, row: int,
+    parts: int,
+) -> None:  # fmt: skip
+    """Map rows of X to rows of Y, both flat and real, one after the other.
+
+    The lanes are neighbouring entries of one vector. The patterns (a, b, c, d) in `stages` have as
+    d a multiple of the lanes' number, or d = 1 and b and c equal to it.
+    """
+    n_in, n_out, lanes = into.shape[0], out.shape[0], row // parts
+    for sample in range(X.shape[0] // n_in):
+        for j in range(n_in):
+            work[into[j]] = X[sample * n_in + j]
+        for z in zeros:
+            work[z] = 0
+        at = 0
+        for s in range(stages.shape[0]):
+            a, b, c, d = stages[s, 0], stages[s, 1], stages[s, 2], stages[s, 3]
+            x, y = stages[s, 4], stages[s, 5]
+            if d == 1:
+                for i in range(a):
+                    lane_row(work, y + i * row, row, work, x + i * row, 1, blocks, at, c)
+                    at += c * row
+                continue
+            step = d * parts
+            for i in range(a):
+                for l in range(0, d, lanes):
+                    u = x + (i * c * d + l) * parts
+                    v = y + (i * b * d + l) * parts
+                    for _ in range(b // 4):
+                        lanes_4(work, v, step, work, u, step, blocks, at, c)
+                        at += 4 * c * row
+                        v += 4 * step
+                    if b % 4 == 3:
+                        lanes_3(work, v, step, work, u, step, blocks, at, c)
+                    elif b % 4 == 2:
+                        lanes_2(work, v, step, work, u, step, blocks, at, c)
+                    elif b % 4 == 1:
+                        lanes_1(work, v, step, work, u, step, blocks, at, c)
+                    at += b % 4 * c * row
+        for j in range(n_out):
+            Y[sample * n_out + j] = work[out[j]]
