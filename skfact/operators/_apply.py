@@ -248,6 +248,9 @@ def multiply_vector(operator: Any, x: Any) -> Any:
     """The same for one vector (n_in,)."""
     x = promote(operator, x)
     if isinstance(x, np.ndarray):
+        lanes = program(operator, x.dtype, "lanes")
+        if lanes is not None and x.flags.carray:
+            return multiply_lanes(lanes, x)
         found = compiled_product(operator, x[None, :], rows=True)
         if found is not None:
             return found[0]

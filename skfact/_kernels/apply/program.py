@@ -51,7 +51,7 @@ def tile_cost(pattern: Pattern, dtype: np.dtype) -> float:
     parts = 2 if dtype.kind == "c" else 1
     size = dtype.itemsize / parts / 8
     call = 0.0 if b == c <= IN_PLACE else 0.1 * math.ceil(b / 4)
-    return a * d * (size * (0.036 * parts**2 * b * c + 0.012 * parts * (b + c)) + parts * call)
+    return a * d * size * (0.036 * parts**2 * b * c + 0.012 * parts * (b + c) + parts * call)
 
 
 def lane_cost(pattern: Pattern, dtype: np.dtype) -> float:
@@ -70,7 +70,7 @@ def lane_cost(pattern: Pattern, dtype: np.dtype) -> float:
 class Program:
     """Everything that the loops take beside the vectors. Positions and sizes count reals."""
 
-    dtype: np.dtype
+    real: np.dtype  # float32 or float64
     n_in: int
     n_out: int
     blocks: np.ndarray  # those of the factor applied first, in order of use, then the next one's
@@ -203,7 +203,7 @@ def _program(
     table[:, 4:] = position(table[:, 4:] * height)
     in_tile = position(1) == row
     return Program(
-        dtype=dtype,
+        real=dtype.type().real.dtype,
         n_in=len(into),
         n_out=len(out),
         blocks=np.concatenate(blocks),
@@ -276,15 +276,15 @@ def _tiles(p: Program, X: np.ndarray, Y: np.ndarray) -> Callable[[int, int], Non
 
 
 def multiply_lanes(program: Program, X: np.ndarray) -> np.ndarray:
-    """Images of one vector (n_in,), or of the rows of a C-ordered array (batch, n_in)."""
+    """Images of one vector (n_in,), or of the rows of an array (batch, n_in), both C-ordered."""
     p = program
-    Y = np.empty((*X.shape[:-1], p.n_out), X.dtype)
-    source, target = _reals(_flat(X)), _reals(_flat(Y))
+    source = X if X.ndim == 1 and X.flags.writeable else _flat(X)
+    Y = np.empty(source.size // p.n_in * p.n_out, X.dtype)
     loops().multiply_lanes(
-        source, target, _memory(p, 1), p.blocks, p.stages, p.into_parts, p.zeros, p.out_parts,
-        p.row, p.parts,
+        _reals(source), _reals(Y), _memory(p, 1), p.blocks, p.stages, p.into_parts, p.zeros,
+        p.out_parts, p.row, p.parts,
     )  # fmt: skip
-    return Y
+    return Y if X.ndim == 1 else Y.reshape(len(X), p.n_out)
 
 
 _kept = threading.local()
@@ -292,17 +292,19 @@ _kept = threading.local()
 
 def _memory(program: Program, copies: int) -> np.ndarray:
     """Working memory of this thread, which begins at a row of the cache; kept between calls."""
-    dtype = program.dtype.type().real.dtype
-    wanted = program.size * copies, dtype
-    kept = getattr(_kept, "memory", None)
-    if kept is None or kept[0] != wanted:
-        raw = np.empty(wanted[0] * dtype.itemsize + WIDTH, np.uint8)
-        start = -raw.ctypes.data % WIDTH
-        memory = raw[start : start + wanted[0] * dtype.itemsize].view(dtype)
-        kept = wanted, memory
-        if memory.nbytes <= LARGEST_KEPT:
-            _kept.memory = kept
-    return kept[1]
+    wanted = program.size * copies, program.real
+    try:
+        if _kept.wanted == wanted:
+            return _kept.memory
+    except AttributeError:  # the first call in this thread
+        pass
+    n_bytes = wanted[0] * program.real.itemsize
+    raw = np.empty(n_bytes + WIDTH, np.uint8)
+    start = -raw.ctypes.data % WIDTH
+    memory = raw[start : start + n_bytes].view(program.real)
+    if n_bytes <= LARGEST_KEPT:
+        _kept.wanted, _kept.memory = wanted, memory
+    return memory
 
 
 def _flat(X: np.ndarray) -> np.ndarray:
