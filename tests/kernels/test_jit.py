@@ -1,0 +1,95 @@
+"""Where compiled loops come from: numba where it is, a cache where one can be written."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy.linalg import hadamard
+
+from skfact._kernels._jit import compiled
+from skfact.butterfly import butterfly_factorize
+
+APPLY = "skfact._kernels.apply.numba"
+
+SCRIPT = """
+import sys
+import numpy as np
+from scipy.linalg import hadamard
+from skfact._kernels._jit import compiled
+from skfact.butterfly import butterfly_factorize
+H = hadamard(32).astype(float)
+operator = butterfly_factorize(H)
+X = np.eye(32)
+assert np.abs(operator.apply(X) - H).max() < 1e-13
+assert np.abs(operator @ X[0] - H[0]).max() < 1e-13
+print(compiled("skfact._kernels.apply.numba") is not None, "numba" in sys.modules)
+"""
+
+
+def run(script, **environment):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        **{name: str(value) for name, value in environment.items()},
+    }
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_nothing_imports_numba_before_it_is_used():
+    assert run("import sys, skfact.operators, skfact.butterfly; print('numba' in sys.modules)") == [
+        "False"
+    ]
+
+
+def test_without_numba():
+    """None in sys.modules makes the import fail."""
+    script = "import sys; sys.modules['numba'] = None\n" + SCRIPT
+    assert run(script)[0] == "False"
+
+
+@pytest.mark.skipif(compiled(APPLY) is None, reason="numba is not installed")
+def test_with_numba_switched_off():
+    assert run(SCRIPT, NUMBA_DISABLE_JIT=1) == ["False", "True"]
+
+
+@pytest.mark.skipif(compiled(APPLY) is None, reason="numba is not installed")
+def test_no_directory_to_cache_in(tmp_path):
+    """A file stands where each directory would have to be made."""
+    blocked = tmp_path / "file"
+    blocked.write_text("", encoding="utf-8")
+    script = f"""
+import numba.core.caching as caching
+
+class Nowhere(caching.UserWideCacheLocator):
+    def get_cache_path(self):
+        return {str(blocked / "cache")!r}
+
+implementation = getattr(caching, "CacheImpl", None) or caching._CacheImpl
+implementation._locator_classes = [Nowhere]
+"""
+    assert run(script + SCRIPT)[0] == "True"
+
+
+def test_both_ways_agree(monkeypatch):
+    """What users get without numba is what they get with it, to rounding."""
+    H = hadamard(64) + 0.1 * np.random.default_rng(0).standard_normal((64, 64))
+    X = np.random.default_rng(1).standard_normal((20, 64))
+    with_numba = butterfly_factorize(H)
+    matrix, images = with_numba.toarray(), with_numba.apply(X)
+    compiled.cache_clear()
+    monkeypatch.setitem(sys.modules, "numba", None)
+    try:
+        assert compiled(APPLY) is None
+        without = butterfly_factorize(H)
+        np.testing.assert_allclose(without.toarray(), matrix, atol=1e-12)
+        np.testing.assert_allclose(without.apply(X), images, atol=1e-11)
+    finally:
+        compiled.cache_clear()

@@ -1,0 +1,188 @@
+"""Slices cover the work exactly once, whatever the threads do."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from skfact._kernels import _threads
+from skfact._kernels._threads import run_slices, thread_limit
+
+ALWAYS = 1.0  # seconds of work that are worth a thread
+
+
+@pytest.fixture
+def four_threads(monkeypatch):
+    monkeypatch.setattr(_threads, "thread_limit", lambda: 4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
+@pytest.mark.parametrize("seconds", [0.0, ALWAYS])
+def test_slices_cover_everything_once_and_in_order(size, seconds, four_threads):
+    slices = run_slices(lambda start, stop: (start, stop), size, seconds)
+    assert [i for start, stop in slices for i in range(start, stop)] == list(range(size))
+    assert all(start < stop for start, stop in slices)
+    if seconds == 0:
+        assert len(slices) == 1
+
+
+def test_little_work_stays_on_the_calling_thread(four_threads):
+    (ident,) = run_slices(lambda start, stop: threading.get_ident(), 100, 0.0)
+    assert ident == threading.get_ident()
+
+
+def test_much_work_is_shared(four_threads):
+    """The first slice waits until another thread has taken one."""
+    other = threading.Event()
+    caller = threading.get_ident()
+
+    def kernel(start, stop):
+        if threading.get_ident() == caller:
+            assert other.wait(timeout=60)
+        else:
+            other.set()
+        return threading.get_ident()
+
+    assert len(set(run_slices(kernel, 100, ALWAYS))) > 1
+
+
+def test_an_error_in_any_slice_reaches_the_caller(four_threads):
+    def kernel(start, stop):
+        if start <= 40 < stop:
+            raise ValueError("slice of 40")
+
+    with pytest.raises(ValueError, match="slice of 40"):
+        run_slices(kernel, 100, ALWAYS)
+    # and the pool still works
+    assert sum(run_slices(lambda start, stop: stop - start, 100, ALWAYS)) == 100
+
+
+@pytest.mark.parametrize("given, limit", [("1", 1), ("1,8", 1), ("0", None), ("two", None)])
+@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "NUMBA_NUM_THREADS"])
+def test_environment_limits_the_threads(name, given, limit, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    unlimited = thread_limit()
+    assert unlimited >= 1
+    monkeypatch.setenv(name, given)
+    assert thread_limit() == (unlimited if limit is None else limit)
+    monkeypatch.setenv(name, "1000000")
+    assert thread_limit() == unlimited
+
+
+# What each process prints: images of a batch large enough for several threads
+WORK = """
+import numpy as np
+from skfact._kernels import _threads
+from skfact.butterfly import butterfly_factorize
+from scipy.linalg import hadamard
+
+_threads.WORTH_A_THREAD = 0.0
+_threads.thread_limit = lambda: 3
+H = hadamard(64).astype(float)
+X = np.random.default_rng(0).standard_normal((1000, 64))
+operator = butterfly_factorize(H)
+
+def error(seed=0):
+    fitted = butterfly_factorize(H)
+    return max(np.abs(op.apply(X) - X @ H.T).max() for op in (operator, fitted))
+"""
+
+
+def run_script(script):
+    """Run a script in a process of its own; a hang or a crash is an error."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_after_a_fork():
+    """The child has none of its parent's threads, and starts its own."""
+    script = """
+import os, signal
+assert error() < 1e-11
+child = os.fork()
+if child == 0:
+    signal.alarm(120)
+    os._exit(0 if error() < 1e-11 and error() < 1e-11 else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert error() < 1e-11
+"""
+    run_script(WORK + script)
+
+
+@pytest.mark.parametrize("start_method", ["fork", "spawn"])
+def test_in_a_pool_of_processes(start_method, tmp_path):
+    if start_method == "fork" and not hasattr(os, "fork"):
+        pytest.skip("the system cannot fork")
+    (tmp_path / "work_of_pool.py").write_text(WORK, encoding="utf-8")
+    script = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from work_of_pool import error
+import multiprocessing
+
+if __name__ == "__main__":
+    assert error() < 1e-11
+    with multiprocessing.get_context({start_method!r}).Pool(2) as pool:
+        assert max(pool.map(error, range(8))) < 1e-11
+"""
+    file = tmp_path / "pool.py"
+    file.write_text(script, encoding="utf-8")
+    run_script(f"import runpy; runpy.run_path({str(file)!r}, run_name='__main__')")
+
+
+def test_in_four_threads_of_the_caller():
+    script = """
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(4) as pool:
+    assert max(pool.map(error, range(40))) < 1e-11
+"""
+    run_script(WORK + script)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_under_joblib(backend):
+    script = f"""
+from joblib import Parallel, delayed
+assert max(Parallel(2, backend={backend!r})(delayed(error)(i) for i in range(8))) < 1e-11
+"""
+    run_script(WORK + script)
+
+
+def test_inside_a_grid_search():
+    script = """
+from sklearn.datasets import load_digits
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from skfact import ButterflyFactorizer
+
+X, y = load_digits(return_X_y=True)
+grid = {"butterflyfactorizer__rank": [1, 2]}
+model = make_pipeline(ButterflyFactorizer(n_components=16), RidgeClassifier())
+searches = [GridSearchCV(model, grid, cv=2, n_jobs=n_jobs) for n_jobs in (1, 2)]
+scores = [s.fit(X[:600], y[:600]).cv_results_["mean_test_score"] for s in searches]
+assert np.array_equal(*scores), scores
+"""
+    run_script(WORK + script)
+
+
+def test_after_the_interpreter_began_to_shut_down():
+    """No new thread can be started then; the caller does the work."""
+    script = """
+import atexit
+atexit.register(lambda: print(error() < 1e-11))
+"""
+    assert run_script(WORK + script) == "True\n"
