@@ -6,7 +6,6 @@ everything else through batched matrix products of the array library.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,26 +14,15 @@ import scipy.sparse
 
 from skfact._backend import array_namespace, device
 from skfact._inputs import as_floating, dtype_name, is_numpy
-from skfact._kernels.apply.program import (
-    lane_cost,
-    lane_program,
-    loops,
-    multiply_lanes,
-    multiply_tiles,
-    tile_cost,
-    tile_program,
-    vectors_per_row,
+from skfact._kernels.apply.program import multiply_lanes, tile_cost
+from skfact.operators._compiled import (
+    compiled_factors,
+    compiled_product,
+    fused_safely,
+    in_dtype,
+    program,
 )
-from skfact.operators._fuse import (
-    SELECTION,
-    USUAL_BATCH,
-    cheapest_partition,
-    fuse_runs,
-    is_safe,
-    numpy_cost,
-    pattern_of,
-)
-from skfact.supports import KroneckerSparse
+from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, numpy_cost
 
 # Bytes of one intermediate result. Of 1/2, 1, 2 and 4 MiB this was the fastest or near it for real
 # and complex products at n = 1024 and 4096, batches of 16 to 1024, on one core with 0.5 MiB of
@@ -100,94 +88,14 @@ def plan(operator: Any, dtype: Any, batch: int) -> tuple[tuple[Any, ...], int]:
 
 def make_plan(operator: Any, dtype: Any, batch: int) -> tuple[Any, ...]:
     """The factors in `dtype`, fused as the cost model advises for this batch."""
-    factors = in_dtype(operator, dtype)
-    runs = cheapest_partition(factors, numpy_cost(dtype, batch))
+    runs = cheapest_partition(in_dtype(operator, dtype), numpy_cost(dtype, batch))
     return fused_safely(operator, dtype, runs)
-
-
-def in_dtype(operator: Any, dtype: Any) -> tuple[Any, ...]:
-    """The factors of an operator, converted once."""
-    return operator._cached(
-        ("factors", dtype), lambda: tuple(factor.astype(dtype) for factor in operator.factors)
-    )
-
-
-def fused_safely(operator: Any, dtype: Any, runs: tuple[tuple[int, int], ...]) -> tuple[Any, ...]:
-    """The runs of factors multiplied out, once; the factors themselves if that might overflow."""
-    factors = in_dtype(operator, dtype)
-    fused = operator._cached(("runs", dtype, runs), lambda: tuple(fuse_runs(factors, runs)))
-    return fused if all(is_safe(factor) for factor in fused) else factors
-
-
-def compiled_plan(operator: Any, dtype: Any, pattern_cost: Any) -> tuple[Any, ...]:
-    """The factors in `dtype` as the compiled loops are fastest with them; () if they do not apply.
-
-    The loops take Kronecker-sparse factors between selections at either end.
-    """
-
-    def cost(pattern: Any) -> float:
-        return pattern_cost(pattern, dtype) if isinstance(pattern, KroneckerSparse) else 0.0
-
-    kinds = [pattern_of(factor) for factor in operator.factors]
-    numerical = [i for i, kind in enumerate(kinds) if kind != SELECTION]
-    if not numerical or not all(
-        isinstance(kind, KroneckerSparse) for kind in kinds[numerical[0] : numerical[-1] + 1]
-    ):
-        return ()
-    runs = cheapest_partition(in_dtype(operator, dtype), cost)
-    factors = fused_safely(operator, dtype, runs) if runs else ()
-    return factors if all(cost(pattern_of(factor)) < math.inf for factor in factors) else ()
 
 
 def usual_plan(operator: Any) -> tuple[Any, ...]:
     """The factors as they are fastest for a batch of usual size."""
-    compiled = loops() is not None and is_numpy(operator._xp)
-    factors = compiled_plan(operator, operator.dtype, tile_cost) if compiled else ()
-    return factors or make_plan(operator, operator.dtype, USUAL_BATCH)
-
-
-def program(operator: Any, dtype: Any, layout: str) -> Any:
-    """The operator for the compiled loops, in "tiles" or "lanes"; None where they do not apply."""
-    key = layout, dtype
-    found = operator._cache.get(key, operator)
-    if found is operator:
-        found = operator._cache[key] = make_program(operator, dtype, layout)
-    return found
-
-
-def make_program(operator: Any, dtype: Any, layout: str) -> Any:
-    if loops() is None or not is_numpy(operator._xp):
-        return None
-    factors = list(compiled_plan(operator, dtype, tile_cost if layout == "tiles" else lane_cost))
-    if not factors:
-        return None
-    selections = []
-    for end in (0, -1):
-        is_selection = pattern_of(factors[end]) == SELECTION
-        selections.append(factors.pop(end)._host if is_selection else None)
-    result, source = selections
-    n_out, n_in = operator.shape
-    make = tile_program if layout == "tiles" else lane_program
-    pairs = [(tuple(factor.pattern), factor.values) for factor in factors]
-    return make(pairs, n_in, n_out, source, result)
-
-
-def compiled_product(operator: Any, X: np.ndarray, *, rows: bool) -> np.ndarray | None:
-    """Images of the rows of X by the compiled loops; None where they do not apply.
-
-    The result is C-ordered if `rows` says so, else F-ordered.
-    """
-    tiles, lanes = (program(operator, X.dtype, layout) for layout in ("tiles", "lanes"))
-    if tiles is None and lanes is None:
-        return None
-    if not X.flags.aligned or not (X.flags.c_contiguous or X.flags.f_contiguous):
-        X = X.copy()
-    samples = vectors_per_row(X.dtype)
-    padded = -(-len(X) // samples) * samples
-    if tiles is None or (lanes and len(X) * lanes.seconds < padded * tiles.seconds):
-        Y = multiply_lanes(lanes, np.ascontiguousarray(X))
-        return Y if rows or len(X) == 1 else np.asfortranarray(Y)
-    return multiply_tiles(tiles, X, rows=rows)
+    compiled = compiled_factors(operator, operator.dtype, tile_cost)
+    return compiled or make_plan(operator, operator.dtype, USUAL_BATCH)
 
 
 def multiply(factors: Sequence[Any], X: Any) -> Any:
