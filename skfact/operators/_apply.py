@@ -157,11 +157,8 @@ def multiply_vector(operator: Any, x: Any) -> Any:
     x = promote(operator, x)
     if isinstance(x, np.ndarray):
         lanes = program(operator, x.dtype, "lanes")
-        if lanes is not None and x.flags.carray:
-            return multiply_lanes(lanes, x)
-        found = compiled_product(operator, x[None, :], rows=True)
-        if found is not None:
-            return found[0]
+        if lanes is not None:
+            return multiply_lanes(lanes, x if x.flags.carray else x.copy())
     factors, _ = plan(operator, x.dtype, 1)
     return own(operator, multiply(factors, x[:, None]))[:, 0]
 

@@ -26,6 +26,8 @@ from skfact._kernels.apply.program import (
 from skfact.operators._fuse import SELECTION, cheapest_partition, fuse_runs, is_safe, pattern_of
 from skfact.supports import KroneckerSparse
 
+FILLED = 3  # a tile is worth it from a third of its vectors on
+
 
 def in_dtype(operator: Any, dtype: Any) -> tuple[Any, ...]:
     """The factors of an operator, converted once."""
@@ -103,14 +105,14 @@ def _make_program(operator: Any, dtype: Any, layout: str) -> Program | None:
 def compiled_product(operator: Any, X: np.ndarray, *, rows: bool) -> np.ndarray | None:
     """Images of the rows of X, C-ordered if `rows` says so, else F-ordered.
 
-    None where the loops do not apply.
+    None where the loops do not apply, or would mostly multiply what fills up a tile.
     """
     tiles, lanes = (program(operator, X.dtype, layout) for layout in ("tiles", "lanes"))
-    if tiles is None:
+    samples = vectors_per_row(X.dtype)
+    if tiles is None or (lanes is None and FILLED * len(X) < samples):
         return None
     if not X.flags.aligned or not (X.flags.c_contiguous or X.flags.f_contiguous):
         X = X.copy()
-    samples = vectors_per_row(X.dtype)
     padded = -(-len(X) // samples) * samples
     if lanes is not None and len(X) * lanes.seconds < padded * tiles.seconds:
         Y = multiply_lanes(lanes, np.ascontiguousarray(X))

@@ -278,7 +278,7 @@ def _tiles(p: Program, X: np.ndarray, Y: np.ndarray) -> Callable[[int, int], Non
 def multiply_lanes(program: Program, X: np.ndarray) -> np.ndarray:
     """Images of one vector (n_in,), or of the rows of an array (batch, n_in), both C-ordered."""
     p = program
-    source = X if X.ndim == 1 and X.flags.writeable else _flat(X)
+    source = X if X.ndim == 1 and X.flags.writeable else _flat(X)  # the usual case is fast
     Y = np.empty(source.size // p.n_in * p.n_out, X.dtype)
     loops().multiply_lanes(
         _reals(source), _reals(Y), _memory(p, 1), p.blocks, p.stages, p.into_parts, p.zeros,
