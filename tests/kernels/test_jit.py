@@ -68,12 +68,14 @@ def test_no_directory_to_cache_in(tmp_path):
     script = f"""
 import numba.core.caching as caching
 
-class Nowhere(caching.UserWideCacheLocator):
+def named(name):  # some versions have an underscore
+    return getattr(caching, name, None) or getattr(caching, "_" + name)
+
+class Nowhere(named("UserWideCacheLocator")):
     def get_cache_path(self):
         return {str(blocked / "cache")!r}
 
-implementation = getattr(caching, "CacheImpl", None) or caching._CacheImpl
-implementation._locator_classes = [Nowhere]
+named("CacheImpl")._locator_classes = [Nowhere]
 """
     assert run(script + SCRIPT)[0] == "True"
 
