@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact._kernels import _threads
 from skfact._kernels.apply import apply_factor
+from skfact._kernels.apply import program as program_module
 from skfact._kernels.apply.program import (
     lane_cost,
     lane_program,
@@ -134,6 +135,17 @@ def _inputs(factors):
 @given(products())
 def test_any_product(case):
     check_tiles(*case)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_columns_too_many_to_be_read_where_they_lie(dtype, monkeypatch):
+    """They are copied to several tiles at once; the last group of tiles is not full."""
+    monkeypatch.setattr(program_module, "DIRECT_BYTES", 0)
+    random = np.random.default_rng(4)
+    factors = [factor(random, p, dtype) for p in [(1, 4, 4, 4), (4, 4, 4, 1)]]
+    for n_tiles in (1, 7, 8, 9, 21):
+        batch = n_tiles * vectors_per_row(np.dtype(dtype)) + 1
+        check_tiles(factors, gaussian(random, (batch, 16), dtype))
 
 
 @st.composite

@@ -28,10 +28,72 @@ lane_row = block_product(1, entries="rows", vector="numbers")
 
 
 @jit
+def multiply_stage(
+    to: Any, to_at: int, to_row: int, x: Any, x_at: int, x_row: int, in_place: bool, blocks: Any,
+    at: int, a: int, b: int, c: int, d: int, parts: int,
+) -> int:  # fmt: skip
+    """Multiply a tile by one factor of pattern (a, b, c, d).
+
+    Parameters
+    ----------
+    to, x : real arrays
+        Row r of the result is at ``to_at + r * to_row`` of `to`, row r of the argument at
+        ``x_at + r * x_row`` of `x`.
+    in_place : bool
+        Whether the blocks are stored whole, else `ROWS` rows at a time.
+    blocks : array
+        Their entries, from position `at` on.
+    parts : int
+        Reals in an entry.
+
+    Returns
+    -------
+    int
+        Position of the blocks of the next factor.
+    """
+    to_step, x_step = d * to_row, d * x_row
+    for i in range(a):
+        for l in range(d):
+            u = x_at + (i * c * d + l) * x_row
+            v = to_at + (i * b * d + l) * to_row
+            if not in_place:
+                for _ in range(b // 4):
+                    rows_4(to, v, to_step, x, u, x_step, blocks, at, c)
+                    at += 4 * c * parts
+                    v += 4 * to_step
+                if b % 4 == 3:
+                    rows_3(to, v, to_step, x, u, x_step, blocks, at, c)
+                elif b % 4 == 2:
+                    rows_2(to, v, to_step, x, u, x_step, blocks, at, c)
+                elif b % 4 == 1:
+                    rows_1(to, v, to_step, x, u, x_step, blocks, at, c)
+                at += b % 4 * c * parts
+                continue
+            if b == 4:
+                square_4(to, v, to_step, x, u, x_step, blocks, at, c)
+            elif b == 2:
+                square_2(to, v, to_step, x, u, x_step, blocks, at, c)
+            elif b == 3:
+                square_3(to, v, to_step, x, u, x_step, blocks, at, c)
+            elif b == 8:
+                square_8(to, v, to_step, x, u, x_step, blocks, at, c)
+            elif b == 5:
+                square_5(to, v, to_step, x, u, x_step, blocks, at, c)
+            elif b == 6:
+                square_6(to, v, to_step, x, u, x_step, blocks, at, c)
+            elif b == 7:
+                square_7(to, v, to_step, x, u, x_step, blocks, at, c)
+            elif b == 1:
+                square_1(to, v, to_step, x, u, x_step, blocks, at, c)
+            at += b * c * parts
+    return at
+
+
+@jit
 def multiply_tile(
-    tile: Any, blocks: Any, stages: Any, row: int, parts: int, offset: int = 0
-) -> None:
-    """Run a tile through all factors.
+    tile: Any, blocks: Any, stages: Any, row: int, parts: int, offset: int
+) -> None:  # fmt: skip
+    """Run a tile, from position `offset` on, through all factors.
 
     Parameters
     ----------
@@ -46,43 +108,31 @@ def multiply_tile(
     """
     at = 0
     for s in range(stages.shape[0]):
-        a, b, c, d = stages[s, 0], stages[s, 1], stages[s, 2], stages[s, 3]
-        source, target = stages[s, 4] + offset, stages[s, 5] + offset
-        step = d * row
-        for i in range(a):
-            for l in range(d):
-                x = source + (i * c * d + l) * row
-                y = target + (i * b * d + l) * row
-                if source != target:
-                    for _ in range(b // 4):
-                        rows_4(tile, y, step, tile, x, step, blocks, at, c)
-                        at += 4 * c * parts
-                        y += 4 * step
-                    if b % 4 == 3:
-                        rows_3(tile, y, step, tile, x, step, blocks, at, c)
-                    elif b % 4 == 2:
-                        rows_2(tile, y, step, tile, x, step, blocks, at, c)
-                    elif b % 4 == 1:
-                        rows_1(tile, y, step, tile, x, step, blocks, at, c)
-                    at += b % 4 * c * parts
-                    continue
-                if b == 4:
-                    square_4(tile, y, step, tile, x, step, blocks, at, c)
-                elif b == 2:
-                    square_2(tile, y, step, tile, x, step, blocks, at, c)
-                elif b == 3:
-                    square_3(tile, y, step, tile, x, step, blocks, at, c)
-                elif b == 8:
-                    square_8(tile, y, step, tile, x, step, blocks, at, c)
-                elif b == 5:
-                    square_5(tile, y, step, tile, x, step, blocks, at, c)
-                elif b == 6:
-                    square_6(tile, y, step, tile, x, step, blocks, at, c)
-                elif b == 7:
-                    square_7(tile, y, step, tile, x, step, blocks, at, c)
-                elif b == 1:
-                    square_1(tile, y, step, tile, x, step, blocks, at, c)
-                at += b * c * parts
+        a, b, c, d, source, target = stages[s]
+        at = multiply_stage(
+            tile, offset + target, row, tile, offset + source, row, source == target, blocks, at,
+            a, b, c, d, parts,
+        )  # fmt: skip
+
+
+@jit
+def multiply_real_columns(
+    X: Any, Y: Any, batch: int, tile: Any, blocks: Any, stages: Any, row: int, start: int, stop: int
+) -> None:  # fmt: skip
+    """Map columns of X to columns of Y, both flat and real, from tile `start` to tile `stop`.
+
+    Their rows have the form of a tile's: the first factor reads X, the last one writes Y.
+    """
+    last = stages.shape[0] - 1
+    for t in range(start, stop):
+        at = 0
+        for s in range(last + 1):
+            a, b, c, d, source, target = stages[s]
+            x, x_at, x_row = (X, t * row, batch) if s == 0 else (tile, source, row)
+            to, to_at, to_row = (Y, t * row, batch) if s == last else (tile, target, row)
+            at = multiply_stage(
+                to, to_at, to_row, x, x_at, x_row, source == target, blocks, at, a, b, c, d, 1
+            )
 
 
 @jit

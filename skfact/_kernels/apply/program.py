@@ -20,6 +20,7 @@ from skfact._kernels._threads import run_slices
 
 WIDTH = 128  # two registers of an AVX-512 processor; simd.WIDTH, which is not imported early
 IN_PLACE = 8  # squares up to this side are multiplied in place
+DIRECT_BYTES = 2**22  # columns up to this size are read and written where they lie
 GROUP_BYTES = 2**23  # tiles of columns read together, for long runs of neighbours in memory
 LARGEST_KEPT = 2**25  # bytes of working memory that a thread keeps between calls
 # Larger blocks are left to the matrix product of BLAS, which reads them once for many vectors.
@@ -83,6 +84,7 @@ class Program:
     size: int  # of the working memory
     row: int
     parts: int  # 1 for real, 2 for complex
+    plain: bool  # no selection at either end
     seconds: float  # per vector
 
 
@@ -117,7 +119,8 @@ def tile_program(
         blocks.append(_by_columns(values, b if in_place else 4).ravel())
     seconds = 1e-9 * sum(tile_cost(pattern, dtype) for pattern, _ in factors)
     places = _places(stages, n_in, n_out, source, result)
-    return _program(dtype, stages, blocks, places, lambda entry: entry * row, seconds)
+    plain = source is None and result is None
+    return _program(dtype, stages, blocks, places, lambda entry: entry * row, plain, seconds)
 
 
 def lane_program(
@@ -146,11 +149,12 @@ def lane_program(
         blocks.append(rows.ravel().view(dtype))
     seconds = 1e-9 * sum(lane_cost(pattern, dtype) for pattern, _ in factors)
     places = _places(stages, n_in, n_out, source, result)
+    plain = source is None and result is None
 
     def position(entry: np.ndarray) -> np.ndarray:
         return entry // lanes * row + entry % lanes
 
-    return _program(dtype, stages, blocks, places, position, seconds)
+    return _program(dtype, stages, blocks, places, position, plain, seconds)
 
 
 def _by_columns(values: np.ndarray, rows: int) -> np.ndarray:
@@ -189,6 +193,7 @@ def _program(
     blocks: list[np.ndarray],
     places: tuple[int, np.ndarray, np.ndarray, np.ndarray],
     position: Callable[[Any], Any],
+    plain: bool,
     seconds: float,
 ) -> Program:
     """The program, with entries of the memory turned into positions."""
@@ -216,6 +221,7 @@ def _program(
         size=int(position(2 * height + 2 * WIDTH)),
         row=row,
         parts=parts,
+        plain=plain,
         seconds=seconds,
     )
 
@@ -258,12 +264,15 @@ def multiply_tiles(program: Program, X: np.ndarray, *, rows: bool) -> np.ndarray
 def _tiles(p: Program, X: np.ndarray, Y: np.ndarray) -> Callable[[int, int], None]:
     """The loop over some of the tiles."""
     X_has_rows, Y_has_rows = X.flags.c_contiguous, Y.flags.c_contiguous
-    source, target = (
-        _flat(array if is_c else array.T) for array, is_c in ((X, X_has_rows), (Y, Y_has_rows))
-    )
+    source, target = _flat(X if X_has_rows else X.T), _flat(Y if Y_has_rows else Y.T)
     group = 1
     if not (X_has_rows and Y_has_rows):
         group = max(1, min(8, GROUP_BYTES // (p.size * X.real.itemsize), len(X) * p.parts // p.row))
+    columns = not (X_has_rows or Y_has_rows)
+    if columns and p.plain and p.parts == 1 and X.nbytes <= DIRECT_BYTES:
+        return lambda start, stop: loops().multiply_real_columns(
+            source, target, len(X), _memory(p, 1), p.blocks, p.stages, p.row, start, stop
+        )
 
     def run(start: int, stop: int) -> None:
         loops().multiply_tiles(
