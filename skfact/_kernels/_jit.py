@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from hashlib import sha256
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -31,8 +33,16 @@ def jit(function: Callable[..., Any]) -> Any:
     """
     import numba
 
+    # numba compares the function's own file only, and loops depend on their neighbours
+    function.__qualname__ += f"-{_sources(Path(function.__code__.co_filename).parent)}"
     options = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no directory to cache in
         return numba.njit(**options)(function)
+
+
+@cache
+def _sources(folder: Path) -> str:
+    """What the modules of a folder say, in a few digits."""
+    return sha256(b"".join(f.read_bytes() for f in sorted(folder.glob("*.py")))).hexdigest()[:8]

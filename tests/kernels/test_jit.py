@@ -80,6 +80,29 @@ named("CacheImpl")._locator_classes = [Nowhere]
     assert run(script + SCRIPT)[0] == "True"
 
 
+@pytest.mark.skipif(compiled(APPLY) is None, reason="numba is not installed")
+def test_a_loop_is_compiled_anew_when_a_module_beside_it_changes(tmp_path):
+    """The machine code on disk is of the loop together with what it calls."""
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "loop.py").write_text(
+        "from skfact._kernels._jit import jit\n"
+        "from step import step\n\n"
+        "@jit\ndef loop(x):\n    return step(x) + 1\n",
+        encoding="utf-8",
+    )
+    script = "import sys; sys.path.insert(0, sys.argv[1]); from loop import loop; print(loop(1))"
+    script = script.replace("sys.argv[1]", repr(str(package)))
+    for factor in (10, 20):
+        (package / "step.py").write_text(
+            f"from skfact._kernels._jit import jit\n\n"
+            f"@jit\ndef step(x):\n    return {factor} * x\n",
+            encoding="utf-8",
+        )
+        for _ in range(2):  # compiled, then loaded
+            assert run(script, NUMBA_CACHE_DIR=tmp_path / "cache") == [str(factor + 1)]
+
+
 def test_both_ways_agree(monkeypatch):
     """What users get without numba is what they get with it, to rounding."""
     H = hadamard(64) + 0.1 * np.random.default_rng(0).standard_normal((64, 64))
