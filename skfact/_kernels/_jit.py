@@ -26,12 +26,17 @@ def jit(function: Callable[..., Any]) -> Any:
     """Compile a loop at its first call for each dtype, without the GIL.
 
     No `fastmath=True`, which would allow LLVM to drop NaN; never `parallel=True`: its OpenMP layer
-    kills forked children and its workqueue layer aborts under Python threads. The machine code is
-    kept on disk beside the source or in the user's cache directory, if either can be written to.
+    kills forked children and its workqueue layer aborts under Python threads. A division by zero
+    gives infinity: loops that watch for it to raise are slower. The machine code is kept on disk,
+    beside the source or in the user's cache directory, if either can be written to.
     """
     import numba
 
-    options = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+    options = {
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+    }
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no directory to cache in

@@ -88,7 +88,8 @@ def split_product(source: Any, classes: Classes, leftwards: bool = False) -> tup
     values = source
     if isinstance(source, Arranged):
         if not source.checked:
-            norm = float(array_namespace(source.matrix).linalg.vector_norm(source.matrix))
+            with np.errstate(all="ignore"):
+                norm = float(array_namespace(source.matrix).linalg.vector_norm(source.matrix))
             _require_ordinary(norm, source.matrix)
         values = source.values()
     return _split_generic(values, classes, leftwards)
