@@ -53,9 +53,9 @@ def split_rank_one(
     left, right = np.empty((a, u * d, b, t), dtype), np.empty((a * t, d, u, c), dtype)
     real = left.real.dtype
     missed, norm2 = np.empty((a * d * u, t)), np.empty((a * d * u, t))
-    indexed = rows.size + cols.size > 0
     view = _as_if_writeable(matrix.view(real))
-    view = view.reshape(len(matrix), *((1, -1) if indexed else (t, -1)))
+    in_place = parts == 1 and rows.size + cols.size == 0
+    view = view.reshape(len(matrix), t if in_place else 1, 1, -1)
     arguments = (
         view,
         rows,
@@ -131,16 +131,16 @@ def split_groups(  # type: ignore[no-untyped-def]
 ):
     """The groups start .. stop - 1 of blocks: a group of t blocks has the same rows."""
     _, t, u, d, b, c = sizes
-    indexed = rows.size + cols.size > 0
-    lines = np.empty((1, t, parts * c), matrix.dtype) if indexed else matrix
+    gathered = rows.size + cols.size > 0 or parts == 2
+    lines = np.empty((1, t, parts, c), matrix.dtype) if gathered else matrix
     # work space of a group that is exact
     with_z, bound = not leftwards, (8 * eps) ** 2 * c
-    gx, gv, gz = np.empty((parts, b, t)), np.empty((t, parts * c)), np.empty((t, parts * c))
+    xs, vs, zs = np.empty((parts, b, t)), np.empty((t, parts, c)), np.empty((t, parts, c))
     # and of blocks one by one, whose rows are their long side
     transposed = b > c
     p, q = (c, b) if transposed else (b, c)
     chunk = t
-    if not indexed and 8 * t * b * c * parts > BUFFER:
+    if not gathered and 8 * t * b * c * parts > BUFFER:
         chunk = max(1, min(t, STRETCH // (8 * c * parts)))
     buffer, row2 = np.empty((chunk, p, parts, q)), np.empty((chunk, p))
     y, x, z = np.empty((parts, q)), np.empty((parts, p)), np.empty((parts, q))
@@ -162,17 +162,31 @@ def split_groups(  # type: ignore[no-untyped-def]
         if m == d:
             m, i = 0, i + 1
         if exact_group(
-            matrix, rows, cols, lines, first, u, group, with_z, bound, missed, norm2, gx, gv, gz
+            matrix,
+            rows,
+            cols,
+            lines,
+            gathered,
+            first,
+            u,
+            group,
+            with_z,
+            bound,
+            missed,
+            norm2,
+            xs,
+            vs,
+            zs,
         ):
-            store_group(left, right, top, out, d * u, group, with_z, missed, norm2, gx, gv, gz)
+            store_group(left, right, top, out, d * u, group, with_z, missed, norm2, xs, vs, zs)
             continue
         for w0 in range(0, t, chunk):
             n = min(chunk, t - w0)
             row2[:] = 0.0
             for j in range(b):
                 row = first + j * u
-                if indexed:
-                    gather(matrix, rows, cols, row, parts, lines)
+                if gathered:
+                    gather(matrix, rows, cols, row, lines)
                     row = 0
                 load(lines, row, w0, n, j, transposed, buffer, row2)
             for w in range(n):
@@ -217,27 +231,21 @@ def split_groups(  # type: ignore[no-untyped-def]
 @jit
 def load(lines, row, w0, n, j, transposed, buffer, row2):  # type: ignore[no-untyped-def]
     """Copy row j of n neighbouring blocks, and sum the squares of the rows of the buffer."""
-    _, _, parts, q = buffer.shape
-    c = lines.shape[2] // parts
+    _, t, parts, c = lines.shape
     for w in range(n):
         if transposed:
-            for l in range(c):
-                for e in range(parts):
-                    entry = lines[row, w0 + w, parts * l + e] * 1.0
+            for e in range(parts):
+                for l in range(c):
+                    entry = lines[row, w0 + w, e, l] * 1.0
                     row2[w, l] += entry * entry
                     buffer[w, l, e, j] = entry
             continue
         total = 0.0
-        if parts == 1:
-            for l in range(q):
-                entry = lines[row, w0 + w, l] * 1.0
-                buffer[w, j, 0, l] = entry
+        for e in range(parts):
+            for l in range(c):
+                entry = lines[row, w0 + w, e, l] * 1.0
+                buffer[w, j, e, l] = entry
                 total += entry * entry
-        else:
-            for l in range(q):
-                r, i = lines[row, w0 + w, 2 * l] * 1.0, lines[row, w0 + w, 2 * l + 1] * 1.0
-                buffer[w, j, 0, l], buffer[w, j, 1, l] = r, i
-                total += r * r + i * i
         row2[w, j] = total
 
 
