@@ -22,9 +22,10 @@ def compiled(module: str) -> ModuleType | None:
     return None if numba.config.DISABLE_JIT else import_module(module)
 
 
-def jit(function: Callable[..., Any]) -> Any:
+def jit(function: Callable[..., Any], *, inline: bool = False) -> Any:
     """Compile a loop at its first call for each dtype, without the GIL.
 
+    `inline` puts it into the loops that call it: a call that passes ten arrays takes 20 ns.
     No `fastmath=True`, which would allow LLVM to drop NaN; never `parallel=True`: its OpenMP layer
     kills forked children and its workqueue layer aborts under Python threads. A division by zero
     gives infinity: loops that watch for it to raise are slower. The machine code is kept on disk,
@@ -35,6 +36,7 @@ def jit(function: Callable[..., Any]) -> Any:
     options = {
         "nogil": True,
         "error_model": "numpy",
+        "forceinline": inline,
         "fastmath": {"reassoc", "contract", "nsz", "arcp"},
     }
     try:

@@ -13,6 +13,7 @@ here: counting the references to one costs more than a small block.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from skfact._kernels._jit import jit
 
@@ -38,7 +39,7 @@ def gather(matrix, rows, cols, row, lines):  # type: ignore[no-untyped-def]
                 lines[0, w, 0, l] = matrix[source, 0, 0, k]
 
 
-@jit
+@partial(jit, inline=True)
 def exact_group(  # type: ignore[no-untyped-def]
     matrix, rows, cols, lines, gathered, first, step, group, with_z, bound, missed, norm2, x, v, z
 ):
@@ -112,7 +113,7 @@ def exact_group(  # type: ignore[no-untyped-def]
     return exact
 
 
-@jit
+@partial(jit, inline=True)
 def store_group(left, right, top, out, step, group, with_z, missed, norm2, x, v, z):  # type: ignore[no-untyped-def]
     """Write x_w v_w of every block or, with z, x_w / ||x_w|| and z_w / ||x_w||.
 
