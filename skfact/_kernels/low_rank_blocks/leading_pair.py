@@ -214,7 +214,9 @@ def leading_pair(block, row2, eps, y, x, z, basis, tridiagonal):  # type: ignore
         theta = square(x)
         if theta <= missed:
             break
-        if residual2(y, z, theta) <= rounding2(q, theta):
+        off2, least = residual2(y, z, theta), rounding2(q, theta)
+        # an angle of about 1e-13, or less where that is more than rounding of what is missed
+        if off2 <= least or off2 <= min(256 * least, 500 * EPS * missed * (theta - missed)):
             return missed
         scaled(z, 1.0 / math.sqrt(square(z)), y)
         missed = sweep(block, y, x, z)

@@ -93,22 +93,25 @@ def _by_other_means(
 ) -> None:
     """Approximate the blocks without a certificate, marked by -1, by a full decomposition."""
     _, t, u, d, b, c, _ = classes
-    group, w = np.nonzero(missed < 0)
-    from_rows = (group // u * b + np.arange(b)[:, None]) * u + group % u  # (b, n_failed)
-    from_cols = w * c + np.arange(c)[:, None]  # (c, n_failed)
-    from_rows = rows[from_rows] if rows.size else from_rows
-    from_cols = cols[from_cols] if cols.size else from_cols
-    blocks = matrix[from_rows.T[:, :, None], from_cols.T[:, None, :]]
-    blocks[(from_rows.T < 0)[:, :, None] | (from_cols.T < 0)[:, None, :]] = 0
-    if leftwards:
-        y, x, residual = low_rank_blocks(adjoint(blocks), 1)
-        x, y = adjoint(x), adjoint(y)
-    else:
-        x, y, residual = low_rank_blocks(blocks, 1)
-    s, i, m = group % u, group // u // d, group // u % d
-    left[i, s * d + m, :, w] = x[:, :, 0]
-    right[i * t + w, m, s, :] = y[:, 0, :]
-    missed[group, w] = residual
+    all_groups, all_w = np.nonzero(missed < 0)
+    step = max(1, BUFFER // (b * c * matrix.itemsize))  # copied at once
+    for first in range(0, len(all_w), step):
+        group, w = all_groups[first : first + step], all_w[first : first + step]
+        from_rows = ((group // u * b)[:, None] + np.arange(b)) * u + (group % u)[:, None]
+        from_cols = (w * c)[:, None] + np.arange(c)
+        from_rows = rows[from_rows] if rows.size else from_rows
+        from_cols = cols[from_cols] if cols.size else from_cols
+        blocks = matrix[from_rows[:, :, None], from_cols[:, None, :]]
+        blocks[(from_rows < 0)[:, :, None] | (from_cols < 0)[:, None, :]] = 0
+        if leftwards:
+            y, x, residual = low_rank_blocks(adjoint(blocks), 1)
+            x, y = adjoint(x), adjoint(y)
+        else:
+            x, y, residual = low_rank_blocks(blocks, 1)
+        s, i, m = group % u, group // u // d, group // u % d
+        left[i, s * d + m, :, w] = x[:, :, 0]
+        right[i * t + w, m, s, :] = y[:, 0, :]
+        missed[group, w] = residual
 
 
 @jit
