@@ -21,7 +21,7 @@ from skfact._kernels._jit import jit
 POWER_STEPS = 7
 EPS = 2.0**-52
 # Lanczos steps between two looks at the Ritz values.
-LOOK_EVERY = 8
+LOOK_EVERY = 12
 
 
 @jit
@@ -223,7 +223,7 @@ def leading_pair(block, row2, eps, y, x, z, basis, tridiagonal):  # type: ignore
     lanczos(block, norm2, y, x, z, basis, tridiagonal)
     missed = sweep(block, y, x, z)
     theta = square(x)
-    return missed if residual2(y, z, theta) <= 16 * rounding2(q, theta) else -1.0
+    return missed if residual2(y, z, theta) <= 64 * rounding2(q, theta) else -1.0
 
 
 @jit
@@ -268,9 +268,12 @@ def lanczos(block, norm2, y, x, z, basis, tridiagonal):  # type: ignore[no-untyp
         scaled(z, 1.0 / length, basis[steps])
         multiply(block, basis, steps, x, z)
         alpha[steps] = square(x)
-        for _ in range(2):  # twice is enough (Kahan, Parlett)
-            for j in range(steps + 1):
-                remove(basis, j, z)
+        # in exact arithmetic only the last two components are there; the others are rounding, and
+        # once is enough for them (twice is enough for all: Kahan, Parlett)
+        for j in range(max(steps - 1, 0), steps + 1):
+            remove(basis, j, z)
+        for j in range(steps + 1):
+            remove(basis, j, z)
         length = math.sqrt(square(z))
         beta[steps] = length
         steps += 1
@@ -280,7 +283,7 @@ def lanczos(block, norm2, y, x, z, basis, tridiagonal):  # type: ignore[no-untyp
         if last or steps % LOOK_EVERY == 0:
             theta = leading_ritz_pair(alpha, beta, steps, tridiagonal[2:], norm2)
             off = length * tridiagonal[2, steps - 1]
-            if last or off * off <= rounding2(q, theta):
+            if last or off * off <= 16 * rounding2(q, theta):
                 break
     y[:] = 0.0
     for j in range(steps):
