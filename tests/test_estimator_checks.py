@@ -17,9 +17,14 @@ from skfact import ButterflyFactorizer
 from skfact.supports import Chain
 
 
-def rank_two(n_out, n_in):
-    """A family as a callable; a lambda could not be pickled."""
-    return Chain.for_shape(n_out, n_in, rank=2)
+class RankTwo:
+    """A family as a callable that can be pickled, and whose name is the same in each process."""
+
+    def __call__(self, n_out, n_in):
+        return Chain.for_shape(n_out, n_in, rank=2)
+
+    def __repr__(self):
+        return "RankTwo()"
 
 
 # n_components=2 and a Chain are not for data of one feature or of other sizes
@@ -30,7 +35,7 @@ SETTINGS = [
     ButterflyFactorizer(n_components=1, supports="low-rank", max_iter=5),
     ButterflyFactorizer(supports="monarch", rank=2),
     ButterflyFactorizer(supports="low-rank", rank=2, order="right-to-left"),
-    ButterflyFactorizer(supports=rank_two, orthonormalize=False),
+    ButterflyFactorizer(supports=RankTwo(), orthonormalize=False),
     ButterflyFactorizer(supports="dense", backend="numpy"),
     ButterflyFactorizer(tol=0.3, order="left-to-right"),
     ButterflyFactorizer(permutation="digit-reversal"),
