@@ -1,5 +1,14 @@
 """Factorization with fixed supports, and what its answer is worth."""
 
 from skfact.fixed_support._completion import complete_rank_one, is_closable
+from skfact.fixed_support._hardness import hardness_instance
+from skfact.fixed_support._identifiability import is_locally_identifiable
+from skfact.fixed_support._tiling import identify_tiling
 
-__all__ = ["complete_rank_one", "is_closable"]
+__all__ = [
+    "complete_rank_one",
+    "hardness_instance",
+    "identify_tiling",
+    "is_closable",
+    "is_locally_identifiable",
+]

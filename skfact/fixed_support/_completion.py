@@ -226,7 +226,7 @@ def is_closable(left_support: Any, right_support: Any) -> bool:
     False
     """
     left, right = support_pair(left_support, right_support)
-    return Completion(left, right, None, 0.0).run() == 0
+    return bool(Completion(left, right, None, 0.0).run().all())
 
 
 def _rank_one_factors(blocks: list[Block], Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:

@@ -35,6 +35,8 @@ class Completion:
         # None: structure only
         self.remainder: Any = None if Z is None else Z[covered.rows, covered.columns]
         self.blocks: dict[int, Block] = {}
+        self.solved = np.zeros(left.shape[1], dtype=bool)  # components known entirely
+        self.solved[(np.diff(left.indptr) == 0) | (np.diff(right.indptr) == 0)] = True
 
     def block(self, k: int) -> Block:
         if k not in self.blocks:
@@ -44,8 +46,8 @@ class Completion:
             self.blocks[k] = Block(rows, columns, np.zeros(shape, dtype=bool), values)
         return self.blocks[k]
 
-    def run(self) -> int:
-        """Iterate to the fixpoint; return the number of (component, entry) still unknown."""
+    def run(self) -> np.ndarray:
+        """Iterate to the fixpoint; return which components are known entirely."""
         queue = deque(self._owners(np.arange(len(self.count))))
         waiting = set(queue)
         while queue:
@@ -55,7 +57,7 @@ class Completion:
                 if other not in waiting:
                     waiting.add(other)
                     queue.append(other)
-        return int(self.count.sum())
+        return self.solved
 
     def _owners(self, at: np.ndarray) -> list[int]:
         """Components that alone are unknown at some of these entries."""
@@ -78,7 +80,8 @@ class Completion:
         self.id_sum[at] -= k + 1
         if self.remainder is not None:
             self.remainder[at] -= block.values[new]
-        elif block.known.all():
+        self.solved[k] = block.known.all()
+        if self.solved[k] and self.remainder is None:
             del self.blocks[k]  # structure only: nothing in it is asked for again
         return self._owners(at)
 

@@ -24,8 +24,8 @@ def support_pair(
         If a support is not 2-D, is empty, holds a number other than 0 and 1, or does not fit the
         other one or the shape (m, n).
     """
-    left = scipy.sparse.csc_array(_mask(left_support, "left_support"))
-    right = scipy.sparse.csr_array(_mask(right_support, "right_support"))
+    left = scipy.sparse.csc_array(as_mask(left_support, "left_support"))
+    right = scipy.sparse.csr_array(as_mask(right_support, "right_support"))
     if left.shape[1] != right.shape[0]:
         raise ValueError(
             f"left_support of shape {left.shape} and right_support of shape {right.shape} do not "
@@ -41,7 +41,7 @@ def support_pair(
     return left, right
 
 
-def _mask(support: Any, name: str) -> Any:
+def as_mask(support: Any, name: str) -> Any:
     """A new sparse boolean array."""
     if is_sparse(support):
         values = scipy.sparse.coo_array(support.get() if hasattr(support, "get") else support)
