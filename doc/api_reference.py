@@ -21,6 +21,19 @@ API_REFERENCE = {
         "A matrix becomes a product of Kronecker-sparse factors; see :doc:`/user_guide/butterfly`.",
         {"ButterflyFactorizer": True, "butterfly_factorize": True, "split_errors": True},
     ),
+    "skfact.fixed_support": Section(
+        "Factorization with fixed supports",
+        "Two factors, each zero outside a given mask; see :doc:`/user_guide/fixed_support`.",
+        {
+            "RankOneSupport": False,
+            "rank_one_supports": True,
+            "complete_rank_one": True,
+            "is_closable": True,
+            "is_locally_identifiable": True,
+            "identify_tiling": True,
+            "hardness_instance": True,
+        },
+    ),
     "skfact.operators": Section(
         "Operators",
         "A product of sparse factors as a fast linear map.",

@@ -11,7 +11,7 @@ import numpy as np
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._validation import check_matrix, check_number, require_finite
 from skfact.fixed_support._peeling import Block, Completion, complete
-from skfact.fixed_support._support_pair import support_pair
+from skfact.fixed_support._support_masks import check_supports
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,9 +96,9 @@ def complete_rank_one(
     ----------
     Z : array-like of shape (m, n)
         Real or complex matrix, from any array library; the work is done in NumPy.
-    left_support : array-like or sparse of shape (m, r)
+    left_support : mask of shape (m, r)
         Support of the left factor, of booleans or of 0 and 1.
-    right_support : array-like or sparse of shape (r, n)
+    right_support : mask of shape (r, n)
         Support of the right factor.
     tol : float, default=None
         Relative to the largest magnitude in Z: entries up to this size count as zero, and
@@ -148,7 +148,12 @@ def complete_rank_one(
     host = to_numpy(Z)
     largest = float(np.abs(host).max())
     require_finite(largest, host, "Z")
-    left, right = support_pair(left_support, right_support, shape=host.shape)
+    left, right = check_supports(left_support, right_support)
+    if host.shape != (left.shape[0], right.shape[1]):
+        raise ValueError(
+            f"left_support {left.shape} and right_support {right.shape} are for matrices of shape "
+            f"{(left.shape[0], right.shape[1])}, but Z has shape {host.shape}."
+        )
     if tol is None:
         tol = float(np.sqrt(np.finfo(host.dtype).eps))
     check_number(tol, "tol", float, 0.0)
@@ -189,9 +194,9 @@ def is_closable(left_support: Any, right_support: Any) -> bool:
 
     Parameters
     ----------
-    left_support : array-like or sparse of shape (m, r)
+    left_support : mask of shape (m, r)
         Support of the left factor, of booleans or of 0 and 1.
-    right_support : array-like or sparse of shape (r, n)
+    right_support : mask of shape (r, n)
         Support of the right factor.
 
     Returns
@@ -225,7 +230,7 @@ def is_closable(left_support: Any, right_support: Any) -> bool:
     >>> is_closable(np.ones((3, 2)), np.ones((2, 3)))
     False
     """
-    left, right = support_pair(left_support, right_support)
+    left, right = check_supports(left_support, right_support)
     return bool(Completion(left, right, None, 0.0).run().all())
 
 

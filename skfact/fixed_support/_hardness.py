@@ -8,7 +8,7 @@ import numpy as np
 
 from skfact._backend import to_numpy
 from skfact._validation import check_matrix, require_finite
-from skfact.fixed_support._support_pair import as_mask
+from skfact.fixed_support._support_masks import as_mask
 
 
 def hardness_instance(A: Any, observed: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -27,7 +27,7 @@ def hardness_instance(A: Any, observed: Any) -> tuple[np.ndarray, np.ndarray]:
     ----------
     A : array-like of shape (m, n)
         Real or complex matrix. Only its shape enters the supports.
-    observed : array-like or sparse of shape (m, n)
+    observed : mask of shape (m, n)
         True (or 1) where the approximation counts.
 
     Returns

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from skfact._validation import check_number
 from skfact.fixed_support._coverage import coverage, of_component
 from skfact.fixed_support._peeling import Completion
-from skfact.fixed_support._support_pair import support_pair
+from skfact.fixed_support._support_masks import check_supports
 
 
 def is_locally_identifiable(
@@ -40,9 +40,9 @@ def is_locally_identifiable(
 
     Parameters
     ----------
-    left_support : array-like or sparse of shape (m, r)
+    left_support : mask of shape (m, r)
         Support of the left factor, of booleans or of 0 and 1.
-    right_support : array-like or sparse of shape (r, n)
+    right_support : mask of shape (r, n)
         Support of the right factor.
     tol : float, default=1e-10
         Singular values up to `tol` times the largest one count as zero.
@@ -88,7 +88,7 @@ def is_locally_identifiable(
     >>> is_locally_identifiable(np.ones((3, 2)), np.ones((2, 3)))
     False
     """
-    left, right = support_pair(left_support, right_support)
+    left, right = check_supports(left_support, right_support)
     check_number(tol, "tol", float, 0.0)
     check_number(max_size, "max_size", int, 1)
     random = check_random_state(random_state)

@@ -3,27 +3,18 @@
 import numpy as np
 import pytest
 import scipy.sparse
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact._backend import to_numpy
 from skfact.fixed_support import complete_rank_one, is_closable
+from tests.fixed_support.masks import band, support_pairs
 
 # the worked example of arXiv 2110.01235, up to the numbers
 SEED = np.array([[0, 1, 2, 0], [1, 2, 2, 0], [2, 6, 5, 6], [3, 5, 2, 4]])
 SEED_LEFT = np.array([[0, 1, 0], [1, 1, 0], [1, 1, 1], [1, 0, 1]])
 SEED_RIGHT = np.array([[1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1]])
-
-
-@st.composite
-def support_pairs(draw, largest=5):
-    m, r, n = (draw(st.integers(1, largest)) for _ in range(3))
-    left, right = draw(hnp.arrays(bool, (m, r))), draw(hnp.arrays(bool, (r, n)))
-    # components with an empty side leave the factors free: not for these tests
-    assume(left.any(axis=0).all() and right.any(axis=1).all())
-    return left, right
 
 
 def random_factors(left_support, right_support, seed=0):
@@ -35,10 +26,6 @@ def random_factors(left_support, right_support, seed=0):
         return support * signs * random.uniform(1, 2, support.shape)
 
     return factor(np.asarray(left_support)), factor(np.asarray(right_support))
-
-
-def band(n, width):
-    return scipy.sparse.diags_array([1.0] * width, offsets=range(width), shape=(n, n))
 
 
 def closable_by_definition(left, right):

@@ -23,6 +23,13 @@ def test_all_but_one_component_cover_what_is_not_observed(observed):
     assert left.shape[1] <= observed.shape[1] + 1
 
 
+def test_arrays_of_every_library(asarray):
+    observed = np.array([[True, False], [True, True], [False, False]])
+    left, right = hardness_instance(asarray(np.ones((3, 2))), asarray(observed))
+    assert_array_equal(left, [[1, 0, 1], [1, 0, 0], [1, 1, 1]])
+    assert_array_equal(right, [[1, 1], [1, 0], [0, 1]])
+
+
 def minimum(loss, size, random, starts=12):
     """Best of several runs of a quasi-Newton method."""
     return min(

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 
 from skfact.fixed_support import is_closable, is_locally_identifiable
 from skfact.fixed_support._identifiability import _jacobian
-from skfact.fixed_support._support_pair import support_pair
-from tests.fixed_support.test_completion import band, support_pairs
+from skfact.fixed_support._support_masks import check_supports
+from tests.fixed_support.masks import band, support_pairs
 
 
 def full_rank_by_definition(left, right):
@@ -39,7 +39,7 @@ def test_closable_supports_have_full_rank(supports):
 @given(support_pairs(4))
 def test_jacobian_is_the_derivative(supports):
     """Euler: the Jacobian maps the factors to twice their product, entry by entry."""
-    left, right = support_pair(*supports)
+    left, right = check_supports(*supports)
     J = _jacobian(left, right, np.random.RandomState(0))
     random, point = np.random.RandomState(0), []
     product = np.zeros((left.shape[0], right.shape[1]))
@@ -76,6 +76,13 @@ def test_closability_is_not_necessary():
 
 def test_dead_components_do_not_count():
     assert is_locally_identifiable([[1, 1]], [[1, 1], [0, 0]])
+
+
+@pytest.mark.parametrize("decide", [is_closable, is_locally_identifiable])
+def test_masks_of_every_library(asarray, decide):
+    lower = np.tri(3, dtype=bool)
+    assert decide(asarray(lower), asarray(lower.T))
+    assert not decide(asarray(np.ones((3, 2))), asarray(np.ones((2, 3))))
 
 
 def test_a_jacobian_beyond_the_limit_is_refused():
