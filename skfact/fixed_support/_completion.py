@@ -16,9 +16,9 @@ from skfact.fixed_support._support_masks import check_supports
 
 @dataclass(frozen=True, repr=False)
 class RankOneCompletion:
-    """What :func:`complete_rank_one` found.
+    r"""What :func:`complete_rank_one` found.
 
-    Attributes
+    Parameters
     ----------
     left, right : array of shapes (m, r) and (r, n), or None
         Factors, unique up to the scaling of each component (here columns of `left` and rows of
@@ -29,16 +29,36 @@ class RankOneCompletion:
         Component, row and column of the known zeros of components that stay undetermined: no ratio
         goes through them.
     residual : float
-        Largest \\|Z - sum of components\\| over the entries where all components are known,
-        relative to the largest \\|Z\\|.
+        Largest \|Z - sum of components\| over the entries where all components are known,
+        relative to the largest \|Z\|.
     rank_one_error : float
-        Largest deviation of a component from rank one, relative to the largest \\|Z\\|.
+        Largest deviation of a component from rank one, relative to the largest \|Z\|.
     is_complete : bool
         Whether every entry of every component is known.
     is_consistent : bool
         Whether `residual` and `rank_one_error` are within the tolerance.
     reason : str
         The same in words.
+    shape : tuple of int
+        The shape of `Z`.
+    blocks : tuple
+        The known entries of each component, for `component`.
+
+    See Also
+    --------
+    complete_rank_one : Gives this result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.fixed_support import complete_rank_one
+    >>> completion = complete_rank_one([[0, 1], [1, 5]], np.tri(2), np.tri(2).T)
+    >>> completion.undetermined
+    array([[0, 1, 1],
+           [1, 1, 1]])
+    >>> completion.component(0)
+    array([[ 0.,  1.],
+           [ 1., nan]])
     """
 
     left: Any
@@ -51,7 +71,7 @@ class RankOneCompletion:
     is_consistent: bool
     reason: str
     shape: tuple[int, int]
-    _blocks: tuple[Block, ...]
+    blocks: tuple[Block, ...]
 
     def component(self, k: int) -> np.ndarray:
         """One rank-one term as far as it is known.
@@ -66,7 +86,7 @@ class RankOneCompletion:
         component : ndarray of shape (m, n)
             Zero outside the rectangle of the component, NaN where it is undetermined.
         """
-        block = self._blocks[k]
+        block = self.blocks[k]
         dense = np.zeros(self.shape, dtype=block.values.dtype)
         dense[np.ix_(block.rows, block.columns)] = np.where(block.known, block.values, np.nan)
         return dense
@@ -180,7 +200,7 @@ def complete_rank_one(
         is_consistent=is_consistent,
         reason=_reason(len(blocks), undetermined, skipped, is_consistent),
         shape=host.shape,
-        _blocks=tuple(blocks),
+        blocks=tuple(blocks),
     )
 
 

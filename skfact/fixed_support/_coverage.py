@@ -62,6 +62,6 @@ def coverage(left: Any, right: Any) -> Coverage:
     return Coverage(rows, columns, rows * right.shape[1] + columns, count.data, id_sum)
 
 
-def of_component(matrix: Any, k: int) -> np.ndarray:
-    """Indices of component k: its rows in a CSC left support, its columns in a CSR right one."""
+def run_of(matrix: Any, k: int) -> np.ndarray:
+    """Indices of column k of a CSC array, or of row k of a CSR array."""
     return matrix.indices[matrix.indptr[k] : matrix.indptr[k + 1]].astype(np.int64)

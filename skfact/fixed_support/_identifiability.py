@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 
 from skfact._validation import check_number
-from skfact.fixed_support._coverage import coverage, of_component
+from skfact.fixed_support._coverage import coverage, run_of
 from skfact.fixed_support._peeling import Completion
 from skfact.fixed_support._support_masks import check_supports
 
@@ -105,8 +105,7 @@ def is_locally_identifiable(
 
 def _has_equal_rectangles(left: Any, right: Any) -> bool:
     rectangles = {
-        (of_component(left, k).tobytes(), of_component(right, k).tobytes())
-        for k in range(left.shape[1])
+        (run_of(left, k).tobytes(), run_of(right, k).tobytes()) for k in range(left.shape[1])
     }
     return len(rectangles) < left.shape[1]
 
@@ -146,7 +145,7 @@ def _jacobian(left: Any, right: Any, random: Any) -> np.ndarray:
     jacobian = np.zeros((len(covered.keys), left.nnz + right.nnz))
     start = 0
     for k in range(left.shape[1]):
-        rows, columns = of_component(left, k), of_component(right, k)
+        rows, columns = run_of(left, k), run_of(right, k)
         p, q = len(rows), len(columns)
         a, b = (random.uniform(1, 2, size) * random.choice([-1, 1], size) for size in (p, q))
         at = covered.positions(rows, columns, right.shape[1])  # (p, q)

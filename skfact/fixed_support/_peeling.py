@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from skfact.fixed_support._coverage import coverage, of_component
+from skfact.fixed_support._coverage import coverage, run_of
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Completion:
 
     def block(self, k: int) -> Block:
         if k not in self.blocks:
-            rows, columns = of_component(self.left, k), of_component(self.right, k)
+            rows, columns = run_of(self.left, k), run_of(self.right, k)
             shape = len(rows), len(columns)
             values = None if self.remainder is None else np.zeros(shape, self.remainder.dtype)
             self.blocks[k] = Block(rows, columns, np.zeros(shape, dtype=bool), values)

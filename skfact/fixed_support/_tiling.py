@@ -17,7 +17,7 @@ from skfact._validation import check_matrix, check_number, require_finite
 class Tiling:
     """What :func:`identify_tiling` found.
 
-    Attributes
+    Parameters
     ----------
     left_support, right_support : ndarray of shape (n, n), dtype bool, or None
         Supports of the factors; components 2 p and 2 p + 1 are the pair p on its two halves. None
@@ -28,6 +28,20 @@ class Tiling:
         For each pair, the half of the columns to which column 0 belongs.
     reason : str
         In words.
+
+    See Also
+    --------
+    identify_tiling : Gives this result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.fixed_support import identify_tiling
+    >>> identify_tiling(np.fft.fft(np.eye(4))).left_support.astype(int)
+    array([[1, 1, 0, 0],
+           [0, 0, 1, 1],
+           [1, 1, 0, 0],
+           [0, 0, 1, 1]])
     """
 
     left_support: np.ndarray | None

@@ -7,8 +7,10 @@ from hypothesis.extra import numpy as hnp
 
 
 @st.composite
-def support_pairs(draw, largest=5):
-    m, r, n = (draw(st.integers(1, largest)) for _ in range(3))
+def support_pairs(draw, largest=5, m=None, n=None):
+    """Two masks; `m` and `n` fix the numbers of rows and columns."""
+    r = draw(st.integers(1, largest))
+    m, n = (draw(st.integers(1, largest)) if size is None else size for size in (m, n))
     left, right = draw(hnp.arrays(bool, (m, r))), draw(hnp.arrays(bool, (r, n)))
     # components with an empty side leave the factors free: not for these tests
     assume(left.any(axis=0).all() and right.any(axis=1).all())
