@@ -264,10 +264,14 @@ def _rank_one_factors(blocks: list[Block], Z: np.ndarray) -> tuple[np.ndarray, n
         if not block.known.all() or not values.any():
             continue
         i, j = np.unravel_index(np.argmax(np.abs(values)), values.shape)
-        a, b = values[:, j], values[i] / values[i, j]
-        worst = max(worst, float(np.abs(values - np.multiply.outer(a, b)).max()))
+        # divided by the largest entry, so that no square over- or underflows
+        pivot = values[i, j]
+        a, b = values[:, j] / pivot, values[i] / pivot
+        worst = max(worst, float(np.abs(values - pivot * np.multiply.outer(a, b)).max()))
+        root = np.sqrt(np.abs(pivot))
         scale = np.sqrt(np.linalg.norm(b) / np.linalg.norm(a))
-        left[block.rows, k], right[k, block.columns] = a * scale, b / scale
+        left[block.rows, k] = a * (scale * root)
+        right[k, block.columns] = b * (pivot / root / scale)
     return left, right, worst
 
 
