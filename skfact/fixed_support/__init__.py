@@ -1,7 +1,8 @@
 """Two factors with fixed supports: A ~ left @ right, each zero outside a given mask."""
 
+from skfact.fixed_support._closability import is_closable
 from skfact.fixed_support._closedness import Closedness, closedness
-from skfact.fixed_support._completion import RankOneCompletion, complete_rank_one, is_closable
+from skfact.fixed_support._completion import RankOneCompletion, complete_rank_one
 from skfact.fixed_support._diverging import DivergingSequence
 from skfact.fixed_support._hardness import hardness_instance
 from skfact.fixed_support._identifiability import is_locally_identifiable

@@ -110,8 +110,8 @@ def closedness(left_support: Any, right_support: Any, *, budget: int = 10_000) -
     Of the 58 patterns of 2 x 2 matrices with two components (up to the order of rows, columns and
     components) 57 are closed and one is not; of the others none stays undecided.
 
-    Memory is proportional to the non-zeros of the supports where the complete classes decide, and
-    otherwise to the number of entries where the product may be non-zero.
+    Memory is proportional to the non-zeros of the supports where the complete classes decide; else
+    also to the number of entries that at least two components reach.
 
     References
     ----------

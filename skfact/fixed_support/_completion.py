@@ -10,7 +10,7 @@ import numpy as np
 
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._validation import check_matrix, check_number, require_finite
-from skfact.fixed_support._peeling import Block, Completion, complete
+from skfact.fixed_support._peeling import Block, complete
 from skfact.fixed_support._support_masks import check_supports
 
 
@@ -202,56 +202,6 @@ def complete_rank_one(
         shape=host.shape,
         blocks=tuple(blocks),
     )
-
-
-def is_closable(left_support: Any, right_support: Any) -> bool:
-    """Whether iterative completion finds all components of a product with these supports.
-
-    This runs :func:`complete_rank_one` on the supports alone, taking every known entry as
-    non-zero. True proves that a product of factors without zeros on their supports determines
-    them up to scaling (proved: each step is forced). False proves nothing: the test is sufficient,
-    not necessary. Two components with the same rectangle are never closable.
-
-    Parameters
-    ----------
-    left_support : mask of shape (m, r)
-        Support of the left factor, of booleans or of 0 and 1.
-    right_support : mask of shape (r, n)
-        Support of the right factor.
-
-    Returns
-    -------
-    closable : bool
-        Components with an empty column or row of a support are left out.
-
-    Raises
-    ------
-    TypeError
-        If a support holds no truth values or numbers.
-    ValueError
-        If a support is no non-empty mask or the two do not fit.
-
-    See Also
-    --------
-    complete_rank_one : The same with numbers.
-    is_locally_identifiable : A weaker property, decided for almost all products.
-
-    Notes
-    -----
-    Memory is proportional to the number of entries where the product may be non-zero.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skfact.fixed_support import is_closable
-    >>> lower = np.tri(3, dtype=bool)
-    >>> is_closable(lower, lower.T)
-    True
-    >>> is_closable(np.ones((3, 2)), np.ones((2, 3)))
-    False
-    """
-    left, right = check_supports(left_support, right_support)
-    return bool(Completion(left, right, None, 0.0).run().all())
 
 
 def _rank_one_factors(blocks: list[Block], Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:

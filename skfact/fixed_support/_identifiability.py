@@ -11,8 +11,8 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 
 from skfact._validation import check_number
-from skfact.fixed_support._coverage import coverage, run_of
-from skfact.fixed_support._peeling import Completion
+from skfact.fixed_support._closability import determined_components, has_equal_rectangles
+from skfact.fixed_support._shared_entries import run_of, weighted_coverage
 from skfact.fixed_support._support_masks import check_supports
 
 
@@ -32,11 +32,11 @@ def is_locally_identifiable(
     such a point with the same product are its scalings, and no others; where it is not, there is a
     curve of other ones.
 
-    Three facts (all proved) come first: components that iterative completion determines are unique,
-    and what remains is the same question about the others; two components with the same rectangle
-    can be mixed; a Jacobian with fewer rows than the rank asked for falls short. Only then the
-    rank is counted from singular values at a random point, for each group of components whose
-    rectangles overlap.
+    Three facts (all proved) come first: two components with the same rectangle can be mixed;
+    components that iterative completion determines are unique, and what remains is the same
+    question about the others; a Jacobian with fewer rows than the rank asked for falls short. Only
+    then the rank is counted from singular values at a random point, for each group of components
+    whose rectangles overlap.
 
     Parameters
     ----------
@@ -93,21 +93,14 @@ def is_locally_identifiable(
     check_number(max_size, "max_size", int, 1)
     random = check_random_state(random_state)
 
-    open_ones = np.flatnonzero(~Completion(left, right, None, 0.0).run())
-    left, right = left[:, open_ones], right[open_ones]
-    if _has_equal_rectangles(left, right):
+    if has_equal_rectangles(left, right):
         return False
+    open_ones = np.flatnonzero(~determined_components(left, right))
+    left, right = left[:, open_ones], right[open_ones]
     for group in _overlapping_groups(left, right):
         if not _has_full_rank(left[:, group], right[group], tol, max_size, random):
             return False
     return True
-
-
-def _has_equal_rectangles(left: Any, right: Any) -> bool:
-    rectangles = {
-        (run_of(left, k).tobytes(), run_of(right, k).tobytes()) for k in range(left.shape[1])
-    }
-    return len(rectangles) < left.shape[1]
 
 
 def _overlapping_groups(left: Any, right: Any) -> list[np.ndarray]:
@@ -141,14 +134,17 @@ def _jacobian(left: Any, right: Any, random: Any) -> np.ndarray:
 
     The derivative of entry (i, j) by left[i, k] is right[k, j], and the other way round.
     """
-    covered = coverage(left, right)
-    jacobian = np.zeros((len(covered.keys), left.nnz + right.nnz))
+    covered = weighted_coverage(left, right, np.ones(left.shape[1], dtype=np.int32))
+    number = scipy.sparse.csr_array(
+        (np.arange(covered.nnz), covered.indices, covered.indptr), shape=covered.shape
+    ).toarray()  # of each covered entry
+    jacobian = np.zeros((covered.nnz, left.nnz + right.nnz))
     start = 0
     for k in range(left.shape[1]):
         rows, columns = run_of(left, k), run_of(right, k)
         p, q = len(rows), len(columns)
         a, b = (random.uniform(1, 2, size) * random.choice([-1, 1], size) for size in (p, q))
-        at = covered.positions(rows, columns, right.shape[1])  # (p, q)
+        at = number[np.ix_(rows, columns)]  # (p, q)
         jacobian[at, start + np.arange(p)[:, None]] = b
         jacobian[at, start + p + np.arange(q)] = a[:, None]
         start += p + q

@@ -17,7 +17,6 @@ are reached by this component alone, and (i, j) is not. That is the 2 x 2 corner
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +24,7 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from skfact.fixed_support._coverage import coverage, weighted_coverage
+from skfact.fixed_support._closability import joined
 from skfact.fixed_support._diverging import (
     DivergingSequence,
     corner_sequence,
@@ -33,6 +32,10 @@ from skfact.fixed_support._diverging import (
     line_sequence,
     transposed,
 )
+from skfact.fixed_support._shared_entries import SharedEntries, run_of
+
+# rows and columns of a sub-pattern
+Pattern = tuple[list[int], list[int]]
 
 
 @dataclass
@@ -76,75 +79,95 @@ class Group:
         return self.by_column.indices[self.by_column.indptr[j] : self.by_column.indptr[j + 1]]
 
 
-class Groups:
-    """All covered entries, grouped by the exact set of components that reach them."""
-
-    def __init__(self, left: Any, right: Any) -> None:
-        covered = coverage(left, right)
-        self.shape = left.shape[0], right.shape[1]
-        self.rows, self.columns, self.p = covered.rows, covered.columns, covered.n_covering
-        self.id_sum = covered.id_sum
-        # a set of components is known by the sum of random numbers of its members
-        numbers = np.random.default_rng(0).integers(1, 2**63, left.shape[1], dtype=np.uint64)
-        self.mark = weighted_coverage(left, right, numbers).data
-
-    def transposed(self) -> Groups:
-        """The groups of the transposed product."""
-        other = copy(self)
-        other.shape = self.shape[::-1]
-        other.rows, other.columns = self.columns, self.rows
-        return other
-
-    def not_bicliques(self, chosen: np.ndarray) -> Iterator[Group]:
-        """Connected parts of these entries' groups that are no bicliques, by ascending p.
-
-        Parts with p rows or p columns at most are left out: every matrix there has rank p.
-        """
-        rows, columns, p = self.rows[chosen], self.columns[chosen], self.p[chosen]
-        group = np.unique(self.mark[chosen], return_inverse=True)[1]
-        row_node = np.unique(group * self.shape[0] + rows, return_inverse=True)[1]
-        column_node = np.unique(group * self.shape[1] + columns, return_inverse=True)[1]
-        n_rows = row_node.max(initial=-1) + 1
-        n_nodes = n_rows + column_node.max(initial=-1) + 1
-        edges = scipy.sparse.coo_array(
-            (np.ones(len(rows), dtype=bool), (row_node, n_rows + column_node)), (n_nodes, n_nodes)
-        )
-        number, label = connected_components(edges, directed=False)
-        of_entry = label[row_node]
-        height, width = (np.bincount(part, minlength=number) for part in np.split(label, [n_rows]))
-        rank = np.zeros(number, dtype=np.int64)
-        rank[of_entry] = p
-        size = np.bincount(of_entry, minlength=number)
-        wanted = (size < height * width) & (np.minimum(height, width) > rank)
-        order = np.argsort(of_entry, kind="stable")
-        ends = np.cumsum(size)
-        for part in sorted(np.flatnonzero(wanted), key=lambda part: (rank[part], size[part])):
-            at = order[ends[part] - size[part] : ends[part]]
-            yield Group(int(rank[part]), rows[at], columns[at])
-
-
 def find_open_pattern(left: Any, right: Any, budget: Budget) -> DivergingSequence | None:
     """A sub-pattern that is not closed, with its sequence; None if the search finds none."""
-    groups = Groups(left, right)
-    for group in groups.not_bicliques(groups.p == 1):
-        corner = find_corner(group, Budget(1))  # there is one, and the first try finds it
-        if corner is not None:
-            return corner_sequence(left, right, *corner)
-    lines = find_lines(left, right, groups, budget)
+    shared = SharedEntries(left, right)
+    corner = find_small_corner(left, right, shared)
+    if corner is not None:
+        return corner_sequence(left, right, *corner)
+    lines = find_lines(left, right, shared, budget)
     if lines is not None:
         return line_sequence(left, right, *lines)
     flipped = right.T.tocsc(), left.T.tocsr()
-    lines = find_lines(*flipped, groups.transposed(), budget)
+    lines = find_lines(*flipped, SharedEntries(*flipped), budget)
     if lines is not None:
         return transposed(line_sequence(*flipped, *lines))
-    for group in groups.not_bicliques(groups.p > 1):
+    for group in not_bicliques(shared):
         corner = find_corner(group, budget)
         if corner is not None:
             return corner_sequence(left, right, *corner)
     return None
 
 
-def find_corner(group: Group, budget: Budget) -> tuple[list[int], list[int]] | None:
+def find_small_corner(left: Any, right: Any, shared: SharedEntries) -> Pattern | None:
+    """A 2 x 2 corner: a component whose shared entries are holes inside a connected part."""
+    for k in range(left.shape[1]):
+        rows, columns = run_of(left, k), run_of(right, k)
+        if len(rows) == 0 or len(columns) == 0:
+            continue
+        _, i, j = shared.within(rows, columns)
+        if 0 < len(i) < len(rows) * len(columns):
+            corner = find_corner_at_hole(rows, columns, i, j)
+            if corner is not None:
+                return corner
+    return None
+
+
+def find_corner_at_hole(
+    rows: np.ndarray, columns: np.ndarray, i: np.ndarray, j: np.ndarray
+) -> Pattern | None:
+    """The 2 x 2 corner at one of the holes (positions i, j) of rows x columns, if there is one.
+
+    The hole's row i and column j have to be at distance three, i - d - a - j. Some hole inside a
+    connected part is, or the part would be a biclique.
+    """
+    within = joined(len(rows), len(columns), i, j)
+    if not within.any():
+        return None
+    holes = scipy.sparse.csr_array(
+        (np.ones(len(i), dtype=np.int32), (i, j)), shape=(len(rows), len(columns))
+    )
+    for row, column in zip(i[within].tolist(), j[within].tolist(), strict=True):
+        free = np.ones(len(columns), dtype=np.int32)
+        free[j[i == row]] = 0
+        ready = holes @ free < np.count_nonzero(free)  # rows with a column in common with row i
+        ready[i[j == column]] = False
+        if ready.any():
+            a = int(np.argmax(ready))
+            free[j[i == a]] = 0
+            d = int(np.argmax(free))
+            return [int(rows[a]), int(rows[row])], [int(columns[d]), int(columns[column])]
+    return None
+
+
+def not_bicliques(shared: SharedEntries) -> Iterator[Group]:
+    """Connected parts of the groups of shared entries that are no bicliques, by ascending p.
+
+    Parts with p rows or p columns at most are left out: every matrix there has rank p.
+    """
+    group = np.unique(shared.mark, return_inverse=True)[1]
+    row_node = np.unique(group * shared.shape[0] + shared.rows, return_inverse=True)[1]
+    column_node = np.unique(group * shared.shape[1] + shared.columns, return_inverse=True)[1]
+    n_rows = row_node.max(initial=-1) + 1
+    n_nodes = n_rows + column_node.max(initial=-1) + 1
+    edges = scipy.sparse.coo_array(
+        (np.ones(len(group), dtype=bool), (row_node, n_rows + column_node)), (n_nodes, n_nodes)
+    )
+    number, label = connected_components(edges, directed=False)
+    of_entry = label[row_node]
+    height, width = (np.bincount(part, minlength=number) for part in np.split(label, [n_rows]))
+    p = np.zeros(number, dtype=np.int64)
+    p[of_entry] = shared.count
+    size = np.bincount(of_entry, minlength=number)
+    wanted = (size < height * width) & (np.minimum(height, width) > p)
+    order = np.argsort(of_entry, kind="stable")
+    ends = np.cumsum(size)
+    for part in sorted(np.flatnonzero(wanted), key=lambda part: (p[part], size[part])):
+        at = order[ends[part] - size[part] : ends[part]]
+        yield Group(int(p[part]), shared.rows[at], shared.columns[at])
+
+
+def find_corner(group: Group, budget: Budget) -> Pattern | None:
     """p + 1 rows and columns of a group that has all their entries but the last."""
     n_columns = len(group.columns)
     for i in np.flatnonzero(np.diff(group.by_row.indptr) < n_columns).tolist():
@@ -185,70 +208,62 @@ def _common_block(
     return None
 
 
-def find_corner_at_hole(
-    rows: np.ndarray, columns: np.ndarray, i: np.ndarray, j: np.ndarray
-) -> tuple[list[int], list[int]] | None:
-    """The 2 x 2 corner in rows x columns without the holes (i, j), given as positions there.
-
-    Like `find_corner` for p = 1, in memory proportional to the holes.
-    """
-    holes_of_row: dict[int, set[int]] = {}
-    holes_of_column: dict[int, set[int]] = {}
-    for row, column in zip(i.tolist(), j.tolist(), strict=True):
-        holes_of_row.setdefault(row, set()).add(column)
-        holes_of_column.setdefault(column, set()).add(row)
-    for row, column in zip(i.tolist(), j.tolist(), strict=True):
-        missing = holes_of_row[row]
-        for a in range(len(rows)):
-            if a in holes_of_column[column]:
-                continue
-            both = missing | holes_of_row.get(a, set())
-            if len(both) < len(columns):
-                d = next(d for d in range(len(columns)) if d not in both)
-                return (
-                    [int(rows[a]), int(rows[row])],
-                    [int(columns[d]), int(columns[column])],
-                )
-    return None
-
-
-def find_lines(
-    left: Any, right: Any, groups: Groups, budget: Budget
-) -> tuple[list[int], list[int]] | None:
+def find_lines(left: Any, right: Any, shared: SharedEntries, budget: Budget) -> Pattern | None:
     """Rows a, b, c and two columns: only k reaches a, only q reaches c, and only these two b."""
-    left, right = left.tocsr(), right.tocsc()
-    by_component = _rows_by_owner(groups, groups.p == 1, groups.id_sum - 1)
-    pair = np.unique(groups.mark[groups.p == 2], return_inverse=True)[1]
-    for middle_rows in _rows_by_owner(groups, groups.p == 2, pair, compressed=True).values():
-        b, columns = next(iter(middle_rows.items()))
-        k, q = covering_set(left, right, b, int(columns[0])).tolist()
-        outer, last = by_component.get(k, {}), by_component.get(q, {})
-        for b, middle in middle_rows.items():
-            for a, first in outer.items():
-                shared = np.intersect1d(first, middle, assume_unique=True)
-                if len(shared) < 2:
+    by_row, by_column = left.tocsr(), right.tocsc()
+    holes: dict[int, dict[bytes, tuple[int, np.ndarray]]] = {}
+
+    def distinct(k: int) -> dict[bytes, tuple[int, np.ndarray]]:
+        if k not in holes:
+            holes[k] = _rows_by_holes(left, right, shared, k)
+        return holes[k]
+
+    for middle_rows in _lines_of_pairs(shared):
+        b, columns = middle_rows[0]
+        k, q = covering_set(by_row, by_column, b, int(columns[0])).tolist()
+        for b, middle in middle_rows:
+            for a, missing in distinct(k).values():
+                first = np.setdiff1d(middle, missing, assume_unique=True)
+                if len(first) < 2:
                     continue
-                for c, final in last.items():
+                for c, also_missing in distinct(q).values():
                     if not budget.spend():
                         return None
-                    both = np.intersect1d(shared, final, assume_unique=True)
+                    both = np.setdiff1d(first, also_missing, assume_unique=True)
                     if len(both) >= 2:
-                        return [a, b, c], [int(both[0]), int(both[1])]
+                        return [a, b, c], both[:2].tolist()
     return None
 
 
-def _rows_by_owner(
-    groups: Groups, chosen: np.ndarray, owner: np.ndarray, compressed: bool = False
-) -> dict[int, dict[int, np.ndarray]]:
-    """Columns of the chosen entries, by owner and row, where a row has at least two."""
-    rows, columns = groups.rows[chosen], groups.columns[chosen]
-    owner = owner if compressed else owner[chosen]
-    order = np.lexsort((columns, rows, owner))
-    rows, columns, owner = rows[order], columns[order], owner[order]
-    borders = np.flatnonzero((np.diff(rows) != 0) | (np.diff(owner) != 0)) + 1
-    starts, stops = np.append(0, borders), np.append(borders, len(rows))
-    found: dict[int, dict[int, np.ndarray]] = {}
-    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-        if stop - start >= 2:
-            found.setdefault(int(owner[start]), {})[int(rows[start])] = columns[start:stop]
+def _rows_by_holes(
+    left: Any, right: Any, shared: SharedEntries, k: int
+) -> dict[bytes, tuple[int, np.ndarray]]:
+    """One row of component k for each set of columns where others reach it too, with the set."""
+    rows, columns = run_of(left, k), run_of(right, k)
+    _, i, j = shared.within(rows, columns)
+    ends = np.cumsum(np.bincount(i, minlength=len(rows)))
+    found: dict[bytes, tuple[int, np.ndarray]] = {}
+    for row, missing in zip(rows.tolist(), np.split(columns[j], ends[:-1]), strict=True):
+        found.setdefault(missing.tobytes(), (row, missing))
     return found
+
+
+def _lines_of_pairs(shared: SharedEntries) -> Iterator[list[tuple[int, np.ndarray]]]:
+    """For each pair of components: rows with at least two entries that only these two reach."""
+    two = shared.count == 2
+    rows, columns, mark = shared.rows[two], shared.columns[two], shared.mark[two]
+    order = np.lexsort((columns, rows, mark))
+    rows, columns, mark = rows[order], columns[order], mark[order]
+    new_pair = np.append(True, mark[1:] != mark[:-1]) if len(mark) else np.empty(0, dtype=bool)
+    new_line = new_pair | np.append(True, rows[1:] != rows[:-1])[: len(rows)]
+    starts = np.flatnonzero(new_line)
+    stops = np.append(starts[1:], len(rows))
+    lines: list[tuple[int, np.ndarray]] = []
+    for start, stop in zip(starts.tolist(), stops.tolist(), strict=False):
+        if new_pair[start] and lines:
+            yield lines
+            lines = []
+        if stop - start >= 2:
+            lines.append((int(rows[start]), columns[start:stop].astype(np.int64)))
+    if lines:
+        yield lines

@@ -10,45 +10,44 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from skfact.fixed_support._coverage import coverage, run_of
+from skfact.fixed_support._shared_entries import run_of, weighted_coverage
 
 
 @dataclass
 class Block:
-    """The rectangle of one component: its known entries and their values (None: structure only)."""
+    """The rectangle of one component: which entries are known, and their values."""
 
     rows: np.ndarray
     columns: np.ndarray
     known: np.ndarray  # (n_rows, n_columns)
-    values: Any  # alike
+    values: np.ndarray  # alike
 
 
 class Completion:
-    """The state of the iteration: what of Z remains, and how many components hide it."""
+    """The state of the iteration: what of Z remains, and how many components hide it.
 
-    def __init__(self, left: Any, right: Any, Z: np.ndarray | None, zero: float) -> None:
+    `determined_components` is the same on supports alone.
+    """
+
+    def __init__(self, left: Any, right: Any, Z: np.ndarray, zero: float) -> None:
         self.left, self.right, self.zero = left, right, zero
-        covered = coverage(left, right)
-        self.covered = covered
+        r = left.shape[1]
         # components in which an entry is unknown: how many, and the sum of their indices + 1
-        self.count, self.id_sum = covered.n_covering.copy(), covered.id_sum.copy()
-        # None: structure only
-        self.remainder: Any = None if Z is None else Z[covered.rows, covered.columns]
-        self.blocks: dict[int, Block] = {}
-        self.solved = np.zeros(left.shape[1], dtype=bool)  # components known entirely
-        self.solved[(np.diff(left.indptr) == 0) | (np.diff(right.indptr) == 0)] = True
+        self.count = weighted_coverage(left, right, np.ones(r, dtype=np.int32)).toarray()
+        self.id_sum = weighted_coverage(left, right, np.arange(1, r + 1)).toarray()
+        self.remainder = Z.copy()
+        self.blocks = [self._empty_block(k) for k in range(r)]
 
-    def block(self, k: int) -> Block:
-        if k not in self.blocks:
-            rows, columns = run_of(self.left, k), run_of(self.right, k)
-            shape = len(rows), len(columns)
-            values = None if self.remainder is None else np.zeros(shape, self.remainder.dtype)
-            self.blocks[k] = Block(rows, columns, np.zeros(shape, dtype=bool), values)
-        return self.blocks[k]
+    def _empty_block(self, k: int) -> Block:
+        rows, columns = run_of(self.left, k), run_of(self.right, k)
+        shape = len(rows), len(columns)
+        return Block(
+            rows, columns, np.zeros(shape, dtype=bool), np.zeros(shape, self.remainder.dtype)
+        )
 
-    def run(self) -> np.ndarray:
-        """Iterate to the fixpoint; return which components are known entirely."""
-        queue = deque(self._owners(np.arange(len(self.count))))
+    def run(self) -> None:
+        """Iterate to the fixpoint."""
+        queue = deque(self._owners(np.nonzero(self.count)))
         waiting = set(queue)
         while queue:
             k = queue.popleft()
@@ -57,58 +56,46 @@ class Completion:
                 if other not in waiting:
                     waiting.add(other)
                     queue.append(other)
-        return self.solved
 
-    def _owners(self, at: np.ndarray) -> list[int]:
+    def _owners(self, at: tuple[np.ndarray, ...]) -> list[int]:
         """Components that alone are unknown at some of these entries."""
-        return (np.unique(self.id_sum[at[self.count[at] == 1]]) - 1).tolist()
+        return (np.unique(self.id_sum[at][self.count[at] == 1]) - 1).tolist()
 
     def _visit(self, k: int) -> list[int]:
         """Read off entries, complete the block; return the components that this helps."""
-        block = self.block(k)
-        at = self.covered.positions(block.rows, block.columns, self.right.shape[1])
+        block = self.blocks[k]
+        at = np.ix_(block.rows, block.columns)
         before = block.known.copy()
         read = ~before & (self.count[at] == 1)
         block.known |= read
-        if self.remainder is not None:
-            block.values[read] = self.remainder[at[read]]
+        block.values[read] = self.remainder[at][read]
         if not block.known.all():
             _fill(block, self.zero)
-        new = block.known & ~before
-        at = at[new]
-        self.count[at] -= 1
-        self.id_sum[at] -= k + 1
-        if self.remainder is not None:
-            self.remainder[at] -= block.values[new]
-        self.solved[k] = block.known.all()
-        if self.solved[k] and self.remainder is None:
-            del self.blocks[k]  # structure only: nothing in it is asked for again
-        return self._owners(at)
+        i, j = np.nonzero(block.known & ~before)
+        new = block.rows[i], block.columns[j]
+        self.count[new] -= 1
+        self.id_sum[new] -= k + 1
+        self.remainder[new] -= block.values[i, j]
+        return self._owners(new)
 
 
 def complete(left: Any, right: Any, Z: np.ndarray, zero: float) -> tuple[list[Block], float]:
     """The blocks of all components, and the largest misfit where all of them are known."""
     state = Completion(left, right, Z, zero)
     state.run()
-    uncovered = Z.copy()
-    uncovered[state.covered.rows, state.covered.columns] = 0
-    misfit = np.abs(state.remainder[state.count == 0]).max(initial=0.0)
-    residual = max(float(np.abs(uncovered).max()), float(misfit))
-    return [state.block(k) for k in range(left.shape[1])], residual
+    residual = float(np.abs(state.remainder[state.count == 0]).max(initial=0.0))
+    return state.blocks, residual
 
 
 def _fill(block: Block, zero: float) -> None:
     """Fill all entries that the ratios of the known non-zero ones determine."""
     known, values = block.known, block.values
-    solid = known.copy() if values is None else known & (np.abs(values) > zero)
+    solid = known & (np.abs(values) > zero)
     p, q = known.shape
     i, j = np.nonzero(solid)
     edges = scipy.sparse.coo_array((np.ones(len(i)), (i, p + j)), shape=(p + q, p + q))
     _, label = connected_components(edges, directed=False)
     connected = label[:p, None] == label[None, p:]
-    if values is None:
-        known |= connected
-        return
     a, b = _potentials(solid, values, label[:p])
     fill = connected & ~known
     values[fill] = np.multiply.outer(a, b)[fill]
