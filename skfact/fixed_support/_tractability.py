@@ -20,6 +20,7 @@ rectangle R x C has p (|R| + |C|) >= |R| |C| non-zeros; nothing here is larger t
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -31,40 +32,61 @@ from skfact.fixed_support._rank_one_supports import RankOneSupport, equal_runs, 
 
 
 class Cover:
-    """A set U of matrix entries that grows by rectangles; each row is a sorted array of columns."""
+    """A set U of matrix entries that grows by rectangles, kept by rows and by columns."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self.shape = shape
-        self._rows: dict[int, np.ndarray] = {}
-        self._touched = np.zeros(shape[0], dtype=bool)
-        self._place = np.full(shape[1], -1, dtype=np.int64)  # scratch, -1 between calls
+        # for each row the columns in U, for each column the rows: arrays still to be united
+        self._lines: tuple[dict[int, list[np.ndarray]], ...] = ({}, {})
+        self._length = tuple(np.zeros(size, dtype=np.int64) for size in shape)  # or more
+        # scratch, -1 between calls
+        self._place = tuple(np.full(size, -1, dtype=np.int64) for size in shape)
 
     def add(self, rows: np.ndarray, columns: np.ndarray) -> None:
         """Add the rectangle rows x columns."""
-        for i in rows.tolist():
-            known = self._rows.get(i)
-            self._rows[i] = columns if known is None else np.union1d(known, columns)
-        self._touched[rows] = True
+        for side, (lines, others) in enumerate([(rows, columns), (columns, rows)]):
+            for line in lines.tolist():
+                self._lines[side].setdefault(line, []).append(others)
+            self._length[side][lines] += len(others)
 
     def within(self, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Entries of U in rows x columns, as positions in `rows` and in `columns`."""
-        touched = np.flatnonzero(self._touched[rows])
+        """Entries of U in rows x columns, as positions in `rows` and in `columns`.
+
+        Reads the rows or the columns of U, whichever hold less.
+        """
+        if self._length[0][rows].sum() <= self._length[1][columns].sum():
+            return self._within(0, rows, columns)
+        j, i = self._within(1, columns, rows)
+        return i, j
+
+    def _within(
+        self, side: int, lines: np.ndarray, others: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        touched = np.flatnonzero(self._length[side][lines])
         if not len(touched):
             return touched, touched
-        parts = [self._rows[i] for i in rows[touched].tolist()]
+        parts = [self._line(side, line) for line in lines[touched].tolist()]
         i = np.repeat(touched, [len(part) for part in parts])
-        self._place[columns] = np.arange(len(columns))
-        j = self._place[np.concatenate(parts)]
-        self._place[columns] = -1
+        place = self._place[1 - side]
+        place[others] = np.arange(len(others))
+        j = place[np.concatenate(parts)]
+        place[others] = -1
         inside = j >= 0
         return i[inside], j[inside]
 
+    def _line(self, side: int, line: int) -> np.ndarray:
+        """One row (or column) of U, ascending."""
+        parts = self._lines[side][line]
+        if len(parts) > 1:
+            parts[:] = [np.unique(np.concatenate(parts))]
+            self._length[side][line] = len(parts[0])
+        return parts[0]
+
     def to_csr(self) -> scipy.sparse.csr_array:
         """U as a sparse mask."""
+        parts = [self._line(0, i) for i in sorted(self._lines[0])]
         lengths = np.zeros(self.shape[0] + 1, dtype=np.int64)
-        for i, columns in self._rows.items():
-            lengths[i + 1] = len(columns)
-        parts = [self._rows[i] for i in sorted(self._rows)]
+        lengths[[i + 1 for i in sorted(self._lines[0])]] = [len(part) for part in parts]
         indices = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
         return scipy.sparse.csr_array(
             (np.ones(len(indices), dtype=bool), indices, np.cumsum(lengths)), shape=self.shape
@@ -107,33 +129,95 @@ class Overlap:
 
 
 def complete_closure(classes: Sequence[RankOneSupport], shape: tuple[int, int]) -> Closure:
-    """Absorb complete classes and pieces until nothing joins U any more."""
+    """Absorb complete classes and pieces until nothing joins U any more.
+
+    A class is looked at again only where U has grown inside its rectangle.
+    """
     cover = Cover(shape)
     absorbed = [support for support in classes if support.is_complete]
     for support in absorbed:
         cover.add(support.rows, support.columns)
-    # small ones first: what they add to U is seen by the larger ones in the same round
+    # small ones first: what they add to U is seen by the larger ones
     others = sorted((s for s in classes if not s.is_complete), key=lambda s: s.size)
-    while True:
-        pieces: dict[tuple[bytes, bytes], RankOneSupport] = {}
-        rectangle: dict[tuple[bytes, bytes], bool] = {}
-        n_absorbed = len(absorbed)
-        for support in others:
-            for rows, columns, is_rectangle in pieces_of(support, cover):
-                key = rows.tobytes(), columns.tobytes()
-                components = support.components
-                if key in pieces:  # still equal if U has grown since: both contain the rectangle
-                    components = np.union1d(pieces[key].components, components)
-                piece = RankOneSupport(rows, columns, components)
-                if piece.is_complete:
-                    cover.add(rows, columns)
-                    absorbed.append(piece)
-                    pieces.pop(key, None)
-                else:
-                    pieces[key], rectangle[key] = piece, is_rectangle
-        if len(absorbed) == n_absorbed:
-            flags = np.array([rectangle[key] for key in pieces], dtype=bool)
-            return Closure(absorbed, list(pieces.values()), flags, cover)
+    meetings = Meetings(others, shape)
+    pieces: list[dict[tuple[bytes, bytes], tuple[np.ndarray, np.ndarray, bool]]] = [
+        {} for _ in others
+    ]
+    holders: dict[tuple[bytes, bytes], set[int]] = {}
+    queue = deque(range(len(others)))
+    waiting = set(queue)
+    while queue:
+        t = queue.popleft()
+        waiting.discard(t)
+        for key in pieces[t]:
+            holders[key].discard(t)
+        found = pieces_of(others[t], cover)
+        pieces[t] = {(piece[0].tobytes(), piece[1].tobytes()): piece for piece in found}
+        for key, (rows, columns, _) in pieces[t].items():
+            # still equal if U has grown since: all of their classes contain the rectangle
+            holders.setdefault(key, set()).add(t)
+            piece = RankOneSupport(rows, columns, _components(others, holders[key]))
+            if piece.is_complete:
+                cover.add(rows, columns)
+                absorbed.append(piece)
+                again = meetings.with_rectangle(rows, columns)
+                queue.extend(other for other in again if other not in waiting)
+                waiting.update(again)
+    left = {key: piece for found in pieces for key, piece in found.items()}
+    return Closure(
+        absorbed,
+        [RankOneSupport(*left[key][:2], _components(others, holders[key])) for key in left],
+        np.array([is_rectangle for *_, is_rectangle in left.values()], dtype=bool),
+        cover,
+    )
+
+
+def _components(classes: Sequence[RankOneSupport], members: Iterable[int]) -> np.ndarray:
+    """The components of some classes, ascending."""
+    return np.sort(np.concatenate([classes[t].components for t in members]))
+
+
+class Meetings:
+    """Which supports meet a rectangle; reads those of its rows or columns, whichever are fewer."""
+
+    def __init__(self, supports: Sequence[RankOneSupport], shape: tuple[int, int]) -> None:
+        self.sides = (
+            _holders([support.rows for support in supports], shape[0]),
+            _holders([support.columns for support in supports], shape[1]),
+        )
+        self.supports = supports
+        self._marked = [np.zeros(size, dtype=bool) for size in shape]  # scratch
+
+    def with_rectangle(self, rows: np.ndarray, columns: np.ndarray) -> list[int]:
+        """Positions of the supports that meet rows x columns, ascending."""
+        lines = rows, columns
+        near = [_lines_of(side, found) for side, found in zip(self.sides, lines, strict=True)]
+        rarer = 0 if len(near[0]) < len(near[1]) else 1
+        other, marked = lines[1 - rarer], self._marked[1 - rarer]
+        marked[other] = True
+        meeting = [
+            t
+            for t in np.unique(near[rarer]).tolist()
+            if marked[(self.supports[t].columns, self.supports[t].rows)[rarer]].any()
+        ]
+        marked[other] = False
+        return meeting
+
+
+def _holders(lines: Sequence[np.ndarray], size: int) -> scipy.sparse.csr_array:
+    """For each row (or column) the supports that have it."""
+    owner = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
+    line = np.concatenate(lines) if len(lines) else np.empty(0, dtype=np.int64)
+    return scipy.sparse.csr_array(
+        (np.ones(len(line), dtype=bool), (line, owner)), shape=(size, max(len(lines), 1))
+    )
+
+
+def _lines_of(holders: scipy.sparse.csr_array, lines: np.ndarray) -> np.ndarray:
+    """All supports of some rows (or columns), with repetitions."""
+    return np.concatenate(
+        [holders.indices[holders.indptr[i] : holders.indptr[i + 1]] for i in lines.tolist()]
+    )
 
 
 def pieces_of(support: RankOneSupport, cover: Cover) -> list[tuple[np.ndarray, np.ndarray, bool]]:
