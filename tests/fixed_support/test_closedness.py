@@ -345,6 +345,8 @@ def test_many_components_in_sparse_memory():
     assert closedness(band(n, 3).T, band(n, 3)).answer == "not closed"
     groups = scipy.sparse.kron(scipy.sparse.eye_array(n // 5), np.ones((5, 5)))
     assert closedness(groups, groups).answer == "closed"
+    # one class after the other becomes complete: a chain of 5,000 steps
+    assert closedness(np.ones((20, n)), band(n, 5)).answer == "closed"
 
 
 def test_masks_of_every_library(asarray):
