@@ -6,7 +6,7 @@ TYPE_CHECKING = False  # importing `typing` costs more than the rest of this fil
 if TYPE_CHECKING:
     from typing import Any
 
-    from skfact import butterfly, datasets, inspection, operators, supports
+    from skfact import butterfly, datasets, fixed_support, inspection, operators, supports
     from skfact.butterfly import ButterflyFactorizer
 
 __version__ = "0.1.0"
@@ -16,6 +16,7 @@ __all__ = [
     "__version__",
     "butterfly",
     "datasets",
+    "fixed_support",
     "inspection",
     "operators",
     "supports",
@@ -26,6 +27,7 @@ _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
     "butterfly": "skfact",
     "datasets": "skfact",
+    "fixed_support": "skfact",
     "inspection": "skfact",
     "operators": "skfact",
     "supports": "skfact",
