@@ -1,5 +1,14 @@
 """Two factors with fixed supports: A ~ left @ right, each zero outside a given mask."""
 
+from skfact.fixed_support._analysis import SupportReport, analyze_supports
+from skfact.fixed_support._factorize import FixedSupportFactorization, fixed_support_factorize
 from skfact.fixed_support._rank_one_supports import RankOneSupport, rank_one_supports
 
-__all__ = ["RankOneSupport", "rank_one_supports"]
+__all__ = [
+    "FixedSupportFactorization",
+    "RankOneSupport",
+    "SupportReport",
+    "analyze_supports",
+    "fixed_support_factorize",
+    "rank_one_supports",
+]
