@@ -24,7 +24,16 @@ API_REFERENCE = {
     "skfact.fixed_support": Section(
         "Factorization with fixed supports",
         "Two factors, each zero outside a given mask; see :doc:`/user_guide/fixed_support`.",
-        {"RankOneSupport": False, "rank_one_supports": True},
+        {
+            "FixedSupportMF": True,
+            "fixed_support_factorize": True,
+            "FixedSupportFactorization": False,
+            "analyze_supports": False,
+            "SupportReport": False,
+            "rank_one_supports": True,
+            "RankOneSupport": False,
+            "FAMILIES": False,
+        },
     ),
     "skfact.operators": Section(
         "Operators",
@@ -55,6 +64,11 @@ API_REFERENCE = {
         "Matrices and operators with known factors.",
         {"make_butterfly": False},
     ),
+    "skfact.exceptions": Section(
+        "Warnings",
+        "What is worth knowing about a result.",
+        {"IllPosedWarning": False},
+    ),
     "skfact.inspection": Section(
         "Inspection",
         "Pictures, in the style of scikit-learn's displays; they need matplotlib.",
@@ -64,6 +78,10 @@ API_REFERENCE = {
 
 # what data is: a docstring is only found on classes and functions
 DATA = {
+    "skfact.fixed_support.FAMILIES": (
+        "Families of two supports by name: callables ``(n_samples, n_features, n_components) -> "
+        "(left, right)`` that work for every shape and number of components."
+    ),
     "skfact.supports.FAMILIES": (
         "Families by name: callables ``(n_out, n_in, rank) -> Chain`` that work for every shape."
     ),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace
+from skfact._kernels.batched_linalg import is_complex
 from skfact._validation import require_finite
 
 
@@ -18,7 +19,10 @@ def binary_exponent(A: Any, name: str = "A") -> int:
     over- or underflow. Finds NaN and infinity in the same pass.
     """
     xp = array_namespace(A)
-    largest = float(xp.max(xp.abs(A)))
+    if is_complex(A):
+        largest = float(xp.max(xp.abs(A)))
+    else:  # without a copy
+        largest = max(float(xp.max(A)), -float(xp.min(A)))
     require_finite(largest, A, name)
     usual = 100 if xp.finfo(A.dtype).eps < 1e-10 else 8
     exponent = math.frexp(largest)[1]

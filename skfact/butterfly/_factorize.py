@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, device, move, to_numpy
-from skfact._scale import binary_exponent, times_power_of_two, unscaled
-from skfact._validation import check_matrix
+from skfact._validation import check_matrix, require_finite
 from skfact.butterfly._hierarchical import (
     expand_redundant,
     hierarchical_factorization,
@@ -153,8 +152,8 @@ def factorize(
     """`butterfly_factorize` of a checked matrix, with everything it found out."""
     if not isinstance(orthonormalize, (bool, np.bool_)):
         raise TypeError(f"orthonormalize must be True or False, got {orthonormalize!r}.")
-    exponent = binary_exponent(A)
-    scaled = times_power_of_two(A, -exponent)
+    exponent = _binary_exponent(A)
+    scaled = _times_power_of_two(A, -exponent)
 
     def run(chain: Chain) -> Factorization:
         return _factorize_scaled(
@@ -168,7 +167,7 @@ def factorize(
     r = _least_rank(scaled, supports, permutation, target)
     while True:
         result = run(resolve_supports(supports, *A.shape, rank=r))
-        error = scaled - times_power_of_two(result.operator.toarray(), -exponent)
+        error = scaled - _times_power_of_two(result.operator.toarray(), -exponent)
         if float(array_namespace(A).linalg.vector_norm(error)) <= target or len(result.chain) == 1:
             return result
         r += 1
@@ -222,16 +221,16 @@ def split_errors(
     array([1.6248, 1.612 ])
     """
     A = check_matrix(A, "A")
-    exponent = binary_exponent(A)
+    exponent = _binary_exponent(A)
     chain = resolve_supports(supports, *A.shape, rank=rank)
     values, outside = _values_on_support(
-        _arrange(times_power_of_two(A, -exponent), chain, permutation)[0], chain.product
+        _arrange(_times_power_of_two(A, -exponent), chain, permutation)[0], chain.product
     )
     errors = [
         math.hypot(outside, two_factor_step(values, chain[:s].product, chain[s:].product)[2])
         for s in range(1, len(chain))
     ]
-    return unscaled(errors, exponent)
+    return _unscaled(errors, exponent)
 
 
 def _factorize_scaled(
@@ -255,7 +254,7 @@ def _factorize_scaled(
 
     def report(split: int, norm: float) -> None:
         if on_split is not None:
-            on_split(original[split], float(unscaled(norm, exponent)))
+            on_split(original[split], float(_unscaled(norm, exponent)))
 
     merged_factors, discarded = hierarchical_factorization(
         values, merged, merged_splits, orthonormalize=orthonormalize, on_split=report
@@ -269,7 +268,7 @@ def _factorize_scaled(
         exponent * (i + 1) // len(chain) - exponent * i // len(chain) for i in range(len(chain))
     ]
     pieces: list[Any] = [
-        KroneckerFactor(times_power_of_two(part, share), pattern)
+        KroneckerFactor(_times_power_of_two(part, share), pattern)
         for part, share, pattern in zip(factors, shares, chain, strict=True)
     ]
     n_out, n_in = A.shape
@@ -288,8 +287,8 @@ def _factorize_scaled(
     return Factorization(
         operator=FactorizedOperator(pieces),
         chain=chain,
-        discarded=unscaled(errors, exponent),
-        outside=float(unscaled(outside, exponent)),
+        discarded=_unscaled(errors, exponent),
+        outside=float(_unscaled(outside, exponent)),
         in_order=bool(np.all(steps > 0) or np.all(steps < 0)),
     )
 
@@ -366,6 +365,34 @@ def _values_on_support(A: Any, support: KroneckerSparse) -> tuple[Any, float]:
     values = xp.reshape(xp.take(xp.reshape(A, (-1,)), flat), (a, d, b, c))
     outside = A - support.project(A)
     return values, float(xp.linalg.vector_norm(outside))
+
+
+def _binary_exponent(A: Any) -> int:
+    """Exponent e such that A / 2**e has ordinary magnitude; 0 where A has it already.
+
+    Squares and fourth powers of the entries are formed on the way: A is scaled where they could
+    over- or underflow. Finds NaN and infinity in the same pass.
+    """
+    xp = array_namespace(A)
+    largest = float(xp.max(xp.abs(A)))
+    require_finite(largest, A, "A")
+    usual = 100 if xp.finfo(A.dtype).eps < 1e-10 else 8
+    exponent = math.frexp(largest)[1]
+    return 0 if largest == 0 or abs(exponent) <= usual else exponent
+
+
+def _times_power_of_two(x: Any, exponent: int) -> Any:
+    """x * 2**exponent, in two steps since 2**1074 is no float; x itself for exponent 0."""
+    if exponent == 0:
+        return x
+    half = exponent // 2
+    return (x * 2.0**half) * 2.0 ** (exponent - half)
+
+
+def _unscaled(norms: Any, exponent: int) -> np.ndarray:
+    """norms * 2**exponent; infinite where the norm of finite entries is no finite number."""
+    with np.errstate(over="ignore"):
+        return np.ldexp(np.asarray(norms, dtype=float), exponent)
 
 
 def _check_tol(tol: Any, rank: Any, supports: Any) -> None:

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, device, move, to_numpy
-from skfact._kernels.batched_linalg import abs2, is_complex
-from skfact._kernels.low_rank_blocks import low_rank_blocks
+from skfact._kernels.batched_linalg import abs2, adjoint, is_complex, thin_qr
 from skfact.fixed_support._analysis import SupportReport
 from skfact.fixed_support._blocks import FlatFactor, batches, gather, product
 from skfact.fixed_support._exact import batch_slots, fit_pieces
@@ -24,6 +23,8 @@ LARGE, FAR, GROWTH = 3.0, 30.0, 1.05
 WINDOW = 10
 # Relative size of the random part of the first start.
 PERTURBATION = 1e-2
+# Power steps towards the singular vectors that the other part of it starts from.
+POWER_STEPS = 2
 
 
 class Run(NamedTuple):
@@ -78,7 +79,7 @@ def alternating_factors(
     for number in range(n_init):
         x = random_start(A, report, random)
         if number == 0:
-            x = perturbed(relaxed_start(A, report), x)
+            x = perturbed(relaxed_start(A, report, random), x)
 
         def report_sweep(sweep: int, loss: float, number: int = number) -> bool:
             return bool(on_sweep is not None and on_sweep(number, sweep, loss))
@@ -149,26 +150,39 @@ def diverging_components(sizes: np.ndarray, norm: float) -> np.ndarray:
     return np.flatnonzero((last > LARGE * norm) & grows)
 
 
-def relaxed_start(A: Any, report: SupportReport) -> Any:
+def relaxed_start(A: Any, report: SupportReport, random: np.random.RandomState) -> Any:
     """Left factor from the tractable relaxation.
 
     Classes that are pairwise disjoint, those with much of A first, are fitted exactly; the others
-    take the leading left singular vectors of what these leave on their rectangles. The first
+    take about the leading left singular vectors of what these leave on their rectangles. The first
     least-squares step for the right factor then fits no worse than the disjoint classes alone.
     """
     xp = array_namespace(A)
     chosen, others = disjoint_classes(A, report)
     left, right = FlatFactor(report.left_support), FlatFactor(report.right_support)
-    fit_pieces(A, chosen, left, right, 0.0)
+    fit_pieces(A, batches(chosen), left, right, 0.0)
     if others:
         x, y = left.vector(A), right.vector(A)
         rest = A - product(report.left_support, x, report.right_support, y)
         for batch in batches(others):
             places, _ = batch_slots(batch, left, right)
             for part, blocks in gather(rest, batch):
-                u = low_rank_blocks(blocks, batch[0].multiplicity)[0]
+                u = leading_vectors(blocks, batch.components.shape[1], random)
                 left.put(places[part], xp.matrix_transpose(u))
     return left.vector(A)
+
+
+def leading_vectors(blocks: Any, rank: int, random: np.random.RandomState) -> Any:
+    """About the leading left singular vectors (n_blocks, a, rank), by a few power steps."""
+    xp = array_namespace(blocks)
+    n_blocks, a, b = blocks.shape
+    start = random.standard_normal((n_blocks, b, min(rank, a, b)))
+    u = blocks @ xp.astype(move(start, xp, device(blocks)), blocks.dtype)
+    for _ in range(POWER_STEPS):
+        u = blocks @ (adjoint(blocks) @ thin_qr(u)[0])
+    u = thin_qr(u)[0]
+    pad = xp.zeros((n_blocks, a, rank - u.shape[2]), dtype=u.dtype, device=device(u))
+    return xp.concat([u, pad], axis=2)
 
 
 def perturbed(start: Any, noise: Any) -> Any:
@@ -187,12 +201,12 @@ def disjoint_classes(
     Complete classes come last: they can fit what the others leave.
     """
     xp = array_namespace(A)
-    energy: dict[int, float] = {}
-    for batch in batches(report.classes):
+    energy: dict[int, float] = {}  # first component of a class -> squared norm of A there
+    for batch in report.class_batches:
         for part, blocks in gather(A, batch):
             norms = to_numpy(xp.sum(abs2(blocks), axis=(1, 2)))
-            energy.update(zip((id(s) for s in batch[part]), norms.tolist(), strict=True))
-    order = sorted(report.classes, key=lambda s: (s.is_complete, -energy[id(s)]))
+            energy.update(zip(batch.components[part, 0].tolist(), norms.tolist(), strict=True))
+    order = sorted(report.classes, key=lambda s: (s.is_complete, -energy[int(s.components[0])]))
     cover, chosen, others = Cover(report.shape), [], []
     for support in order:
         if len(cover.within(support.rows, support.columns)[0]):

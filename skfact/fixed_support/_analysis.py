@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
+from skfact.fixed_support._blocks import Batch, batches
 from skfact.fixed_support._rank_one_supports import (
     RankOneSupport,
     abbreviated,
@@ -97,6 +99,16 @@ class SupportReport:
     def is_tractable(self) -> bool:
         """Whether a closed form gives the global optimum."""
         return self.route != ALTERNATING
+
+    @cached_property
+    def class_batches(self) -> list[Batch]:
+        """The classes in batches of equal size."""
+        return batches(self.classes)
+
+    @cached_property
+    def piece_batches(self) -> list[Batch]:
+        """The pieces in batches of equal size, as the closed form takes them."""
+        return self.class_batches if self.pieces is self.classes else batches(self.pieces)
 
     @property
     def complete_classes(self) -> list[RankOneSupport]:
@@ -204,7 +216,7 @@ def analyze_supports(left_support: Any, right_support: Any) -> SupportReport:
       dead components    0
       tractable          yes: the rank-one supports are pairwise disjoint
       route              blockwise: one low-rank approximation per class
-      cost               about 2.5e+02 multiplications in all
+      cost               about 2.8e+02 multiplications in all
 
     Lower times upper triangular matrices do not:
 

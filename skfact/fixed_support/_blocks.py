@@ -9,37 +9,50 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from skfact._backend import array_namespace, device, is_cupy_namespace, move
 from skfact._inputs import is_numpy
+from skfact._kernels.batched_linalg import is_complex
 from skfact.fixed_support._rank_one_supports import RankOneSupport
 
 # Bytes of the blocks that are worked on at once: small enough to stay in a processor's cache.
 CACHED, ON_DEVICE = 2**21, 2**28
 
 
-def batches(supports: Sequence[RankOneSupport]) -> list[list[RankOneSupport]]:
+class Batch(NamedTuple):
+    """Rectangles of one size with equally many components each."""
+
+    rows: np.ndarray  # (n_blocks, a)
+    columns: np.ndarray  # (n_blocks, b)
+    components: np.ndarray  # (n_blocks, p)
+
+
+def batches(supports: Sequence[RankOneSupport]) -> list[Batch]:
     """Supports of equal size and multiplicity together, in the order of their first entries."""
     kinds: dict[tuple[int, int, int], list[RankOneSupport]] = {}
     for support in supports:
         kinds.setdefault((*support.shape, support.multiplicity), []).append(support)
-    return [
-        sorted(batch, key=lambda s: (int(s.rows[0]), int(s.columns[0]))) for batch in kinds.values()
-    ]
+    found = []
+    for kind in kinds.values():
+        rows = np.stack([support.rows for support in kind])
+        columns = np.stack([support.columns for support in kind])
+        components = np.stack([support.components for support in kind])
+        order = np.lexsort((columns[:, 0], rows[:, 0]))
+        found.append(Batch(rows[order], columns[order], components[order]))
+    return found
 
 
-def gather(A: Any, batch: Sequence[RankOneSupport]) -> Iterator[tuple[slice, Any]]:
+def gather(A: Any, batch: Any) -> Iterator[tuple[slice, Any]]:
     """Blocks A[rows, columns] of a batch, as (part of the batch, array (n_blocks, a, b)).
 
     In parts, lest all blocks of a large matrix are copied before the first one is used. Rows and
     columns at equal distances (the halves of a butterfly, contiguous groups) are read by strides.
     """
     xp = array_namespace(A)
-    rows = np.stack([support.rows for support in batch])  # (n_blocks, a)
-    columns = np.stack([support.columns for support in batch])  # (n_blocks, b)
+    rows, columns = batch.rows, batch.columns
     a, b = rows.shape[1], columns.shape[1]
     itemsize = 16 if xp.isdtype(A.dtype, "complex floating") else 8
     budget = ON_DEVICE if is_cupy_namespace(xp) else CACHED
@@ -48,8 +61,8 @@ def gather(A: Any, batch: Sequence[RankOneSupport]) -> Iterator[tuple[slice, Any
         yield slice(0, 1), xp.reshape(A, (1, a, b))
         return
     view = strided_blocks(A, rows, columns) if is_numpy(xp) else None
-    for start in range(0, len(batch), step):
-        part = slice(start, min(start + step, len(batch)))
+    for start in range(0, len(rows), step):
+        part = slice(start, min(start + step, len(rows)))
         if view is not None:
             yield part, blocks_of_view(view, part)
         elif is_numpy(xp):
@@ -71,8 +84,8 @@ def strided_blocks(A: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.n
     found = lattice(np.stack([rows[:, 0], columns[:, 0]], axis=1).astype(np.int64))
     if found is None:
         return None
-    sizes, steps = found
-    strides = [int(di) * A.strides[0] + int(dj) * A.strides[1] for di, dj in steps]
+    sizes, moves = found
+    strides = [int(di) * A.strides[0] + int(dj) * A.strides[1] for di, dj in moves]
     return np.lib.stride_tricks.as_strided(
         A[rows[0, 0] :, columns[0, 0] :],
         (*sizes, rows.shape[1], columns.shape[1]),
@@ -158,6 +171,46 @@ class FlatFactor:
         source = np.full(size, len(filled))
         source[filled] = np.arange(len(filled))
         return xp.take(xp.concat([*self._values, zero]), move(source, xp, where))
+
+
+def with_fixed_phases(
+    x: Any, y: Any, left: Any, right: Any, classes: Sequence[Batch]
+) -> tuple[Any, Any]:
+    """The same product, the largest entry of each row of the right factor positive.
+
+    Without it signs would depend on the library that computes.
+    """
+    xp, where = array_namespace(y), device(y)
+    one = xp.ones((1,), dtype=y.dtype, device=where)
+    phases, holders = [], []
+    for batch in classes:
+        starts = right.indptr[batch.components].astype(np.int64)  # (n_blocks, p)
+        b = batch.columns.shape[1]
+        runs = move((starts[..., None] + np.arange(b)).ravel(), xp, where)
+        values = xp.reshape(xp.take(y, runs), (-1, b))
+        largest = xp.argmax(xp.abs(values), axis=1)
+        place = move(starts.ravel(), xp, where) + largest
+        leading = xp.take(y, place)
+        size = xp.abs(leading)
+        phase = leading / xp.astype(xp.where(size > 0, size, xp.ones_like(size)), y.dtype)
+        phases.append(xp.where(size > 0, phase, one))
+        holders.append(batch.components.ravel())
+    phase = xp.take(
+        xp.concat([*phases, one]), move(sources(holders, left.shape[1]), xp, where)
+    )  # (r,), 1 for dead components
+    of_x, of_y = (
+        xp.take(phase, move(np.repeat(np.arange(len(m.indptr) - 1), np.diff(m.indptr)), xp, where))
+        for m in (left, right)
+    )
+    return x * of_x, y * (xp.conj(of_y) if is_complex(y) else of_y)
+
+
+def sources(parts: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """Where in the concatenated parts the value of each slot is; at the end where there is none."""
+    filled = np.concatenate([part.ravel() for part in parts]) if parts else np.empty(0, np.int64)
+    source = np.full(size + 1, len(filled), dtype=np.int64)
+    source[filled] = np.arange(len(filled))
+    return source[:-1]
 
 
 def dense_factor(compressed: Any, vector: Any) -> Any:

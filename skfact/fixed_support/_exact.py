@@ -12,7 +12,7 @@ from skfact._inputs import is_numpy
 from skfact._kernels.batched_linalg import abs2
 from skfact._kernels.low_rank_blocks import low_rank_blocks
 from skfact.fixed_support._analysis import SupportReport
-from skfact.fixed_support._blocks import FlatFactor, batches, gather, product, slots
+from skfact.fixed_support._blocks import Batch, FlatFactor, gather, product, slots
 from skfact.fixed_support._rank_one_supports import RankOneSupport
 
 
@@ -24,7 +24,7 @@ def exact_factors(A: Any, report: SupportReport, alpha: float = 0.0) -> tuple[An
     is at least ``2 alpha ||M||_*``; that is for the route "blockwise" only.
     """
     left, right = FlatFactor(report.left_support), FlatFactor(report.right_support)
-    loss = fit_pieces(A, report.pieces, left, right, alpha)
+    loss = fit_pieces(A, report.piece_batches, left, right, alpha)
     if report.absorbed or sum(s.size for s in report.pieces) < report.shape[0] * report.shape[1]:
         loss += norm2_outside(A, [*report.pieces, *report.absorbed])
     if report.absorbed:
@@ -33,13 +33,13 @@ def exact_factors(A: Any, report: SupportReport, alpha: float = 0.0) -> tuple[An
 
 
 def fit_pieces(
-    A: Any, pieces: Sequence[RankOneSupport], left: FlatFactor, right: FlatFactor, alpha: float
+    A: Any, pieces: Sequence[Batch], left: FlatFactor, right: FlatFactor, alpha: float
 ) -> float:
     """Best low-rank approximation of A on each piece; returns the loss on all of them."""
     xp = array_namespace(A)
     loss = 0.0
-    for batch in batches(pieces):
-        rank = batch[0].multiplicity
+    for batch in pieces:
+        rank = batch.components.shape[1]
         x_slots, y_slots = batch_slots(batch, left, right)
         for part, blocks in gather(A, batch):
             x, y, lost = balanced(*low_rank_blocks(blocks, rank), alpha)
@@ -49,20 +49,16 @@ def fit_pieces(
     return loss
 
 
-def batch_slots(
-    batch: Sequence[RankOneSupport], left: FlatFactor, right: FlatFactor
-) -> tuple[np.ndarray, np.ndarray]:
+def batch_slots(batch: Batch, left: FlatFactor, right: FlatFactor) -> tuple[np.ndarray, np.ndarray]:
     """Slots of the left (n_blocks, p, a) and right (n_blocks, p, b) values of a batch."""
-    components = np.stack([support.components for support in batch])
     result = []
-    for factor, name in ((left, "rows"), (right, "columns")):
-        places = np.stack([getattr(support, name) for support in batch])
-        starts = factor.compressed.indptr[components]
-        lengths = factor.compressed.indptr[components + 1] - starts
+    for factor, places in ((left, batch.rows), (right, batch.columns)):
+        starts = factor.compressed.indptr[batch.components]
+        lengths = factor.compressed.indptr[batch.components + 1] - starts
         if (lengths == places.shape[1]).all():  # whole supports, not pieces of them
             result.append(starts[..., None].astype(np.int64) + np.arange(places.shape[1]))
         else:
-            parts = [slots(factor.compressed, k, i) for k, i in zip(components, places)]
+            parts = [slots(factor.compressed, k, i) for k, i in zip(batch.components, places)]
             result.append(np.stack(parts))
     return result[0], result[1]
 

@@ -21,7 +21,7 @@ from skfact._validation import check_choice, check_matrix, check_number
 from skfact.exceptions import IllPosedWarning
 from skfact.fixed_support._alternating import alternating_factors
 from skfact.fixed_support._analysis import ALTERNATING, BLOCKWISE, SupportReport, report_on
-from skfact.fixed_support._blocks import dense_factor, product
+from skfact.fixed_support._blocks import dense_factor, product, with_fixed_phases
 from skfact.fixed_support._exact import exact_factors
 from skfact.fixed_support._rank_one_supports import abbreviated
 from skfact.fixed_support._support_masks import check_supports
@@ -339,6 +339,8 @@ def factorize(
         squared = _norm2(rest if observed is None else rest * observed)
         loss = squared + (penalty * (_norm2(x) + _norm2(y)) if penalty else 0.0)
         warn_if_unfinished(converged, diverging, max_iter, alpha, stacklevel + 1)
+    masks = report.left_support, report.right_support
+    x, y = with_fixed_phases(x, y, *masks, report.class_batches)
     return FixedSupportFactorization(
         left_values=times_power_of_two(x, exponent // 2),
         right_values=times_power_of_two(y, exponent // 2),

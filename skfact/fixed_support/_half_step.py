@@ -22,7 +22,7 @@ import scipy.sparse
 from skfact._backend import array_namespace, device, move
 from skfact._inputs import is_numpy
 from skfact._kernels.batched_linalg import abs2, adjoint, is_complex
-from skfact.fixed_support._blocks import dense_factor, gather
+from skfact.fixed_support._blocks import Batch, dense_factor, gather, sources
 from skfact.fixed_support._rank_one_supports import RankOneSupport, equal_runs, grouped
 
 # Blocks of A are copied once for all sweeps if they take at most this many copies of A.
@@ -36,9 +36,9 @@ WEIGHTED = 2**22
 
 
 class Correlations(NamedTuple):
-    """Classes of about equal size: where their values are, and where their blocks."""
+    """Classes of about equal size: where their blocks are, and their values."""
 
-    supports: list[RankOneSupport]  # rows and columns padded to one size
+    blocks: Batch  # rows and columns padded to one size
     given: np.ndarray  # (n_blocks, p, a): slots; beyond a shorter support the slot of a zero
     solved: np.ndarray  # (n_blocks, p, b)
 
@@ -92,7 +92,7 @@ class HalfStep:
         self._unknowns = [self._move(group.slots) for group in self._systems]
         self._from_systems = self._move(sources([g.slots for g in self._systems], solved.nnz))
         self._gram_places = [self._move(self._pairs(group.components)) for group in self._systems]
-        holders = [np.stack([s.components for s in b.supports]) for b in self._batches]
+        holders = [batch.blocks.components for batch in self._batches]
         self._from_norms = self._move(sources(holders, given.shape[1]))
         runs = np.repeat(np.arange(given.shape[1]), np.diff(given.indptr))
         self._component_of_slot = self._move(runs)
@@ -147,7 +147,7 @@ class HalfStep:
     def _blocks_of(self, number: int, batch: Correlations) -> Any:
         if number in self._blocks:
             return self._blocks[number]
-        found = gather(self.A, batch.supports)
+        found = gather(self.A, batch.blocks)
         if self._keep:
             self._blocks[number] = list(found)
             return self._blocks[number]
@@ -239,14 +239,6 @@ def take(vector: Any, places: Any) -> Any:
     return xp.reshape(xp.take(vector, xp.reshape(places, (-1,))), tuple(places.shape))
 
 
-def sources(parts: Sequence[np.ndarray], size: int) -> np.ndarray:
-    """Where in the concatenated parts the value of each slot is; at the end where there is none."""
-    filled = np.concatenate([part.ravel() for part in parts]) if parts else np.empty(0, np.int64)
-    source = np.full(size + 1, len(filled), dtype=np.int64)
-    source[filled] = np.arange(len(filled))
-    return source[:-1]
-
-
 def correlations(
     classes: Sequence[RankOneSupport],
     given: scipy.sparse.csc_array,
@@ -264,14 +256,11 @@ def correlations(
     found = []
     for batch in kinds.values():
         a, b = (max(s.shape[axis] for s in batch) for axis in (0, 1))
-        padded = [
-            RankOneSupport(
-                np.pad(s.rows, (0, a - len(s.rows)), mode="edge"),
-                np.pad(s.columns, (0, b - len(s.columns)), mode="edge"),
-                s.components,
-            )
-            for s in batch
-        ]
+        padded = Batch(
+            np.stack([np.pad(s.rows, (0, a - len(s.rows)), mode="edge") for s in batch]),
+            np.stack([np.pad(s.columns, (0, b - len(s.columns)), mode="edge") for s in batch]),
+            np.stack([s.components for s in batch]),
+        )
         places = [
             np.stack([_padded_slots(mask, s.components, size) for s in batch])
             for mask, size in ((given, a), (solved, b))
