@@ -10,7 +10,7 @@ import numpy as np
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._kernels.batched_linalg import abs2, adjoint, is_complex, thin_qr
 from skfact.fixed_support._analysis import SupportReport
-from skfact.fixed_support._blocks import FlatFactor, batches, gather, product
+from skfact.fixed_support._blocks import FlatFactor, batches, gather, product, with_fixed_phases
 from skfact.fixed_support._exact import batch_slots, fit_pieces
 from skfact.fixed_support._half_step import HalfStep
 from skfact.fixed_support._rank_one_supports import RankOneSupport
@@ -161,15 +161,19 @@ def relaxed_start(A: Any, report: SupportReport, random: np.random.RandomState) 
     chosen, others = disjoint_classes(A, report)
     left, right = FlatFactor(report.left_support), FlatFactor(report.right_support)
     fit_pieces(A, batches(chosen), left, right, 0.0)
+    x, y = left.vector(A), right.vector(A)
     if others:
-        x, y = left.vector(A), right.vector(A)
         rest = A - product(report.left_support, x, report.right_support, y)
+        unit = float(xp.linalg.vector_norm(A)) ** 0.5
         for batch in batches(others):
             places, _ = batch_slots(batch, left, right)
             for part, blocks in gather(rest, batch):
                 u = leading_vectors(blocks, batch.components.shape[1], random)
-                left.put(places[part], xp.matrix_transpose(u))
-    return left.vector(A)
+                left.put(places[part], xp.matrix_transpose(unit * u))
+        x = left.vector(A)
+    return with_fixed_phases(x, y, report.left_support, report.right_support, report.class_batches)[
+        0
+    ]
 
 
 def leading_vectors(blocks: Any, rank: int, random: np.random.RandomState) -> Any:
@@ -187,10 +191,9 @@ def leading_vectors(blocks: Any, rank: int, random: np.random.RandomState) -> An
 
 def perturbed(start: Any, noise: Any) -> Any:
     """A start slightly moved: that of a symmetric problem may be a saddle point, or have zeros."""
-    xp = array_namespace(start)
-    norm = float(xp.linalg.vector_norm(start))
-    scale = PERTURBATION * norm / float(xp.linalg.vector_norm(noise)) if norm > 0 else 1.0
-    return start + scale * noise
+    norm = array_namespace(start).linalg.vector_norm
+    found = float(norm(start))
+    return start + (PERTURBATION * found / float(norm(noise)) * noise if found > 0 else noise)
 
 
 def disjoint_classes(
@@ -218,10 +221,11 @@ def disjoint_classes(
 
 
 def random_start(A: Any, report: SupportReport, random: np.random.RandomState) -> Any:
-    """Left factor with normal entries."""
+    """Left factor with normal entries, of the magnitude that a balanced one has."""
     xp = array_namespace(A)
     size = int(report.left_support.nnz)
     values: np.ndarray = random.standard_normal(size)
     if is_complex(A):
         values = values + 1j * random.standard_normal(size)
-    return xp.astype(move(values, xp, device(A)), A.dtype)
+    unit = (float(xp.linalg.vector_norm(A)) or 1.0) ** 0.5 / max(size, 1) ** 0.5
+    return xp.astype(move(unit * values, xp, device(A)), A.dtype)

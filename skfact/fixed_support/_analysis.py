@@ -129,13 +129,20 @@ class SupportReport:
             f"  tractable          {'yes' if self.is_tractable else 'no'}: {self.reason}",
         ]
         if not self.is_tractable:
-            lines += [f"                     {self._where(found)}" for found in self.overlaps[:3]]
+            lines += [
+                f"                     {where_they_meet(self.classes, found)}"
+                for found in self._overlaps_to_show()
+            ]
         per = "per sweep" if self.route == ALTERNATING else "in all"
         lines += [
             f"  route              {ROUTES[self.route]}",
             f"  cost               about {self.cost:.1e} multiplications {per}",
         ]
         return "\n".join(lines)
+
+    def _overlaps_to_show(self) -> list[Overlap]:
+        """A few, but for one that the reason names."""
+        return self.overlaps[:3] if self.complete_classes else self.overlaps[1:3]
 
     def _sizes(self) -> str:
         """The commonest kinds of classes in words."""
@@ -152,12 +159,14 @@ class SupportReport:
         ]
         return ": " + "; ".join(shown) + ("; ..." if len(most) > 3 else "")
 
-    def _where(self, found: Overlap) -> str:
-        first, second = self.classes[found.first], self.classes[found.second]
-        return (
-            f"components {abbreviated(first.components)} and {abbreviated(second.components)} meet "
-            f"in rows {abbreviated(found.rows)}, columns {abbreviated(found.columns)}"
-        )
+
+def where_they_meet(classes: list[RankOneSupport], found: Overlap) -> str:
+    """An overlap in words."""
+    first, second = (abbreviated(classes[k].components) for k in (found.first, found.second))
+    return (
+        f"components {first} and {second} meet in rows {abbreviated(found.rows)}, "
+        f"columns {abbreviated(found.columns)}"
+    )
 
 
 def analyze_supports(left_support: Any, right_support: Any) -> SupportReport:
@@ -259,7 +268,7 @@ def report_on(left: scipy.sparse.csc_array, right: scipy.sparse.csr_array) -> Su
         )
     closure = complete_closure(classes, shape)
     if not closure.absorbed:
-        reason = "rank-one supports overlap, and no class is complete"
+        reason = f"{where_they_meet(classes, meeting[0])}, and no class is complete"
     elif not closure.is_rectangle.all():
         piece = closure.pieces[int((~closure.is_rectangle).argmax())]
         kept = piece.size - len(closure.cover.within(piece.rows, piece.columns)[0])
