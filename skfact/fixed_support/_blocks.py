@@ -57,7 +57,7 @@ def gather(A: Any, batch: Any) -> Iterator[tuple[slice, Any]]:
     itemsize = 16 if xp.isdtype(A.dtype, "complex floating") else 8
     budget = ON_DEVICE if is_cupy_namespace(xp) else CACHED
     step = max(1, budget // (itemsize * a * b))
-    if a * b == prod(A.shape):  # one block, the matrix itself
+    if len(rows) == 1 and is_range(rows[0], A.shape[0]) and is_range(columns[0], A.shape[1]):
         yield slice(0, 1), xp.reshape(A, (1, a, b))
         return
     view = strided_blocks(A, rows, columns) if is_numpy(xp) else None
@@ -71,6 +71,11 @@ def gather(A: Any, batch: Any) -> Iterator[tuple[slice, Any]]:
             flat = rows[part, :, None].astype(np.int64) * A.shape[1] + columns[part, None, :]
             found = xp.take(xp.reshape(A, (-1,)), move(flat.ravel(), xp, device(A)))
             yield part, xp.reshape(found, (-1, a, b))
+
+
+def is_range(index: np.ndarray, size: int) -> bool:
+    """Whether the index is 0 .. size - 1."""
+    return len(index) == size and bool((index == np.arange(size)).all())
 
 
 def strided_blocks(A: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray | None:

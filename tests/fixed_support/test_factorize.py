@@ -211,6 +211,18 @@ def test_each_half_step_is_least_squares(seed):
     assert_allclose((R @ Y.T - 0.05 * X)[left], 0, atol=1e-4)
 
 
+def test_classes_of_nearly_equal_size():
+    """Padded to one size, in one batch with a class as large as the matrix."""
+    A = np.random.default_rng(0).standard_normal((8, 8))
+    left, right = np.tri(8, 3) > 0, np.ones((3, 8), dtype=bool)
+    result = fixed_support_factorize(
+        A, left, right, n_init=5, tol=1e-8, max_iter=5000, random_state=0
+    )
+    found = descend(A, left, right, np.random.default_rng(0), n_starts=10)
+    assert_allclose(result.loss, found, rtol=1e-4)
+    check_factors(result, A, left, right)
+
+
 def test_stationary_losses_of_the_spurious_minimum():
     """The starts end at the global minimum 13.5220; 18.7303 is a strict local one."""
     left = np.array([[1, 0], [1, 0], [1, 1]])
