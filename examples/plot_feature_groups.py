@@ -28,16 +28,18 @@ from skfact.inspection import SupportReportDisplay
 # Breast cancer: means, errors and worst values
 # ---------------------------------------------
 #
-# Ten properties of cell nuclei, and of each the mean, the standard error and the worst value: the
-# 30 columns are three groups of ten neighbours, and "disjoint-groups" gives every component one of
-# them. The alternative is a group for each property, three columns that are ten apart, written as
-# masks.
+# Ten properties of cell nuclei, and of each the mean, the standard error and the worst value: 30
+# columns. Masks say which columns a component may use: two components for each kind of measurement,
+# ten neighbouring columns; or one for each property, three columns that are ten apart. The left
+# factor may be dense: its mask is None.
 
 data = load_breast_cancer()
 X, y = StandardScaler().fit_transform(data.data), data.target
 kinds = ["mean", "error", "worst"]
-by_kind = FixedSupportMF(6, supports="disjoint-groups").fit(X)
-by_property = FixedSupportMF(supports=(None, np.tile(np.eye(10), 3))).fit(X)
+kind_groups = (None, np.repeat(np.repeat(np.eye(3), 2, axis=0), 10, axis=1))
+property_groups = (None, np.tile(np.eye(10), 3))
+by_kind = FixedSupportMF(supports=kind_groups).fit(X)
+by_property = FixedSupportMF(supports=property_groups).fit(X)
 print(by_kind.support_report_)
 print("global optimum:", by_kind.optimal_, by_property.optimal_)
 
@@ -85,7 +87,7 @@ digits = load_digits()
 models = {
     "quadrants": FixedSupportMF(16, supports=quadrants),
     "dense": FixedSupportMF(16),
-    "NMF": NMF(16, init="nndsvda", max_iter=1000, tol=1e-3),
+    "NMF": NMF(16, init="nndsvda", max_iter=500, tol=1e-3),
 }
 figure, axes = plt.subplots(3, 16, figsize=(11, 2.7), layout="constrained")
 for row, (name, model) in zip(axes, models.items(), strict=True):
@@ -120,7 +122,8 @@ def accuracies(X, y, n_components, supports):
     pipeline = Pipeline(
         [
             ("scale", StandardScaler()),
-            ("reduce", FixedSupportMF(n_components, random_state=0)),
+            ("reduce", FixedSupportMF(n_components)),
+            ("rescale", StandardScaler()),
             ("classify", LogisticRegression(max_iter=2000)),
         ]
     )
@@ -129,7 +132,7 @@ def accuracies(X, y, n_components, supports):
         {"reduce": [PCA(n_components)]},
         {
             "scale": [MinMaxScaler(clip=True)],
-            "reduce": [NMF(n_components, init="nndsvda", max_iter=1000, tol=1e-3)],
+            "reduce": [NMF(n_components, init="nndsvda", max_iter=500, tol=1e-3)],
         },
     ]
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
@@ -140,13 +143,13 @@ def accuracies(X, y, n_components, supports):
 
 results = {
     "breast cancer, 6 components": accuracies(
-        data.data, y, 6, {"dense": "dense", "groups": "disjoint-groups", "monarch": "monarch"}
+        data.data, y, 6, {"dense": "dense", "kinds": kind_groups, "monarch": "monarch"}
     ),
     "digits, 16 components": accuracies(
         digits.data,
         digits.target,
         16,
-        {"dense": "dense", "groups": "disjoint-groups", "quadrants": quadrants},
+        {"dense": "dense", "rows": "disjoint-groups", "quadrants": quadrants},
     ),
 }
 figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")

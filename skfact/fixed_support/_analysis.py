@@ -232,14 +232,13 @@ def analyze_supports(left_support: Any, right_support: Any) -> SupportReport:
     >>> lower = np.tri(3)
     >>> analyze_supports(lower, lower.T)
     SupportReport: (3 x 3) ~ (3 x 3) @ (3 x 3), 6 + 6 non-zeros
-      rank-one supports  3 distinct: 1 of 3 x 3 with 1 component; 1 of 2 x 2 with 1 component; ...
+      rank-one supports  3 distinct: 1 of 3 x 3 with 1 component; ...
       complete classes   1
       dead components    0
       tractable          no: beside the complete classes, component [1] keeps 3 of the 4 entries ...
                          components [0] and [1] meet in rows [1, 2], columns [1, 2]
-                         ...
       route              alternating: least squares for one factor, then for the other, in turns
-      cost               about ... multiplications per sweep
+      cost               about 5.6e+01 multiplications per sweep
     """
     return report_on(*check_supports(left_support, right_support))
 

@@ -75,8 +75,8 @@ class FixedSupportFactorization:
     >>> groups = np.array([[1, 1, 0, 0], [0, 0, 1, 1]])
     >>> result = fixed_support_factorize(np.ones((3, 4)), np.ones((3, 2)), groups)
     >>> result.right.round(2)
-    array([[1.32, 1.32, 0.  , 0.  ],
-           [0.  , 0.  , 1.32, 1.32]])
+    array([[1.11, 1.11, 0.  , 0.  ],
+           [0.  , 0.  , 1.11, 1.11]])
     """
 
     left_values: Any

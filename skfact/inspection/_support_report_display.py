@@ -19,8 +19,8 @@ COMPLETE, OVERLAP, DEAD, NONE = "#4d4d4d", "#d62728", "#d9d9d9", "#ffffff"
 class SupportReportDisplay:
     """Picture of a support report: both masks, and who covers which entry of the product.
 
-    Each class of equal rank-one supports has a colour of its own (of ten, in turns), in the two
-    masks and in their product. Entries of the product that a complete class covers are dark grey,
+    Each class of equal rank-one supports has one colour (of eight, in turns) in the two masks and in
+    their product. Entries of the product that a complete class covers are dark grey,
     those where other classes overlap red. Use :meth:`from_supports` or :meth:`from_estimator` to
     create one.
 
@@ -114,7 +114,8 @@ class SupportReportDisplay:
             If the estimator has no `support_report_` once fitted.
         """
         check_is_fitted(estimator)
-        return cls(getattr(estimator, "support_report_", None)).plot(max_pixels=max_pixels, ax=ax)
+        report: Any = getattr(estimator, "support_report_", None)
+        return cls(report).plot(max_pixels=max_pixels, ax=ax)
 
     def plot(self, ax: Any = None, *, max_pixels: int = 200) -> SupportReportDisplay:
         """Draw the two masks and their product.
@@ -158,7 +159,7 @@ class SupportReportDisplay:
             _, ax = plt.subplots(figsize=size, layout="constrained")
         ax.set_axis_off()
         x = 0.0
-        for (title, image, wide, high), sign in zip(panels, ("×", "~", ""), strict=True):
+        for (title, image, wide, high), sign in zip(panels, ("×", "=", ""), strict=True):
             y = (height - high) / 2
             ax.imshow(image, extent=(x, x + wide, y + high, y), interpolation="nearest")
             box = plt.Rectangle((x, y), wide, high, fill=False, edgecolor="0.5", linewidth=0.8)
@@ -175,7 +176,9 @@ class SupportReportDisplay:
         report = self.report
         verdict = "tractable" if report.is_tractable else "no closed form"
         ax.set_title(f"{verdict}: route {report.route}", fontsize="medium")
-        entries = [(_tint(0), f"one class ({len(report.classes):,}, ten colours in turns)")]
+        entries: list[tuple[Any, str]] = [
+            (_tint(0), f"one class ({len(report.classes):,}, eight colours in turns)")
+        ]
         if report.complete_classes:
             entries.append((COMPLETE, f"complete class ({len(report.complete_classes):,})"))
         if report.overlaps:
@@ -216,13 +219,12 @@ def _sample(size: int, count: int) -> np.ndarray:
 
 
 def _tint(number: int) -> tuple[float, float, float]:
-    """The colour of a class: ten in turns, lightened."""
-    import matplotlib
+    """The colour of a class: eight in turns, lightened."""
     from matplotlib.colors import to_rgb
 
-    cycle = [c for c in matplotlib.colormaps["tab10"].colors if to_rgb(OVERLAP) != tuple(c)]
-    red, green, blue = cycle[number % len(cycle)]
-    return tuple(0.35 + 0.65 * part for part in (red, green, blue))  # type: ignore[return-value]
+    # of the ten usual colours C0 .. C9 neither the red nor the grey
+    red, green, blue = to_rgb(f"C{(0, 1, 2, 4, 5, 6, 8, 9)[number % 8]}")
+    return 0.35 + 0.65 * red, 0.35 + 0.65 * green, 0.35 + 0.65 * blue
 
 
 def _colours(report: SupportReport) -> np.ndarray:
