@@ -114,7 +114,8 @@ plt.show()
 # --------
 #
 # A grid search over supports, in a pipeline that ends with a classifier; beside it PCA and NMF with
-# as many components.
+# as many components. Codes are rescaled before they are classified, so that no method suffers from
+# the size of its codes.
 
 
 def accuracies(X, y, n_components, supports):
@@ -162,3 +163,8 @@ for ax, (title, found) in zip(axes, results.items(), strict=True):
     for place, value in enumerate(found.values()):
         ax.text(value + 0.003, place, f"{value:.3f}", va="center", fontsize="small")
 plt.show()
+
+# %%
+# Supports do not make the classifier better here: they cost about one percent for breast cancer and
+# one to six for the digits, where quadrants suit the images better than runs of neighbouring pixels
+# ("rows"). What they give is components that can be named.

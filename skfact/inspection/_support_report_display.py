@@ -19,9 +19,9 @@ COMPLETE, OVERLAP, DEAD, NONE = "#4d4d4d", "#d62728", "#d9d9d9", "#ffffff"
 class SupportReportDisplay:
     """Picture of a support report: both masks, and who covers which entry of the product.
 
-    Each class of equal rank-one supports has one colour (of eight, in turns) in the two masks and in
-    their product. Entries of the product that a complete class covers are dark grey,
-    those where other classes overlap red. Use :meth:`from_supports` or :meth:`from_estimator` to
+    Each class of equal rank-one supports has one colour (of eight, in turns) in the two masks and
+    in their product. Entries of the product that a complete class covers are dark grey, those where
+    other classes overlap red. Use :meth:`from_supports` or :meth:`from_estimator` to
     create one.
 
     Parameters
