@@ -25,8 +25,14 @@ API_REFERENCE = {
         "Factorization with fixed supports",
         "Two factors, each zero outside a given mask; see :doc:`/user_guide/fixed_support`.",
         {
-            "RankOneSupport": False,
+            "FixedSupportMF": True,
+            "fixed_support_factorize": True,
+            "FixedSupportFactorization": False,
+            "analyze_supports": False,
+            "SupportReport": False,
             "rank_one_supports": True,
+            "RankOneSupport": False,
+            "FAMILIES": False,
             "closedness": True,
             "Closedness": False,
             "DivergingSequence": False,
@@ -70,15 +76,24 @@ API_REFERENCE = {
         "Matrices and operators with known factors.",
         {"make_butterfly": False},
     ),
+    "skfact.exceptions": Section(
+        "Warnings",
+        "What is worth knowing about a result.",
+        {"IllPosedWarning": False},
+    ),
     "skfact.inspection": Section(
         "Inspection",
         "Pictures, in the style of scikit-learn's displays; they need matplotlib.",
-        {"SupportDisplay": True},
+        {"SupportDisplay": True, "SupportReportDisplay": False},
     ),
 }
 
 # what data is: a docstring is only found on classes and functions
 DATA = {
+    "skfact.fixed_support.FAMILIES": (
+        "Families of two supports by name: callables ``(n_samples, n_features, n_components) -> "
+        "(left, right)`` that work for every shape and number of components."
+    ),
     "skfact.supports.FAMILIES": (
         "Families by name: callables ``(n_out, n_in, rank) -> Chain`` that work for every shape."
     ),

@@ -6,16 +6,27 @@ TYPE_CHECKING = False  # importing `typing` costs more than the rest of this fil
 if TYPE_CHECKING:
     from typing import Any
 
-    from skfact import butterfly, datasets, fixed_support, inspection, operators, supports
+    from skfact import (
+        butterfly,
+        datasets,
+        exceptions,
+        fixed_support,
+        inspection,
+        operators,
+        supports,
+    )
     from skfact.butterfly import ButterflyFactorizer
+    from skfact.fixed_support import FixedSupportMF
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ButterflyFactorizer",
+    "FixedSupportMF",
     "__version__",
     "butterfly",
     "datasets",
+    "exceptions",
     "fixed_support",
     "inspection",
     "operators",
@@ -25,8 +36,10 @@ __all__ = [
 # public name -> where it lives: an estimator in a subpackage, or a subpackage (imported when used)
 _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
+    "FixedSupportMF": "skfact.fixed_support",
     "butterfly": "skfact",
     "datasets": "skfact",
+    "exceptions": "skfact",
     "fixed_support": "skfact",
     "inspection": "skfact",
     "operators": "skfact",

@@ -4,6 +4,7 @@ import os
 import unittest
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 import sklearn
 import sklearn.utils.estimator_checks as estimator_checks
@@ -13,7 +14,7 @@ from sklearn.linear_model import Ridge
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from skfact import ButterflyFactorizer
+from skfact import ButterflyFactorizer, FixedSupportMF
 from skfact.supports import Chain
 
 
@@ -25,6 +26,15 @@ class RankTwo:
 
     def __repr__(self):
         return "RankTwo()"
+
+
+def halves(n_samples, n_features, n_components):
+    """Supports of a factorization as a callable: overlapping components."""
+    r = n_components or 2
+    left, right = np.ones((n_samples, r)), np.ones((r, n_features))
+    left[: n_samples // 3, 0] = 0
+    right[-1, : n_features // 2] = 0
+    return left, right
 
 
 # n_components=2 and a Chain are not for data of one feature or of other sizes
@@ -42,6 +52,19 @@ SETTINGS = [
     ButterflyFactorizer(operator=PCA(n_components=1)),
     ButterflyFactorizer(operator=PCA(n_components=1, whiten=True), supports="low-rank"),
     ButterflyFactorizer(operator=Ridge()),
+    FixedSupportMF(),
+    FixedSupportMF(n_components=1),
+    FixedSupportMF(n_components=3, alpha=0.5, backend="numpy"),
+    FixedSupportMF(n_components=2, supports="disjoint-groups"),
+    FixedSupportMF(n_components=2, supports="overlapping-groups", max_iter=5),
+    FixedSupportMF(supports="butterfly", solver="exact"),
+    FixedSupportMF(n_components=4, supports="monarch"),
+    FixedSupportMF(n_components=3, supports="arrow", alpha=0.1, max_iter=5, n_init=2),
+    FixedSupportMF(n_components=3, supports="banded", alpha=0.1, max_iter=5),
+    FixedSupportMF(n_components=3, supports="lu", alpha=0.1, max_iter=5),
+    FixedSupportMF(n_components=2, missing_values=np.nan, max_iter=5),
+    FixedSupportMF(n_components=2, supports="disjoint-groups", missing_values=-1, max_iter=5),
+    FixedSupportMF(supports=halves, max_iter=5),
 ]
 NAMESPACES = [
     ("array_api_strict", None, "float64"),
@@ -90,11 +113,15 @@ def test_checks_that_are_not_for_others(estimator, check):
     function = getattr(estimator_checks, check, None)
     if function is None:
         pytest.skip(f"scikit-learn {sklearn.__version__} has no {check}")
-    function(type(estimator).__name__, clone(estimator))
+    estimator = clone(estimator)
+    if check == "check_inplace_ensure_writeable" and hasattr(estimator, "missing_values"):
+        estimator.set_params(missing_values=np.nan, solver="auto")  # it hands over a NaN
+    function(type(estimator).__name__, estimator)
 
 
 def takes_any_array(estimator):
-    return not hasattr(estimator.operator, "fit")  # such an operator computes on the host
+    operator = getattr(estimator, "operator", None)
+    return not hasattr(operator, "fit")  # such an operator computes on the host
 
 
 def insist(check, *arguments):
@@ -112,7 +139,7 @@ def test_values_are_those_of_numpy(estimator, library, device, dtype):
         pytest.skip(f"{library} is not installed")
     insist(
         estimator_checks.check_array_api_input_and_values,
-        "ButterflyFactorizer",
+        type(estimator).__name__,
         clone(estimator),
         library,
         device,
@@ -139,9 +166,10 @@ def test_array_api_checks_are_among_them(estimator):
     assert ran == (expected if takes_any_array(estimator) else set())
 
 
-def test_the_number_of_checks():
+@pytest.mark.parametrize("estimator", [ButterflyFactorizer(), FixedSupportMF()])
+def test_the_number_of_checks(estimator):
     """A floor, lest a change of tags or of scikit-learn's names makes the list shrink unnoticed."""
-    names = [str(check) for _, check in estimator_checks_generator(ButterflyFactorizer())]
+    names = [str(check) for _, check in estimator_checks_generator(estimator)]
     assert len(names) >= 45
     known = [name for name in PRIVATE if hasattr(estimator_checks, name)]
     assert len(known) >= len(PRIVATE) - 2

@@ -13,7 +13,9 @@ from skfact.supports import FixedMask, KroneckerSparse
 
 
 def check_supports(
-    left_support: Any, right_support: Any
+    left_support: Any,
+    right_support: Any,
+    names: tuple[str, str] = ("left_support", "right_support"),
 ) -> tuple[scipy.sparse.csc_array, scipy.sparse.csr_array]:
     """Both supports, each compressed so that a component is one run of sorted indices.
 
@@ -23,6 +25,8 @@ def check_supports(
         Column k says where component k may be non-zero in the left factor.
     right_support : mask of shape (r, n)
         Row k says where component k may be non-zero in the right factor.
+    names : tuple of two str
+        What to call them in messages.
 
     Returns
     -------
@@ -36,11 +40,11 @@ def check_supports(
     ValueError
         If a mask is not 2-D, is empty, holds other numbers than 0 and 1, or the two do not fit.
     """
-    left = scipy.sparse.csc_array(as_mask(left_support, "left_support"))
-    right = as_mask(right_support, "right_support")
+    left = scipy.sparse.csc_array(as_mask(left_support, names[0]))
+    right = as_mask(right_support, names[1])
     if left.shape[1] != right.shape[0]:
         raise ValueError(
-            f"left_support of shape {left.shape} has {left.shape[1]} columns, but right_support of "
+            f"{names[0]} of shape {left.shape} has {left.shape[1]} columns, but {names[1]} of "
             f"shape {right.shape} has {right.shape[0]} rows: there must be one of each per "
             "component, left (m, r) and right (r, n). A mask of shape (n, r) has to be transposed."
         )
