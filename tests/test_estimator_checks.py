@@ -28,13 +28,18 @@ class RankTwo:
         return "RankTwo()"
 
 
-def halves(n_samples, n_features, n_components):
-    """Supports of a factorization as a callable: overlapping components."""
-    r = n_components or 2
-    left, right = np.ones((n_samples, r)), np.ones((r, n_features))
-    left[: n_samples // 3, 0] = 0
-    right[-1, : n_features // 2] = 0
-    return left, right
+class Overlapping:
+    """Supports of a factorization as such a callable: overlapping components."""
+
+    def __call__(self, n_samples, n_features, n_components):
+        r = n_components or 2
+        left, right = np.ones((n_samples, r)), np.ones((r, n_features))
+        left[: n_samples // 3, 0] = 0
+        right[-1, : n_features // 2] = 0
+        return left, right
+
+    def __repr__(self):
+        return "Overlapping()"
 
 
 # n_components=2 and a Chain are not for data of one feature or of other sizes
@@ -64,7 +69,7 @@ SETTINGS = [
     FixedSupportMF(n_components=3, supports="lu", alpha=0.1, max_iter=5),
     FixedSupportMF(n_components=2, missing_values=np.nan, max_iter=5),
     FixedSupportMF(n_components=2, supports="disjoint-groups", missing_values=-1, max_iter=5),
-    FixedSupportMF(supports=halves, max_iter=5),
+    FixedSupportMF(supports=Overlapping(), max_iter=5),
 ]
 NAMESPACES = [
     ("array_api_strict", None, "float64"),
