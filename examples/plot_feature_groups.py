@@ -167,5 +167,5 @@ plt.show()
 # %%
 # Supports do not make the classifier better here: the groups cost one to two percent for breast
 # cancer and two to six for the digits, where quadrants suit the images better than runs of
-# neighbouring pixels ("rows"); NMF is the most accurate. What the groups give is components that can
-# be named.
+# neighbouring pixels ("rows"); NMF is the most accurate. What the groups give is components that
+# can be named.
