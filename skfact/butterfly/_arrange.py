@@ -1,16 +1,13 @@
-"""The matrix before it is factored: permuted, padded, and brought to an ordinary magnitude."""
+"""The matrix before it is factored: permuted and padded, as it is read."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from skfact._backend import array_namespace, device, move, to_numpy
-from skfact._kernels.batched_linalg import is_complex
 from skfact._kernels.low_rank_blocks import Arranged
-from skfact._validation import require_finite
 from skfact.supports import Chain, KroneckerSparse, digit_reversal
 
 Permutation = str | tuple[Any, Any] | None
@@ -94,34 +91,3 @@ def values_on_support(arranged: Arranged, support: KroneckerSparse) -> tuple[Any
     values = xp.reshape(xp.take(xp.reshape(A, (-1,)), flat), (a, d, b, c))
     outside = A - support.project(A)
     return values, float(xp.linalg.vector_norm(outside))
-
-
-def binary_exponent(A: Any) -> int:
-    """Exponent e such that A / 2**e has ordinary magnitude; 0 where A has it already.
-
-    Squares and fourth powers of the entries are formed on the way: A is scaled where they could
-    over- or underflow. Finds NaN and infinity in the same pass.
-    """
-    xp = array_namespace(A)
-    if is_complex(A):
-        largest = float(xp.max(xp.abs(A)))
-    else:  # without a copy
-        largest = max(float(xp.max(A)), -float(xp.min(A)))
-    require_finite(largest, A, "A")
-    usual = 100 if xp.finfo(A.dtype).eps < 1e-10 else 8
-    exponent = math.frexp(largest)[1]
-    return 0 if largest == 0 or abs(exponent) <= usual else exponent
-
-
-def times_power_of_two(x: Any, exponent: int) -> Any:
-    """x * 2**exponent, in two steps since 2**1074 is no float; x itself for exponent 0."""
-    if exponent == 0:
-        return x
-    half = exponent // 2
-    return (x * 2.0**half) * 2.0 ** (exponent - half)
-
-
-def unscaled(norms: Any, exponent: int) -> np.ndarray:
-    """norms * 2**exponent; infinite where the norm of finite entries is no finite number."""
-    with np.errstate(over="ignore"):
-        return np.ldexp(np.asarray(norms, dtype=float), exponent)
