@@ -129,7 +129,8 @@ def _page(module: str, name: str) -> str:
     if path in DATA:
         directive = f".. py:data:: {name}\n\n   {DATA[path]}\n"
     elif isclass(getattr(import_module(module), name)):
-        directive = f".. autoclass:: {name}\n   :members:\n"
+        # its text is scikit-learn's, with references into scikit-learn's own pages
+        directive = f".. autoclass:: {name}\n   :members:\n   :exclude-members: set_fit_request\n"
     else:
         directive = f".. autofunction:: {name}\n"
     gallery = f"\n.. minigallery:: {_uses(module, name)}\n   :add-heading: Examples that use it\n"

@@ -87,7 +87,7 @@ class FixedSupportMF(
         What the masks say about the problem; print it.
     reconstruction_err_ : float
         ||X - W H||_F, over the entries that are not missing.
-    loss_curve_ : list of float, n_iter_ + 1 of them
+    loss_curve_ : list of float of length `n_iter_` + 1
         Loss at the start and after each sweep; one number for a closed form.
     n_iter_ : int
         Sweeps of the best run; 1 for a closed form.
