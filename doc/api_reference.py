@@ -130,7 +130,8 @@ def _page(module: str, name: str) -> str:
         directive = f".. py:data:: {name}\n\n   {DATA[path]}\n"
     elif isclass(getattr(import_module(module), name)):
         # its text is scikit-learn's, with references into scikit-learn's own pages
-        directive = f".. autoclass:: {name}\n   :members:\n   :exclude-members: set_fit_request\n"
+        directive = f".. autoclass:: {name}\n   :members:\n"
+        directive += "   :exclude-members: set_fit_request\n"
     else:
         directive = f".. autofunction:: {name}\n"
     gallery = f"\n.. minigallery:: {_uses(module, name)}\n   :add-heading: Examples that use it\n"
