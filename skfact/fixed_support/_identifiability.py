@@ -27,7 +27,8 @@ def is_locally_identifiable(
     """Whether generic factors with these supports are unique near themselves, up to scaling.
 
     The product of the factors does not change under the r scalings of the components, so that the
-    Jacobian of (left, right) -> left @ right has rank at most (number of entries of both supports) - r.
+    Jacobian of (left, right) -> left @ right has rank at most r less than there are entries in both
+    supports.
     The rank is the same at all points but a set of measure zero. Where it is full, the factors near
     such a point with the same product are its scalings, and no others; where it is not, there is a
     curve of other ones.
