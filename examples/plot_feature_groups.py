@@ -158,7 +158,9 @@ for ax, (title, found) in zip(axes, results.items(), strict=True):
     print(title, {name: round(float(value), 3) for name, value in found.items()})
     colors = ["#0072B2"] * (len(found) - 2) + ["0.6"] * 2
     ax.barh(list(found), list(found.values()), color=colors)
-    ax.set(title=title, xlim=(0.8, 1.0), xlabel="accuracy in cross-validation")
+    ax.set(
+        title=title, xlim=(0.8, 1.0), xticks=[0.8, 0.9, 1.0], xlabel="accuracy in cross-validation"
+    )
     ax.invert_yaxis()
     for place, value in enumerate(found.values()):
         ax.text(value + 0.003, place, f"{value:.3f}", va="center", fontsize="small")

@@ -119,5 +119,5 @@ for ax, (title, A) in zip(axes, targets.items(), strict=True):
     ax.set(title=title, xlabel="milliseconds")
     ax.grid(alpha=0.3)
 axes[0].set_ylabel("relative error")
-axes[0].legend(fontsize="small", loc="lower left")
+axes[0].legend(fontsize="small", loc="center")
 plt.show()
