@@ -143,9 +143,9 @@ def test_values_are_those_of_numpy(estimator, library, device, dtype, monkeypatc
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
     estimator = clone(estimator).set_params(random_state=0)  # older checks leave that to others
-    if dtype == "float32":
-        # the loops on NumPy arrays sum in another order; an inverse of condition 100 turns that
-        # into 1e-5 of the largest entry, which is about 3
+    if dtype == "float32" and isinstance(estimator, ButterflyFactorizer):
+        # the loops on NumPy arrays sum in another order, and inverse_transform multiplies that by
+        # the condition number: up to 3e-5 between the libraries, where 1.2e-5 is allowed
         tolerance = estimator_checks._atol_for_type
         monkeypatch.setattr(estimator_checks, "_atol_for_type", lambda d: 10 * tolerance(d))
     insist(
