@@ -1,0 +1,5 @@
+"""Sparse deep linear maps: products of factors with fixed supports or budgets of non-zeros."""
+
+from skfact.deep_linear._palm import palm4msa
+
+__all__ = ["palm4msa"]
