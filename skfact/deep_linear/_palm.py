@@ -273,7 +273,7 @@ def _given(init: Any, resolved: FactorSupports, like: Any) -> list[Any]:
 def assembled(
     values: list[Any], slots: list[Slot], scale: float, exponent: int, shape: tuple[int, ...]
 ) -> FactorizedOperator:
-    """The operator scale * 2**exponent * product, cropped to a shape; all factors share the scale."""
+    """The operator scale * 2**exponent * product, cropped; all factors share the scale."""
     count = len(values)
     root = abs(scale) ** (1 / count)
     shares = [exponent * (i + 1) // count - exponent * i // count for i in range(count)]
@@ -290,14 +290,14 @@ def assembled(
     return FactorizedOperator(pieces)
 
 
-def printer(verbose: Any, name: str) -> Callable[[int, float], None] | None:
-    """A hook that prints every `verbose`-th sweep."""
+def printer(verbose: Any, name: str, step: str = "sweep") -> Callable[[int, float], None] | None:
+    """A hook that prints every `verbose`-th step."""
     check_number(verbose, "verbose", int, 0)
     if not verbose:
         return None
 
-    def show(sweep: int, error: float) -> None:
-        if sweep % verbose == 0:
-            print(f"[{name}] sweep {sweep}, relative error {error:.6g}")  # noqa: T201
+    def show(number: int, error: float) -> None:
+        if number % verbose == 0:
+            print(f"[{name}] {step} {number}, relative error {error:.6g}")  # noqa: T201
 
     return show

@@ -1,7 +1,7 @@
 """The places of a product: what one factor can do, by the kind of its support.
 
-A slot holds no numbers. The values of a factor are an array whose form its slot knows: the blocks of
-a Kronecker-sparse factor, or a dense matrix within a budget or a mask.
+A slot holds no numbers. The values of a factor are an array whose form its slot knows: the blocks
+of a Kronecker-sparse factor, or a dense matrix within a budget or a mask.
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ MARGIN = 1e-3
 # power steps for a product that has not been met before, and for one that a sweep has changed
 FIRST_STEPS, LATER_STEPS = 30, 4
 # how often a step is shortened before the factor is left as it is
-MAX_BACKTRACKS = 60
+MAX_BACKTRACKS = 20
+# rounding errors of a residual, in multiples of eps * ||A||_F, that are no rise of the loss
+ROUNDING = 10
 # number of sweeps over which the loss is compared
 WINDOW = 10
 
@@ -39,15 +41,14 @@ class Sweeps(NamedTuple):
     scale: float
     losses: np.ndarray  # (n_iter + 1,), squared Frobenius norms
     converged: bool
+    exact: bool = False  # the loss is that of rounding errors
 
 
 class Pieces:
-    """A product that grows to the right, multiplied out where that is cheaper to apply."""
+    """A product that grows to the right."""
 
     def __init__(self) -> None:
-        self.parts: list[
-            tuple[Any, Any]
-        ] = []  # (slot, values); None and a matrix if multiplied out
+        self.parts: list[tuple[Slot, Any]] = []
 
     def append(self, slot: Slot, values: Any) -> None:
         self.parts.append((slot, values))
@@ -97,26 +98,35 @@ def sweep_factors(
     xp = array_namespace(A)
     values = list(values)
     norm2 = _norm2(A)
-    floor = (4 * float(xp.finfo(A.dtype).eps)) ** 2 * max(A.shape) * norm2
+    rounding = ROUNDING * float(xp.finfo(A.dtype).eps) * norm2**0.5
+    floor = rounding**2
     memory: dict[tuple[str, int], Any] = {}
     suffixes = suffix_products(slots, values)
     residual = scale * suffixes[0] - A
     losses, converged = [_norm2(residual)], False
     if feasible and losses[0] <= floor:
-        return Sweeps(values, scale, np.array(losses), True)
+        return Sweeps(values, scale, np.array(losses), True, True)
     for sweep in range(1, max_iter + 1):
         left = Pieces()
         for j, slot in enumerate(slots):
             right = suffixes[j + 1] if j + 1 < len(slots) else None
             values[j], residual = _step(
-                j, slot, values[j], residual, scale, left, right, memory, feasible or sweep > 1
+                j,
+                slot,
+                values[j],
+                residual,
+                scale,
+                left,
+                right,
+                memory,
+                feasible or sweep > 1,
+                rounding,
             )
             left.append(slot, values[j])
         suffixes = suffix_products(slots, values)
         product = suffixes[0]
         size = _norm2(product)
-        if size > 0:
-            scale = _inner(A, product) / size
+        scale = best_scale(A, product)
         residual = scale * product - A
         losses.append(_norm2(residual))
         stop = bool(on_sweep is not None and on_sweep(sweep, losses[-1]))
@@ -125,7 +135,7 @@ def sweep_factors(
         converged = (slow and tol > 0) or losses[-1] <= floor or size == 0
         if converged or stop:
             break
-    return Sweeps(values, scale, np.array(losses), converged)
+    return Sweeps(values, scale, np.array(losses), bool(converged), losses[-1] <= floor)
 
 
 def suffix_products(slots: list[Slot], values: list[Any]) -> list[Any]:
@@ -146,6 +156,7 @@ def _step(
     right: Any,
     memory: dict[tuple[str, int], Any],
     feasible: bool,
+    rounding: float,
 ) -> tuple[Any, Any]:
     """One proximal gradient step; the new factor and the new residual."""
     pulled = left.adjoint_times(residual)  # (rows of the factor, n)
@@ -153,7 +164,7 @@ def _step(
     bound = scale**2 * _left_norm(j, left, slot, residual, memory) * _right_norm(j, right, memory)
     step_size = (1 + MARGIN) * bound if bound > 0 else 1.0
     loss = _norm2(residual)
-    slack = 1 + 50 * float(array_namespace(residual).finfo(residual.dtype).eps)
+    ceiling = loss + 2 * rounding * loss**0.5
     for _ in range(MAX_BACKTRACKS):
         moved = old - gradient / step_size
         for project in (slot.project, lambda x: slot.on_support_of(x, old)):
@@ -161,9 +172,11 @@ def _step(
             change = new - old
             update = slot.dense(change) if right is None else slot.times(change, right)
             candidate = residual + scale * left.times(update)
-            if not feasible or _norm2(candidate) <= loss * slack:
+            if not feasible or _norm2(candidate) <= ceiling:
                 return new, candidate
-        # power iterations bound the curvature from below: it was larger
+        # power iterations bound the curvature from below: where the loss rises it was larger. A
+        # budget for rows and columns is projected on by a rule of thumb: then the same entries are
+        # kept, which cannot raise the loss with steps this short.
         step_size *= 2
     return old, residual
 
@@ -172,6 +185,12 @@ def normalized(values: Any) -> Any:
     """Values of unit norm; zero stays zero."""
     norm = float(array_namespace(values).linalg.vector_norm(values))
     return values / norm if norm > 0 else values
+
+
+def best_scale(A: Any, product: Any) -> float:
+    """The real multiple of a product that is nearest to A; one for a zero product."""
+    size = _norm2(product)
+    return _inner(A, product) / size if size > 0 else 1.0
 
 
 def _left_norm(
