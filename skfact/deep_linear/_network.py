@@ -1,0 +1,201 @@
+"""A deep linear network: factors and selections between them, loss and exact gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from skfact._backend import array_namespace, device, move, to_numpy
+from skfact.deep_linear._factor_supports import resolve_factor_supports
+from skfact.deep_linear._parameters import Parameters, parameters_of
+from skfact.deep_linear._structured import StructuredFactor, check_adjoint
+from skfact.operators import FactorizedOperator, PartialPermutation
+from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse, resolve_supports
+from skfact.supports._checks import positive_ints
+
+
+class Network:
+    """Pieces of the map ``W = S_1 ... S_L`` from left to right: parameters or selections.
+
+    Parameters
+    ----------
+    supports : list
+        One support per factor, from left to right.
+    pieces : list
+        The same with selections (padding and cropping) in between.
+    chain : Chain or None
+        The whole network as one chain, if it is one.
+    """
+
+    def __init__(self, supports: list[Any], pieces: list[Any], chain: Chain | None) -> None:
+        self.supports, self.chain = supports, chain
+        self.budgeted = any(isinstance(support, KSparse) for support in supports)
+        self.pieces: list[Any] = [
+            piece if isinstance(piece, PartialPermutation | KSparse) else parameters_of(piece)
+            for piece in pieces
+        ]
+
+    @property
+    def parameters(self) -> list[Parameters]:
+        """The pieces that have parameters, from left to right."""
+        return [piece for piece in self.pieces if not isinstance(piece, PartialPermutation)]
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the network is one matrix without zeros."""
+        support = self.supports[0]
+        return (
+            len(self.pieces) == 1
+            and isinstance(support, KroneckerSparse)
+            and support.a == support.d == 1
+        )
+
+    def start(self, random: np.random.RandomState, like: Any) -> list[Any]:
+        """Random values with which every factor keeps the size of its input."""
+        xp = array_namespace(like)
+        return [
+            xp.astype(
+                move(random.standard_normal(p.values_shape) / math.sqrt(p.fan), xp, device(like)),
+                like.dtype,
+            )
+            for p in self.parameters
+        ]
+
+    def operator(self, values: Sequence[Any]) -> FactorizedOperator:
+        """The operator of some values."""
+        remaining, factors = list(values), []
+        for piece in self.pieces:
+            selection = isinstance(piece, PartialPermutation)
+            factors.append(piece if selection else piece.factor(remaining.pop(0)))
+        return FactorizedOperator(factors)
+
+    def loss_and_gradient(
+        self, values: Sequence[Any], X: Any, Y: Any, alpha: float = 0.0
+    ) -> tuple[float, list[Any], Any]:
+        """0.5 ||W X - Y||^2 + 0.5 alpha sum ||values||^2, its gradient, and the residual.
+
+        X has shape (n_in, batch), Y (n_out, batch). The inputs of the factors are kept on the way
+        forward; on the way back the gradient G of an output gives ``G @ input^T`` on the support
+        for the values, and ``S^T G`` for the factor before.
+        """
+        xp = array_namespace(X)
+        inputs, remaining, signal = [], list(values), X
+        for piece in reversed(self.pieces):
+            if isinstance(piece, PartialPermutation):
+                signal = piece.apply(signal)
+            else:
+                inputs.append(signal)
+                signal = piece.times(remaining.pop(), signal)
+        residual = signal - Y
+        loss = 0.5 * float(xp.sum(residual * residual))
+        gradients, signal, left = [], residual, list(values)
+        for position, piece in enumerate(self.pieces):
+            if isinstance(piece, PartialPermutation):
+                signal = piece.T.apply(signal)
+                continue
+            value = left.pop(0)
+            gradients.append(piece.correlate(signal, inputs.pop()))
+            if position + 1 < len(self.pieces):
+                signal = piece.adjoint_times(value, signal)
+        if alpha:
+            loss += 0.5 * alpha * sum(float(xp.sum(v * v)) for v in values)
+            gradients = [g + alpha * v for g, v in zip(gradients, values)]
+        return loss, gradients, residual
+
+
+def to_vector(values: Sequence[Any]) -> np.ndarray:
+    """All values as one float64 vector on the host."""
+    return np.concatenate([to_numpy(value).ravel().astype(np.float64) for value in values])
+
+
+def from_vector(vector: np.ndarray, network: Network, like: Any) -> list[Any]:
+    """The values in such a vector, in the library, device and dtype of `like`."""
+    xp, values, start = array_namespace(like), [], 0
+    for p in network.parameters:
+        stop = start + math.prod(p.values_shape)
+        part = vector[start:stop].reshape(p.values_shape)
+        values.append(xp.astype(move(part, xp, device(like)), like.dtype, copy=False))
+        start = stop
+    return values
+
+
+def resolve_network(supports: Any, hidden: Any, n_out: int, n_in: int, like: Any) -> Network:
+    """The network that `supports` and `hidden_layer_sizes` stand for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they do not fit each other or the data, or an adjoint fails its test.
+    """
+    if hidden is not None:
+        sizes = (hidden,) if isinstance(hidden, int | np.integer) else hidden
+        hidden = positive_ints(sizes, "hidden_layer_sizes")
+    if isinstance(supports, Sequence) and not isinstance(supports, str | Chain):
+        return _listed(list(supports), hidden, n_out, n_in, like)
+    if isinstance(supports, Chain) and hidden:
+        raise ValueError(
+            f"hidden_layer_sizes={hidden} contradicts a Chain, which has its own sizes. Pass None, "
+            "or the name of a family for each layer."
+        )
+    # widths from the output to the input; hidden_layer_sizes counts from the input, as in an MLP
+    widths = [n_out, *reversed(hidden or ()), n_in]
+    listed: list[Any] = []
+    pieces: list[Any] = []
+    chain = None
+    for rows, columns in zip(widths, widths[1:]):
+        patterns = _layer(supports, rows, columns)
+        chain = patterns if isinstance(patterns, Chain) else None
+        listed += patterns
+        if patterns[0].shape[0] > rows:
+            pieces.append(PartialPermutation(np.arange(rows), patterns[0].shape[0]))
+        pieces += patterns
+        if patterns[-1].shape[1] > columns:
+            index = np.arange(patterns[-1].shape[1])
+            pieces.append(PartialPermutation(np.where(index < columns, index, -1), columns))
+    xp = array_namespace(like)
+    pieces = [
+        piece._to_device(xp, device(like)) if isinstance(piece, PartialPermutation) else piece
+        for piece in pieces
+    ]
+    return Network(listed, pieces, chain if len(widths) == 2 else None)
+
+
+def _layer(supports: Any, rows: int, columns: int) -> Sequence[KroneckerSparse]:
+    """Patterns of one layer."""
+    if isinstance(supports, str) and supports == "kaleidoscope":
+        side = max(rows, columns)
+        chain = resolve_supports("butterfly", side, side)
+        return [pattern.T for pattern in reversed(chain)] + list(chain)
+    return resolve_supports(supports, rows, columns)
+
+
+def _listed(supports: list[Any], hidden: Any, n_out: int, n_in: int, like: Any) -> Network:
+    """A network of one support per factor."""
+    sizes = None if hidden is None else tuple(reversed(hidden))
+    if sizes is not None and len(sizes) != len(supports) - 1:
+        raise ValueError(
+            f"hidden_layer_sizes={hidden} has {len(sizes)} sizes, but there are "
+            f"{max(len(supports) - 1, 0)} gaps between the {len(supports)} supports."
+        )
+    stand_ins = [
+        FixedMask(np.ones(s.shape)) if isinstance(s, StructuredFactor) else s for s in supports
+    ]
+    resolved = resolve_factor_supports(stand_ins, (n_out, n_in), sizes)
+    structured = [isinstance(s, StructuredFactor) for s in supports]
+    final = [s if own else r for s, r, own in zip(supports, resolved.supports, structured)]
+    for i, support in enumerate(final):
+        if isinstance(support, StructuredFactor):
+            check_adjoint(support, like, f"supports[{i}]")
+    if any(structured) and any(isinstance(s, KSparse) for s in final):
+        raise ValueError(
+            "supports mixes structured factors with budgets, which no solver here takes: use a "
+            "FixedMask in place of KSparse."
+        )
+    if any(isinstance(s, FixedMask) and s.nnz == 0 for s in final):
+        raise ValueError("supports has a mask without a True entry: the product would be zero.")
+    patterns = all(isinstance(s, KroneckerSparse) for s in final)
+    chain = Chain(final) if patterns and Chain.is_chainable(final) else None
+    return Network(final, list(final), chain)
