@@ -47,6 +47,18 @@ API_REFERENCE = {
             "hardness_instance": True,
         },
     ),
+    "skfact.deep_linear": Section(
+        "Sparse deep linear maps",
+        "A linear map learned as a product of factors with fixed supports, structure or budgets.",
+        {
+            "SparseDeepLinearNet": True,
+            "StructuredFactor": False,
+            "ToeplitzFactor": True,
+            "CirculantFactor": True,
+            "palm4msa": True,
+            "hierarchical_palm": True,
+        },
+    ),
     "skfact.operators": Section(
         "Operators",
         "A product of sparse factors as a fast linear map.",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from skfact import (
         butterfly,
         datasets,
+        deep_linear,
         exceptions,
         fixed_support,
         inspection,
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
         supports,
     )
     from skfact.butterfly import ButterflyFactorizer
+    from skfact.deep_linear import SparseDeepLinearNet
     from skfact.fixed_support import FixedSupportMF
 
 __version__ = "0.1.0"
@@ -23,9 +25,11 @@ __version__ = "0.1.0"
 __all__ = [
     "ButterflyFactorizer",
     "FixedSupportMF",
+    "SparseDeepLinearNet",
     "__version__",
     "butterfly",
     "datasets",
+    "deep_linear",
     "exceptions",
     "fixed_support",
     "inspection",
@@ -37,8 +41,10 @@ __all__ = [
 _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
     "FixedSupportMF": "skfact.fixed_support",
+    "SparseDeepLinearNet": "skfact.deep_linear",
     "butterfly": "skfact",
     "datasets": "skfact",
+    "deep_linear": "skfact",
     "exceptions": "skfact",
     "fixed_support": "skfact",
     "inspection": "skfact",

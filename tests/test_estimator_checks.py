@@ -14,7 +14,7 @@ from sklearn.linear_model import Ridge
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from skfact import ButterflyFactorizer, FixedSupportMF
+from skfact import ButterflyFactorizer, FixedSupportMF, SparseDeepLinearNet
 from skfact.supports import Chain
 
 
@@ -70,6 +70,10 @@ SETTINGS = [
     FixedSupportMF(n_components=2, missing_values=np.nan, max_iter=5),
     FixedSupportMF(n_components=2, supports="disjoint-groups", missing_values=-1, max_iter=5),
     FixedSupportMF(supports=Overlapping(), max_iter=5),
+    SparseDeepLinearNet(random_state=0),
+    SparseDeepLinearNet("low-rank", hidden_layer_sizes=2, alpha=0.1, tol=1e-6, random_state=0),
+    SparseDeepLinearNet("kaleidoscope", max_iter=10, fit_intercept=False, random_state=0),
+    SparseDeepLinearNet("monarch", backend="numpy", solver="lbfgs", alpha=0.1, random_state=0),
 ]
 NAMESPACES = [
     ("array_api_strict", None, "float64"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class Network:
 
     def __init__(self, supports: list[Any], pieces: list[Any], chain: Chain | None) -> None:
         self.supports, self.chain = supports, chain
+        self.shapes: Sequence[tuple[int, int]] = [s.shape for s in supports if hasattr(s, "shape")]
         self.budgeted = any(isinstance(support, KSparse) for support in supports)
         self.pieces: list[Any] = [
             piece if isinstance(piece, PartialPermutation | KSparse) else parameters_of(piece)
@@ -145,7 +147,7 @@ def resolve_network(supports: Any, hidden: Any, n_out: int, n_in: int, like: Any
     listed: list[Any] = []
     pieces: list[Any] = []
     chain = None
-    for rows, columns in zip(widths, widths[1:]):
+    for rows, columns in pairwise(widths):
         patterns = _layer(supports, rows, columns)
         chain = patterns if isinstance(patterns, Chain) else None
         listed += patterns
@@ -198,4 +200,6 @@ def _listed(supports: list[Any], hidden: Any, n_out: int, n_in: int, like: Any) 
         raise ValueError("supports has a mask without a True entry: the product would be zero.")
     patterns = all(isinstance(s, KroneckerSparse) for s in final)
     chain = Chain(final) if patterns and Chain.is_chainable(final) else None
-    return Network(final, list(final), chain)
+    network = Network(final, list(final), chain)
+    network.shapes = resolved.shapes
+    return network

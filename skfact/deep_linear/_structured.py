@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -221,9 +220,3 @@ def check_adjoint(factor: StructuredFactor, like: Any, name: str) -> None:
             f"<h, adjoint(G)> = {right:.6g} for random h and G. Correct `adjoint`, or `matrix` if "
             "it is not linear."
         )
-
-
-def start_scale(factor: StructuredFactor) -> float:
-    """Scale of random parameters for which the matrix keeps the size of its input."""
-    ones = np.ones(factor.n_parameters)
-    return 1.0 / math.sqrt(max(factor.shape[1], ones.size // max(factor.shape[0], 1), 1))

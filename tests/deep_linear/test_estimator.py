@@ -1,0 +1,190 @@
+"""SparseDeepLinearNet: gradients, solvers against independent answers, structure, budgets."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+from numpy.testing import assert_allclose
+from scipy.optimize import approx_fprime
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+
+from skfact import SparseDeepLinearNet
+from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
+from skfact.deep_linear._network import from_vector, resolve_network, to_vector
+from skfact.exceptions import IllPosedWarning
+from skfact.supports import FixedMask, KSparse
+
+RANDOM = np.random.default_rng(0)
+THIN = RANDOM.random((6, 7)) < 0.2
+THIN[0, 0] = True
+NETWORKS = {
+    "butterfly": ("butterfly", None),
+    "padded bottleneck": ("butterfly", (5, 3)),
+    "kaleidoscope": ("kaleidoscope", None),
+    "masks": ([FixedMask(THIN), FixedMask(np.ones((7, 8)))], None),
+    "mixture": ([(1, 3, 2, 2), FixedMask(np.tri(4, 5)), ToeplitzFactor(5, 8)], None),
+    "blocks": ([ToeplitzFactor(3, 4, blocks=(2, 1)), CirculantFactor(2, blocks=(2, 4))], None),
+}
+
+
+def data(n, p, q, seed=0):
+    random = np.random.default_rng(seed)
+    return random.standard_normal((n, p)), random.standard_normal((n, q))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_gradient_is_that_of_finite_differences(name):
+    X, Y = data(5, 8, 6)
+    network = resolve_network(*NETWORKS[name], 6, 8, X)
+    start = to_vector(network.start(np.random.RandomState(0), X))
+
+    def loss(vector):
+        return network.loss_and_gradient(from_vector(vector, network, X), X.T, Y.T, 0.3)[0]
+
+    values = from_vector(start, network, X)
+    found, gradients, residual = network.loss_and_gradient(values, X.T, Y.T, 0.3)
+    W = network.operator(values).toarray()
+    assert_allclose(residual, W @ X.T - Y.T, atol=1e-12)
+    assert_allclose(found, 0.5 * np.sum(residual**2) + 0.15 * np.sum(start**2))
+    assert_allclose(to_vector(gradients), approx_fprime(start, loss, 1e-7), rtol=1e-4, atol=1e-4)
+
+
+def test_gradient_in_every_library(xp, device, asarray):
+    host, target = data(5, 8, 6)
+    X, Y = asarray(host), asarray(target)
+    for supports, hidden in NETWORKS.values():
+        expected = resolve_network(supports, hidden, 6, 8, host)
+        vector = to_vector(expected.start(np.random.RandomState(0), host))
+        network = resolve_network(supports, hidden, 6, 8, X)
+        loss, gradients, _ = network.loss_and_gradient(from_vector(vector, network, X), X.T, Y.T)
+        wanted = expected.loss_and_gradient(from_vector(vector, expected, host), host.T, target.T)
+        assert_allclose(loss, wanted[0])
+        assert_allclose(to_vector(gradients), to_vector(wanted[1]), atol=1e-12)
+
+
+def test_dense_is_least_squares_and_ridge():
+    X, Y = data(20, 6, 3)
+    weights = np.arange(20.0)
+    ours = SparseDeepLinearNet("dense").fit(X, Y, weights)
+    theirs = LinearRegression().fit(X, Y, weights)
+    assert ours.solver_ == "closed-form"
+    assert_allclose(ours.coef_, theirs.coef_)
+    assert_allclose(ours.intercept_, theirs.intercept_)
+    assert_allclose(ours.loss_curve_, 0.5 * weights @ np.sum((Y - theirs.predict(X)) ** 2, axis=1))
+    ours, theirs = SparseDeepLinearNet("dense", alpha=2).fit(X, Y), Ridge(2).fit(X, Y)
+    assert_allclose(ours.coef_, theirs.coef_)
+    iterated = SparseDeepLinearNet("dense", alpha=2, solver="lbfgs", tol=0).fit(X, Y)
+    assert_allclose(iterated.coef_, theirs.coef_, rtol=1e-6)
+
+
+def test_one_mask_is_one_regression_per_output():
+    X, Y = data(30, 8, 6)
+    mask = RANDOM.random((6, 8)) < 0.6
+    net = SparseDeepLinearNet([mask], tol=1e-15, max_iter=500).fit(X, Y)
+    assert net.solver_ == "lbfgs"
+    for row, kept in enumerate(mask):
+        alone = LinearRegression().fit(X[:, kept], Y[:, row])
+        assert_allclose(net.coef_[row, kept], alone.coef_, rtol=1e-5, atol=1e-6)
+        assert not net.coef_[row, ~kept].any()
+
+
+def test_isotropic_inputs_have_a_closed_form():
+    Q = np.linalg.qr(RANDOM.standard_normal((40, 16)) - 0.0)[0]
+    Q = np.linalg.qr(Q - Q.mean(axis=0))[0] * 3
+    H = scipy.linalg.hadamard(16)
+    net = SparseDeepLinearNet().fit(Q, Q @ H.T + 5)
+    assert (net.solver_, net.n_iter_) == ("closed-form", 1)
+    assert_allclose(net.coef_, H, atol=1e-10)
+    assert_allclose(net.intercept_, np.full(16, 5.0), atol=1e-10)
+
+
+@pytest.mark.parametrize("exponent", [-480, 0, 480])
+def test_lbfgs_recovers_a_butterfly_at_any_scale(exponent):
+    X, _ = data(60, 16, 1)
+    X = X * 2.0**exponent
+    X = X @ np.diag(np.linspace(0.5, 2, 16))
+    Y = X @ scipy.linalg.hadamard(16).T / 4
+    net = SparseDeepLinearNet(solver="lbfgs").fit(X, Y)
+    assert net.score(X, Y) > 1 - 1e-8
+    assert np.all(np.diff(net.loss_curve_) <= 0)
+
+
+def test_structured_factors_recover_a_convolution():
+    X, _ = data(50, 8, 1)
+    C = scipy.linalg.circulant(np.arange(8.0))
+    net = SparseDeepLinearNet([CirculantFactor(8)], tol=0, max_iter=300).fit(X, X @ C.T)
+    assert_allclose(net.coef_, C, atol=1e-6)
+
+
+def test_adjoints_pass_the_dot_product_test_and_toeplitz_is_scipys():
+    h = RANDOM.standard_normal(10)
+    T = ToeplitzFactor(4, 7).matrix(h)
+    assert_allclose(T, scipy.linalg.toeplitz(h[3::-1], h[3:]))
+    wrong = StructuredFactor((3, 3), 3, np.diag, lambda G: 2 * np.diag(G))
+    with pytest.raises(ValueError, match=r"supports.0.: the adjoint fails the dot-product test"):
+        SparseDeepLinearNet([wrong]).fit(*data(9, 3, 3))
+
+
+def test_budgets_are_kept_and_the_loss_never_rises():
+    X, _ = data(50, 16, 1)
+    X = X * np.linspace(0.5, 2, 16)
+    Y = X @ scipy.linalg.hadamard(16).T
+    supports = [KSparse(4, axis=1), KSparse(4, axis=1)]
+    net = SparseDeepLinearNet(supports, max_iter=30, tol=0, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        net.fit(X, Y)
+    assert net.solver_ == "palm4msa"
+    for factor in net.operator_.factors:
+        assert np.count_nonzero(factor.toarray(), axis=1).max() <= 4
+    losses = np.array(net.loss_curve_)
+    assert np.all(np.diff(losses) <= 1e-9 * losses[0])
+    rest = Y - net.predict(X)
+    assert_allclose(losses[-1], 0.5 * np.sum(rest**2))
+
+
+def test_lu_factors_of_the_flip_diverge_and_alpha_helps():
+    X = np.linalg.qr(RANDOM.standard_normal((20, 2)))[0] @ np.diag([1.0, 1.01])
+    Y = X[:, ::-1]
+    lower = np.tri(2)
+    net = SparseDeepLinearNet(
+        [lower, lower.T], fit_intercept=False, solver="lbfgs", max_iter=2000, tol=1e-12
+    )
+    with pytest.warns(IllPosedWarning, match="alpha"):
+        net.fit(X, Y)
+    net.set_params(alpha=1e-2).fit(X, Y)
+    assert max(np.abs(f).max() for f in net.factors_) < 10
+
+
+def test_bottleneck_transforms_what_the_last_factor_takes():
+    X, Y = data(40, 8, 6)
+    net = SparseDeepLinearNet("dense", hidden_layer_sizes=3, random_state=0).fit(X, Y)
+    codes = net.transform(X)
+    assert codes.shape == (40, 3) == (40, len(net.get_feature_names_out()))
+    assert_allclose(codes @ net.factors_[0][0, 0].T + Y.mean(axis=0), net.predict(X))
+    labels = Y[:, 0] > 0
+    make_pipeline(SparseDeepLinearNet("low-rank"), LogisticRegression()).fit(X, labels * 1.0)
+
+
+def test_adam_and_partial_fit_come_near_least_squares():
+    X, _ = data(200, 4, 1)
+    Y = X @ RANDOM.standard_normal((4, 3)) + 2
+    net = SparseDeepLinearNet(
+        "dense", solver="adam", learning_rate_init=0.05, early_stopping=True, random_state=0
+    ).fit(X, Y)
+    assert net.solver_ == "adam" and net.score(X, Y) > 0.99
+    stream = SparseDeepLinearNet("dense", learning_rate_init=0.05, random_state=0)
+    for _ in range(150):
+        stream.partial_fit(X[:100], Y[:100]).partial_fit(X[100:], Y[100:])
+    assert stream.n_iter_ == 300 and stream.score(X, Y) > 0.99
+
+
+def test_warm_start_goes_on_where_fit_stopped():
+    X, Y = data(40, 8, 8)
+    net = SparseDeepLinearNet(warm_start=True, solver="lbfgs", max_iter=3)
+    with pytest.warns(ConvergenceWarning):
+        first = net.fit(X, Y).loss_curve_
+    with pytest.warns(ConvergenceWarning):
+        second = net.fit(X, Y).loss_curve_
+    assert_allclose(second[0], first[-1])
+    assert second[-1] < first[-1]
