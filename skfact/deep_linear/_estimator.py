@@ -558,8 +558,8 @@ class SparseDeepLinearNet(
         self._n_features_out = int(self.operator_.factors[first].shape[1])
         if trained.diverging:
             warnings.warn(
-                "The factors grow while the loss falls: the best factors on these supports seem "
-                "not to exist. Pass alpha > 0 (a ridge penalty).",
+                "The factors have grown large against their product: the best factors on these "
+                "supports seem not to exist. Pass alpha > 0 (a ridge penalty).",
                 IllPosedWarning,
                 stacklevel=4,
             )

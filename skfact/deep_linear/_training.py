@@ -5,6 +5,7 @@ Batches are feature-major: X has shape (n_in, batch), Y (n_out, batch).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,8 +19,8 @@ from skfact.deep_linear._slots import make_slot
 from skfact.deep_linear._sweeps import normalized, sweep_factors
 
 WINDOW = 10  # iterations over which the loss is compared
-# growth of the largest factor's norm, while the loss still falls, that is called divergence
-DIVERGENCE = 30.0
+# excess of the factors over their product that is called divergence
+EXCESS = 10.0
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam, as in scikit-learn's MLP
 
 
@@ -80,20 +81,24 @@ def lbfgs(
     )
     values = from_vector(result.x, network, X)
     finished = stopped or len(losses) - 1 < max_iter
-    before = losses[max(len(losses) - 1 - WINDOW, 0)]
-    falls = not finished or before - losses[-1] > tol * before
     return Trained(
-        values, losses, max(1, len(losses) - 1), finished, falls and grown(start, values)
+        values, losses, max(1, len(losses) - 1), finished, is_cancelling(network, values)
     )
 
 
-def grown(start: Sequence[Any], values: Sequence[Any]) -> bool:
-    """Whether a factor is much larger than any was at the start."""
+def is_cancelling(network: Network, values: Sequence[Any]) -> bool:
+    """Whether the factors are so large against their product that large terms must cancel in it.
 
-    def largest(factors: Sequence[Any]) -> float:
-        return max(float(array_namespace(v).linalg.vector_norm(v)) for v in factors)
-
-    return largest(values) > DIVERGENCE * max(largest(start), 1e-300)
+    That is how factors diverge while the loss falls: the excess, per factor, of the product of
+    their largest magnitudes over the largest magnitude of the product.
+    """
+    xp = array_namespace(values[0])
+    operator = network.operator(values)
+    product = float(xp.max(xp.abs(operator.toarray())))
+    largest = [float(xp.max(xp.abs(f.toarray()))) for f in operator.factors if f.dtype is not None]
+    if not product > 0 or min(largest) == 0:
+        return False
+    return sum(math.log(x) for x in largest) - math.log(product) > len(largest) * math.log(EXCESS)
 
 
 class Adam:
