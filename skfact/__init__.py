@@ -6,7 +6,7 @@ TYPE_CHECKING = False  # importing `typing` costs more than the rest of this fil
 if TYPE_CHECKING:
     from typing import Any
 
-    from skfact import butterfly, datasets, inspection, operators, supports
+    from skfact import butterfly, datasets, inspection, operators, relu, supports
     from skfact.butterfly import ButterflyFactorizer
 
 __version__ = "0.1.0"
@@ -18,6 +18,7 @@ __all__ = [
     "datasets",
     "inspection",
     "operators",
+    "relu",
     "supports",
 ]
 
@@ -28,6 +29,7 @@ _HOMES = {
     "datasets": "skfact",
     "inspection": "skfact",
     "operators": "skfact",
+    "relu": "skfact",
     "supports": "skfact",
 }
 
