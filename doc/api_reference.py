@@ -25,6 +25,7 @@ API_REFERENCE = {
         "ReLU networks",
         "Networks seen through their paths; see :doc:`/user_guide/relu`.",
         {
+            "ReLUPathEmbedding": True,
             "activation_patterns": True,
             "align": True,
             "canonical_form": True,

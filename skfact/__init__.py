@@ -8,11 +8,13 @@ if TYPE_CHECKING:
 
     from skfact import butterfly, datasets, inspection, operators, relu, supports
     from skfact.butterfly import ButterflyFactorizer
+    from skfact.relu import ReLUPathEmbedding
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ButterflyFactorizer",
+    "ReLUPathEmbedding",
     "__version__",
     "butterfly",
     "datasets",
@@ -25,6 +27,7 @@ __all__ = [
 # public name -> where it lives: an estimator in a subpackage, or a subpackage (imported when used)
 _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
+    "ReLUPathEmbedding": "skfact.relu",
     "butterfly": "skfact",
     "datasets": "skfact",
     "inspection": "skfact",

@@ -10,10 +10,11 @@ import sklearn.utils.estimator_checks as estimator_checks
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
+from sklearn.neural_network import MLPRegressor
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from skfact import ButterflyFactorizer
+from skfact import ButterflyFactorizer, ReLUPathEmbedding
 from skfact.supports import Chain
 
 
@@ -37,6 +38,17 @@ SETTINGS = [
     ButterflyFactorizer(operator=PCA(n_components=1)),
     ButterflyFactorizer(operator=PCA(n_components=1, whiten=True), supports="low-rank"),
     ButterflyFactorizer(operator=Ridge()),
+    ReLUPathEmbedding(random_state=0),
+    ReLUPathEmbedding(hidden_layer_sizes=(4, 3), n_paths=7, random_state=0),
+    ReLUPathEmbedding(hidden_layer_sizes=(), backend="numpy"),
+    ReLUPathEmbedding(hidden_layer_sizes=[3, 2, 2], sparse_output=True, random_state=0),
+    ReLUPathEmbedding(MLPRegressor(hidden_layer_sizes=(3, 2), max_iter=3), random_state=0),
+    ReLUPathEmbedding(
+        MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=3),
+        n_paths=5,
+        sparse_output=True,
+        random_state=0,
+    ),
 ]
 NAMESPACES = [
     ("array_api_strict", None, "float64"),
@@ -89,7 +101,9 @@ def test_checks_that_are_not_for_others(estimator, check):
 
 
 def takes_any_array(estimator):
-    return not hasattr(estimator.operator, "fit")  # such an operator computes on the host
+    """Estimators inside compute on the host, and sparse arrays are SciPy's."""
+    inside = getattr(estimator, "operator", None) or getattr(estimator, "estimator", None)
+    return not hasattr(inside, "fit") and not getattr(estimator, "sparse_output", False)
 
 
 def insist(check, *arguments):
@@ -107,7 +121,7 @@ def test_values_are_those_of_numpy(estimator, library, device, dtype):
         pytest.skip(f"{library} is not installed")
     insist(
         estimator_checks.check_array_api_input_and_values,
-        "ButterflyFactorizer",
+        type(estimator).__name__,
         clone(estimator),
         library,
         device,
@@ -134,9 +148,10 @@ def test_array_api_checks_are_among_them(estimator):
     assert ran == (expected if takes_any_array(estimator) else set())
 
 
-def test_the_number_of_checks():
+@pytest.mark.parametrize("estimator", [ButterflyFactorizer(), ReLUPathEmbedding()], ids=repr)
+def test_the_number_of_checks(estimator):
     """A floor, lest a change of tags or of scikit-learn's names makes the list shrink unnoticed."""
-    names = [str(check) for _, check in estimator_checks_generator(ButterflyFactorizer())]
+    names = [str(check) for _, check in estimator_checks_generator(estimator)]
     assert len(names) >= 45
     known = [name for name in PRIVATE if hasattr(estimator_checks, name)]
     assert len(known) >= len(PRIVATE) - 2

@@ -1,8 +1,8 @@
 """Path activations of samples: the features in which a ReLU network is linear.
 
-Gates do not depend on the output, so that a feature stands for a path without its last edge: from an
-input or from the bias of a hidden neuron to a neuron of the last hidden layer, or the constant 1 of
-the output biases. Blocks of features are listed by the layer where the path starts.
+Gates do not depend on the output, so that a feature stands for a path without its last edge: from
+an input or from the bias of a hidden neuron to a neuron of the last hidden layer, or the constant 1
+of the output biases. Blocks of features are listed by the layer where the path starts.
 """
 
 from __future__ import annotations
@@ -77,19 +77,16 @@ def feature_weights(network: Network, paths: np.ndarray | None) -> Any:
     xp, where = network.xp, network.device
     if paths is None:
         blocks = []
-        ways = xp.eye(network.sizes[0], dtype=network.dtype, device=where)
-        ways = network.weights[0]
-        blocks = []
-        for l in range(len(network.sizes) - 1):
+        for l, w in enumerate(network.weights):
             # from the inputs, or from the biases of hidden layer l, to the outputs
-            first = network.weights[0] if l == 0 else network.biases[l - 1][:, None]
-            ways = first if l == 0 else first * network.weights[l]  # (prefixes..., n_{l+1})
-            for w in network.weights[l + 1 :]:
-                n_mid = w.shape[0]
-                ways = xp.reshape(ways, (-1, n_mid))[:, :, None] * w  # (prefixes, n_mid, n_next)
-            blocks.append(xp.reshape(ways, (-1, network.sizes[-1])))
+            ways = w if l == 0 else network.biases[l - 1][:, None] * w  # (prefixes, n_{l+1})
+            for step in network.weights[l + 1 :]:
+                ways = xp.reshape(ways[:, :, None] * step, (-1, step.shape[1]))
+            blocks.append(ways)
         return xp.concat([*blocks, network.biases[-1][None, :]])
-    weights, biases = ([to_numpy(a) for a in arrays] for arrays in (network.weights, network.biases))
+    weights, biases = (
+        [to_numpy(a) for a in arrays] for arrays in (network.weights, network.biases)
+    )
     product = np.ones(len(paths), dtype=weights[0].dtype)
     for l in range(1, paths.shape[1]):
         before, after = paths[:, l - 1], paths[:, l]
@@ -111,7 +108,7 @@ def dense_features(
     step = max(1, CHUNK // n_features)
     chosen = None if paths is None else _columns(paths, xp, where)
     for first in range(0, X.shape[0], step):
-        rows = slice(first, first + step)
+        rows = slice(first, min(first + step, X.shape[0]))
         given = [X[rows, :], *(g[rows, :] for g in gates)]
         if chosen is None:
             for l, chain in enumerate(_chains(given)):
@@ -158,19 +155,15 @@ def _product(layers: list[Any], columns: list[Any]) -> Any:
 
 
 def sparse_features(
-    X: Any, gates: list[np.ndarray], sizes: tuple[int, ...], paths: np.ndarray | None
+    X: np.ndarray, gates: list[np.ndarray], sizes: tuple[int, ...], paths: np.ndarray | None
 ) -> scipy.sparse.csr_array:
     """Features of samples as CSR; the work is that of the entries that are not zero."""
     if paths is not None:
-        dense = X.toarray() if scipy.sparse.issparse(X) else X
         step = max(1, CHUNK // len(paths))
+        pieces = [slice(i, i + step) for i in range(0, len(X), step)]
         parts = [
-            scipy.sparse.csr_array(
-                dense_features(
-                    dense[i : i + step], [g[i : i + step] for g in gates], sizes, paths
-                )
-            )
-            for i in range(0, len(dense), step)
+            scipy.sparse.csr_array(dense_features(X[i], [g[i] for g in gates], sizes, paths))
+            for i in pieces
         ]
         return scipy.sparse.csr_array(scipy.sparse.vstack(parts, format="csr"))
     starts, n = block_starts(sizes), X.shape[0]
@@ -202,3 +195,19 @@ def _row_kron(left: Any, right: Any) -> scipy.sparse.csr_array:
         (data, indices + right.indices[place], indptr),
         shape=(left.shape[0], left.shape[1] * right.shape[1]),
     )
+
+
+def feature_names(inputs: list[str], sizes: tuple[int, ...], paths: np.ndarray | None) -> list[str]:
+    """Names of the features, such as x3>h1_4>h2_0, 1>h2_0 and 1."""
+    layers = [inputs, *([f"h{l}_{i}" for i in range(n)] for l, n in enumerate(sizes[1:-1], 1))]
+    if paths is None:
+        chain, blocks = layers[-1], [layers[-1]]
+        for layer in layers[-2::-1]:
+            chain = [f"{first}>{rest}" for first in layer for rest in chain]
+            blocks.insert(0, chain)
+        return [*blocks[0], *(f"1>{name}" for block in blocks[1:] for name in block), "1"]
+    names = []
+    for path in paths.tolist():
+        steps = [layers[l][i] for l, i in enumerate(path) if i >= 0]
+        names.append(">".join(steps if path[0] >= 0 else ["1", *steps]))
+    return names

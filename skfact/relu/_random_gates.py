@@ -10,14 +10,15 @@ from skfact._backend import array_namespace, device, move
 from skfact.relu._network import Network
 
 
-def random_gates(X: Any, hidden_sizes: tuple[int, ...], random_state: Any) -> Network:
+def random_gates(X: Any, hidden_sizes: tuple[int, ...], random_state: Any, like: Any) -> Network:
     """A network with random hidden layers and one output, all of whose outgoing weights are one.
 
     Directions are normal; each neuron switches at a normal number of standard deviations from the
     mean of its inputs over the samples, so that gates tell samples apart at any scale and offset.
+    X may be sparse; arrays are made beside `like`.
     """
     random = check_random_state(random_state)
-    xp, where = array_namespace(X), device(X)
+    xp, where = array_namespace(like), device(like)
 
     def draw(*shape: int) -> Any:
         return xp.astype(move(random.standard_normal(shape), xp, where), X.dtype)

@@ -64,13 +64,18 @@ def read_network(network: Any) -> Network:
     raise TypeError(f"network must be {KINDS}; got {type(network).__name__}.")
 
 
-def _read_mlp(mlp: Any) -> Network:
-    check_is_fitted(mlp, "coefs_")
-    if mlp.activation not in ("relu", "identity") and len(mlp.coefs_) > 1:
+def require_relu(mlp: Any, *, has_hidden: bool) -> None:
+    """Raise if the hidden layers of an MLP, fitted or not, have no paths."""
+    if has_hidden and mlp.activation not in ("relu", "identity"):
         raise ValueError(
             f"The hidden layers (from layer 0, coefs_[0], on) have activation={mlp.activation!r}; "
             "only 'relu' and 'identity' networks have paths. Fit with activation='relu'."
         )
+
+
+def _read_mlp(mlp: Any) -> Network:
+    check_is_fitted(mlp, "coefs_")
+    require_relu(mlp, has_hidden=len(mlp.coefs_) > 1)
 
     def write(weights: Arrays, biases: Arrays) -> Any:
         written = copy.deepcopy(mlp)
