@@ -1,5 +1,6 @@
 """Pictures of factorizations; matplotlib is imported when something is plotted."""
 
 from skfact.inspection._support_display import SupportDisplay
+from skfact.inspection._support_report_display import SupportReportDisplay
 
-__all__ = ["SupportDisplay"]
+__all__ = ["SupportDisplay", "SupportReportDisplay"]

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, move, to_numpy
+from skfact._scale import times_power_of_two
 from skfact._validation import check_matrix
 from skfact.relu._canonical import normalized
 from skfact.relu._network import Network
 from skfact.relu._passes import ones
 from skfact.relu._path_inner import read_pair
-from skfact.relu._scale import balance, scaled_float, scaled_sum, shifted, times_power_of_two
+from skfact.relu._scale import balance, scaled_float, scaled_sum, shifted
 
 
 class PathMetric(NamedTuple):
@@ -176,8 +177,8 @@ def _euclidean(a: Network, b: Network) -> float:
         last = len(a.weights) - 1
         for l, (v, w, c, d) in enumerate(zip(a.weights, b.weights, a.biases, b.biases)):
             if l == last:
-                v, c = (times_power_of_two(x, mine - top + 0 * x) for x in (v, c))
-                w, d = (times_power_of_two(x, others - top + 0 * x) for x in (w, d))
+                v, c = (times_power_of_two(x, mine - top) for x in (v, c))
+                w, d = (times_power_of_two(x, others - top) for x in (w, d))
             norm_d = norm_d @ w**2 + 2 * (inner @ (w * (v - w))) + norm_a @ (v - w) ** 2
             norm_d = norm_d + (c - d) ** 2
             inner = inner @ (v * w) + norm_a @ (v * (v - w)) + c * (c - d)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from skfact._scale import times_power_of_two
 from skfact.relu._network import Network
 from skfact.relu._passes import backward, edges, forward, ones
 from skfact.relu._reader import read_network
-from skfact.relu._scale import on_any_scale, times_power_of_two
+from skfact.relu._scale import on_any_scale
 
 
 def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any], list[Any]]:
@@ -65,7 +66,7 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
     intercepts = [abs(b) * g_l if include_bias else 0 * b for b, g_l in zip(net.biases, g[1:])]
     xp = network.xp
     coefs, intercepts = (
-        [xp.astype(times_power_of_two(a, top + 0 * a), network.dtype) for a in arrays]
+        [xp.astype(times_power_of_two(a, top), network.dtype) for a in arrays]
         for arrays in (coefs, intercepts)
     )
     return coefs, intercepts
@@ -150,5 +151,5 @@ def _both_passes(
     return f, g, net, exponents
 
 
-def _top(powers: Any) -> float:
-    return float(max(powers))
+def _top(powers: Any) -> int:
+    return int(max(powers))

@@ -13,11 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace, device
+from skfact._backend import array_namespace
+from skfact._scale import times_power_of_two, unscaled
 from skfact.relu._network import Network
-
-# Powers of two beyond this are applied in two steps; a double ends at 2^1024.
-STEP = 1000
 
 
 def on_any_scale(
@@ -123,25 +121,10 @@ def exponent(x: Any) -> Any:
         return xp.floor(xp.log2(xp.abs(x)))
 
 
-def times_power_of_two(x: Any, power: Any) -> Any:
-    """x 2^power for powers that may be out of range where the product is not."""
-    xp = array_namespace(x)
-    two = xp.asarray(2.0, dtype=x.dtype, device=device(x))
-    power = xp.astype(power, x.dtype)
-    for _ in range(3):
-        part = xp.clip(power, -STEP, STEP)
-        x = x * two**part
-        power = power - part
-    return x
-
-
 def scaled_float(x: Any, power: float) -> float:
     """x 2^power as a Python float, infinite where it is beyond the largest one."""
     whole = math.floor(power)
-    try:
-        return math.ldexp(float(x) * 2.0 ** (power - whole), whole)
-    except OverflowError:
-        return math.copysign(math.inf, float(x))
+    return float(unscaled(float(x) * 2.0 ** (power - whole), whole))
 
 
 def scaled_sum(values: Any, powers: Any) -> tuple[float, float]:
