@@ -46,7 +46,7 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, section 3.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------

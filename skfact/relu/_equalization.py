@@ -82,9 +82,9 @@ def equalize(
     References
     ----------
     .. [1] P. Stock, B. Graham, R. Gribonval, H. Jégou, "Equi-normalization of neural networks",
-       ICLR 2019, theorem 1.
+       ICLR 2019.
     .. [2] M. Nagel, M. van Baalen, T. Blankevoort, M. Welling, "Data-free quantization through
-       weight equalization and bias correction", ICCV 2019, section 4.1.
+       weight equalization and bias correction", ICCV 2019.
 
     Examples
     --------

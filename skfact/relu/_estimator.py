@@ -100,7 +100,7 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, theorem 1.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------

@@ -9,7 +9,7 @@ import numpy as np
 
 from skfact._backend import array_namespace, move, to_numpy
 from skfact._scale import times_power_of_two
-from skfact._validation import check_matrix
+from skfact._validation import check_matrix, require_finite
 from skfact.relu._canonical import normalized
 from skfact.relu._network import Network
 from skfact.relu._passes import ones
@@ -39,6 +39,7 @@ class PathMetric(NamedTuple):
         """
         X = check_matrix(X, "X")
         xp = array_namespace(X)
+        require_finite(float(xp.max(xp.abs(X))), X, "X")
         return self.l1 * xp.clip(xp.max(xp.abs(X), axis=1), 1.0, None)
 
 
@@ -69,19 +70,24 @@ def path_metric(network: Any, other: Any) -> PathMetric:
     Notes
     -----
     All three are invariant to rescaling either network: `other` is first rescaled to match. Let m
-    have the common sign of w and w' and the smaller magnitude, or zero where signs differ. Then no
-    sign changes from w to m and from m to w', paths shrink in magnitude, and
+    have the common sign of w and w' and the smaller magnitude, or zero where signs differ. Then
 
         ||f(x) - f'(x)||_1 <= max(||x||_inf, 1) (||Phi - Phi_m||_1 + ||Phi_m - Phi'||_1),
 
     where both terms are sums of non-negative numbers that one forward pass gives. The bound with
     ||Phi - Phi'||_1 itself is false for networks whose signs differ.
 
+    Proof. Move the weights on a straight line from w to m. The output for x is continuous and
+    piecewise a polynomial in the time t, with finitely many changes of gates. Between them it is
+    ``sum_p a_p x_p Phi_p(t)`` with gates a_p in {0, 1} and x_p an input or 1, so that its change is
+    at most max(||x||_inf, 1) times the integral of the sum of ``abs(Phi_p'(t))``. No weight changes
+    sign and all shrink in magnitude: so does each Phi_p, and the integral is ||Phi - Phi_m||_1.
+    The same holds from w' to m.
+
     References
     ----------
     .. [1] A. Gonon, N. Brisebarre, E. Riccietti, R. Gribonval, "A rescaling-invariant Lipschitz
-       bound based on path-metrics for modern ReLU network parameterizations", arXiv:2405.15006,
-       theorem 4.1.
+       bound based on path-metrics for modern ReLU network parameterizations", arXiv:2405.15006.
 
     Examples
     --------

@@ -33,7 +33,7 @@ def path_count(network: Any, *, include_bias: bool = True) -> int:
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, section 2.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------

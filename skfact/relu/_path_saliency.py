@@ -105,7 +105,7 @@ def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[A
     References
     ----------
     .. [1] B. Neyshabur, R. Salakhutdinov, N. Srebro, "Path-SGD: path-normalized optimization in
-       deep neural networks", NeurIPS 2015, section 4.
+       deep neural networks", NeurIPS 2015.
 
     Examples
     --------

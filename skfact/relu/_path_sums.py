@@ -44,7 +44,7 @@ def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, section 2.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------

@@ -46,7 +46,7 @@ def rescale(network: Any, factors: Sequence[Any]) -> Any:
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, definition 3.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def rescaling_factors(network: Any, other: Any, *, rtol: float | None = None) ->
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, section 3.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------
@@ -201,7 +201,7 @@ def is_rescaling_equivalent(
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, section 3.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------

@@ -16,6 +16,7 @@ import numpy as np
 from skfact._backend import array_namespace
 from skfact._scale import times_power_of_two, unscaled
 from skfact.relu._network import Network
+from skfact.relu._passes import edges, forward, ones
 
 
 def on_any_scale(
@@ -44,6 +45,18 @@ def on_any_scale(
             return states, tuple(_no_exponents(network) for network in networks)
         balanced = [balance(network) for network in networks]
         return states_of(*(network for network, _ in balanced)), tuple(e for _, e in balanced)
+
+
+def steady(network: Network) -> tuple[Network, list[Any]]:
+    """The network if sums over its paths stay in range, otherwise balanced; and its exponents."""
+    used: list[Network] = []
+
+    def states(net: Network) -> list[Any]:
+        used.append(net)
+        return forward(edges(net, abs), ones(net, net.sizes[0]))
+
+    _, (exponents,) = on_any_scale(states, network)
+    return used[-1], exponents
 
 
 def _are_steady(states: Sequence[Any]) -> bool:
