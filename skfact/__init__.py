@@ -13,16 +13,19 @@ if TYPE_CHECKING:
         fixed_support,
         inspection,
         operators,
+        relu,
         supports,
     )
     from skfact.butterfly import ButterflyFactorizer
     from skfact.fixed_support import FixedSupportMF
+    from skfact.relu import ReLUPathEmbedding
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ButterflyFactorizer",
     "FixedSupportMF",
+    "ReLUPathEmbedding",
     "__version__",
     "butterfly",
     "datasets",
@@ -30,6 +33,7 @@ __all__ = [
     "fixed_support",
     "inspection",
     "operators",
+    "relu",
     "supports",
 ]
 
@@ -37,12 +41,14 @@ __all__ = [
 _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
     "FixedSupportMF": "skfact.fixed_support",
+    "ReLUPathEmbedding": "skfact.relu",
     "butterfly": "skfact",
     "datasets": "skfact",
     "exceptions": "skfact",
     "fixed_support": "skfact",
     "inspection": "skfact",
     "operators": "skfact",
+    "relu": "skfact",
     "supports": "skfact",
 }
 
