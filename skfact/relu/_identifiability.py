@@ -91,7 +91,9 @@ def identifiability_report(
     nothing. If it is attained, networks near this one with the same outputs on X are rescalings of
     it [1]_. What is computed is J diag(theta) with unit columns, which rescaling does not change.
     What is missing is attributed to neurons in the order always active, negative twin, positive
-    twin (not the first of a group), not admissible, dead; several causes: the last of them.
+    twin, not admissible, dead; of several causes of a neuron the last one counts. The first of a
+    group of twins often costs nothing. Loss without such a cause is called unexplained: often
+    neurons that are active on too few samples.
 
     **One hidden layer** without twins and irreducible is identifiable from a bounded set [1]_.
 
@@ -209,10 +211,10 @@ def _suspects(number: int, layer: LayerIdentifiability) -> list[Suspect]:
     grave.update(dict.fromkeys(layer.dead or (), DEAD))
     for group in layer.twins:
         usual = [[v for v in side if v not in grave] for side in group]
-        both = all(usual)
-        for position, side in enumerate(usual):
-            causes.update(dict.fromkeys(side[1:], POSITIVE_TWIN))
-            if position == 1 and both:
-                causes[side[0]] = NEGATIVE_TWIN
+        for side in usual:
+            if all(usual):
+                causes.update(dict.fromkeys(side, NEGATIVE_TWIN))
+            if len(side) > 1:
+                causes.update(dict.fromkeys(side, POSITIVE_TWIN))
     causes.update(grave)
     return [Suspect(number, v, cause) for v, cause in sorted(causes.items())]

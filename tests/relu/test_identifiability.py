@@ -31,6 +31,7 @@ FLIP = (
 def shallow(kind, seed=0):
     """A (2, 3, 1) network of one of the kinds of the rank oracles."""
     coefs, intercepts = random_network([2, 3, 1], seed)
+    intercepts[0] *= 0.3
     factor = {"positive": 2.0, "negative": -2.0}.get(kind)
     if factor:
         coefs[0][:, 1], intercepts[0][1] = factor * coefs[0][:, 0], factor * intercepts[0][0]
@@ -151,7 +152,7 @@ def summary(report):
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(sizes, seeds)
 def test_copies_have_the_same_report(widths, seed):
     network = random_network(widths, seed)
@@ -207,7 +208,7 @@ def test_causes_beyond_twins():
     assert first.zero_incoming == (0,) and first.zero_outgoing == (2,)
     assert 0 in first.dead and not report.is_admissible and report.is_identifiable is False
     assert second.irreducibility.witness == (1,) and 1 in second.always_active
-    assert report.local.unexplained == 0 < report.local.deficiency
+    assert {"not admissible", "dead on X"} <= set(report.local.by_cause())
     assert "simplify" in repr(report)
 
 
@@ -235,7 +236,9 @@ def test_trivial_networks():
     nothing = identifiability_report(([np.zeros((1, 1)), np.zeros((1, 1))], None), [[1.0]])
     assert nothing.is_identifiable is False and nothing.local.rank == 1
     X = np.random.default_rng(0).standard_normal((20, 3))
-    mlp = MLPRegressor((4,), activation="identity", solver="lbfgs", max_iter=5000)
+    mlp = MLPRegressor(
+        hidden_layer_sizes=(4,), activation="identity", solver="lbfgs", max_iter=5000
+    )
     with pytest.raises(ValueError, match="activation='identity'"):
         identifiability_report(mlp.fit(X, X[:, 0]))
 

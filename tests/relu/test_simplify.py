@@ -88,7 +88,9 @@ def test_fitted_networks_stay_usable():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((60, 3))
     for mlp, y in ((MLPClassifier, X[:, 0] > 0), (MLPRegressor, X[:, 0])):
-        mlp = mlp((5, 4), solver="lbfgs", max_iter=5000, alpha=1e-2, random_state=0).fit(X, y)
+        mlp = mlp(
+            hidden_layer_sizes=(5, 4), solver="lbfgs", max_iter=5000, alpha=1e-2, random_state=0
+        ).fit(X, y)
         mlp.coefs_, mlp.intercepts_ = with_copies((mlp.coefs_, mlp.intercepts_), 0)
         mlp.hidden_layer_sizes = (8, 7)
         result = simplify(mlp)
