@@ -130,7 +130,7 @@ def local_rank(
     deficiency = n_parameters - n_hidden - rank
     losses: list[tuple[Suspect, int]] = []
     unexplained = deficiency
-    if deficiency and len(X) >= samples_needed(sizes):
+    if deficiency and X.shape[0] >= samples_needed(sizes):
         chain = _Chain(layers, J, rank, tol * largest, suspects)
         defects = chain.defects(deficiency)
         losses = list(zip(suspects, (int(step) for step in np.diff(defects))))
