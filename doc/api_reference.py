@@ -52,10 +52,12 @@ API_REFERENCE = {
         "Networks seen through their paths; see :doc:`/user_guide/relu`.",
         {
             "ReLUPathEmbedding": True,
+            "IdentifiabilityReport": False,
             "activation_patterns": True,
             "align": True,
             "canonical_form": True,
             "equalize": True,
+            "identifiability_report": True,
             "is_rescaling_equivalent": True,
             "path_count": True,
             "path_inner": True,
@@ -70,6 +72,7 @@ API_REFERENCE = {
             "quantize": True,
             "rescale": True,
             "rescaling_factors": True,
+            "simplify": True,
             "top_paths": True,
         },
     ),
@@ -110,7 +113,7 @@ API_REFERENCE = {
     "skfact.inspection": Section(
         "Inspection",
         "Pictures, in the style of scikit-learn's displays; they need matplotlib.",
-        {"SupportDisplay": True, "SupportReportDisplay": False},
+        {"IdentifiabilityDisplay": False, "SupportDisplay": True, "SupportReportDisplay": False},
     ),
 }
 

@@ -1,6 +1,7 @@
 """Pictures of factorizations; matplotlib is imported when something is plotted."""
 
+from skfact.inspection._identifiability_display import IdentifiabilityDisplay
 from skfact.inspection._support_display import SupportDisplay
 from skfact.inspection._support_report_display import SupportReportDisplay
 
-__all__ = ["SupportDisplay", "SupportReportDisplay"]
+__all__ = ["IdentifiabilityDisplay", "SupportDisplay", "SupportReportDisplay"]

@@ -6,6 +6,8 @@ from skfact.relu._canonical import canonical_form
 from skfact.relu._compression import prune, quantize
 from skfact.relu._equalization import equalize
 from skfact.relu._estimator import ReLUPathEmbedding
+from skfact.relu._identifiability import identifiability_report
+from skfact.relu._identifiability_report import IdentifiabilityReport
 from skfact.relu._path_inner import path_inner
 from skfact.relu._path_kernel import path_kernel
 from skfact.relu._path_metric import path_metric
@@ -14,14 +16,17 @@ from skfact.relu._path_saliency import path_saliency, path_sgd_scaling
 from skfact.relu._path_sketch import path_sketch
 from skfact.relu._path_sums import path_sums
 from skfact.relu._rescaling import is_rescaling_equivalent, rescale, rescaling_factors
+from skfact.relu._simplify import simplify
 from skfact.relu._top_paths import top_paths
 
 __all__ = [
+    "IdentifiabilityReport",
     "ReLUPathEmbedding",
     "activation_patterns",
     "align",
     "canonical_form",
     "equalize",
+    "identifiability_report",
     "is_rescaling_equivalent",
     "path_count",
     "path_inner",
@@ -36,5 +41,6 @@ __all__ = [
     "quantize",
     "rescale",
     "rescaling_factors",
+    "simplify",
     "top_paths",
 ]

@@ -58,6 +58,7 @@ BAD_NETWORKS = [
 OF_ONE_NETWORK = [
     "canonical_form",
     "equalize",
+    "identifiability_report",
     "path_count",
     "path_norm",
     "path_saliency",
@@ -66,6 +67,7 @@ OF_ONE_NETWORK = [
     "path_sums",
     "prune",
     "quantize",
+    "simplify",
     "top_paths",
 ]
 OF_TWO_NETWORKS = ["align", "path_inner", "path_metric", "rescaling_factors"]
@@ -148,6 +150,22 @@ BAD_CALLS = [
     ("quantize", {"bits": 33}, ValueError, "bits"),
     ("quantize", {"bits": 8.0}, TypeError, "bits"),
     ("quantize", {"scheme": "per_row"}, ValueError, "scheme"),
+    ("simplify", {"tol": -1.0}, ValueError, "tol must be at least 0"),
+    ("simplify", {"tol": 0.5}, ValueError, "tol must be at most 0.1"),
+    ("simplify", {"tol": "small"}, TypeError, "tol must be"),
+    ("simplify", {"dead_on": A[:, :3]}, ValueError, "dead_on has 3 features.*8 inputs"),
+    ("simplify", {"dead_on": A[:0]}, ValueError, "dead_on must have at least one row"),
+    ("identifiability_report", {"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
+    ("identifiability_report", {"X": changed(A, np.nan)}, ValueError, "X contains NaN"),
+    ("identifiability_report", {"tol": np.nan}, ValueError, "tol must be"),
+    ("identifiability_report", {"time_budget": -1.0}, ValueError, "time_budget"),
+    ("identifiability_report", {"max_size": 0}, ValueError, "max_size"),
+    (
+        "identifiability_report",
+        {"max_size": 700, "X": A},
+        ValueError,
+        "8 x 2 outputs by 46 parameters has 736 entries.*At least 21 samples",
+    ),
     ("activation_patterns", {"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
     ("activation_patterns", {"X": A[:0]}, ValueError, "X must have at least one row"),
     ("activation_patterns", {"X": changed(A, np.nan)}, ValueError, "X contains NaN"),
