@@ -26,6 +26,7 @@ API_REFERENCE = {
         "Networks seen through their paths; see :doc:`/user_guide/relu`.",
         {
             "ReLUPathEmbedding": True,
+            "NetworkGraph": True,
             "activation_patterns": True,
             "align": True,
             "canonical_form": True,

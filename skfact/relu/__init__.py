@@ -6,6 +6,7 @@ from skfact.relu._canonical import canonical_form
 from skfact.relu._compression import prune, quantize
 from skfact.relu._equalization import equalize
 from skfact.relu._estimator import ReLUPathEmbedding
+from skfact.relu._graph import NetworkGraph
 from skfact.relu._path_inner import path_inner
 from skfact.relu._path_kernel import path_kernel
 from skfact.relu._path_metric import path_metric
@@ -17,6 +18,7 @@ from skfact.relu._rescaling import is_rescaling_equivalent, rescale, rescaling_f
 from skfact.relu._top_paths import top_paths
 
 __all__ = [
+    "NetworkGraph",
     "ReLUPathEmbedding",
     "activation_patterns",
     "align",
