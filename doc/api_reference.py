@@ -80,7 +80,7 @@ API_REFERENCE = {
     "skfact.inspection": Section(
         "Inspection",
         "Pictures, in the style of scikit-learn's displays; they need matplotlib.",
-        {"SupportDisplay": True},
+        {"ActivationRegionsDisplay": True, "SupportDisplay": True},
     ),
 }
 
