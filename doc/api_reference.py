@@ -53,6 +53,7 @@ API_REFERENCE = {
         {
             "ReLUPathEmbedding": True,
             "IdentifiabilityReport": False,
+            "NetworkGraph": True,
             "activation_patterns": True,
             "align": True,
             "canonical_form": True,
@@ -113,7 +114,12 @@ API_REFERENCE = {
     "skfact.inspection": Section(
         "Inspection",
         "Pictures, in the style of scikit-learn's displays; they need matplotlib.",
-        {"IdentifiabilityDisplay": False, "SupportDisplay": True, "SupportReportDisplay": False},
+        {
+            "ActivationRegionsDisplay": True,
+            "IdentifiabilityDisplay": False,
+            "SupportDisplay": True,
+            "SupportReportDisplay": False,
+        },
     ),
 }
 

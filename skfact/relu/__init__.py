@@ -6,6 +6,7 @@ from skfact.relu._canonical import canonical_form
 from skfact.relu._compression import prune, quantize
 from skfact.relu._equalization import equalize
 from skfact.relu._estimator import ReLUPathEmbedding
+from skfact.relu._graph import NetworkGraph
 from skfact.relu._identifiability import identifiability_report
 from skfact.relu._identifiability_report import IdentifiabilityReport
 from skfact.relu._path_inner import path_inner
@@ -21,6 +22,7 @@ from skfact.relu._top_paths import top_paths
 
 __all__ = [
     "IdentifiabilityReport",
+    "NetworkGraph",
     "ReLUPathEmbedding",
     "activation_patterns",
     "align",

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, device
-from skfact._inputs import is_complex_dtype, namespace_dtype
-from skfact._validation import check_matrix, require_finite
+from skfact._inputs import namespace_dtype
 from skfact.relu._network import Network
 from skfact.relu._reader import read_network
+from skfact.relu._samples import checked_samples
 from skfact.relu._scale import balance
 
 
@@ -67,16 +67,7 @@ def activation_patterns(network: Any, X: Any) -> Any:
 
 def samples_for(network: Network, X: Any, name: str) -> Any:
     """X as a real, finite matrix with the network's number of features, in its own library."""
-    X = check_matrix(X, name)
-    xp = array_namespace(X)
-    if is_complex_dtype(X.dtype):
-        raise ValueError(f"{name} must be real, got dtype {X.dtype}.")
-    if X.shape[1] != network.sizes[0]:
-        raise ValueError(
-            f"{name} has {X.shape[1]} features, but the network has {network.sizes[0]} inputs."
-        )
-    require_finite(float(xp.max(xp.abs(X))), X, name)
-    return X
+    return checked_samples(X, network.sizes[0], name)
 
 
 def gates(network: Network, X: Any) -> list[Any]:

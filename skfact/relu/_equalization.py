@@ -11,6 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skfact._validation import check_number
 from skfact.relu._equalization_sweeps import largest_weight_sweeps, power_sweeps
+from skfact.relu._graph import NetworkGraph
+from skfact.relu._graph_equalization import equalized_graph
 from skfact.relu._network import Network
 from skfact.relu._reader import read_network
 from skfact.relu._scale import shifted
@@ -39,16 +41,20 @@ def equalize(
     without which deep networks take a thousand sweeps. For p = inf it is the cross-layer
     equalization used before quantization: equal largest weights.
 
+    In a :class:`NetworkGraph` entries that meet in a sum or a maximum can only be rescaled
+    together: they are treated as one neuron. Batch norms are folded first, and for finite p the
+    problem is solved for all factors at once, by Newton's method.
+
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : MLP, FrozenEstimator, (coefs, intercepts), torch Sequential or NetworkGraph
         The network, which is not modified.
     p : float, default=2
         Exponent of the norm, at least 1, or ``inf``.
     include_bias : bool, default=False
         Count biases as incoming weights in the norm. They are rescaled in any case.
     max_iter : int, default=1000
-        Largest number of sweeps.
+        Largest number of sweeps (of a graph: of Newton's steps).
     tol : float, default=1e-10
         Stop when no factor changes by more than this, relatively.
     return_n_iter : bool, default=False
@@ -58,7 +64,7 @@ def equalize(
     -------
     network : same type as `network`
         Computes the same function. Neurons without incoming or without outgoing weights (dead
-        ones) keep their scale.
+        ones) keep their scale. A graph comes back without batch norms.
     n_iter : int
         Number of sweeps, with `return_n_iter`.
 
@@ -96,11 +102,18 @@ def equalize(
     >>> float(sum((w**2).sum() for w in coefs)), float(sum((w**2).sum() for w in equalized))
     (19.25, 16.772216)
     """
-    network = read_network(network)
+    is_graph = isinstance(network, NetworkGraph)
+    network = network if is_graph else read_network(network)
     check_number(p, "p", float, 1)
     check_number(max_iter, "max_iter", int, 1)
     check_number(tol, "tol", float, 0)
-    logs, n_iter, converged = _log_factors(network, float(p), bool(include_bias), max_iter, tol)
+    if is_graph:
+        result, n_iter, converged = equalized_graph(
+            network, float(p), bool(include_bias), max_iter, tol
+        )
+    else:
+        logs, n_iter, converged = _log_factors(network, float(p), bool(include_bias), max_iter, tol)
+        result = _shifted(network, logs).moved(network.xp, network.device, network.dtype).write()
     if not converged:
         warnings.warn(
             f"The factors still change by more than tol={tol} after max_iter={max_iter} sweeps; "
@@ -108,7 +121,6 @@ def equalize(
             ConvergenceWarning,
             stacklevel=2,
         )
-    result = _shifted(network, logs).moved(network.xp, network.device, network.dtype).write()
     return (result, n_iter) if return_n_iter else result
 
 

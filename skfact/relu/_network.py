@@ -94,7 +94,7 @@ def checked_network(
     width = None
     for l, (w, b) in enumerate(zip(weights, biases, strict=True)):
         weight_name, bias_name = names(l)
-        w = _real_array(w, weight_name, 2)
+        w = real_array(w, weight_name, 2)
         n_in, n_out = w.shape
         if 0 in (n_in, n_out):
             raise ValueError(
@@ -107,7 +107,7 @@ def checked_network(
             )
         width = n_out
         if b is not None:
-            b = _real_array(b, bias_name, 1)
+            b = real_array(b, bias_name, 1)
             if b.shape != (n_out,):
                 raise ValueError(
                     f"{bias_name} has shape {tuple(b.shape)}, but layer {l} has {n_out} outputs: "
@@ -128,7 +128,8 @@ def checked_network(
     return Network(tuple(checked_weights), tuple(checked_biases), activation, writer)
 
 
-def _real_array(array: Any, name: str, ndim: int) -> Any:
+def real_array(array: Any, name: str, ndim: int) -> Any:
+    """A finite weight matrix (2-D) or bias (1-D) in float32 or float64, in its own library."""
     try:
         array = as_floating(array, name)
     except ValueError as error:  # ragged nested lists

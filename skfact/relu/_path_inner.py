@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from skfact.relu._graph import NetworkGraph
+from skfact.relu._graph_norms import graph_inner
 from skfact.relu._network import Network
 from skfact.relu._passes import forward, ones
 from skfact.relu._reader import read_network
@@ -18,8 +20,8 @@ def path_inner(network: Any, other: Any, *, include_bias: bool = True) -> float:
 
     Parameters
     ----------
-    network, other : MLP, FrozenEstimator, (coefs, intercepts) or torch Sequential
-        Networks with equal layer sizes.
+    network, other : MLP, FrozenEstimator, (coefs, intercepts), torch Sequential or NetworkGraph
+        Networks with equal layer sizes, or two graphs with the same nodes.
     include_bias : bool, default=True
         Include the paths that start at a bias.
 
@@ -54,6 +56,8 @@ def path_inner(network: Any, other: Any, *, include_bias: bool = True) -> float:
     >>> path_inner((coefs, intercepts), (coefs, intercepts))
     46.3125
     """
+    if isinstance(network, NetworkGraph) and isinstance(other, NetworkGraph):
+        return graph_inner(network, other, include_bias)
     network, other = read_pair(network, other)
 
     def states(a: Network, b: Network) -> list[Any]:

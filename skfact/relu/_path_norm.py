@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from skfact.relu._graph import NetworkGraph
+from skfact.relu._graph_norms import graph_norm
 from skfact.relu._passes import edges, forward, ones, path_power
 from skfact.relu._reader import read_network
 from skfact.relu._scale import on_any_scale, scaled_float, scaled_sum
@@ -65,7 +67,7 @@ def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : MLP, FrozenEstimator, (coefs, intercepts), torch Sequential or NetworkGraph
         The network.
     q : float, default=1
         Exponent, positive.
@@ -104,8 +106,10 @@ def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float
     >>> path_norm((coefs, intercepts)), path_norm((coefs, intercepts), q=2) ** 2
     (12.75, 46.3125)
     """
-    network = read_network(network)
     function = path_power(q)
+    if isinstance(network, NetworkGraph):
+        return graph_norm(network, q, function, include_bias)
+    network = read_network(network)
 
     def states(net: Any) -> list[Any]:
         return forward(edges(net, function, include_bias), ones(net, net.sizes[0]))

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from skfact._scale import times_power_of_two
+from skfact.relu._graph import NetworkGraph
+from skfact.relu._graph_norms import graph_saliency
 from skfact.relu._network import Network
 from skfact.relu._passes import backward, edges, forward, ones
 from skfact.relu._reader import read_network
@@ -21,7 +23,7 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : MLP, FrozenEstimator, (coefs, intercepts), torch Sequential or NetworkGraph
         The network.
     include_bias : bool, default=True
         Include the paths that start at a bias.
@@ -29,7 +31,8 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
     Returns
     -------
     coefs : list of arrays of shape (n_l, n_{l+1})
-        Saliency of the weights, in the array library and dtype of the network.
+        Saliency of the weights, in the array library and dtype of the network; of a NetworkGraph
+        those of its linear nodes, batch norms folded.
     intercepts : list of arrays of shape (n_{l+1},)
         Saliency of the biases; zero without `include_bias`.
 
@@ -59,6 +62,8 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
     array([[2. , 2. ],
            [6. , 0.5]])
     """
+    if isinstance(network, NetworkGraph):
+        return graph_saliency(network, include_bias)
     network = read_network(network)
     f, g, net, (exponents,) = _both_passes(network, abs, include_bias)
     top = _top(exponents[-1])

@@ -13,6 +13,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from skfact._backend import to_numpy
+from skfact.relu._graph import NetworkGraph
 from skfact.relu._network import Arrays, Network, checked_network
 
 KINDS = (
@@ -44,6 +45,11 @@ def read_network(network: Any) -> Network:
     """
     if isinstance(network, Network):
         return network
+    if isinstance(network, NetworkGraph):
+        raise TypeError(
+            "network is a NetworkGraph, which path_norm, path_inner, path_saliency and equalize "
+            f"accept (path_inner: two of them); here pass {KINDS}."
+        )
     if isinstance(network, type):
         raise TypeError(f"network is the class {network.__name__}; pass {KINDS}.")
     if isinstance(network, FrozenEstimator):

@@ -41,7 +41,7 @@ def on_any_scale(
     """
     with np.errstate(all="ignore"):  # what leaves the range of floating point is found below
         states = states_of(*networks)
-        if _are_steady(states):
+        if are_steady(states):
             return states, tuple(_no_exponents(network) for network in networks)
         balanced = [balance(network) for network in networks]
         return states_of(*(network for network, _ in balanced)), tuple(e for _, e in balanced)
@@ -59,7 +59,7 @@ def steady(network: Network) -> tuple[Network, list[Any]]:
     return used[-1], exponents
 
 
-def _are_steady(states: Sequence[Any]) -> bool:
+def are_steady(states: Sequence[Any]) -> bool:
     """Whether products that underflowed, or sums that overflowed, cannot have spoilt an entry."""
     xp = array_namespace(*states)
     info = xp.finfo(states[0].dtype)
