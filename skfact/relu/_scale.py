@@ -41,7 +41,7 @@ def on_any_scale(
     """
     with np.errstate(all="ignore"):  # what leaves the range of floating point is found below
         states = states_of(*networks)
-        if _are_steady(states):
+        if are_steady(states):
             return states, tuple(_no_exponents(network) for network in networks)
         balanced = [balance(network) for network in networks]
         return states_of(*(network for network, _ in balanced)), tuple(e for _, e in balanced)
@@ -59,17 +59,16 @@ def steady(network: Network) -> tuple[Network, list[Any]]:
     return used[-1], exponents
 
 
-def _are_steady(states: Sequence[Any]) -> bool:
+def are_steady(states: Sequence[Any]) -> bool:
     """Whether products that underflowed, or sums that overflowed, cannot have spoilt an entry."""
     xp = array_namespace(*states)
     info = xp.finfo(states[0].dtype)
-    sizes = [xp.abs(state) for state in states]
-    largest = max(float(xp.max(size)) for size in sizes)
+    width = max(max(state.shape) for state in states)
+    sizes = xp.abs(xp.concat([xp.reshape(state, (-1,)) for state in states]))
+    largest, smallest = float(xp.max(sizes)), float(xp.min(sizes))
     # an edge may have lost as much as the smallest number, times what arrives at it
-    lost = float(info.smallest_normal) / float(info.eps) * max(1.0, largest)
-    return largest <= float(info.max) / 4 and all(
-        bool(xp.all(size >= lost * max(size.shape))) for size in sizes
-    )
+    lost = float(info.smallest_normal) / float(info.eps) * max(1.0, largest) * width
+    return smallest >= lost and largest <= float(info.max) / (4 * width)
 
 
 def _no_exponents(network: Network) -> list[Any]:
