@@ -32,10 +32,10 @@ def equalize(
 ) -> Any:
     """Rescale hidden neurons so that incoming and outgoing weights have equal norms.
 
-    For finite p this is the rescaling with the smallest sum of |w|^p (Equi-normalization): a convex
-    problem in the logarithms of the factors, solved neuron by neuron in closed form,
+    For finite p this is the rescaling with the smallest sum of ``abs(w)^p`` (Equi-normalization):
+    a convex problem in the logarithms of the factors, solved neuron by neuron in closed form,
 
-        factor_v = (||w_out||_p^p / (||w_in||_p^p [+ |b|^p]))^(1 / (2p)),
+        ``factor_v = (||w_out||_p^p / (||w_in||_p^p [+ |b|^p]))^(1 / (2p))``,
 
     sweeping over the layers. Before each sweep the norms of whole layers are balanced, exactly,
     without which deep networks take a thousand sweeps. For p = inf it is the cross-layer

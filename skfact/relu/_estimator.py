@@ -72,12 +72,12 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    path_weights_ : array of shape (n_paths_, n_outputs)
+    path_weights_ : array of shape (`n_paths_`, n_outputs)
         Weight of each feature's paths to the outputs, in the precision of the network. Not there
         with random layers.
     n_paths_ : int
         Number of features.
-    paths_ : ndarray of shape (n_paths_, n_layers)
+    paths_ : ndarray of shape (`n_paths_`, n_layers)
         Neurons on the path of each feature, from the input to the last hidden layer; -1 in the
         layers before the bias that it starts at. Made when asked for.
     coefs_ : list of arrays of shape (n_l, n_{l+1})
@@ -243,7 +243,7 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        X_new : array or scipy.sparse.csr_array of shape (n_samples, n_paths_)
+        X_new : array or scipy.sparse.csr_array of shape (n_samples, `n_paths_`)
             In the array type and precision of X; sparse with `sparse_output`.
 
         Raises
@@ -289,7 +289,7 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
 
     @property
     def paths_(self) -> np.ndarray:
-        """Neurons on the path of each feature, (n_paths_, n_layers)."""
+        """Neurons on the path of each feature, of shape (`n_paths_`, n_layers)."""
         check_is_fitted(self)
         chosen = self._chosen()
         return every_path(self._network().sizes) if chosen is None else chosen.copy()
@@ -304,7 +304,7 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        names : ndarray of str of shape (n_paths_,)
+        names : ndarray of str of shape (`n_paths_`,)
             Such as ``x3>h1_4>h2_0``: from input 3 through neuron 4 of the first and neuron 0 of the
             second hidden layer. ``1>h2_0`` starts at a bias; ``1`` is the constant.
 

@@ -54,11 +54,11 @@ def path_metric(network: Any, other: Any) -> PathMetric:
     Returns
     -------
     metric : PathMetric
-        - ``l1``: an upper bound of ||Phi - Phi'||_1 that also bounds the outputs,
+        - ``l1``: an upper bound of ``||Phi - Phi'||_1`` that also bounds the outputs,
         - ``l1_is_exact``: whether it is equal to the distance, as it is when one network is a
           pruned copy of the other,
-        - ``l2``: ||Phi - Phi'||_2, exact to rounding,
-        - ``output_bound(X)``: the bound of ||f(x) - f'(x)||_1 for each row x of X.
+        - ``l2``: ``||Phi - Phi'||_2``, exact to rounding,
+        - ``output_bound(X)``: the bound of ``||f(x) - f'(x)||_1`` for each row x of X.
 
     Raises
     ------
@@ -75,13 +75,14 @@ def path_metric(network: Any, other: Any) -> PathMetric:
         ||f(x) - f'(x)||_1 <= max(||x||_inf, 1) (||Phi - Phi_m||_1 + ||Phi_m - Phi'||_1),
 
     where both terms are sums of non-negative numbers that one forward pass gives. The bound with
-    ||Phi - Phi'||_1 itself is false for networks whose signs differ.
+    ``||Phi - Phi'||_1`` itself is false for networks whose signs differ.
 
     Proof. Move the weights on a straight line from w to m. The output for x is continuous and
     piecewise a polynomial in the time t, with finitely many changes of gates. Between them it is
     ``sum_p a_p x_p Phi_p(t)`` with gates a_p in {0, 1} and x_p an input or 1, so that its change is
-    at most max(||x||_inf, 1) times the integral of the sum of ``abs(Phi_p'(t))``. No weight changes
-    sign and all shrink in magnitude: so does each Phi_p, and the integral is ||Phi - Phi_m||_1.
+    at most ``max(||x||_inf, 1)`` times the integral of the sum of ``abs(Phi_p'(t))``. No weight
+    changes sign and all shrink in magnitude: so does each Phi_p, and the integral is
+    ``||Phi - Phi_m||_1``.
     The same holds from w' to m.
 
     References

@@ -64,10 +64,10 @@ def count_paths(sizes: tuple[int, ...], include_bias: bool = True) -> int:
 
 
 def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float:
-    """Norm of the vector of path weights, (sum over paths of |Phi_p|^q)^(1/q).
+    """Norm of the vector of path weights, ``(sum over paths of abs(Phi_p)^q)^(1/q)``.
 
     Invariant to rescaling and to permuting hidden neurons. Paths are not enumerated: the sum is a
-    forward pass of ones through the network of |weight|^q. For q = 1 it bounds the Lipschitz
+    forward pass of ones through the network of ``abs(weight)^q``. For q = 1 it bounds the Lipschitz
     constant of the network from the maximum norm to the l1 norm.
 
     Parameters

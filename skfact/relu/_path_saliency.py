@@ -17,9 +17,9 @@ from skfact.relu._scale import on_any_scale
 def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any], list[Any]]:
     """Change of the path weights, in the l1 norm, when a weight is set to zero.
 
-    For the weight w from neuron i to neuron j: the sum of |Phi_p| over the paths through it, that
-    is f_i |w| g_j with f from a forward pass of absolute weights and g from a backward pass. For a
-    bias: |b_j| g_j. Invariant to rescaling; magnitudes of weights are not.
+    For the weight w from neuron i to neuron j: the sum of ``abs(Phi_p)`` over the paths through it,
+    that is ``f_i abs(w) g_j`` with f from a forward pass of absolute weights and g from a backward
+    pass. For a bias: ``abs(b_j) g_j``. Invariant to rescaling; magnitudes of weights are not.
 
     Parameters
     ----------

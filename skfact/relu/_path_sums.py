@@ -11,7 +11,7 @@ from skfact.relu._scale import on_any_scale
 
 
 def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
-    """Sum |Phi_p|^q over the paths from each input to each output.
+    """Sum ``abs(Phi_p)^q`` over the paths from each input to each output.
 
     A product of matrices: ``|W_0|^q @ ... @ |W_{L-1}|^q``. Invariant to rescaling **and** to
     permuting hidden neurons, so that networks trained from different seeds can be compared by it.

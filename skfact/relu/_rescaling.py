@@ -139,9 +139,9 @@ def rescaling_factors(network: Any, other: Any, *, rtol: float | None = None) ->
 
     Notes
     -----
-    log c_j - log c_i = log |w'_ij / w_ij| must hold on every edge, with c = 1 at inputs and outputs
-    and a bias as an edge from an input. The factors follow by a sweep through the layers; then all
-    edges are checked. The number of operations is that of the weights.
+    ``log c_j - log c_i = log abs(w'_ij / w_ij)`` must hold on every edge, with c = 1 at inputs and
+    outputs and a bias as an edge from an input. The factors follow by a sweep through the layers;
+    then all edges are checked. The number of operations is that of the weights.
 
     References
     ----------
