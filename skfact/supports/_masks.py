@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from numbers import Integral
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from skfact._backend import to_numpy
 from skfact.supports._checks import keep_where, matrix_namespace, positive_int
+from skfact.supports._largest import smallest_keys
 
 # an explicit mask up to this many entries is written out by repr
 MAX_PRINTED = 64
@@ -18,55 +18,57 @@ MAX_PRINTED = 64
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KSparse:
-    """Budget of `k` non-zeros for a matrix, for each column or for each row.
+    """Budget of `k` non-zeros for a matrix, for each column, for each row, or for both.
 
     Parameters
     ----------
     k : int
         Number of entries that may be non-zero. A budget that exceeds the number of entries does
         not constrain them.
-    axis : {None, 0, 1}, default=None
-        None counts over the whole matrix, 0 over each column, 1 over each row.
+    axis : {None, 0, 1, (0, 1)}, default=None
+        None counts over the whole matrix, 0 over each column, 1 over each row. ``(0, 1)`` allows
+        `k` entries for each column and `k` for each row: a matrix is within that budget if each of
+        its non-zeros can be charged to its row or to its column. An m x n matrix then has at most
+        ``k * (m + n)`` of them.
 
     Raises
     ------
     TypeError
         If `k` or `axis` is not an integer.
     ValueError
-        If `k` is smaller than 1 or `axis` is not None, 0 or 1.
+        If `k` is smaller than 1 or `axis` is none of the four.
 
     See Also
     --------
     FixedMask : A support given entry by entry.
+    skfact.deep_linear.palm4msa : A product of factors within budgets.
+
+    References
+    ----------
+    .. [1] L. Le Magoarou, R. Gribonval, "Flexible multilayer sparse approximations of matrices and
+       applications", IEEE Journal of Selected Topics in Signal Processing 10(4), 2016.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skfact.supports import KSparse
-    >>> KSparse(1, axis=1).project(np.array([[1.0, -3.0], [2.0, 2.0]]))
-    array([[ 0., -3.],
-           [ 2.,  0.]])
+    >>> A = np.array([[1.0, -3.0, 0.5], [2.0, 2.0, 4.0]])
+    >>> KSparse(1, axis=1).project(A)
+    array([[ 0., -3.,  0.],
+           [ 0.,  0.,  4.]])
+    >>> KSparse(1, axis=(0, 1)).project(A)
+    array([[ 0., -3.,  0.],
+           [ 2.,  0.,  4.]])
     """
 
     k: int
-    axis: int | None = None
+    axis: int | tuple[int, int] | None = None
 
     __array_ufunc__ = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", positive_int(self.k, "k"))
-        if self.axis is None:
-            return
-        if isinstance(self.axis, (bool, np.bool_)) or not isinstance(self.axis, Integral):
-            raise TypeError(
-                f"axis must be None, 0 or 1, got {self.axis!r} of type {type(self.axis).__name__}."
-            )
-        if self.axis not in (0, 1):
-            raise ValueError(
-                f"axis must be None (whole matrix), 0 (each column) or 1 (each row), got "
-                f"{self.axis}."
-            )
-        object.__setattr__(self, "axis", int(self.axis))
+        object.__setattr__(self, "axis", _budget_axis(self.axis))
 
     def project(self, matrix: Any) -> Any:
         """Keep the `k` entries of largest magnitude and set the others to zero.
@@ -80,7 +82,9 @@ class KSparse:
         -------
         projected : array of shape (m, n)
             A nearest matrix within the budget, in the namespace, dtype and device of `matrix`.
-            Of entries of equal magnitude those of smallest (row-major) position are kept.
+            Of entries of equal magnitude those of smallest (row-major) position are kept. With
+            ``axis=(0, 1)`` the entries kept are those among the `k` largest of their row or of
+            their column, which is within the budget and sparser than the nearest matrix may be.
 
         Raises
         ------
@@ -104,14 +108,16 @@ class KSparse:
                 f"matrix must hold signed numbers, got dtype {matrix.dtype}. Convert it to a "
                 f"floating dtype."
             )
-        axis = 0 if self.axis is None else self.axis
+        return xp.where(self._kept(key, xp), matrix, xp.zeros_like(matrix))
+
+    def _kept(self, key: Any, xp: Any) -> Any:
+        """Mask of the entries to keep, from minus their magnitudes."""
         if self.axis is None:
-            key = xp.reshape(key, (-1,))
-        # the argsort of an argsort is the place of every entry in the order
-        order = xp.argsort(key, axis=axis, stable=True)
-        place = xp.argsort(order, axis=axis, stable=True)
-        keep = xp.reshape(place < min(self.k, prod(matrix.shape)), matrix.shape)
-        return xp.where(keep, matrix, xp.zeros_like(matrix))
+            flat = smallest_keys(xp.reshape(key, (-1,)), self.k, 0, xp)
+            return xp.reshape(flat, key.shape)
+        if isinstance(self.axis, int):
+            return smallest_keys(key, self.k, self.axis, xp)
+        return smallest_keys(key, self.k, 0, xp) | smallest_keys(key, self.k, 1, xp)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, KSparse) and (self.k, self.axis) == (other.k, other.axis)
@@ -121,6 +127,26 @@ class KSparse:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return KSparse, (self.k, self.axis)
+
+
+def _budget_axis(axis: Any) -> int | tuple[int, int] | None:
+    """The axis of a budget: None, 0, 1 or (0, 1)."""
+    if axis is None:
+        return None
+    if isinstance(axis, (tuple, list)):
+        if len(axis) == 2 and {_budget_axis(item) for item in axis} == {0, 1}:
+            return (0, 1)
+        raise ValueError(f"an axis of two items must be (0, 1), rows and columns, got {axis!r}.")
+    if isinstance(axis, (bool, np.bool_)) or not isinstance(axis, Integral):
+        raise TypeError(
+            f"axis must be None, 0, 1 or (0, 1), got {axis!r} of type {type(axis).__name__}."
+        )
+    if axis not in (0, 1):
+        raise ValueError(
+            f"axis must be None (whole matrix), 0 (each column), 1 (each row) or (0, 1) (both), "
+            f"got {axis}."
+        )
+    return int(axis)
 
 
 @dataclass(frozen=True, slots=True, repr=False, init=False, eq=False)

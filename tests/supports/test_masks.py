@@ -121,10 +121,10 @@ def test_budget_refuses_what_it_cannot_order(matrix, error, message):
         ((-1,), ValueError, "k must be at least 1"),
         ((1.0,), TypeError, "k must be an integer"),
         ((True,), TypeError, "k must be an integer"),
-        ((1, 2), ValueError, "axis must be None .*, 0 .* or 1 .*, got 2"),
+        ((1, 2), ValueError, "axis must be None .*, 0 .*, 1 .* or .*, got 2"),
         ((1, -1), ValueError, "got -1"),
-        ((1, True), TypeError, "axis must be None, 0 or 1, got True"),
-        ((1, "rows"), TypeError, "axis must be None, 0 or 1, got 'rows'"),
+        ((1, True), TypeError, "axis must be None, 0, 1 or .*, got True"),
+        ((1, "rows"), TypeError, "axis must be None, 0, 1 or .*, got 'rows'"),
     ],
 )
 def test_wrong_budgets_are_refused(arguments, error, message):

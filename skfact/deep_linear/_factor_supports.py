@@ -1,0 +1,109 @@
+"""What a `supports` argument stands for: one support and one shape per factor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from skfact.deep_linear._slots import Slot, make_slot, transposed_support
+from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse, resolve_supports
+from skfact.supports._checks import positive_ints
+
+SUPPORTS = (KroneckerSparse, FixedMask, KSparse)
+
+
+class FactorSupports(NamedTuple):
+    """The supports of the factors, from left to right, and their shapes."""
+
+    supports: tuple[Any, ...]
+    shapes: tuple[tuple[int, int], ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the product, at least that of the matrix."""
+        return self.shapes[0][0], self.shapes[-1][1]
+
+    @property
+    def T(self) -> FactorSupports:
+        """The supports of the transposed product."""
+        return FactorSupports(
+            tuple(transposed_support(support) for support in reversed(self.supports)),
+            tuple((n, m) for m, n in reversed(self.shapes)),
+        )
+
+    def slots(self) -> list[Slot]:
+        """The places of the factors."""
+        return [make_slot(*pair) for pair in zip(self.supports, self.shapes)]
+
+
+def resolve_factor_supports(
+    supports: Any, shape: tuple[int, int], inner_sizes: Any = None
+) -> FactorSupports:
+    """The supports and shapes of the factors of a matrix.
+
+    A family, a callable or a Chain may be larger than the matrix, which is then padded with zeros;
+    a list has to fit. Budgets have no shape: a size between two of them is taken from
+    `inner_sizes`, or the smaller side of the matrix.
+    """
+    if isinstance(supports, (str, Chain)) or callable(supports):
+        if inner_sizes is not None:
+            raise ValueError(
+                "inner_sizes goes with a list of supports; a family or a Chain has its own sizes."
+            )
+        chain = resolve_supports(supports, *shape)
+        return FactorSupports(tuple(chain), tuple(pattern.shape for pattern in chain))
+    if isinstance(supports, SUPPORTS) or not isinstance(supports, Sequence):
+        raise TypeError(
+            "supports must be the name of a family, a Chain, a callable (n_out, n_in) -> Chain, or "
+            f"a list with one KroneckerSparse, FixedMask or KSparse per factor, got {supports!r}."
+        )
+    if len(supports) == 0:
+        raise ValueError("supports is empty; a product needs at least one factor.")
+    listed = [_as_support(support, i) for i, support in enumerate(supports)]
+    sizes = _sizes(listed, shape, inner_sizes)
+    return FactorSupports(tuple(listed), tuple(pairwise(sizes)))
+
+
+def _as_support(support: Any, position: int) -> Any:
+    if isinstance(support, SUPPORTS):
+        return support
+    if isinstance(support, tuple) and len(support) == 4:
+        return KroneckerSparse(*support)
+    try:
+        return FixedMask(support)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"supports[{position}] must be a KroneckerSparse, a KSparse, a FixedMask or a mask of "
+            f"booleans: {error}"
+        ) from error
+
+
+def _sizes(supports: list[Any], shape: tuple[int, int], inner_sizes: Any) -> list[int]:
+    """Size at each of the J + 1 gaps, ends included."""
+    count = len(supports) - 1
+    inner: list[int | None] = [None] * count
+    if inner_sizes is not None:
+        given = positive_ints(inner_sizes, "inner_sizes")
+        if len(given) != count:
+            raise ValueError(
+                f"inner_sizes must have one size for each of the {count} gaps between the "
+                f"{count + 1} factors, got {len(given)}: {given}."
+            )
+        inner = list(given)
+    sizes: list[int | None] = [shape[0], *inner, shape[1]]
+    origin = ["A", *["inner_sizes"] * count, "A"]
+    for i, support in enumerate(supports):
+        if isinstance(support, KSparse):
+            continue
+        for gap, size in zip((i, i + 1), support.shape):
+            if sizes[gap] is None:
+                sizes[gap], origin[gap] = size, f"supports[{i}]"
+            elif sizes[gap] != size:
+                side = "rows" if gap == i else "columns"
+                raise ValueError(
+                    f"supports[{i}] has shape {support.shape}: {size} {side}, where "
+                    f"{origin[gap]} has {sizes[gap]}. Neighbouring factors must chain, and the "
+                    f"first and last fit the matrix of shape {shape}."
+                )
+    return [min(shape) if size is None else size for size in sizes]
