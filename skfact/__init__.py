@@ -14,17 +14,20 @@ if TYPE_CHECKING:
         fixed_support,
         inspection,
         operators,
+        relu,
         supports,
     )
     from skfact.butterfly import ButterflyFactorizer
     from skfact.deep_linear import SparseDeepLinearNet
     from skfact.fixed_support import FixedSupportMF
+    from skfact.relu import ReLUPathEmbedding
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ButterflyFactorizer",
     "FixedSupportMF",
+    "ReLUPathEmbedding",
     "SparseDeepLinearNet",
     "__version__",
     "butterfly",
@@ -34,6 +37,7 @@ __all__ = [
     "fixed_support",
     "inspection",
     "operators",
+    "relu",
     "supports",
 ]
 
@@ -41,6 +45,7 @@ __all__ = [
 _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
     "FixedSupportMF": "skfact.fixed_support",
+    "ReLUPathEmbedding": "skfact.relu",
     "SparseDeepLinearNet": "skfact.deep_linear",
     "butterfly": "skfact",
     "datasets": "skfact",
@@ -49,6 +54,7 @@ _HOMES = {
     "fixed_support": "skfact",
     "inspection": "skfact",
     "operators": "skfact",
+    "relu": "skfact",
     "supports": "skfact",
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace
+from skfact._backend import array_namespace, device
 from skfact._kernels.batched_linalg import is_complex
 from skfact._validation import require_finite
 
@@ -29,12 +29,25 @@ def binary_exponent(A: Any, name: str = "A") -> int:
     return 0 if largest == 0 or abs(exponent) <= usual else exponent
 
 
-def times_power_of_two(x: Any, exponent: int) -> Any:
-    """x * 2**exponent, in two steps since 2**1074 is no float; x itself for exponent 0."""
-    if exponent == 0:
-        return x
-    half = exponent // 2
-    return (x * 2.0**half) * 2.0 ** (exponent - half)
+def times_power_of_two(x: Any, exponent: Any) -> Any:
+    """x * 2**exponent, in steps since 2**1074 is no float; x itself for the exponent 0.
+
+    An array of exponents, of floats, is broadcast against x.
+    """
+    if isinstance(exponent, int) and abs(exponent) < 2000:
+        if exponent == 0:
+            return x
+        half = exponent // 2
+        return (x * 2.0**half) * 2.0 ** (exponent - half)
+    xp = array_namespace(x)
+    two = xp.asarray(2.0, dtype=x.dtype, device=device(x))
+    exponent = xp.asarray(exponent, dtype=x.dtype, device=device(x))
+    largest = math.log2(float(xp.finfo(x.dtype).max)) // 1 - 1
+    for _ in range(3):  # from the smallest to the largest number there are less than three
+        step = xp.clip(exponent, -largest, largest)
+        x = x * two**step
+        exponent = exponent - step
+    return x
 
 
 def unscaled(norms: Any, exponent: int) -> np.ndarray:

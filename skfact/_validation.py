@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from skfact._backend import array_namespace, is_array_api_obj
+from skfact._backend import array_namespace, device, is_array_api_obj
 from skfact._inputs import as_floating, is_numpy
 
 
@@ -89,6 +89,18 @@ def validate_samples(
         magnitudes = xp.where(xp.isnan(X), xp.zeros_like(X), magnitudes)
     require_finite(float(xp.max(magnitudes)), X, "X")
     return X
+
+
+def require_namespace(estimator: Any, X: Any, fitted: Any, method: str) -> None:
+    """Raise unless X is of the array library and on the device of a fitted array."""
+    known, given = array_namespace(fitted), array_namespace(X)
+    if known is not given or device(fitted) != device(X):
+        raise ValueError(
+            f"Inputs passed to {type(estimator).__name__}.{method}() must use the same namespace "
+            f"and the same device as those passed to fit(): fitted on {known.__name__} "
+            f"({device(fitted)}), got {given.__name__} ({device(X)}). Convert X, or fit on "
+            "arrays of this kind."
+        )
 
 
 def check_number(value: Any, name: str, kind: type, low: float) -> None:

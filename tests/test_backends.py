@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 
-from skfact import ButterflyFactorizer, FixedSupportMF
+from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding
 from skfact._backend import array_namespace, to_numpy
 from skfact._backend import device as device_of
 
@@ -70,15 +70,62 @@ def test_results_are_arrays_of_the_caller(asarray, xp, dtype, name, backend):
     assert_allclose(to_numpy(given), host, rtol=0)
 
 
-# a component of all entries, and a complete one of two rows
-LEFT = np.repeat([[1, 1], [1, 0]], [2, 28], axis=0)
-RIGHT = np.array([[1] * 12, [1] + [0] * 11])
+NETWORK = (
+    [RANDOM.standard_normal(shape) for shape in [(12, 5), (5, 4), (4, 2)]],
+    [RANDOM.standard_normal(n) for n in (5, 4, 2)],
+)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("backend", ["auto", "numpy"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"hidden_layer_sizes": (4, 3)},
+        {"estimator": NETWORK},
+        {"estimator": NETWORK, "n_paths": 30},
+    ],
+    ids=["random", "deep", "network", "part"],
+)
+def test_path_features_are_arrays_of_the_caller(asarray, dtype, backend, options):
+    host = X.astype(dtype)
+    given = asarray(host)
+    estimator = ReLUPathEmbedding(backend=backend, random_state=0, **options).fit(given)
+    reference = ReLUPathEmbedding(random_state=0, **options).fit(host)
+    features = estimator.transform(given)
+    assert_like(features, given)
+    assert features.dtype == given.dtype
+    assert_allclose(to_numpy(features), reference.transform(host), rtol=1e-6)
+    for array in (*estimator.coefs_, *estimator.intercepts_):
+        assert_like(array, given)
+    if "estimator" in options:
+        assert_like(estimator.path_weights_, given)
+        assert_allclose(to_numpy(estimator.path_weights_), reference.path_weights_, rtol=1e-12)
+    assert_allclose(to_numpy(given), host, rtol=0)
+
+
+def test_path_features_elsewhere_are_refused(asarray, xp):
+    estimator = ReLUPathEmbedding(random_state=0).fit(asarray(X))
+    is_numpy = xp.__name__ == "array_api_compat.numpy"
+    with pytest.raises(ValueError, match=r"transform\(\) must use the same namespace"):
+        estimator.transform(strict_array(X) if is_numpy else X)
+    sparse = ReLUPathEmbedding(sparse_output=True).fit(asarray(X))
+    if not is_numpy:
+        with pytest.raises(ValueError, match="sparse_output=True gives SciPy arrays"):
+            sparse.transform(asarray(X))
+
+
+# a component of all entries, and a complete one of one row
+LEFT = np.repeat([[1, 1], [1, 0]], [1, 29], axis=0)
+RIGHT = np.ones((2, 12))
 FIXED_SETTINGS = {
     "blockwise": {"supports": "disjoint-groups"},
     "complete classes": {"supports": (LEFT, RIGHT)},
     "alternating": {"supports": "overlapping-groups", "alpha": 0.5},
     "missing": {"missing_values": X[2, 3], "alpha": 0.5},
 }
+SOLVERS = {"complete classes": "complete-classes", "missing": "alternating"}
 
 
 @ignore_rounds
@@ -94,7 +141,7 @@ def test_fixed_supports_come_back_as_arrays_of_the_caller(asarray, xp, dtype, na
     n_components = 2 if name == "complete classes" else 4
     reference = FixedSupportMF(n_components, **options).fit(host)
     estimator = clone(reference).set_params(backend=backend).fit(given)
-    assert estimator.solver_ == reference.solver_
+    assert estimator.solver_ == reference.solver_ == SOLVERS.get(name, name)
     tolerance = 1e4 * np.finfo(dtype).eps
     codes = estimator.transform(given)
     back = estimator.inverse_transform(codes)

@@ -11,10 +11,11 @@ import sklearn.utils.estimator_checks as estimator_checks
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
+from sklearn.neural_network import MLPRegressor
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from skfact import ButterflyFactorizer, FixedSupportMF, SparseDeepLinearNet
+from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
 from skfact.supports import Chain
 
 
@@ -74,6 +75,17 @@ SETTINGS = [
     SparseDeepLinearNet("low-rank", hidden_layer_sizes=2, alpha=0.1, tol=1e-6, random_state=0),
     SparseDeepLinearNet("kaleidoscope", max_iter=10, fit_intercept=False, random_state=0),
     SparseDeepLinearNet("monarch", backend="numpy", solver="lbfgs", alpha=0.1, random_state=0),
+    ReLUPathEmbedding(random_state=0),
+    ReLUPathEmbedding(hidden_layer_sizes=(4, 3), n_paths=7, random_state=0),
+    ReLUPathEmbedding(hidden_layer_sizes=(), backend="numpy"),
+    ReLUPathEmbedding(hidden_layer_sizes=[3, 2, 2], sparse_output=True, random_state=0),
+    ReLUPathEmbedding(MLPRegressor(hidden_layer_sizes=(3, 2), max_iter=3), random_state=0),
+    ReLUPathEmbedding(
+        MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=3),
+        n_paths=5,
+        sparse_output=True,
+        random_state=0,
+    ),
 ]
 NAMESPACES = [
     ("array_api_strict", None, "float64"),
@@ -129,8 +141,9 @@ def test_checks_that_are_not_for_others(estimator, check):
 
 
 def takes_any_array(estimator):
-    operator = getattr(estimator, "operator", None)
-    return not hasattr(operator, "fit")  # such an operator computes on the host
+    """Estimators inside compute on the host, and sparse arrays are SciPy's."""
+    inside = getattr(estimator, "operator", None) or getattr(estimator, "estimator", None)
+    return not hasattr(inside, "fit") and not getattr(estimator, "sparse_output", False)
 
 
 def insist(check, *arguments):
@@ -181,7 +194,9 @@ def test_array_api_checks_are_among_them(estimator):
     assert ran == (expected if takes_any_array(estimator) else set())
 
 
-@pytest.mark.parametrize("estimator", [ButterflyFactorizer(), FixedSupportMF()])
+@pytest.mark.parametrize(
+    "estimator", [ButterflyFactorizer(), FixedSupportMF(), ReLUPathEmbedding()], ids=repr
+)
 def test_the_number_of_checks(estimator):
     """A floor, lest a change of tags or of scikit-learn's names makes the list shrink unnoticed."""
     names = [str(check) for _, check in estimator_checks_generator(estimator)]

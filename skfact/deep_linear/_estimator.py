@@ -412,11 +412,12 @@ class SparseDeepLinearNet(
             for first in range(0, len(order), size):
                 batch = order[first : first + size]
                 part = len(batch) / n
-                loss, gradients, _ = network.loss_and_gradient(
-                    values, take(X, batch), take(Y, batch), alpha * part
-                )
-                total += loss
-                values = adam.step(values, [g / len(batch) for g in gradients])
+                with np.errstate(over="ignore", invalid="ignore"):  # reported below
+                    loss, gradients, _ = network.loss_and_gradient(
+                        values, take(X, batch), take(Y, batch), alpha * part
+                    )
+                    total += loss
+                    values = adam.step(values, [g / len(batch) for g in gradients])
             if not math.isfinite(total):
                 raise ValueError(
                     f"Training diverged with learning_rate_init={self.learning_rate_init}: the "

@@ -8,7 +8,6 @@ in that vector.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,10 +15,57 @@ import numpy as np
 from skfact._backend import array_namespace, device, is_cupy_namespace, move
 from skfact._inputs import is_numpy
 from skfact._kernels.batched_linalg import is_complex
+from skfact._kernels.low_rank_blocks import Arranged, Classes
 from skfact.fixed_support._rank_one_supports import RankOneSupport
 
 # Bytes of the blocks that are worked on at once: small enough to stay in a processor's cache.
 CACHED, ON_DEVICE = 2**21, 2**28
+
+
+class Grid(NamedTuple):
+    """Blocks on all pairs of u groups of a rows and t groups of b columns, which are disjoint."""
+
+    rows: np.ndarray  # (u, a)
+    columns: np.ndarray  # (t, b)
+    row_group: np.ndarray  # (n_blocks,)
+    column_group: np.ndarray  # (n_blocks,)
+
+    def arranged(self, A: Any, checked: bool = True) -> Arranged:
+        """A with its rows in the order (a, u) and its columns in the order (t, b)."""
+        rows, columns = self.rows.T.reshape(-1), self.columns.reshape(-1)
+        return Arranged(
+            A,
+            None if is_range(rows, A.shape[0]) else rows,
+            None if is_range(columns, A.shape[1]) else columns,
+            checked,
+        )
+
+    def classes(self, rank: int) -> Classes:
+        """Sizes of the blocks, as the classes of a pair of Kronecker-sparse factors."""
+        (u, a), (t, b) = self.rows.shape, self.columns.shape
+        return Classes(a=1, t=t, u=u, d=1, b=a, c=b, r=rank)
+
+    def in_order(self, x: Any) -> Any:
+        """Values (1, t, u, 1, p, q) of the classes as (n_blocks, p, q), in the batch's order."""
+        xp = array_namespace(x)
+        _, t, u, _, p, q = x.shape
+        place = move(self.column_group * u + self.row_group, xp, device(x))
+        return xp.take(xp.reshape(x, (t * u, p, q)), place, axis=0)
+
+
+def grid_of(rows: np.ndarray, columns: np.ndarray) -> Grid | None:
+    """The grid that disjoint blocks with these rows and columns form; None if they form none."""
+    sides = []
+    for index in (rows, columns):
+        _, firsts, group = np.unique(index[:, 0], return_index=True, return_inverse=True)
+        groups = index[firsts]
+        if (groups[group] != index).any() or len(np.unique(groups)) < groups.size:
+            return None
+        sides.append((groups, group.ravel()))
+    (row_groups, row_group), (column_groups, column_group) = sides
+    if len(row_groups) * len(column_groups) != len(rows):
+        return None
+    return Grid(row_groups, column_groups, row_group, column_group)
 
 
 class Batch(NamedTuple):
@@ -28,6 +74,7 @@ class Batch(NamedTuple):
     rows: np.ndarray  # (n_blocks, a)
     columns: np.ndarray  # (n_blocks, b)
     components: np.ndarray  # (n_blocks, p)
+    grid: Grid | None = None
 
 
 def batches(supports: Sequence[RankOneSupport]) -> list[Batch]:
@@ -41,15 +88,15 @@ def batches(supports: Sequence[RankOneSupport]) -> list[Batch]:
         columns = np.stack([support.columns for support in kind])
         components = np.stack([support.components for support in kind])
         order = np.lexsort((columns[:, 0], rows[:, 0]))
-        found.append(Batch(rows[order], columns[order], components[order]))
+        rows, columns, components = rows[order], columns[order], components[order]
+        found.append(Batch(rows, columns, components, grid_of(rows, columns)))
     return found
 
 
 def gather(A: Any, batch: Any) -> Iterator[tuple[slice, Any]]:
     """Blocks A[rows, columns] of a batch, as (part of the batch, array (n_blocks, a, b)).
 
-    In parts, lest all blocks of a large matrix are copied before the first one is used. Rows and
-    columns at equal distances (the halves of a butterfly, contiguous groups) are read by strides.
+    In parts, lest all blocks of a large matrix are copied before the first one is used.
     """
     xp = array_namespace(A)
     rows, columns = batch.rows, batch.columns
@@ -60,12 +107,9 @@ def gather(A: Any, batch: Any) -> Iterator[tuple[slice, Any]]:
     if len(rows) == 1 and is_range(rows[0], A.shape[0]) and is_range(columns[0], A.shape[1]):
         yield slice(0, 1), xp.reshape(A, (1, a, b))
         return
-    view = strided_blocks(A, rows, columns) if is_numpy(xp) else None
     for start in range(0, len(rows), step):
         part = slice(start, min(start + step, len(rows)))
-        if view is not None:
-            yield part, blocks_of_view(view, part)
-        elif is_numpy(xp):
+        if is_numpy(xp):
             yield part, A[rows[part, :, None], columns[part, None, :]]
         else:
             flat = rows[part, :, None].astype(np.int64) * A.shape[1] + columns[part, None, :]
@@ -76,56 +120,6 @@ def gather(A: Any, batch: Any) -> Iterator[tuple[slice, Any]]:
 def is_range(index: np.ndarray, size: int) -> bool:
     """Whether the index is 0 .. size - 1."""
     return len(index) == size and bool((index == np.arange(size)).all())
-
-
-def strided_blocks(A: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray | None:
-    """A view (lattice..., a, b) of the blocks of a NumPy matrix, if they lie at equal distances."""
-    inner = []
-    for index in (rows, columns):
-        steps = np.diff(index, axis=1)
-        if steps.size and (steps != steps[0, 0]).any():
-            return None
-        inner.append(int(steps[0, 0]) if steps.size else 0)
-    found = lattice(np.stack([rows[:, 0], columns[:, 0]], axis=1).astype(np.int64))
-    if found is None:
-        return None
-    sizes, moves = found
-    strides = [int(di) * A.strides[0] + int(dj) * A.strides[1] for di, dj in moves]
-    return np.lib.stride_tricks.as_strided(
-        A[rows[0, 0] :, columns[0, 0] :],
-        (*sizes, rows.shape[1], columns.shape[1]),
-        (*strides, inner[0] * A.strides[0], inner[1] * A.strides[1]),
-        writeable=False,
-    )
-
-
-def lattice(points: np.ndarray) -> tuple[list[int], list[np.ndarray]] | None:
-    """Sizes and steps of a lattice whose points, last axis fastest, are the given ones (k, 2)."""
-    sizes: list[int] = []
-    steps: list[np.ndarray] = []
-    while len(points) > 1:
-        moves = np.diff(points, axis=0)
-        other = np.flatnonzero((moves != moves[0]).any(axis=1))
-        run = int(other[0]) + 1 if len(other) else len(points)
-        if run == 1 or len(points) % run:
-            return None
-        rows = points.reshape(-1, run, 2)
-        if (rows != rows[:, :1] + np.arange(run)[:, None] * moves[0]).any():
-            return None
-        sizes.insert(0, run)
-        steps.insert(0, moves[0])
-        points = rows[:, 0]
-    return sizes, steps
-
-
-def blocks_of_view(view: np.ndarray, part: slice) -> np.ndarray:
-    """Blocks part.start .. part.stop of a lattice view, as (n_blocks, a, b)."""
-    sizes, shape = view.shape[:-2], view.shape[-2:]
-    inner = prod(sizes[1:])
-    if sizes and part.start % inner == 0 and part.stop % inner == 0:
-        return view[part.start // inner : part.stop // inner].reshape(-1, *shape)
-    where = np.unravel_index(np.arange(part.start, part.stop), sizes) if sizes else ()
-    return view[where].reshape(-1, *shape)
 
 
 def slots(compressed: Any, components: np.ndarray, places: np.ndarray) -> np.ndarray:

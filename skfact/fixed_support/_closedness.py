@@ -134,6 +134,11 @@ def closedness(left_support: Any, right_support: Any, *, budget: int = 10_000) -
     """
     left, right = check_supports(left_support, right_support)
     check_number(budget, "budget", int, 0)
+    return decide(left, right, budget)
+
+
+def decide(left: Any, right: Any, budget: int) -> Closedness:
+    """`closedness` of two checked masks."""
     shape = left.shape[0], right.shape[1]
     closure = complete_closure(classes_of(left, right), shape)
     obstacle = _obstacle(closure, shape)

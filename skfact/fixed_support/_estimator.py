@@ -11,9 +11,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skfact._backend import array_namespace, compute_namespace, device, move, move_like
+from skfact._backend import array_namespace, compute_namespace, move, move_like, on_backend
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
-from skfact._validation import check_matrix, check_number, validate_samples
+from skfact._validation import check_matrix, check_number, require_namespace, validate_samples
 from skfact.fixed_support._analysis import report_on
 from skfact.fixed_support._codes import masked_codes
 from skfact.fixed_support._factorize import check_options, factorize, observed_entries
@@ -277,7 +277,7 @@ class FixedSupportMF(
             )
         if not bool(xp.all(xp.isfinite(X))):
             raise ValueError("X contains NaN or infinity. Remove or impute such entries first.")
-        self._require_namespace(X, "inverse_transform")
+        require_namespace(self, X, self.components_, "inverse_transform")
         decoder, work = self._on_backend(X)
         return move_like(decoder.apply(work), X)
 
@@ -322,24 +322,12 @@ class FixedSupportMF(
         """Where X is observed (None for everywhere), and X with zeros elsewhere."""
         check_is_fitted(self)
         X = validate_samples(self, X, reset=False, allow_nan=self._nan_is_missing())
-        self._require_namespace(X, method)
+        require_namespace(self, X, self.components_, method)
         return observed_entries(X, self.missing_values)
-
-    def _require_namespace(self, X: Any, method: str) -> None:
-        """Raise unless X is of the array library and on the device of the fitted arrays."""
-        fitted, given = array_namespace(self.components_), array_namespace(X)
-        if fitted is not given or device(self.components_) != device(X):
-            raise ValueError(
-                f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace "
-                f"and the same device as those passed to fit(): fitted on {fitted.__name__} "
-                f"({device(self.components_)}), got {given.__name__} ({device(X)}). Convert X, or "
-                "fit on arrays of this kind."
-            )
 
     def _on_backend(self, X: Any) -> tuple[Any, Any]:
         """The decoder and X where `backend` says to compute."""
-        xp, where = compute_namespace(self.backend, X)
-        work = move(X, xp, where)
+        (work,) = on_backend(self.backend, X)
         return self._decoder.to_device(work), work
 
     def _nan_is_missing(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,21 +10,25 @@ import numpy as np
 from skfact._backend import array_namespace, device, move
 from skfact._inputs import is_numpy
 from skfact._kernels.batched_linalg import abs2
-from skfact._kernels.low_rank_blocks import low_rank_blocks
+from skfact._kernels.low_rank_blocks import low_rank_blocks, split_product
 from skfact.fixed_support._analysis import SupportReport
 from skfact.fixed_support._blocks import Batch, FlatFactor, gather, product, slots
 from skfact.fixed_support._rank_one_supports import RankOneSupport
 
 
-def exact_factors(A: Any, report: SupportReport, alpha: float = 0.0) -> tuple[Any, Any, float]:
+def exact_factors(
+    A: Any, report: SupportReport, alpha: float = 0.0, checked: bool = True
+) -> tuple[Any, Any, float]:
     """Globally optimal factors of a tractable problem, as flat vectors, and the loss.
 
     The loss is ``||A - left @ right||_F^2 + alpha (||left||_F^2 + ||right||_F^2)``. With ``alpha``
     the singular values of each block shrink by it, since over all factorizations of M the penalty
-    is at least ``2 alpha ||M||_*``; that is for the route "blockwise" only.
+    is at least ``2 alpha ||M||_*``; that is for the route "blockwise" only. If not `checked`,
+    nobody has looked at A yet: OutOfScaleError unless it is finite and of ordinary magnitude (for
+    supports that `reads_all_once`).
     """
     left, right = FlatFactor(report.left_support), FlatFactor(report.right_support)
-    loss = fit_pieces(A, report.piece_batches, left, right, alpha)
+    loss = fit_pieces(A, report.piece_batches, left, right, alpha, checked)
     if report.absorbed or sum(s.size for s in report.pieces) < report.shape[0] * report.shape[1]:
         loss += norm2_outside(A, [*report.pieces, *report.absorbed])
     if report.absorbed:
@@ -32,21 +36,52 @@ def exact_factors(A: Any, report: SupportReport, alpha: float = 0.0) -> tuple[An
     return left.vector(A), right.vector(A), loss
 
 
+def reads_all_once(report: SupportReport) -> bool:
+    """Whether the closed form is one grid of blocks that holds every entry of the matrix."""
+    if report.absorbed or len(report.piece_batches) != 1:
+        return False
+    grid = report.piece_batches[0].grid
+    return grid is not None and (grid.rows.size, grid.columns.size) == report.shape
+
+
 def fit_pieces(
-    A: Any, pieces: Sequence[Batch], left: FlatFactor, right: FlatFactor, alpha: float
+    A: Any,
+    pieces: Sequence[Batch],
+    left: FlatFactor,
+    right: FlatFactor,
+    alpha: float,
+    checked: bool = True,
 ) -> float:
     """Best low-rank approximation of A on each piece; returns the loss on all of them."""
     xp = array_namespace(A)
     loss = 0.0
     for batch in pieces:
-        rank = batch.components.shape[1]
         x_slots, y_slots = batch_slots(batch, left, right)
-        for part, blocks in gather(A, batch):
-            x, y, lost = balanced(*low_rank_blocks(blocks, rank), alpha)
-            loss += lost
+        for part, u, rows, lost in low_rank_pieces(A, batch, checked):
+            x, y, shrinking = balanced(u, rows, alpha)
+            loss += lost**2 + shrinking
             left.put(x_slots[part], xp.matrix_transpose(x))
             right.put(y_slots[part], y)
     return loss
+
+
+def low_rank_pieces(A: Any, batch: Batch, checked: bool) -> Iterator[tuple[slice, Any, Any, float]]:
+    """Best approximations of blocks of A by `left @ right`, the left one orthonormal.
+
+    Yields (part of the batch, left (n_blocks, a, p), right (n_blocks, p, b), norm of what is lost).
+    Blocks that form a grid are read in place: that of a butterfly's halves, groups of columns.
+    """
+    xp = array_namespace(A)
+    rank, grid = batch.components.shape[1], batch.grid
+    if grid is not None:
+        classes = grid.classes(rank)
+        left, right, lost = split_product(grid.arranged(A, checked), classes)
+        columns = grid.in_order(classes.columns_of_left(left))
+        yield slice(None), columns, grid.in_order(classes.rows_of_right(right)), lost
+        return
+    for part, blocks in gather(A, batch):
+        left, right, residual = low_rank_blocks(blocks, rank)
+        yield part, left, right, float(xp.linalg.vector_norm(residual))
 
 
 def batch_slots(batch: Batch, left: FlatFactor, right: FlatFactor) -> tuple[np.ndarray, np.ndarray]:
@@ -63,8 +98,8 @@ def batch_slots(batch: Batch, left: FlatFactor, right: FlatFactor) -> tuple[np.n
     return result[0], result[1]
 
 
-def balanced(left: Any, right: Any, residual: Any, alpha: float = 0.0) -> tuple[Any, Any, float]:
-    """Split ``left @ right``, left orthonormal, in halves of equal norms: (x, y, loss).
+def balanced(left: Any, right: Any, alpha: float = 0.0) -> tuple[Any, Any, float]:
+    """Split ``left @ right``, left orthonormal, in halves of equal norms: (x, y, loss by alpha).
 
     x = U sqrt(S) and y = sqrt(S) V^H for the singular values S of the product. Those that are only
     rounding are zeroed before the square root, which would raise them to 1e-8 of the largest.
@@ -74,7 +109,6 @@ def balanced(left: Any, right: Any, residual: Any, alpha: float = 0.0) -> tuple[
     q = right.shape[2]
     kept = min(rank, p, q)
     eps = float(xp.finfo(right.dtype).eps)
-    lost = float(xp.sum(residual**2))
     if kept == 1:
         s = xp.sqrt(xp.sum(abs2(right[:, :1, :]), axis=2))  # (n_blocks, 1)
         u, vh = left[:, :, :1], right[:, :1, :] / _like(xp.where(s > 0, s, 1 + 0 * s), right)
@@ -82,9 +116,10 @@ def balanced(left: Any, right: Any, residual: Any, alpha: float = 0.0) -> tuple[
         rotation, s, vh = xp.linalg.svd(right[:, :kept, :], full_matrices=False)
         u = left[:, :, :kept] @ rotation
         s = xp.where(s > 50 * eps * s[:, :1], s, xp.zeros_like(s))
+    lost = 0.0
     if alpha:
         shrunk = xp.where(s > alpha, s - alpha, xp.zeros_like(s))
-        lost += float(xp.sum((s - shrunk) ** 2)) + 2 * alpha * float(xp.sum(shrunk))
+        lost = float(xp.sum((s - shrunk) ** 2)) + 2 * alpha * float(xp.sum(shrunk))
         s = shrunk
     root = _like(xp.sqrt(s), right)
     x, y = u * xp.matrix_transpose(root), root * vh

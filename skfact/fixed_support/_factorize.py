@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skfact._backend import array_namespace
 from skfact._inputs import is_numpy
 from skfact._kernels.batched_linalg import abs2
+from skfact._kernels.low_rank_blocks import OutOfScaleError
 from skfact._scale import binary_exponent, times_power_of_two, unscaled
 from skfact._validation import check_choice, check_matrix, check_number
-from skfact.exceptions import IllPosedWarning
 from skfact.fixed_support._alternating import alternating_factors
 from skfact.fixed_support._analysis import ALTERNATING, BLOCKWISE, SupportReport, report_on
 from skfact.fixed_support._blocks import dense_factor, product, with_fixed_phases
-from skfact.fixed_support._exact import exact_factors
-from skfact.fixed_support._rank_one_supports import abbreviated
+from skfact.fixed_support._exact import exact_factors, reads_all_once
+from skfact.fixed_support._ill_posed import (
+    warn_if_diverging,
+    warn_if_not_closed,
+    warn_if_unfinished,
+)
 from skfact.fixed_support._support_masks import check_supports
 from skfact.operators import FactorizedOperator, SparseFactor
 
 SOLVERS = ("auto", "exact", "alternating")
 # A factor with at most this share of non-zeros becomes a sparse factor of the operator.
 SPARSE = 0.25
+# A loss of that many rounding errors of ||A||^2 is none.
+ROUNDING = 100
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -199,7 +204,9 @@ def fixed_support_factorize(
     Warns
     -----
     IllPosedWarning
-        If the loss still falls while factors grow: the infimum is probably not attained.
+        If the loss still falls while factors grow: the infimum is probably not attained; or if
+        :func:`closedness` knows that for some matrices, on these supports, it is not, the fit is
+        not exact and `alpha` is 0.
     sklearn.exceptions.ConvergenceWarning
         If alternating least squares stopped at `max_iter` otherwise.
 
@@ -306,18 +313,23 @@ def factorize(
             f"shape {tuple(A.shape)}."
         )
     observed, A = observed_entries(A, missing_values)
-    exponent = binary_exponent(A)
-    exponent += exponent % 2  # equal halves for the two factors
-    A = times_power_of_two(A, -exponent)
-    penalty = min(math.ldexp(alpha, min(-exponent, 1000)), 1e30) if alpha else 0.0
-
     reason = no_closed_form(report, alpha, observed)
     if solver == "exact" and reason:
         raise ValueError(
             f"solver='exact' has no closed form: {reason}. Pass solver='auto' or 'alternating'."
         )
-    if solver != "alternating" and not reason:
-        x, y, loss = exact_factors(A, report, penalty)
+    closed_form = solver != "alternating" and not reason
+    found, exponent, penalty = None, 0, float(alpha)
+    if closed_form and reads_all_once(report):  # and finds what is not finite or of odd magnitude
+        with suppress(OutOfScaleError):
+            found = exact_factors(A, report, penalty, checked=False)
+    if found is None:
+        exponent = binary_exponent(A)
+        exponent += exponent % 2  # equal halves for the two factors
+        A = times_power_of_two(A, -exponent)
+        penalty = min(math.ldexp(alpha, min(-exponent, 1000)), 1e30) if alpha else 0.0
+    if closed_form:
+        x, y, loss = found or exact_factors(A, report, penalty)
         name, optimal = report.route, True
         losses, converged, diverging = np.array([loss]), True, np.empty(0, dtype=np.intp)
         penalized = penalty * (_norm2(x) + _norm2(y)) if penalty else 0.0
@@ -338,7 +350,11 @@ def factorize(
         rest = A - product(report.left_support, x, report.right_support, y)
         squared = _norm2(rest if observed is None else rest * observed)
         loss = squared + (penalty * (_norm2(x) + _norm2(y)) if penalty else 0.0)
-        warn_if_unfinished(converged, diverging, max_iter, alpha, stacklevel + 1)
+        exact = squared <= ROUNDING * float(array_namespace(A).finfo(A.dtype).eps) * _norm2(A)
+        if not warn_if_diverging(diverging, stacklevel + 1):
+            if not (exact or alpha) and observed is None:
+                warn_if_not_closed(report, stacklevel + 1)
+            warn_if_unfinished(converged, max_iter, stacklevel + 1)
     masks = report.left_support, report.right_support
     x, y = with_fixed_phases(x, y, *masks, report.class_batches)
     return FixedSupportFactorization(
@@ -376,28 +392,6 @@ def no_closed_form(report: SupportReport, alpha: float, observed: Any) -> str:
     if alpha and report.route != BLOCKWISE:
         return f"with alpha={alpha} only disjoint rank-one supports have one, and these overlap"
     return ""
-
-
-def warn_if_unfinished(
-    converged: bool, diverging: np.ndarray, max_iter: int, alpha: float, stacklevel: int
-) -> None:
-    """Warn of factors that grow without end, or else of a run that was cut off."""
-    if len(diverging):
-        plural = "s" * (len(diverging) > 1)
-        warnings.warn(
-            f"The factors of component{plural} {abbreviated(diverging)} grow while the loss falls: "
-            "the best approximation on these supports seems not to exist. Pass alpha > 0 (a ridge "
-            "penalty) for a problem that has a solution.",
-            IllPosedWarning,
-            stacklevel=stacklevel,
-        )
-    elif not converged:
-        warnings.warn(
-            f"Alternating least squares still improved after max_iter={max_iter} sweeps; increase "
-            "max_iter or tol.",
-            ConvergenceWarning,
-            stacklevel=stacklevel,
-        )
 
 
 def _norm2(x: Any) -> float:

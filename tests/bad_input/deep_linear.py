@@ -1,4 +1,4 @@
-"""Bad input of the sparse deep linear maps; imported by the one list, which hands in `refused`."""
+"""Bad and unusual input of sparse deep linear maps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,15 +8,9 @@ import numpy as np
 from skfact import SparseDeepLinearNet
 from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
 from skfact.supports import Chain, FixedMask, KSparse
+from tests.bad_input.cases import RANDOM, changed, refused, works
 
-RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.standard_normal((12, 4)), RANDOM.standard_normal((12, 3))
-
-
-def changed(array: np.ndarray, value: Any) -> np.ndarray:
-    array = array.copy()
-    array[1, 2] = value
-    return array
 
 
 def fitted(supports: Any = "butterfly", **options: Any) -> Callable[[Any, Any], Any]:
@@ -29,95 +23,90 @@ def is_finite(net: Any, *inputs: Any) -> None:
 
 WRONG = StructuredFactor((3, 4), 3, lambda h: np.diag(h) @ np.eye(3, 4), lambda G: np.zeros(3))
 
-
-def add_cases(refused: Callable[..., None], works: Callable[..., None]) -> None:
-    """Every line of the list for this system."""
-    for id, supports, options, message in [
-        ("masks that do not chain", [np.ones((3, 5)), np.ones((6, 4))], {}, "must chain"),
-        ("masks of other outputs", [np.ones((2, 4))], {}, r"supports\[0\] has shape"),
-        ("an empty mask", [FixedMask(np.zeros((3, 4)))], {}, "without a True entry"),
-        ("no supports", [], {}, "supports is empty"),
-        ("a chain too small", Chain.butterfly(2), {}, "smaller than the matrix"),
-        ("unknown family", "buterfly", {}, "Did you mean 'butterfly'"),
-        ("hidden sizes of a list", [KSparse(2)], {"hidden_layer_sizes": 3}, "gaps"),
-        (
-            "hidden sizes of masks",
-            [np.ones((3, 5)), np.ones((5, 4))],
-            {"hidden_layer_sizes": 6},
-            "5 columns",
-        ),
-        ("hidden sizes of a chain", Chain.butterfly(4), {"hidden_layer_sizes": 2}, "contradicts"),
-        ("hidden size 0", "dense", {"hidden_layer_sizes": 0}, "hidden_layer_sizes"),
-        ("wrong adjoint", [WRONG], {}, r"supports\[0\]: the adjoint fails the dot-product test"),
-        ("budgets by L-BFGS", [KSparse(2)], {"solver": "lbfgs"}, "needs fixed supports"),
-        ("budgets by Adam", [KSparse(2)], {"solver": "adam"}, "needs fixed supports"),
-        ("budgets with alpha", [KSparse(2)], {"alpha": 1.0}, "alpha=1.0 goes with fixed"),
-        ("budgets and structure", [KSparse(2), CirculantFactor(4)], {}, "mixes"),
-        ("PALM of fixed supports", "dense", {"solver": "palm4msa"}, "is for budgets"),
-        ("no closed form", "low-rank", {"solver": "closed-form"}, "needs one dense layer"),
-        ("unknown solver", "dense", {"solver": "sgd"}, "solver must be one of"),
-        ("negative alpha", "dense", {"alpha": -1.0}, "alpha must be at least 0"),
-        ("infinite alpha", "dense", {"alpha": np.inf}, "alpha must be finite"),
-        ("no rate", "dense", {"learning_rate_init": 0.0}, "learning_rate_init must be positive"),
-        ("all to validate", "dense", {"validation_fraction": 1.0}, "validation_fraction"),
-        ("no batch", "dense", {"batch_size": 0}, "batch_size must be at least 1"),
-        ("no iteration", "dense", {"max_iter": 0}, "max_iter must be at least 1"),
-        ("unknown backend", "dense", {"backend": "jax"}, "backend must be one of"),
-        (
-            "divergence of Adam",
-            "dense",
-            {"solver": "adam", "learning_rate_init": 1e200},
-            "Training diverged",
-        ),
-    ]:
-        refused(
-            f"SparseDeepLinearNet: {id}",
-            fitted(supports, **options),
-            X,
-            Y,
-            error=ValueError,
-            message=message,
-        )
-    for id, bad_X, bad_Y, message in [
-        ("NaN in X", changed(X, np.nan), Y, "X contains NaN"),
-        ("NaN in y", X, changed(Y, np.nan), "y contains NaN"),
-        ("y of other length", X, Y[:5], "inconsistent numbers of samples"),
-        ("3-D y", X, Y[:, :, None], "dim 3|3D"),
-        ("no sample", X[:0], Y[:0], "0 sample"),
-    ]:
-        refused(
-            f"SparseDeepLinearNet: {id}", fitted(), bad_X, bad_Y, error=ValueError, message=message
-        )
-    constant = X.copy()
-    constant[:, 1] = 7
-    for id, good_X, good_Y in [
-        ("one sample", X[:1], Y[:1]),
-        ("fewer samples than features", X[:2], Y[:2]),
-        ("a constant column", constant, Y),
-        ("constant X", np.ones_like(X), Y),
-        ("constant y", X, np.ones_like(Y)),
-        ("zeros", 0 * X, 0 * Y),
-        ("tiny", X * 1e-150, Y),
-        ("huge y", X, Y * 1e150),
-        ("float32", X.astype("f4"), Y.astype("f4")),
-    ]:
-        for name, supports in {
-            "butterfly": "butterfly",
-            "Toeplitz": [ToeplitzFactor(3, 4)],
-            "budget": [KSparse(2, axis=1)],
-        }.items():
-            works(
-                f"SparseDeepLinearNet of a {name}: {id}",
-                fitted(supports, solver="auto" if name == "budget" else "lbfgs", max_iter=2000),
-                good_X,
-                good_Y,
-                check=is_finite,
-            )
+for id, supports, options, message in [
+    ("masks that do not chain", [np.ones((3, 5)), np.ones((6, 4))], {}, "must chain"),
+    ("masks of other outputs", [np.ones((2, 4))], {}, r"supports\[0\] has shape"),
+    ("an empty mask", [FixedMask(np.zeros((3, 4)))], {}, "without a True entry"),
+    ("no supports", [], {}, "supports is empty"),
+    ("a chain too small", Chain.butterfly(2), {}, "smaller than the matrix"),
+    ("unknown family", "buterfly", {}, "Did you mean 'butterfly'"),
+    ("hidden sizes of a list", [KSparse(2)], {"hidden_layer_sizes": 3}, "gaps"),
+    (
+        "hidden sizes of masks",
+        [np.ones((3, 5)), np.ones((5, 4))],
+        {"hidden_layer_sizes": 6},
+        "5 columns",
+    ),
+    ("hidden sizes of a chain", Chain.butterfly(4), {"hidden_layer_sizes": 2}, "contradicts"),
+    ("hidden size 0", "dense", {"hidden_layer_sizes": 0}, "hidden_layer_sizes"),
+    ("wrong adjoint", [WRONG], {}, r"supports\[0\]: the adjoint fails the dot-product test"),
+    ("budgets by L-BFGS", [KSparse(2)], {"solver": "lbfgs"}, "needs fixed supports"),
+    ("budgets by Adam", [KSparse(2)], {"solver": "adam"}, "needs fixed supports"),
+    ("budgets with alpha", [KSparse(2)], {"alpha": 1.0}, "alpha=1.0 goes with fixed"),
+    ("budgets and structure", [KSparse(2), CirculantFactor(4)], {}, "mixes"),
+    ("PALM of fixed supports", "dense", {"solver": "palm4msa"}, "is for budgets"),
+    ("no closed form", "low-rank", {"solver": "closed-form"}, "needs one dense layer"),
+    ("unknown solver", "dense", {"solver": "sgd"}, "solver must be one of"),
+    ("negative alpha", "dense", {"alpha": -1.0}, "alpha must be at least 0"),
+    ("infinite alpha", "dense", {"alpha": np.inf}, "alpha must be finite"),
+    ("no rate", "dense", {"learning_rate_init": 0.0}, "learning_rate_init must be positive"),
+    ("all to validate", "dense", {"validation_fraction": 1.0}, "validation_fraction"),
+    ("no batch", "dense", {"batch_size": 0}, "batch_size must be at least 1"),
+    ("no iteration", "dense", {"max_iter": 0}, "max_iter must be at least 1"),
+    ("unknown backend", "dense", {"backend": "jax"}, "backend must be one of"),
+    (
+        "divergence of Adam",
+        "dense",
+        {"solver": "adam", "learning_rate_init": 1e200},
+        "Training diverged",
+    ),
+]:
     refused(
-        "SparseDeepLinearNet: negative weights",
-        lambda X, Y: SparseDeepLinearNet().fit(X, Y, -np.ones(12)),
+        f"SparseDeepLinearNet: {id}",
+        fitted(supports, **options),
         X,
         Y,
         error=ValueError,
-        message="sample_weight must be finite and not negative",
+        message=message,
     )
+for id, bad_X, bad_Y, message in [
+    ("NaN in X", changed(X, np.nan), Y, "X contains NaN"),
+    ("NaN in y", X, changed(Y, np.nan), "y contains NaN"),
+    ("y of other length", X, Y[:5], "inconsistent numbers of samples"),
+    ("3-D y", X, Y[:, :, None], "dim 3|3D"),
+    ("no sample", X[:0], Y[:0], "0 sample"),
+]:
+    refused(f"SparseDeepLinearNet: {id}", fitted(), bad_X, bad_Y, error=ValueError, message=message)
+constant = X.copy()
+constant[:, 1] = 7
+for id, good_X, good_Y in [
+    ("one sample", X[:1], Y[:1]),
+    ("fewer samples than features", X[:2], Y[:2]),
+    ("a constant column", constant, Y),
+    ("constant X", np.ones_like(X), Y),
+    ("constant y", X, np.ones_like(Y)),
+    ("zeros", 0 * X, 0 * Y),
+    ("tiny", X * 1e-150, Y),
+    ("huge y", X, Y * 1e150),
+    ("float32", X.astype("f4"), Y.astype("f4")),
+]:
+    for name, supports in {
+        "butterfly": "butterfly",
+        "Toeplitz": [ToeplitzFactor(3, 4)],
+        "budget": [KSparse(2, axis=1)],
+    }.items():
+        works(
+            f"SparseDeepLinearNet of a {name}: {id}",
+            fitted(supports, solver="auto" if name == "budget" else "lbfgs", max_iter=2000),
+            good_X,
+            good_Y,
+            check=is_finite,
+        )
+refused(
+    "SparseDeepLinearNet: negative weights",
+    lambda X, Y: SparseDeepLinearNet().fit(X, Y, -np.ones(12)),
+    X,
+    Y,
+    error=ValueError,
+    message="sample_weight must be finite and not negative",
+)

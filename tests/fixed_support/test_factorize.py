@@ -136,7 +136,7 @@ def test_unused_rank_leaves_no_noise():
 @pytest.mark.parametrize("order", ["as they are", "shuffled"])
 @pytest.mark.parametrize("memory", ["C", "F", "strided"])
 def test_halves_of_a_butterfly_in_any_order(order, memory):
-    """Classes at equal distances are read by strides; the same numbers come out otherwise."""
+    """A grid of blocks is read in place; the same numbers come out in any order of its entries."""
     left, right = KroneckerSparse(1, 4, 4, 8).mask(), KroneckerSparse(4, 8, 8, 1).mask()
     random = np.random.default_rng(0)
     A = random.standard_normal((32, 32))
@@ -153,6 +153,47 @@ def test_halves_of_a_butterfly_in_any_order(order, memory):
     result = fixed_support_factorize(A, left, right)
     assert_allclose(result.loss, np.sum(tails**2), rtol=1e-12)
     check_factors(result, A, left, right)
+
+
+@pytest.mark.parametrize("is_complex", [False, True])
+@pytest.mark.parametrize(
+    "sizes", [(1, 3, 4, 5, 1), (3, 1, 2, 7, 1), (2, 3, 4, 4, 2), (1, 1, 6, 5, 3)]
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_grids_of_blocks(asarray, sizes, is_complex, seed):
+    """u x t shuffled blocks of a x b entries and rank p, some entries outside of all of them."""
+    u, t, a, b, p = sizes
+    random = np.random.default_rng(seed)
+    m, n = u * a + seed, t * b + seed
+    rows, columns = random.permutation(m)[: u * a], random.permutation(n)[: t * b]
+    A = random_matrix(random, m, n, is_complex)
+    pairs = random.permutation(np.repeat(np.arange(u * t), p))
+    left, right = np.zeros((m, len(pairs)), dtype=bool), np.zeros((len(pairs), n), dtype=bool)
+    for k, pair in enumerate(pairs):
+        left[rows.reshape(u, a)[pair // t], k] = True
+        right[k, columns.reshape(t, b)[pair % t]] = True
+    blocks = A[rows][:, columns].reshape(u, a, t, b).transpose(0, 2, 1, 3)
+    tails = np.linalg.svd(blocks, compute_uv=False)[..., p:]
+    outside = np.linalg.norm(A) ** 2 - np.linalg.norm(blocks) ** 2
+    result = fixed_support_factorize(asarray(A), left, right)
+    assert result.optimal
+    assert_allclose(result.loss, np.sum(tails**2) + outside, rtol=1e-12, atol=1e-12)
+    product = to_numpy(result.left) @ to_numpy(result.right)
+    assert_allclose(np.linalg.norm(A - product) ** 2, result.loss, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("exponent", [-490, -110, 110, 490])
+def test_grids_of_extreme_magnitude(exponent):
+    left, right = KroneckerSparse(1, 4, 4, 8).mask(), KroneckerSparse(4, 8, 8, 1).mask()
+    A = np.random.default_rng(0).standard_normal((32, 32))
+    usual = fixed_support_factorize(A, left, right)
+    result = fixed_support_factorize(np.ldexp(A, exponent), left, right)
+    assert_allclose(result.error, np.ldexp(usual.error, exponent), rtol=1e-12)
+    expected = np.ldexp(usual.left_values, exponent // 2)
+    assert_allclose(result.left_values, expected, rtol=1e-12, atol=np.ldexp(1e-12, exponent // 2))
+    A[5, 7] = np.nan
+    with pytest.raises(ValueError, match="A contains NaN"):
+        fixed_support_factorize(A, left, right)
 
 
 # ---- alternating least squares -----------------------------------------------------------------
@@ -223,6 +264,7 @@ def test_classes_of_nearly_equal_size():
     check_factors(result, A, left, right)
 
 
+@ignore_ill_posed
 def test_stationary_losses_of_the_spurious_minimum():
     """The starts end at the global minimum 13.5220; 18.7303 is a strict local one."""
     left = np.array([[1, 0], [1, 0], [1, 1]])
@@ -308,6 +350,23 @@ def test_overlapping_groups_are_not_closed():
         assert np.linalg.norm(A - X @ Y) < 2 * epsilon * np.linalg.norm(v)
     with pytest.warns(IllPosedWarning):
         fixed_support_factorize(A, np.ones((20, 2)), right, random_state=0)
+
+
+def test_supports_that_are_not_closed_warn_unless_the_fit_is_exact():
+    A = np.random.default_rng(0).standard_normal((3, 3))
+    lower = np.tri(3)[:, :2]
+    with pytest.warns(
+        IllPosedWarning, match=r"components \[0, 1\] in rows .* not closed.*alpha > 0"
+    ):
+        result = fixed_support_factorize(A, lower, lower.T, n_init=5, random_state=0)
+    assert not len(result.diverging_components)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fixed_support_factorize(
+            A, lower, lower.T, alpha=1.0, tol=1e-3, max_iter=1000, random_state=0
+        )
+        exact = (lower * A[:, :2]) @ (lower * A[:, :2]).T
+        fixed_support_factorize(exact, lower, lower.T, tol=0, max_iter=5000, random_state=0)
 
 
 def test_running_out_of_sweeps_warns():

@@ -1,0 +1,269 @@
+"""Activation regions against linear regions of a ReLU network, drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skfact._backend import to_numpy
+from skfact._validation import check_number
+from skfact.inspection._plane_regions import line_regions, on_host, plane_regions
+from skfact.relu._activation import samples_for
+from skfact.relu._reader import read_network
+
+BEND, SWITCH = "#202020", "#d62728"
+
+
+class ActivationRegionsDisplay:
+    """Where neurons of a ReLU network switch, and where its gradient really changes.
+
+    The network is looked at on the line through two points, or in the plane through three. Where a
+    neuron switches, an *activation region* ends. Often the gradient changes there, and a *linear
+    region* ends, too: a dark boundary. Where it does not (behind an outgoing weight of zero, or
+    neurons that cancel) the boundary is red and dashed, and the network is the same affine function
+    on both sides. Use :meth:`from_network` to create one.
+
+    Parameters
+    ----------
+    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+        The network.
+    points : array-like of shape (2, n_features) or (3, n_features)
+        Points on the line, or in the plane: three points not on a line.
+    margin : float, default=0.5
+        How far to look beyond the points, as a part of their distance.
+    resolution : int, default=300
+        Number of points along each side of the plane. Regions smaller than that are not seen. A
+        line is cut exactly.
+
+    Attributes
+    ----------
+    n_activation_regions, n_linear_regions : int
+        Their numbers in the picture.
+    cuts : ndarray of shape (n_cuts,)
+        On a line: where a neuron switches, 0 being the first point and 1 the second.
+    bends : ndarray of bool of shape (n_cuts,)
+        On a line: whether the gradient changes there.
+    activation_regions, linear_regions : ndarray of int of shape (resolution, resolution)
+        In a plane: number of the region of each point of the grid.
+    extent : tuple
+        Ends of the line, or of the axes of the plane, as ``imshow`` takes them.
+    ax_ : matplotlib Axes
+        Axes with the picture (set by `plot`).
+    figure_ : matplotlib Figure
+        Figure that holds the axes (set by `plot`).
+
+    See Also
+    --------
+    skfact.relu.activation_patterns : Which neurons are active on which samples.
+
+    Examples
+    --------
+    The first two neurons are twins that cancel: they switch at x = 0, and nothing bends there.
+
+    >>> from skfact.inspection import ActivationRegionsDisplay
+    >>> network = [[[1, 2, 1]], [[2], [-1], [1]]], [[0, 0, -0.5], [0]]
+    >>> display = ActivationRegionsDisplay.from_network(network, [[-1], [1]])
+    >>> display.n_activation_regions, display.n_linear_regions
+    (3, 2)
+    >>> display.cuts, display.bends
+    (array([0.5 , 0.75]), array([False,  True]))
+    """
+
+    def __init__(
+        self, network: Any, points: Any, *, margin: float = 0.5, resolution: int = 300
+    ) -> None:
+        check_number(margin, "margin", float, 0)
+        check_number(resolution, "resolution", int, 2)
+        read = read_network(network)
+        points = to_numpy(samples_for(read, points, "points")).astype(np.float64)
+        if len(points) not in (2, 3):
+            raise ValueError(
+                f"points must be 2 points of a line or 3 of a plane, got {len(points)}."
+            )
+        differences = points[1:] - points[0]
+        if np.linalg.matrix_rank(differences) < len(differences):
+            where = "equal" if len(points) == 2 else "on one line"
+            raise ValueError(f"points are {where}: take others.")
+        host = on_host(read)
+        self.is_line = len(points) == 2
+        if read.activation == "identity":
+            raise ValueError("network has the identity as activation: it is affine everywhere.")
+        if self.is_line:
+            self._cut_line(host, read, points, margin, resolution)
+        else:
+            self._cut_plane(host, points, margin, resolution)
+
+    def _cut_line(self, host: Any, read: Any, points: np.ndarray, margin: float, n: int) -> None:
+        start, step = points[0], points[1] - points[0]
+        self.extent: tuple[float, ...] = (-margin, 1 + margin)
+        regions = line_regions(host, start, step, self.extent)
+        self.cuts, self.bends = regions.cuts, regions.bends
+        self.n_activation_regions = 1 + len(self.cuts)
+        self.n_linear_regions = 1 + int(self.bends.sum())
+        # the output between two neighbours is a straight line
+        self._positions = np.concatenate([self.extent[:1], self.cuts, self.extent[1:]])
+        self._outputs = _outputs(read, start + self._positions[:, None] * step)
+
+    def _cut_plane(self, host: Any, points: np.ndarray, margin: float, n: int) -> None:
+        # orthonormal axes: distances in the picture are distances of samples
+        axes, corner = np.linalg.qr((points[1:] - points[0]).T)
+        axes, corner = axes * np.sign(np.diag(corner)), (corner.T * np.sign(np.diag(corner))).T
+        self.points = np.concatenate([np.zeros((1, 2)), corner.T])
+        low, high = self.points.min(axis=0), self.points.max(axis=0)
+        low, high = low - margin * (high - low), high + margin * (high - low)
+        s, t = (np.linspace(a, b, n) for a, b in zip(low, high))
+        grid = np.stack([np.tile(s, n), np.repeat(t, n)], axis=1)
+        frame = np.concatenate([points[:1], axes.T])
+        regions = plane_regions(host, points[0] + grid @ axes.T, frame)
+        self.activation_regions, self.linear_regions = regions.activation, regions.linear
+        self.extent = (low[0], high[0], low[1], high[1])
+        self.n_activation_regions = 1 + int(regions.activation.max())
+        self.n_linear_regions = 1 + int(regions.linear.max())
+
+    @classmethod
+    def from_network(
+        cls,
+        network: Any,
+        points: Any,
+        *,
+        margin: float = 0.5,
+        resolution: int = 300,
+        ax: Any = None,
+    ) -> ActivationRegionsDisplay:
+        """Draw the regions of a network on a line or in a plane.
+
+        Parameters
+        ----------
+        network : MLP, FrozenEstimator, (coefs, intercepts) or torch Sequential
+            The network.
+        points : array-like of shape (2, n_features) or (3, n_features)
+            Points on the line, or in the plane.
+        margin : float, default=0.5
+            How far to look beyond the points, as a part of their distance.
+        resolution : int, default=300
+            Number of points along each side of the plane.
+        ax : matplotlib Axes, default=None
+            Axes to draw in; None makes a figure.
+
+        Returns
+        -------
+        display : ActivationRegionsDisplay
+            The drawn display.
+
+        Raises
+        ------
+        TypeError
+            If the network or a parameter is of an unsupported kind.
+        ValueError
+            If the network is not usable, or the points are not two, nor three that span a plane.
+        """
+        return cls(network, points, margin=margin, resolution=resolution).plot(ax)
+
+    def plot(self, ax: Any = None) -> ActivationRegionsDisplay:
+        """Draw the regions.
+
+        On a line the outputs of the network are drawn, with a dark mark where the gradient changes
+        and a red dashed one where a neuron switches and nothing changes. In a plane each linear
+        region has one colour (of ten, in turns), and its boundaries are drawn alike.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw in; None makes a figure.
+
+        Returns
+        -------
+        display : ActivationRegionsDisplay
+            The display itself, with `ax_` and `figure_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        plt = _pyplot()
+        if ax is None:
+            _, ax = plt.subplots(figsize=(6.5, 4) if self.is_line else (6, 6), layout="constrained")
+        handles = self._plot_line(ax) if self.is_line else self._plot_plane(ax)
+        ax.set_title(
+            f"{self.n_activation_regions:,} activation regions, "
+            f"{self.n_linear_regions:,} linear regions",
+            fontsize="medium",
+        )
+        ax.legend(
+            handles=handles,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.14),
+            ncols=2,
+            fontsize="small",
+            frameon=False,
+        )
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _plot_line(self, ax: Any) -> list[Any]:
+        for t in self.cuts[self.bends]:
+            ax.axvline(t, color=BEND, linewidth=0.6, alpha=0.5, zorder=0)
+        for t in self.cuts[~self.bends]:
+            ax.axvline(t, color=SWITCH, linewidth=1.2, linestyle="--", zorder=0)
+        ax.plot(self._positions, self._outputs)
+        ax.set(xlim=self.extent, xlabel="position on the line (points at 0 and 1)")
+        ax.set_ylabel("output" if self._outputs.shape[1] == 1 else "outputs")
+        return _legend()
+
+    def _plot_plane(self, ax: Any) -> list[Any]:
+        import matplotlib.pyplot as plt
+
+        colours = 0.45 + 0.55 * plt.get_cmap("tab10")(self.linear_regions % 10)[..., :3]
+        view = {"extent": self.extent, "origin": "lower", "interpolation": "nearest"}
+        switch, bend = (_edges(x) for x in (self.activation_regions, self.linear_regions))
+        overlay = np.zeros((*switch.shape, 4))
+        rows, columns = np.indices(switch.shape)
+        dashed = (rows + columns) // 4 % 2 == 0
+        from matplotlib.colors import to_rgba
+
+        overlay[switch & ~bend & dashed] = to_rgba(SWITCH)
+        overlay[bend] = to_rgba(BEND)
+        ax.imshow(colours, **view)
+        ax.imshow(overlay, **view)
+        ax.plot(*self.points.T, "kx", markersize=8, markeredgewidth=2)
+        ax.set(xlabel="distance along the first axis", ylabel="distance along the second axis")
+        ax.set_aspect("equal")
+        return _legend()
+
+
+def _legend() -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    return [
+        Line2D([], [], color=BEND, label="the gradient changes"),
+        Line2D([], [], color=SWITCH, linestyle="--", label="a neuron switches, nothing changes"),
+    ]
+
+
+def _edges(image: np.ndarray) -> np.ndarray:
+    """Pixels whose right or upper neighbour has another number."""
+    found = np.zeros(image.shape, dtype=bool)
+    found[:, :-1] |= image[:, 1:] != image[:, :-1]
+    found[:-1] |= image[1:] != image[:-1]
+    return found
+
+
+def _outputs(network: Any, X: np.ndarray) -> np.ndarray:
+    h = X
+    *hidden, (w, b) = zip(*([to_numpy(a) for a in x] for x in (network.weights, network.biases)))
+    for v, c in hidden:
+        h = np.maximum(h @ v + c, 0)
+    return h @ w + b
+
+
+def _pyplot() -> Any:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "ActivationRegionsDisplay draws with matplotlib, which is not installed: "
+            "`pip install skfact[plot]`."
+        ) from error
+    return plt

@@ -1,0 +1,129 @@
+"""Activation regions and linear regions of a ReLU network, on a line and in a plane.
+
+On an activation region no neuron switches, so that the network is affine there. On a linear region
+the network is affine, whether or not a neuron switches: linear regions are unions of activation
+regions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from scipy.sparse.csgraph import connected_components
+
+from skfact._backend import NUMPY
+from skfact.relu._activation import gates
+from skfact.relu._network import Network
+from skfact.relu._scale import balance
+
+# Two affine maps are equal up to this part of the sum of the magnitudes that they are made of.
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class LineRegions:
+    """A line from start to start + direction, cut where a neuron switches."""
+
+    cuts: np.ndarray  # positions t where an activation region ends, ascending
+    bends: np.ndarray  # whether the gradient changes there
+
+
+@dataclass(frozen=True)
+class PlaneRegions:
+    """A grid in a plane, each point with the numbers of its regions."""
+
+    activation: np.ndarray  # (n, n) of int
+    linear: np.ndarray  # (n, n) of int
+
+
+def on_host(network: Network) -> Network:
+    """The network in NumPy and float64, rescaled so that no product of weights overflows."""
+    return balance(network.moved(NUMPY, "cpu", "float64"))[0]
+
+
+def line_regions(network: Network, start: np.ndarray, step: np.ndarray, ends: Any) -> LineRegions:
+    """Cut a segment exactly: between two cuts, the input of each neuron is affine in t."""
+    low, high = ends
+    cuts = np.array([low, high])
+    frame = np.stack([start, step])
+    for depth in range(len(network.hidden_sizes)):
+        middles = (cuts[:-1] + cuts[1:]) / 2
+        maps = _hidden_maps(network, frame, start + middles[:, None] * step, depth)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            roots = -maps[:, 0] / maps[:, 1]  # (pieces, neurons)
+        inside = (roots > cuts[:-1, None]) & (roots < cuts[1:, None])
+        cuts = _merged(np.concatenate([cuts, roots[inside]]), high - low)
+    middles = (cuts[:-1] + cuts[1:]) / 2
+    samples = start + middles[:, None] * step
+    patterns = _patterns(network, samples)
+    switched = np.any(patterns[1:] != patterns[:-1], axis=1)
+    maps, size = _output_maps(network, frame, samples)
+    bends = _differ(maps[1:], maps[:-1], size)
+    return LineRegions(cuts[1:-1][switched], bends[switched])
+
+
+def plane_regions(network: Network, samples: np.ndarray, frame: np.ndarray) -> PlaneRegions:
+    """Number the regions of samples on a square grid, row by row; `frame` is origin and axes."""
+    n = round(len(samples) ** 0.5)
+    packed = np.packbits(_patterns(network, samples), axis=1)
+    _, first, region = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    region = region.reshape(-1)
+    maps, size = _output_maps(network, frame, samples[first])
+    image = region.reshape(n, n)
+    pairs = np.concatenate(
+        [
+            np.stack([image[:, 1:].ravel(), image[:, :-1].ravel()]),
+            np.stack([image[1:].ravel(), image[:-1].ravel()]),
+        ],
+        axis=1,
+    )
+    one, two = np.unique(pairs[:, pairs[0] != pairs[1]], axis=1)
+    same = ~_differ(maps[one], maps[two], size)
+    links = scipy.sparse.coo_array(
+        (np.ones(same.sum()), (one[same], two[same])), shape=(len(first), len(first))
+    )
+    _, linear = connected_components(links, directed=False)
+    return PlaneRegions(image, linear[region].reshape(n, n))
+
+
+def _patterns(network: Network, samples: np.ndarray) -> np.ndarray:
+    """Which neurons are active; a first column that is equal for all, if there are no others."""
+    active = [np.zeros((len(samples), 1)), *gates(network, samples)]
+    return np.concatenate(active, axis=1) > 0
+
+
+def _hidden_maps(network: Network, frame: np.ndarray, samples: np.ndarray, depth: int) -> Any:
+    """Affine maps of the inputs of hidden layer `depth`: (n_samples, 1 + n_axes, n_neurons)."""
+    active = [gate[:, None, :] for gate in gates(network, samples)]
+    h = np.broadcast_to(frame, (len(samples), *frame.shape))
+    for l in range(depth + 1):
+        h = h @ network.weights[l]
+        h[:, 0] += network.biases[l]
+        if l < depth:
+            h = h * active[l]
+    return h
+
+
+def _output_maps(network: Network, frame: np.ndarray, samples: np.ndarray) -> Any:
+    """Affine maps of the outputs on the frame, and the sums of magnitudes they are made of."""
+    last = len(network.weights) - 1
+    maps = _hidden_maps(network, frame, samples, last)
+    size = np.abs(frame)
+    for w, b in zip(network.weights, network.biases):
+        size = size @ np.abs(w)
+        size[0] += np.abs(b)
+    return maps, size
+
+
+def _differ(one: np.ndarray, two: np.ndarray, size: np.ndarray) -> np.ndarray:
+    return np.any(np.abs(one - two) > TOLERANCE * size, axis=(1, 2))
+
+
+def _merged(cuts: np.ndarray, length: float) -> np.ndarray:
+    """Sorted, without cuts that rounding has made two of; the ends stay."""
+    cuts = np.unique(cuts)
+    keep = np.diff(cuts, prepend=-np.inf) > 1e-12 * length
+    return cuts[keep]

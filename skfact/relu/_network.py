@@ -1,0 +1,162 @@
+"""A ReLU network as all functions here see it: weights, biases, and how to write it back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from array_api_compat import is_torch_array
+
+from skfact._backend import array_namespace, device, move
+from skfact._inputs import as_floating, dtype_name, is_complex_dtype, is_numpy, namespace_dtype
+
+Arrays = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Network:
+    """x -> relu(...relu(x W_0 + b_0)...) W_{L-1} + b_{L-1}, in one array library and dtype.
+
+    The arrays are those of the object that was read where nothing had to be converted: they are
+    never written to.
+    """
+
+    weights: tuple[Any, ...]  # (n_l, n_{l+1}) each, as scikit-learn's `coefs_`
+    biases: tuple[Any, ...]  # (n_{l+1},) each, zeros where there is none
+    activation: str  # "relu" or "identity", of the hidden layers
+    writer: Callable[[Arrays, Arrays], Any]  # new arrays -> a network of the type that was read
+
+    @property
+    def xp(self) -> Any:
+        """Array namespace of weights and biases."""
+        return array_namespace(self.weights[0])
+
+    @property
+    def device(self) -> Any:
+        """Device of weights and biases."""
+        return device(self.weights[0])
+
+    @property
+    def dtype(self) -> Any:
+        """Dtype of weights and biases."""
+        return self.weights[0].dtype
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Widths n_0, ..., n_L: inputs, hidden layers, outputs."""
+        return (int(self.weights[0].shape[0]), *(int(w.shape[1]) for w in self.weights))
+
+    @property
+    def hidden_sizes(self) -> tuple[int, ...]:
+        """Widths of the hidden layers."""
+        return self.sizes[1:-1]
+
+    def with_arrays(self, weights: Arrays, biases: Arrays) -> Network:
+        """The same kind of network with other numbers."""
+        return replace(self, weights=tuple(weights), biases=tuple(biases))
+
+    def moved(self, xp: Any, where: Any, dtype: Any = None) -> Network:
+        """The network in namespace `xp` on a device, in another dtype unless that is None."""
+        dtype = namespace_dtype(self.dtype if dtype is None else dtype, xp)
+        weights, biases = (
+            [xp.astype(move(a, xp, where), dtype, copy=False) for a in arrays]
+            for arrays in (self.weights, self.biases)
+        )
+        return self.with_arrays(weights, biases)
+
+    def write(self) -> Any:
+        """A new network of the type that was read, with these weights and biases."""
+        return self.writer(self.weights, self.biases)
+
+
+def checked_network(
+    weights: Arrays,
+    biases: Sequence[Any | None],
+    names: Callable[[int], tuple[str, str]],
+    activation: str,
+    writer: Callable[[Arrays, Arrays], Any],
+    check_finite: bool = True,
+) -> Network:
+    """Build the description of a network; `names(l)` says what layer l's arrays are called.
+
+    Raises
+    ------
+    TypeError
+        If an array is no matrix or vector of float32, float64, integers or bools.
+    ValueError
+        If there is no layer, shapes do not chain, or a number is NaN or infinite.
+    """
+    if len(weights) == 0:
+        raise ValueError("The network has zero layers; it needs at least one weight matrix.")
+    checked_weights, checked_biases = [], []
+    width = None
+    for l, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        weight_name, bias_name = names(l)
+        w = real_array(w, weight_name, 2, check_finite)
+        n_in, n_out = w.shape
+        if 0 in (n_in, n_out):
+            raise ValueError(
+                f"{weight_name} has shape {tuple(w.shape)}: each layer needs at least one neuron."
+            )
+        if width is not None and n_in != width:
+            raise ValueError(
+                f"{weight_name} has shape {tuple(w.shape)} and does not chain: layer {l - 1} has "
+                f"{width} outputs, so {width} rows are needed (shapes are (n_in, n_out))."
+            )
+        width = n_out
+        if b is not None:
+            b = real_array(b, bias_name, 1, check_finite)
+            if b.shape != (n_out,):
+                raise ValueError(
+                    f"{bias_name} has shape {tuple(b.shape)}, but layer {l} has {n_out} outputs: "
+                    f"shape ({n_out},) is needed."
+                )
+        checked_weights.append(w)
+        checked_biases.append(b)
+    given = [a for a in (*checked_weights, *checked_biases) if a is not None]
+    xp = array_namespace(*given)
+    dtype = xp.result_type(*given)
+    checked_weights = [xp.astype(w, dtype, copy=False) for w in checked_weights]
+    checked_biases = [
+        xp.zeros(w.shape[1], dtype=dtype, device=device(w))
+        if b is None
+        else xp.astype(b, dtype, copy=False)
+        for w, b in zip(checked_weights, checked_biases)
+    ]
+    return Network(tuple(checked_weights), tuple(checked_biases), activation, writer)
+
+
+def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> Any:
+    """A finite weight matrix (2-D) or bias (1-D) in float32 or float64, in its own library."""
+    try:
+        array = as_floating(array, name)
+    except ValueError as error:  # ragged nested lists
+        raise ValueError(f"{name} is no rectangular array of numbers: {error}") from error
+    if is_complex_dtype(array.dtype):
+        raise TypeError(
+            f"{name} has dtype {dtype_name(array.dtype)}; ReLU networks are real: pass float32, "
+            "float64 or integers."
+        )
+    if array.ndim != ndim:
+        shape = "2-D, of shape (n_in, n_out)" if ndim == 2 else "1-D, of shape (n_out,)"
+        raise ValueError(f"{name} must be {shape}; got an array of shape {tuple(array.shape)}.")
+    if is_torch_array(array):
+        array = array.detach()
+    if check_finite and not _all_finite(array):
+        xp = array_namespace(array)
+        found = "NaN" if bool(xp.any(xp.isnan(array))) else "infinity"
+        raise ValueError(f"{name} contains {found}: the network is not usable; train it again.")
+    return array
+
+
+def _all_finite(array: Any) -> bool:
+    xp = array_namespace(array)
+    if is_numpy(xp):  # one pass of BLAS; the sum of squares of finite numbers may overflow
+        flat = array.ravel(order="K")
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            if math.isfinite(flat @ flat):
+                return True
+    return bool(xp.all(xp.isfinite(array)))

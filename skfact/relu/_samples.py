@@ -1,0 +1,31 @@
+"""Samples as networks take them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skfact._backend import array_namespace
+from skfact._inputs import is_complex_dtype
+from skfact._validation import check_matrix, require_finite
+
+
+def checked_samples(X: Any, n_inputs: int, name: str) -> Any:
+    """X as a real, finite matrix with as many features as a network has inputs, in its own library.
+
+    Raises
+    ------
+    TypeError
+        If X is sparse, masked, lazy or of an unsupported dtype.
+    ValueError
+        If X is no real, finite, non-empty matrix, or has another number of features.
+    """
+    X = check_matrix(X, name)
+    xp = array_namespace(X)
+    if is_complex_dtype(X.dtype):
+        raise ValueError(f"{name} must be real, got dtype {X.dtype}.")
+    if X.shape[1] != n_inputs:
+        raise ValueError(
+            f"{name} has {X.shape[1]} features, but the network has {n_inputs} inputs."
+        )
+    require_finite(float(xp.max(xp.abs(X))), X, name)
+    return X

@@ -1,0 +1,254 @@
+"""What a network's function and samples tell about its parameters."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from numpy.testing import assert_allclose
+from sklearn.neural_network import MLPRegressor
+
+from skfact.relu import _irreducibility as ladder
+from skfact.relu import identifiability_report, rescale
+from skfact.relu._irreducibility import decide_irreducibility
+from tests.relu.networks import (
+    output,
+    random_factors,
+    random_network,
+    scaled,
+    seeds,
+    shuffled,
+    sizes,
+)
+
+SAMPLES = np.random.default_rng(0).uniform(-3, 3, size=(1500, 2))
+FLIP = (
+    [np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]), np.array([[1.0], [1.0], [-1.0]])],
+    [np.array([0.5, -0.2, 0.3]), np.array([0.1])],
+)
+
+
+def shallow(kind, seed=0):
+    """A (2, 3, 1) network of one of the kinds of the rank oracles."""
+    coefs, intercepts = random_network([2, 3, 1], seed)
+    intercepts[0] *= 0.3
+    factor = {"positive": 2.0, "negative": -2.0}.get(kind)
+    if factor:
+        coefs[0][:, 1], intercepts[0][1] = factor * coefs[0][:, 0], factor * intercepts[0][0]
+    if kind in ("off", "on"):
+        intercepts[0][0] = -100 if kind == "off" else 100
+    return FLIP if kind == "flip" else (coefs, intercepts)
+
+
+@pytest.mark.parametrize(
+    "kind, rank, cause, identifiable",
+    [
+        ("generic", 10, None, True),
+        ("positive", 7, "positive twin", False),
+        ("negative", 9, "negative twin", None),
+        ("flip", 10, None, False),
+        ("off", 7, "dead on X", True),
+        ("on", 9, "always active on X", True),
+    ],
+)
+def test_rank_oracles(kind, rank, cause, identifiable):
+    for seed in range(3):
+        report = identifiability_report(shallow(kind, seed), SAMPLES)
+        local = report.local
+        assert (local.n_parameters, local.full_rank, local.n_samples_needed) == (13, 10, 10)
+        assert local.rank == rank and local.deficiency == 10 - rank
+        assert local.by_cause() == ({cause: 10 - rank} if cause else {})
+        assert report.is_identifiable is identifiable
+        assert report.is_locally_identifiable is (rank == 10)
+        assert report.is_non_degenerate is (kind in ("generic", "flip"))
+        assert local.smallest_kept > 1e-7 > 1e-12 > local.largest_dropped
+        text = repr(report)
+        assert f"{rank} of 10" in text and (cause is None or cause in text)
+
+
+def test_flipping_the_signs_of_the_witness_keeps_the_function():
+    layer = identifiability_report(FLIP).layers[0]
+    assert layer.irreducibility.witness == (0, 1, 2) and not layer.twins
+    coefs, intercepts = FLIP
+    witness = list(layer.irreducibility.witness)
+    w, b, v = coefs[0].copy(), intercepts[0].copy(), coefs[1]
+    absorbed = intercepts[1] + b[witness] @ v[witness]
+    w[:, witness] *= -1
+    b[witness] *= -1
+    flipped = [w, v], [b, absorbed]
+    assert_allclose(output(flipped, SAMPLES), output(FLIP, SAMPLES), atol=1e-13)
+
+
+def zero_sums(w, v):
+    """All subsets whose sum of v w^T is exactly zero, by trying each."""
+    n = w.shape[1]
+    matrices = np.einsum("iv,vo->vio", w, v).reshape(n, -1)
+    subsets = (np.arange(1, 1 << n)[:, None] >> np.arange(n)) & 1
+    return subsets[~(subsets @ matrices).any(axis=1)]
+
+
+def decide(w, v, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    return decide_irreducibility(w, v, 1e-10, 10**6, deadline)
+
+
+@pytest.mark.parametrize("max_nullity", [18, 0])
+def test_irreducibility_against_brute_force(max_nullity, monkeypatch):
+    """The ladder is right on small integer networks, and gives a smallest witness."""
+    monkeypatch.setattr(ladder, "MAX_NULLITY", max_nullity)
+    rng = np.random.default_rng(max_nullity)
+    steps, answers = set(), []
+    for _ in range(300 if max_nullity else 60):
+        n, n_in, n_out, top = (rng.integers(1, high) for high in (10, 4, 3, 8))
+        signs = rng.choice([-1, 1], (n_in, n))
+        w, v = signs * rng.integers(1, top + 1, (n_in, n)), rng.integers(1, top + 1, (n, n_out))
+        result, sums = decide(w.astype(float), v.astype(float)), zero_sums(w, v)
+        assert result.answer is (len(sums) == 0)
+        if len(sums):
+            assert len(result.witness) == sums.sum(axis=1).min()
+            chosen = list(result.witness)
+            assert not (w[:, chosen] @ v[chosen]).any()
+        steps.add(result.reason.split(":")[0])
+        answers.append(result.answer)
+    assert steps == {"rank", "cone", "enumeration" if max_nullity else "integer program"}
+    assert 0.05 < np.mean(answers) < 0.95
+
+
+def test_subset_sum():
+    """One input and one output: a zero sum of integers, with a planted answer or none."""
+    w = np.array([[3.0, 34, -4, 12, 5, -44, 2, 101, -55]])
+    assert decide(w, np.ones((9, 1))).answer is (len(zero_sums(w, np.ones((9, 1)))) == 0)
+    even = np.concatenate([2.0 * np.array([3, 34, 12, 5, 2]), [-1001.0]])[None, :]
+    result = decide(even, np.ones((6, 1)))
+    assert result.answer is True and "2^5 assignments" in result.reason
+    # more numbers than can be tried, and no time: said honestly
+    w = np.random.default_rng(0).integers(1, 10**9, (1, 40)) * np.resize([1.0, -1.0], 40)
+    result = decide(w, np.ones((40, 1)), seconds=0.0)
+    assert result.answer is None and "time_budget" in result.reason and not result.witness
+    network = [w, np.ones((40, 1))], None
+    report = identifiability_report(network, time_budget=0)
+    assert report.is_irreducible is None and "undetermined" in repr(report)
+    result = decide_irreducibility(np.vstack([w, w]), np.ones((40, 1)), 1e-10, 79, np.inf)
+    assert result.answer is None and "80 entries" in result.reason
+
+
+def summary(report):
+    local = report.local
+    return (
+        report.is_identifiable,
+        report.is_irreducible,
+        report.is_admissible,
+        report.is_non_degenerate,
+        (local.rank, local.by_cause()),
+        [
+            (
+                sorted(sorted(map(len, group)) for group in layer.twins),
+                len(layer.irreducibility.witness),
+                len(layer.dead),
+                len(layer.always_active),
+            )
+            for layer in report.layers
+        ],
+    )
+
+
+@settings(max_examples=15)
+@given(sizes, seeds)
+def test_copies_have_the_same_report(widths, seed):
+    network = random_network(widths, seed)
+    if len(widths) > 2 and widths[1] > 1:
+        network[0][0][:, 1], network[1][0][1] = -network[0][0][:, 0], -network[1][0][0]
+    X = np.random.default_rng(seed).standard_normal((60, widths[0]))
+    report = identifiability_report(network, X)
+    other = scaled(network, random_factors(widths, seed, 2.0))
+    again = identifiability_report(other, X)
+    assert again.layers == report.layers
+    assert summary(again) == summary(report)
+    assert summary(identifiability_report(shuffled(other, seed), X)) == summary(report)
+    local = report.local
+    lost = sum(loss for _, loss in local.losses)
+    assert all(loss > 0 for _, loss in local.losses) and local.unexplained >= 0
+    assert lost + local.unexplained == local.deficiency >= 0
+
+
+def test_rank_by_differences():
+    """The Jacobian itself: against central differences of the network."""
+    from skfact.relu._activation import gates
+    from skfact.relu._local_rank import _scaled_jacobian
+    from skfact.relu._reader import read_network
+    from skfact.relu._twins import host_layers
+
+    network = random_network([3, 4, 3, 2], 0)
+    X = np.random.default_rng(1).standard_normal((15, 3))
+    layers = host_layers(read_network(network))
+    found = _scaled_jacobian(layers, X, gates(read_network(network), X))
+    theta, columns = [layer.ravel() for layer in layers], []
+    for l, i in [(l, i) for l, flat in enumerate(theta) for i in range(flat.size)]:
+        values = []
+        for sign in (1, -1):
+            moved = [layer.copy() for layer in layers]
+            moved[l].ravel()[i] *= 1 + sign * 1e-6
+            values.append(output(([m[:-1] for m in moved], [m[-1] for m in moved]), X))
+        columns.append((values[0] - values[1]).ravel())
+    rows = np.tile(1 / abs(layers[-1]).max(axis=0), 15)
+    expected = np.stack(columns, axis=1) * rows[:, None]
+    norms = np.linalg.norm(expected, axis=0)
+    expected = expected / np.where(norms > 1e-12, norms, np.inf)
+    assert_allclose(found, expected, atol=1e-6)
+
+
+def test_causes_beyond_twins():
+    coefs, intercepts = random_network([3, 6, 5, 2], 3)
+    coefs[0][:, 0], intercepts[0][0] = 0, 0
+    coefs[1][2] = 0
+    coefs[1][:, 1], intercepts[1][1] = 0, 1.0
+    X = np.random.default_rng(0).standard_normal((200, 3))
+    report = identifiability_report((coefs, intercepts), X)
+    first, second = report.layers
+    assert first.zero_incoming == (0,) and first.zero_outgoing == (2,)
+    assert 0 in first.dead and not report.is_admissible and report.is_identifiable is False
+    assert second.irreducibility.witness == (1,) and 1 in second.always_active
+    assert {"not admissible", "dead on X"} <= set(report.local.by_cause())
+    assert "simplify" in repr(report)
+
+
+def test_too_few_samples_are_said():
+    report = identifiability_report(shallow("generic"), SAMPLES[:4])
+    assert report.local.rank == 4 and report.local.by_cause() == {"unexplained": 6}
+    assert "too few: at least 10" in repr(report) and "pass at least 10" in repr(report)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+def test_any_scale(scale):
+    for kind in ("generic", "positive", "on"):
+        coefs, intercepts = shallow(kind)
+        report = identifiability_report((coefs, intercepts), SAMPLES[:200])
+        far = [coefs[0] * scale, coefs[1]], [intercepts[0] * scale, intercepts[1]]
+        assert summary(identifiability_report(far, SAMPLES[:200])) == summary(report)
+        far = [coefs[0], coefs[1] * scale], [intercepts[0], intercepts[1] * scale]
+        assert summary(identifiability_report(far, SAMPLES[:200])) == summary(report)
+
+
+def test_trivial_networks():
+    affine = identifiability_report(([np.ones((3, 2))], None), np.eye(3))
+    assert affine.is_identifiable and affine.layers == () and affine.is_non_degenerate
+    assert affine.local.rank == 6 and affine.local.full_rank == 8
+    nothing = identifiability_report(([np.zeros((1, 1)), np.zeros((1, 1))], None), [[1.0]])
+    assert nothing.is_identifiable is False and nothing.local.rank == 1
+    X = np.random.default_rng(0).standard_normal((20, 3))
+    mlp = MLPRegressor(
+        hidden_layer_sizes=(4,), activation="identity", solver="lbfgs", max_iter=5000
+    )
+    with pytest.raises(ValueError, match="activation='identity'"):
+        identifiability_report(mlp.fit(X, X[:, 0]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_array_library(asarray, dtype):
+    network = shallow("negative")
+    single = [[x.astype(dtype) for x in part] for part in network]
+    arrays = tuple([asarray(x) for x in part] for part in single)
+    X = SAMPLES[:300].astype(dtype)
+    report = identifiability_report(rescale(arrays, [asarray(np.full(3, 2.0))]), asarray(X))
+    assert report.local.rank == 9 and report.layers[0].twins[0].opposite == (1,)
+    assert report.tol == (1e-5 if dtype == "float32" else 1e-10)
