@@ -47,6 +47,12 @@ API_REFERENCE = {
             "hardness_instance": True,
         },
     ),
+    "skfact.deep_linear": Section(
+        "Sparse deep linear maps",
+        "Products of factors with fixed supports or budgets of non-zeros; see "
+        ":doc:`/user_guide/deep_linear`.",
+        {"palm4msa": True, "hierarchical_palm": True},
+    ),
     "skfact.operators": Section(
         "Operators",
         "A product of sparse factors as a fast linear map.",
