@@ -285,7 +285,7 @@ def peel(
         last = count - level  # position of the factor that is split off
         support = supports[0] if level == count - 1 else budgets.residuals[level - 1]
         pair = [make_slot(support, (A.shape[0], shapes[last][0])), slots[last]]
-        split = best_split(target, pair, chain, last, init, max_iter, tol)
+        split = best_split(target, pair, chain, last, init, usual_scale(A), max_iter, tol)
         values = [*split.values, *values]
         together = [pair[0], *slots[last:]]
         scale = best_scale(A, suffix_products(together, values)[0])
@@ -307,6 +307,7 @@ def best_split(
     chain: Chain | None,
     last: int,
     init: str,
+    unit: float,
     max_iter: int,
     tol: float,
 ) -> Sweeps:
@@ -326,7 +327,5 @@ def best_split(
     zero = xp.zeros(pair[0].shape, dtype=target.dtype, device=device(target))
     eye = xp.eye(*pair[1].shape, dtype=target.dtype, device=device(target))
     values = [pair[0].restrict(zero), pair[1].restrict(eye)]
-    other = sweep_factors(
-        target, pair, values, usual_scale(target), feasible=False, max_iter=max_iter, tol=tol
-    )
+    other = sweep_factors(target, pair, values, unit, feasible=False, max_iter=max_iter, tol=tol)
     return other if best is None or other.losses[-1] < best.losses[-1] else best

@@ -14,6 +14,7 @@ the step for factor j, with L and R the products to its left and right, is
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -232,7 +233,7 @@ class CompiledSweeps:
         self.suffixes = np.zeros((count, widest, n), A.dtype)
         self.matrices = [np.zeros(A.shape, A.dtype) for _ in range(2)]
         self.matrices += [np.zeros((widest, n), A.dtype) for _ in range(2)]
-        self.matrices += [np.zeros((widest, 1), A.dtype) for _ in range(2)]
+        self.matrices += [np.zeros(widest, A.dtype) for _ in range(2)]
         self.vectors = [np.zeros((count, widest), A.dtype) for _ in range(2)]
         for j in range(count):
             self.vectors[0][j, : sizes[j]] = start_vector(sizes[j])
@@ -263,9 +264,12 @@ class CompiledSweeps:
         return not found
 
 
+@lru_cache(maxsize=64)
 def start_vector(size: int) -> np.ndarray:
     """Where power iterations start: the same at each call."""
-    return np.random.default_rng(size).standard_normal(size) / size**0.5
+    vector: np.ndarray = np.random.default_rng(size).standard_normal(size) / size**0.5
+    vector.flags.writeable = False
+    return vector
 
 
 def suffix_products(slots: list[Slot], values: list[Any]) -> list[Any]:

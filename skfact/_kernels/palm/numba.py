@@ -54,6 +54,31 @@ def _multiply_adjoint(values, a, b, c, d, X, Y):  # type: ignore[no-untyped-def]
                             y[t] += v * x[t]
 
 
+def _multiply_vector(values, a, b, c, d, x, y):  # type: ignore[no-untyped-def]
+    """y = S x."""
+    place = 0
+    for i in range(a):
+        for l in range(d):
+            for j in range(b):
+                total = values[place] * x[i * c * d + l]
+                for k in range(1, c):
+                    total += values[place + k] * x[(i * c + k) * d + l]
+                y[(i * b + j) * d + l] = total
+                place += c
+
+
+def _multiply_vector_adjoint(values, a, b, c, d, x, y):  # type: ignore[no-untyped-def]
+    """y = S^H x."""
+    for i in range(a):
+        for l in range(d):
+            block = (i * d + l) * b * c
+            for k in range(c):
+                total = np.conj(values[block + k]) * x[i * b * d + l]
+                for j in range(1, b):
+                    total += np.conj(values[block + j * c + k]) * x[(i * b + j) * d + l]
+                y[(i * c + k) * d + l] = total
+
+
 def _correlate(a, b, c, d, P, R, out):  # type: ignore[no-untyped-def]
     """out = P R^H on the support."""
     place = 0
@@ -118,22 +143,31 @@ def _chain_adjoint(values, patterns, offsets, first, last, X, other):  # type: i
     return X, other
 
 
-def _eigenvalue(values, patterns, offsets, first, last, left, vector, steps, precision, X, Y):  # type: ignore[no-untyped-def]
+def _vector_chain(values, patterns, offsets, first, last, is_adjoint, x, y):  # type: ignore[no-untyped-def]
+    """S_first ... S_(last-1) x, or its adjoint times x, likewise."""
+    for step in range(first, last):
+        j = step if is_adjoint else first + last - 1 - step
+        a, b, c, d = patterns[j]
+        if is_adjoint:
+            multiply_vector_adjoint(values[offsets[j] : offsets[j + 1]], a, b, c, d, x, y)
+        else:
+            multiply_vector(values[offsets[j] : offsets[j + 1]], a, b, c, d, x, y)
+        x, y = y, x
+    return x, y
+
+
+def _eigenvalue(values, patterns, offsets, first, last, left, vector, steps, precision, x, y):  # type: ignore[no-untyped-def]
     """Largest eigenvalue of L^H L (`left`) or R R^H, L and R being S_first ... S_(last-1)."""
     value = 0.0
     size = vector.size
     for _ in range(steps):
-        X[:size, 0] = vector
-        if left:
-            X, Y = chain(values, patterns, offsets, first, last, X, Y)
-            X, Y = chain_adjoint(values, patterns, offsets, first, last, X, Y)
-        else:
-            X, Y = chain_adjoint(values, patterns, offsets, first, last, X, Y)
-            X, Y = chain(values, patterns, offsets, first, last, X, Y)
-        found = math.sqrt(norm2(X[:size]))
+        x[:size] = vector
+        x, y = vector_chain(values, patterns, offsets, first, last, not left, x, y)
+        x, y = vector_chain(values, patterns, offsets, first, last, left, x, y)
+        found = math.sqrt(norm2(x[:size]))
         if not found > 0 or not math.isfinite(found):
             return value
-        vector[:] = X[:size, 0] / found
+        vector[:] = x[:size] / found
         if abs(found - value) <= precision * found:
             return found
         value = found
@@ -231,12 +265,15 @@ def _residual_of(A, product, scale, out):  # type: ignore[no-untyped-def]
 
 multiply = jit(_multiply)
 multiply_adjoint = jit(_multiply_adjoint)
+multiply_vector = jit(_multiply_vector)
+multiply_vector_adjoint = jit(_multiply_vector_adjoint)
 correlate = jit(_correlate)
 restrict = jit(_restrict)
 write_dense = jit(_write_dense)
 norm2 = jit(_norm2)
 chain = jit(_chain)
 chain_adjoint = jit(_chain_adjoint)
+vector_chain = jit(_vector_chain)
 eigenvalue = jit(_eigenvalue)
 products = jit(_products)
 residual_of = jit(_residual_of)
