@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace, device
 from skfact._scale import binary_exponent, times_power_of_two, unscaled
 from skfact._validation import check_choice, check_matrix, check_number
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear._factor_supports import FactorSupports, resolve_factor_supports
-from skfact.deep_linear._palm import PalmResult, assembled, printer
+from skfact.deep_linear._palm import PalmResult, assembled, printer, usual_scale
 from skfact.deep_linear._slots import make_slot, transposed_support
 from skfact.deep_linear._sweeps import (
     Sweeps,
@@ -235,12 +234,11 @@ def resolve_budgets(
 
 
 def matching_chain(budgets: Budgets, init: str) -> Chain | None:
-    """A chain with the sizes of the factors, to start from; None if it is not wanted or has others."""
+    """A chain with the sizes of the factors to start from; None if not wanted or not there."""
     if init == "identity":
         return None
     shapes = budgets.factors.shapes
-    chain = resolve_supports("butterfly", *budgets.factors.shape)
-    chain = grouped(chain, len(shapes))
+    chain = grouped(resolve_supports("butterfly", *budgets.factors.shape), len(shapes))
     if chain is not None and tuple(pattern.shape for pattern in chain) == shapes:
         return chain
     if init == "chain":
@@ -257,7 +255,7 @@ def grouped(chain: Chain, count: int) -> Chain | None:
     if len(chain) < count:
         return None
     ends = [len(chain) * i // count for i in range(count + 1)]
-    return Chain([chain[i:j].product for i, j in zip(ends, ends[1:])])
+    return Chain([chain[i:j].product for i, j in pairwise(ends)])
 
 
 def peel(
@@ -279,26 +277,28 @@ def peel(
         value = slot.project(slot.restrict(A))
         found = Sweeps([normalized(value)], float(xp.linalg.vector_norm(value)), np.empty(0), True)
         return found, [], True
-    target, values, scale = A, [], 1.0
-    losses: list[float] = []
+    target, losses = A, list[float]()
+    values: list[Any] = []
     slots = [make_slot(supports[i], shapes[i]) for i in range(count)]
-    found = None
+    refined: Sweeps | None = None
     for level in range(1, count):
         last = count - level  # position of the factor that is split off
         support = supports[0] if level == count - 1 else budgets.residuals[level - 1]
         pair = [make_slot(support, (A.shape[0], shapes[last][0])), slots[last]]
-        split = best_split(target, pair, chain, last, init, max_iter, tol)
+        split = best_split(target, pair, chain, last, init, usual_scale(A), max_iter, tol)
         values = [*split.values, *values]
         together = [pair[0], *slots[last:]]
         scale = best_scale(A, suffix_products(together, values)[0])
-        found = sweep_factors(A, together, values, scale, feasible=True, max_iter=max_iter, tol=tol)
-        losses.append(float(found.losses[-1]))
-        values = found.values[1:]
-        target = found.scale * pair[0].dense(found.values[0])
+        refined = sweep_factors(
+            A, together, values, scale, feasible=True, max_iter=max_iter, tol=tol
+        )
+        losses.append(float(refined.losses[-1]))
+        values = refined.values[1:]
+        target = refined.scale * pair[0].dense(refined.values[0])
         if on_level is not None:
             on_level(level, math.sqrt(losses[-1]) / size)
-    assert found is not None
-    return found, losses, found.converged
+    assert refined is not None
+    return refined, losses, refined.converged
 
 
 def best_split(
@@ -307,12 +307,12 @@ def best_split(
     chain: Chain | None,
     last: int,
     init: str,
+    unit: float,
     max_iter: int,
     tol: float,
 ) -> Sweeps:
     """The better two-factor approximation of those that the starts lead to."""
     xp = array_namespace(target)
-    options = {"max_iter": max_iter, "tol": tol}
     best: Sweeps | None = None
     if chain is not None:
         two = Chain([chain[:last].product, chain[last]])
@@ -321,11 +321,11 @@ def best_split(
             normalized(slot.project(slot.restrict(factor))) for slot, factor in zip(pair, factors)
         ]
         scale = best_scale(target, suffix_products(pair, values)[0])
-        best = sweep_factors(target, pair, values, scale, feasible=True, **options)
+        best = sweep_factors(target, pair, values, scale, feasible=True, max_iter=max_iter, tol=tol)
         if init == "chain" or best.exact:
             return best
     zero = xp.zeros(pair[0].shape, dtype=target.dtype, device=device(target))
     eye = xp.eye(*pair[1].shape, dtype=target.dtype, device=device(target))
     values = [pair[0].restrict(zero), pair[1].restrict(eye)]
-    other = sweep_factors(target, pair, values, 1.0, feasible=False, **options)
+    other = sweep_factors(target, pair, values, unit, feasible=False, max_iter=max_iter, tol=tol)
     return other if best is None or other.losses[-1] < best.losses[-1] else best

@@ -18,7 +18,7 @@ from skfact._scale import binary_exponent, times_power_of_two, unscaled
 from skfact._validation import check_choice, check_matrix, check_number
 from skfact.deep_linear._factor_supports import FactorSupports, resolve_factor_supports
 from skfact.deep_linear._slots import Slot
-from skfact.deep_linear._sweeps import normalized, sweep_factors
+from skfact.deep_linear._sweeps import best_scale, normalized, suffix_products, sweep_factors
 from skfact.operators import FactorizedOperator, PartialPermutation
 from skfact.supports import Chain
 
@@ -224,7 +224,7 @@ def start(
         ]
         first = 0 if order == "left-to-right" else -1
         values[first] = xp.zeros_like(values[first])
-        return values, 1.0, False
+        return values, usual_scale(target), False
     if isinstance(init, str):
         check_choice(init, "init", ("random",))
         random = check_random_state(random_state)
@@ -233,8 +233,20 @@ def start(
         matrices = _given(init, resolved, target)
     values = [slot.project(slot.restrict(matrix)) for slot, matrix in zip(slots, matrices)]
     norms = [float(xp.linalg.vector_norm(value)) for value in values]
-    scale = math.ldexp(math.prod(norms), -exponent) if not isinstance(init, str) else 1.0
-    return [normalized(value) for value in values], scale, True
+    values = [normalized(value) for value in values]
+    if isinstance(init, str):
+        return values, best_scale(target, suffix_products(slots, values)[0]), True
+    return values, math.ldexp(math.prod(norms), -exponent), True
+
+
+def usual_scale(A: Any) -> float:
+    """Root mean square of the entries: the scale that a start from identities begins with.
+
+    The algorithm was published with the scale 1, which is this one for a Hadamard matrix, and with
+    which the result for a multiple of A would be no multiple of that for A.
+    """
+    size: float = float(array_namespace(A).linalg.vector_norm(A)) / math.prod(A.shape) ** 0.5
+    return size or 1.0
 
 
 def _normal(shape: tuple[int, int], like: Any, random: np.random.RandomState) -> Any:

@@ -241,3 +241,24 @@ def test_wrong_masks_are_refused(mask, error, message):
 def test_mask_refuses_a_matrix_of_another_shape():
     with pytest.raises(ValueError, match=r"shape of the support, \(2, 2\), got \(2, 3\)"):
         FixedMask(np.eye(2)).project(np.ones((2, 3)))
+
+
+@given(matrices, st.integers(1, 4))
+def test_budget_of_rows_and_columns_is_the_union_of_both(matrix, k):
+    both = KSparse(k, axis=(0, 1)).project(matrix)
+    parts = [KSparse(k, axis=axis).project(matrix) for axis in (0, 1)]
+    assert_array_equal(both, np.where((parts[0] != 0) | (parts[1] != 0), matrix, 0))
+    assert_array_equal(KSparse(k, axis=(0, 1)).project(both), both)
+    assert_array_equal(KSparse(k, axis=(0, 1)).project(matrix.T), both.T)
+
+
+def test_budget_of_rows_and_columns_in_every_namespace(asarray):
+    projected = KSparse(1, axis=[1, 0]).project(asarray([[1.0, 3.0], [4.0, 3.0]]))
+    assert_array_equal(to_numpy(projected), [[0, 3], [4, 0]])
+    assert eval(repr(KSparse(1, axis=(0, 1)))) == KSparse(1, axis=(1, 0))
+
+
+@pytest.mark.parametrize("axis", [(0, 0), (0,), (0, 1, 1), (None, 1)])
+def test_other_pairs_of_axes_are_refused(axis):
+    with pytest.raises(ValueError, match=r"must be \(0, 1\)"):
+        KSparse(1, axis=axis)

@@ -1,0 +1,113 @@
+"""PALM and its hierarchical form beside pyfaust: ``python benchmarks/deep_linear_palm.py``.
+
+One thread, CPU time; both libraries take turns in one process and medians count. Writes
+results/deep_linear_palm.json and .rst, which the documentation includes; ``--quick`` prints the
+page for small sizes. Peer: ``pip install pyfaust``.
+"""
+
+import argparse
+import json
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matrices import make_matrix
+from measure import in_new_process, machine, medians, progress, relative_error
+
+from skfact.butterfly import butterfly_factorize
+from skfact.deep_linear import hierarchical_palm, palm4msa
+from skfact.supports import Chain
+
+RESULTS = Path(__file__).parent / "results"
+SWEEPS = 30
+
+
+def pyfaust_palm(A: np.ndarray, chain: Chain) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pyfaust.fact import palm4msa as peer
+        from pyfaust.factparams import ParamsPalm4MSA, StoppingCriterion
+        from pyfaust.proj import supp
+
+    sets = [supp(pattern.mask().astype(A.dtype)) for pattern in chain]
+    return peer(A, ParamsPalm4MSA(sets, StoppingCriterion(num_its=SWEEPS)))
+
+
+def pyfaust_hierarchical(A: np.ndarray) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pyfaust.fact import hierarchical as peer
+
+    return peer(A, "hadamard")
+
+
+def run(threads: int, quick: bool) -> list[dict[str, Any]]:
+    """All measurements, one row for each task and contender."""
+    rows = []
+    for n in (16, 32) if quick else (32, 64, 128, 256):
+        tasks: dict[str, dict[str, Any]] = {}
+        for name, label in (("Hadamard", "hierarchical"), ("noisy", "hierarchical, noisy")):
+            A = make_matrix(name, n)
+            tasks[label] = {
+                "matrix": A,
+                "skfact": partial(hierarchical_palm, A),
+                "skfact, identity start": partial(hierarchical_palm, A, init="identity"),
+                "butterfly_factorize": partial(butterfly_factorize, A),
+                "pyfaust": partial(pyfaust_hierarchical, A),
+            }
+        A, chain = make_matrix("noisy", n), Chain.butterfly(n)
+        tasks[f"{SWEEPS} sweeps, noisy"] = {
+            "matrix": A,
+            "skfact": partial(palm4msa, A, chain, max_iter=SWEEPS, tol=0),
+            "pyfaust": partial(pyfaust_palm, A, chain),
+        }
+        for task, functions in tasks.items():
+            A = functions.pop("matrix")
+            for name, (ms, found) in medians(functions, 0.1, threads).items():
+                error = relative_error(np.array(found.toarray()), A)
+                rows.append({"task": task, "n": n, "contender": name, "ms": ms, "error": error})
+                progress(f"{task} {n}: {name} {ms:.4g} ms, error {error:.3g}")
+    return rows
+
+
+def page(results: dict[str, Any]) -> str:
+    named = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    lines = [
+        f"Measured on {results['date']}: {results['cpu']}, {results['cores']} cores, "
+        f"{results['system']}, {named}. One thread, CPU time, medians. Relative errors in "
+        "Frobenius norm. *Times faster*: time of pyfaust over that of the line.",
+        "",
+        ".. list-table::",
+        "   :header-rows: 1",
+        "",
+        "   * - task\n     - n\n     - library\n     - ms\n     - error\n     - times faster",
+    ]
+    peers = {(r["task"], r["n"]): r["ms"] for r in results["rows"] if r["contender"] == "pyfaust"}
+    for row in sorted(results["rows"], key=lambda row: (row["task"], row["n"])):
+        peer = peers.get((row["task"], row["n"]))
+        faster = f"{peer / row['ms']:.1f}" if peer and row["contender"] != "pyfaust" else "-"
+        cells = (row["task"], row["n"], row["contender"], f"{row['ms']:.3g}", f"{row['error']:.2e}")
+        lines.append("   * - " + "\n     - ".join(map(str, (*cells, faster))))
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes; nothing is written")
+    quick = parser.parse_args().quick
+    versions = in_new_process("contenders", "versions", threads=1)
+    versions = {k: v for k, v in versions.items() if k not in ("lazylinop", "torch")}
+    rows = in_new_process("deep_linear_palm", "run", 1, quick, threads=1)
+    results = machine() | {"versions": versions, "rows": rows}
+    text = page(results)
+    if quick:
+        print(text)
+        return
+    (RESULTS / "deep_linear_palm.json").write_text(json.dumps(results, indent=1) + "\n")
+    (RESULTS / "deep_linear_palm.rst").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Compiled sweeps of PALM over Kronecker-sparse factors (the generic ones: deep_linear)."""

@@ -1,0 +1,86 @@
+"""Hierarchical PALM: recovery within budgets, with and without noise."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.linalg import hadamard
+
+from skfact._backend import array_namespace, to_numpy
+from skfact.butterfly import butterfly_factorize
+from skfact.deep_linear import hierarchical_palm
+from skfact.supports import KSparse
+
+
+def relative_error(operator, A):
+    return np.linalg.norm(operator.toarray() - A) / np.linalg.norm(A)
+
+
+@pytest.mark.parametrize("n, init", [(8, "auto"), (64, "auto"), (32, "identity")])
+def test_hadamard_is_exact_with_two_entries_per_row(n, init):
+    operator, losses = hierarchical_palm(hadamard(n), init=init, return_loss=True)
+    assert [factor.nnz for factor in operator.factors] == [2 * n] * (n.bit_length() - 1)
+    assert relative_error(operator, hadamard(n)) < 1e-12
+    assert losses.shape == (n.bit_length() - 2,)
+
+
+@pytest.mark.parametrize("noise", [1e-9, 0.1])
+def test_noise_breaks_the_identity_start_and_not_the_chain(noise):
+    A = hadamard(16) + noise * np.random.default_rng(0).standard_normal((16, 16))
+    closed_form = relative_error(butterfly_factorize(A), A)
+    assert relative_error(hierarchical_palm(A), A) <= 1.01 * closed_form
+    assert relative_error(hierarchical_palm(A, init="identity"), A) > 0.3
+
+
+@pytest.mark.parametrize("residual", ["left", "right"])
+@pytest.mark.parametrize("shape", [(12, 10), (5, 16), (1, 3), (1, 1)])
+def test_budgets_hold_for_every_shape(residual, shape):
+    A = np.random.default_rng(1).standard_normal(shape)
+    n_factors = 3 if min(shape) > 1 else None
+    operator = hierarchical_palm(A, n_factors=n_factors, k=3, residual=residual, max_iter=5)
+    assert operator.shape == shape
+    for factor in operator.factors:
+        matrix = factor.toarray()
+        assert np.count_nonzero(matrix) <= 3 * sum(matrix.shape)
+    assert relative_error(operator, A) <= 1 + 1e-12
+
+
+def test_right_residual_is_the_left_one_of_the_transpose():
+    A = np.random.default_rng(2).standard_normal((6, 8))
+    left = hierarchical_palm(A.T, n_factors=3, max_iter=5)
+    right = hierarchical_palm(A, n_factors=3, residual="right", max_iter=5)
+    assert_allclose(right.toarray(), left.toarray().T, atol=1e-8)
+
+
+def test_lists_of_budgets_complex_matrices_and_every_namespace(asarray):
+    host = np.fft.fft(np.eye(8))[:, [0, 4, 2, 6, 1, 5, 3, 7]]
+    A = asarray(host)
+    operator = hierarchical_palm(
+        A, [KSparse(2, axis=(0, 1))] * 3, [KSparse(4, axis=1)], init="chain"
+    )
+    assert array_namespace(operator.toarray()) is array_namespace(A)
+    assert_allclose(to_numpy(operator.toarray()), host, atol=1e-10)
+    assert_allclose(to_numpy(A), host)
+
+
+def test_zero_matrix_and_verbose(capsys):
+    operator = hierarchical_palm(np.zeros((8, 8)), verbose=1)
+    assert not np.any(operator.toarray())
+    assert capsys.readouterr().out.count("level") == 2
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"n_factors": 0}, "n_factors must be at least 1"),
+        ({"k": 0}, "k must be at least 1"),
+        ({"supports": [KSparse(2)] * 3, "n_factors": 2}, "contradicts"),
+        ({"n_factors": 3, "residual_supports": [KSparse(2)] * 2}, "must have 1 supports"),
+        ({"residual": "top"}, "residual must be one of"),
+        ({"init": "zero"}, "init must be one of"),
+        ({"n_factors": 4, "init": "chain"}, "init='chain' needs"),
+        ({"supports": "low-rank", "init": "chain", "n_factors": 3}, "contradicts"),
+    ],
+)
+def test_wrong_arguments_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        hierarchical_palm(np.ones((8, 8)), **options)

@@ -1,0 +1,183 @@
+"""PALM4MSA: loss, sets, starts, and the compiled sweeps against the generic ones."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy.linalg import hadamard
+from sklearn.exceptions import ConvergenceWarning
+
+from skfact._backend import array_namespace, to_numpy
+from skfact.butterfly import butterfly_factorize
+from skfact.deep_linear import palm4msa
+from skfact.deep_linear._factor_supports import resolve_factor_supports
+from skfact.deep_linear._sweeps import CompiledSweeps, GenericSweeps, start_sweeps
+from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse
+
+SUPPORTS = {
+    "chain": lambda m, n: "butterfly",
+    "row and column budgets": lambda m, n: [KSparse(2, axis=(0, 1))] * 3,
+    "mixture": lambda m, n: [KSparse(2, axis=0), np.tri(5, 4) > 0, KSparse(2 * n)],
+    "kaleidoscope": lambda m, n: [
+        KroneckerSparse(1, m, 4, 1),
+        KroneckerSparse(2, 2, 2, 1),
+        KroneckerSparse(1, 2, 2, 2),
+        KSparse(2, axis=1),
+    ],
+}
+
+
+def matrix(m, n, is_complex=False, seed=0):
+    random = np.random.default_rng(seed)
+    A = random.standard_normal((m, n))
+    return A + 1j * random.standard_normal((m, n)) if is_complex else A
+
+
+@settings(max_examples=10)
+@given(
+    st.sampled_from(sorted(SUPPORTS)),
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(["left-to-right", "right-to-left"]),
+)
+def test_no_sweep_raises_the_loss(name, m, n, is_complex, at_random, order):
+    A = matrix(m, n, is_complex, seed=m + 10 * n)
+    operator, losses = palm4msa(
+        A,
+        SUPPORTS[name](m, n),
+        init="random" if at_random else None,
+        order=order,
+        max_iter=15,
+        tol=0,
+        random_state=0,
+        return_loss=True,
+    )
+    norm2 = np.linalg.norm(A) ** 2
+    assert np.all(np.diff(losses) <= 1e-13 * norm2)
+    assert_allclose(np.linalg.norm(A - operator.toarray()) ** 2, losses[-1], atol=1e-12 * norm2)
+
+
+@pytest.mark.parametrize("n", [4, 16])
+def test_hadamard_with_butterfly_supports_is_exact(n):
+    operator = palm4msa(hadamard(n), "butterfly")
+    assert operator.nnz == 2 * n * (n.bit_length() - 1)
+    assert_allclose(operator.toarray(), hadamard(n), atol=1e-12)
+
+
+def test_factors_stay_in_their_sets_and_share_the_scale():
+    supports = [KSparse(3, axis=1), FixedMask(np.tri(6)), KroneckerSparse(2, 3, 3, 1)]
+    operator = palm4msa(matrix(8, 6), supports, init="random", max_iter=20, tol=0, random_state=3)
+    left, middle, right = (factor.toarray() for factor in operator.factors)
+    assert np.count_nonzero(left, axis=1).max() <= 3
+    assert not np.any(np.triu(middle, 1))
+    assert not np.any(right[~supports[2].mask()])
+    norms = [np.linalg.norm(factor) for factor in (left, middle, right)]
+    assert_allclose(norms, norms[0])
+
+
+def test_a_start_at_the_optimum_stays_there():
+    A = matrix(8, 8)
+    best = butterfly_factorize(A)
+    operator, losses = palm4msa(
+        A, "butterfly", init=best.factors, max_iter=5, tol=0, return_loss=True
+    )
+    assert_allclose(losses[0], np.linalg.norm(A - best.toarray()) ** 2)
+    assert losses[-1] <= losses[0]
+    assert operator.shape == (8, 8)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("shape", [(8, 8), (12, 10), (6, 1)])
+def test_compiled_sweeps_are_the_generic_ones(dtype, shape):
+    pytest.importorskip("numba")
+    chain = Chain.for_shape(*shape, family="butterfly")
+    A = matrix(*chain.shape, is_complex="complex" in dtype).astype(dtype)
+    slots = resolve_factor_supports(chain, A.shape).slots()
+    values = [slot.restrict(np.eye(*slot.shape, dtype=dtype)) for slot in slots]
+    runs = [
+        start_sweeps(A, slots, values, 1.0, 1e-30),
+        GenericSweeps(A, slots, values, 1.0, 1e-30),
+    ]
+    assert isinstance(runs[0], CompiledSweeps)
+    for check in (False, True, True):
+        for run in runs:
+            run.sweep(check)
+    tolerance = 2e3 * np.finfo(dtype).eps
+    assert_allclose(runs[0].loss, runs[1].loss, atol=tolerance * np.linalg.norm(A) ** 2)
+    for found, expected in zip(runs[0].values, runs[1].values):
+        assert found.dtype == dtype
+        assert_allclose(found, expected, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["chain", "row and column budgets"])
+def test_every_namespace(asarray, name):
+    host = matrix(6, 4)
+    options = {"max_iter": 6, "tol": 0}
+    A = asarray(host)
+    operator = palm4msa(A, SUPPORTS[name](6, 4), **options)
+    expected = palm4msa(host, SUPPORTS[name](6, 4), **options).toarray()
+    assert array_namespace(operator.toarray()) is array_namespace(A)
+    assert operator.toarray().dtype == A.dtype
+    assert_allclose(to_numpy(operator.toarray()), expected, atol=1e-9)
+    assert_allclose(to_numpy(A), host)
+
+
+@pytest.mark.parametrize("factor", [2.0**-490, 3.0, 2.0**490])
+def test_scale_of_the_matrix_is_that_of_the_result(factor):
+    A = matrix(8, 8)
+    usual = palm4msa(A, "butterfly", max_iter=3, tol=0).toarray()
+    scaled = palm4msa(A * factor, "butterfly", max_iter=3, tol=0).toarray()
+    assert_allclose(scaled / factor, usual, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("supports", ["butterfly", [KSparse(2)] * 2])
+@pytest.mark.parametrize("A", [np.zeros((4, 4)), np.ones((1, 1)), np.ones((4, 4))])
+def test_degenerate_matrices(A, supports):
+    operator = palm4msa(A, supports)
+    assert np.all(np.isfinite(operator.toarray()))
+    assert np.linalg.norm(A - operator.toarray()) <= np.linalg.norm(A) + 1e-12
+
+
+def test_same_seed_same_bits_and_other_seed_other_start():
+    A, supports = matrix(6, 6), [KSparse(12)] * 2
+    runs = [
+        palm4msa(A, supports, init="random", max_iter=2, tol=0, random_state=seed).toarray()
+        for seed in (0, 0, 1)
+    ]
+    assert np.array_equal(runs[0], runs[1])
+    assert not np.allclose(runs[0], runs[2])
+
+
+def test_unfinished_runs_warn_and_verbose_prints(capsys):
+    with pytest.warns(ConvergenceWarning, match="2 sweeps"):
+        palm4msa(matrix(8, 8), "butterfly", max_iter=2, verbose=1)
+    assert capsys.readouterr().out.count("sweep") == 2
+
+
+@pytest.mark.parametrize(
+    "arguments, options, error, message",
+    [
+        ((np.full((4, 4), np.nan), "butterfly"), {}, ValueError, "NaN"),
+        ((np.ones((4, 4)), []), {}, ValueError, "supports is empty"),
+        ((np.ones((4, 4)), KSparse(2)), {}, TypeError, "a list with one"),
+        ((np.ones((4, 4)), [np.ones((3, 4))]), {}, ValueError, "3 rows, where A has 4"),
+        ((np.ones((4, 4)), [np.ones((4, 2)), np.ones((3, 4))]), {}, ValueError, "must chain"),
+        ((np.ones((4, 4)), ["x"]), {}, TypeError, r"supports\[0\] must be"),
+        ((np.ones((4, 4)), [KSparse(1)] * 2), {"inner_sizes": [2, 2]}, ValueError, "1 gaps"),
+        ((np.ones((4, 4)), "butterfly"), {"inner_sizes": [2]}, ValueError, "inner_sizes goes"),
+        ((np.ones((4, 4)), "butterfly"), {"order": "up"}, ValueError, "order must be"),
+        ((np.ones((4, 4)), "butterfly"), {"init": "zero"}, ValueError, "init must be"),
+        ((np.ones((4, 4)), "butterfly"), {"init": [np.eye(4)]}, ValueError, "2 matrices"),
+        ((np.ones((4, 4)), "butterfly"), {"init": [np.eye(3)] * 2}, ValueError, r"init\[0\] has"),
+        ((np.ones((4, 4)), "butterfly"), {"init": [1j * np.eye(4)] * 2}, TypeError, "is complex"),
+        ((np.ones((4, 4)), "butterfly"), {"max_iter": 0}, ValueError, "max_iter"),
+        ((np.ones((4, 4)), "butterfly"), {"tol": -1.0}, ValueError, "tol"),
+        ((np.ones((4, 4)), "butterfly"), {"verbose": -1}, ValueError, "verbose"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, options, error, message):
+    with pytest.raises(error, match=message):
+        palm4msa(*arguments, **options)
