@@ -29,12 +29,15 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
 
 from skfact import ReLUPathEmbedding
 from skfact.inspection import ActivationRegionsDisplay
 from skfact.relu import path_kernel
 
 warnings.simplefilter("ignore", ConvergenceWarning)  # of the training, which is stopped early
+
+threadpool_limits(1)  # on small matrices threads cost more time than they save
 
 X, y = load_digits(return_X_y=True)
 X = X / 16
@@ -130,6 +133,12 @@ for name in names:
     print(f"{name:30}", *(f"{s.mean():6.3f} ± {s.std():.3f}" for s in scores))
 
 # %%
+# **The RBF kernel is the best throughout**, without any network. The path kernel improves on the
+# network it was taken from, and is about as good as a plain linear kernel. Ridge regression on the
+# path features is as good as the network, up to the choice of the training set, and with random
+# gates, too, from 300 samples on. Whoever only wants accuracy on these images should take the RBF
+# kernel: what the path features offer is a look at what the network does, in a linear model.
+
 figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
 for number, name in enumerate(names):
     scores = np.array([table[name, size] for size in sizes])
