@@ -157,11 +157,14 @@ plt.show()
 #
 # Between two boundaries no neuron switches: there the path features are linear in the pixels. The
 # plane goes through three of the images; a network of (16, 8) neurons cuts it into these pieces.
-# All but a few boundaries are bends of the function, too: in a trained network few neurons switch
-# without effect.
+# In the trained network each boundary is a bend of the function, too. On the right the outgoing
+# weights of two neurons are set to zero: they still switch (red), and nothing changes there.
 
 three = X[[np.flatnonzero(y == digit)[0] for digit in (0, 1, 4)]]
-figure, axes = plt.subplots(1, 2, figsize=(12, 5.6), layout="constrained")
-ActivationRegionsDisplay.from_network(embedding.estimator_, three[:2], ax=axes[0])
-ActivationRegionsDisplay.from_network(embedding.estimator_, three, ax=axes[1])
+trained = embedding.estimator_
+coefs = [w.copy() for w in trained.coefs_]
+coefs[1][:2] = 0
+figure, axes = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
+ActivationRegionsDisplay.from_network(trained, three, ax=axes[0])
+ActivationRegionsDisplay.from_network((coefs, trained.intercepts_), three, ax=axes[1])
 plt.show()
