@@ -15,6 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 SLOW = 2.0  # seconds: what takes longer is called once
+SHORTEST = 1e-3  # what takes less is called several times in a row
+# OpenBLAS's idle threads spin for 2**20 cycles, 0.4 ms, not for 2**26, in which they would take a
+# core from the contenders that come next.
+SPIN = {"OPENBLAS_THREAD_TIMEOUT": "20"}
 THREAD_VARIABLES = [
     f"{library}_NUM_THREADS"
     for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA", "BLIS", "VECLIB_MAXIMUM")
@@ -34,12 +38,10 @@ def medians(
     """Time each function for about `seconds`, in turns: 3 to 31 samples, or one call if slow.
 
     CPU time, which other processes disturb less, on one thread; wall time on several, and then
-    longer samples after a pause, in which the idle threads of the contender before stop spinning.
-    What has to be compiled or loaded should have been.
+    after a pause, in which the idle threads of the contender before stop spinning. What has to be
+    compiled or loaded should have been.
     """
-    now, shortest, pause = (
-        (time.process_time, 1e-3, 0.0) if threads == 1 else (time.perf_counter, 1e-2, 1e-2)
-    )
+    now, pause = (time.process_time, 0.0) if threads == 1 else (time.perf_counter, 1e-2)
 
     def sample(function: Callable[[], Any], calls: int) -> float:
         time.sleep(pause)
@@ -55,7 +57,7 @@ def medians(
         estimates[name] = now() - start
         if estimates[name] < SLOW:  # the first call fills caches
             estimates[name] = sample(function, 1)
-    calls = {name: max(1, round(shortest / max(t, 1e-7))) for name, t in estimates.items()}
+    calls = {name: max(1, round(SHORTEST / max(t, 1e-7))) for name, t in estimates.items()}
     samples = {name: [t] if t >= SLOW else [] for name, t in estimates.items()}
     for _ in range(31):
         for name, function in functions.items():
@@ -85,7 +87,7 @@ def in_new_process(
     """
     variables = {k: v for k, v in os.environ.items() if k not in THREAD_VARIABLES}
     if threads is not None:
-        variables |= {name: str(threads) for name in THREAD_VARIABLES}
+        variables |= SPIN | {name: str(threads) for name in THREAD_VARIABLES}
     folders = [str(Path(__file__).parent), *(os.path.abspath(p) for p in sys.path if p)]
     variables |= {"PYTHONPATH": os.pathsep.join(folders), "PYTHONWARNINGS": "ignore"}
     call = f"import json, sys, {module} as m; r = m.{function}(*json.loads(sys.argv[1]))"

@@ -56,7 +56,8 @@ def _scaling(rows: Rows) -> list[str]:
     return [
         *_title("Factorization: passes over the matrix"),
         "``butterfly_factorize(A)`` with default options, two threads. One pass is",
-        "``np.linalg.norm(A)``. *Butterfly* is a random product of butterfly factors, *noisy* a",
+        "``np.linalg.norm(A)``, in turns with the factorization, each after a pause of 10 ms.",
+        "*Butterfly* is a random product of butterfly factors, *noisy* a",
         "Hadamard matrix with 10 % noise; the DFT is permuted by bit reversal on the way.",
         "Errors are relative, in Frobenius norm.",
         "",
@@ -194,7 +195,7 @@ def _chains(rows: Rows) -> list[str]:
 def _one_vector(rows: Rows) -> list[str]:
     return [
         *_title("Application: one vector"),
-        "Microseconds per call on one thread. For n = 4 nearly all is the way through Python.",
+        "Microseconds per call on one thread. For n = 16 nearly all is the way through Python.",
         "",
         *_table(["n", "call", "µs"], [[r["n"], f"``{r['call']}``", _g(r["us"])] for r in rows]),
     ]

@@ -21,6 +21,32 @@ API_REFERENCE = {
         "A matrix becomes a product of Kronecker-sparse factors; see :doc:`/user_guide/butterfly`.",
         {"ButterflyFactorizer": True, "butterfly_factorize": True, "split_errors": True},
     ),
+    "skfact.fixed_support": Section(
+        "Factorization with fixed supports",
+        "Two factors, each zero outside a given mask; see :doc:`/user_guide/fixed_support`.",
+        {
+            "FixedSupportMF": True,
+            "fixed_support_factorize": True,
+            "FixedSupportFactorization": False,
+            "analyze_supports": False,
+            "SupportReport": False,
+            "rank_one_supports": True,
+            "RankOneSupport": False,
+            "FAMILIES": False,
+            "closedness": True,
+            "Closedness": False,
+            "DivergingSequence": False,
+            "relu_training_has_optimum": True,
+            "TrainingOptimum": False,
+            "complete_rank_one": True,
+            "RankOneCompletion": False,
+            "is_closable": True,
+            "is_locally_identifiable": True,
+            "identify_tiling": True,
+            "Tiling": False,
+            "hardness_instance": True,
+        },
+    ),
     "skfact.relu": Section(
         "ReLU networks",
         "Networks seen through their paths; see :doc:`/user_guide/relu`.",
@@ -77,15 +103,28 @@ API_REFERENCE = {
         "Matrices and operators with known factors.",
         {"make_butterfly": False},
     ),
+    "skfact.exceptions": Section(
+        "Warnings",
+        "What is worth knowing about a result.",
+        {"IllPosedWarning": False},
+    ),
     "skfact.inspection": Section(
         "Inspection",
         "Pictures, in the style of scikit-learn's displays; they need matplotlib.",
-        {"ActivationRegionsDisplay": True, "SupportDisplay": True},
+        {
+            "ActivationRegionsDisplay": True,
+            "SupportDisplay": True,
+            "SupportReportDisplay": False,
+        },
     ),
 }
 
 # what data is: a docstring is only found on classes and functions
 DATA = {
+    "skfact.fixed_support.FAMILIES": (
+        "Families of two supports by name: callables ``(n_samples, n_features, n_components) -> "
+        "(left, right)`` that work for every shape and number of components."
+    ),
     "skfact.supports.FAMILIES": (
         "Families by name: callables ``(n_out, n_in, rank) -> Chain`` that work for every shape."
     ),
@@ -121,7 +160,9 @@ def _page(module: str, name: str) -> str:
     if path in DATA:
         directive = f".. py:data:: {name}\n\n   {DATA[path]}\n"
     elif isclass(getattr(import_module(module), name)):
+        # its text is scikit-learn's, with references into scikit-learn's own pages
         directive = f".. autoclass:: {name}\n   :members:\n"
+        directive += "   :exclude-members: set_fit_request\n"
     else:
         directive = f".. autofunction:: {name}\n"
     gallery = f"\n.. minigallery:: {_uses(module, name)}\n   :add-heading: Examples that use it\n"

@@ -6,18 +6,31 @@ TYPE_CHECKING = False  # importing `typing` costs more than the rest of this fil
 if TYPE_CHECKING:
     from typing import Any
 
-    from skfact import butterfly, datasets, inspection, operators, relu, supports
+    from skfact import (
+        butterfly,
+        datasets,
+        exceptions,
+        fixed_support,
+        inspection,
+        operators,
+        relu,
+        supports,
+    )
     from skfact.butterfly import ButterflyFactorizer
+    from skfact.fixed_support import FixedSupportMF
     from skfact.relu import ReLUPathEmbedding
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ButterflyFactorizer",
+    "FixedSupportMF",
     "ReLUPathEmbedding",
     "__version__",
     "butterfly",
     "datasets",
+    "exceptions",
+    "fixed_support",
     "inspection",
     "operators",
     "relu",
@@ -27,9 +40,12 @@ __all__ = [
 # public name -> where it lives: an estimator in a subpackage, or a subpackage (imported when used)
 _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
+    "FixedSupportMF": "skfact.fixed_support",
     "ReLUPathEmbedding": "skfact.relu",
     "butterfly": "skfact",
     "datasets": "skfact",
+    "exceptions": "skfact",
+    "fixed_support": "skfact",
     "inspection": "skfact",
     "operators": "skfact",
     "relu": "skfact",

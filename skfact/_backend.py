@@ -138,6 +138,12 @@ def move_like(array: Any, like: Any) -> Any:
     return move(array, array_namespace(like), device(like))
 
 
+def on_backend(backend: str, X: Any, *others: Any) -> tuple[Any, ...]:
+    """`X` and the other arrays where `backend` says to compute, given the input `X`."""
+    xp, where = compute_namespace(backend, X)
+    return tuple(move(array, xp, where) for array in (X, *others))
+
+
 __all__ = [
     "BACKENDS",
     "array_namespace",
@@ -147,5 +153,6 @@ __all__ = [
     "is_cupy_namespace",
     "move",
     "move_like",
+    "on_backend",
     "to_numpy",
 ]

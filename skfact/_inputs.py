@@ -11,10 +11,13 @@ from array_api_compat import is_array_api_obj, is_torch_array
 from skfact._backend import array_namespace, is_cupy_namespace
 
 FLOATING = ("float32", "float64", "complex64", "complex128")
+_NAMES = {np.dtype(name): name for name in FLOATING}  # NumPy takes microseconds to name a dtype
 
 
 def dtype_name(dtype: Any) -> str:
     """Name that all array libraries share for a dtype (`"float32"` for `torch.float32`)."""
+    if isinstance(dtype, np.dtype) and dtype in _NAMES:
+        return _NAMES[dtype]
     try:
         return str(np.dtype(dtype).name)
     except TypeError:
@@ -73,6 +76,8 @@ def as_floating(array: Any, name: str, default: Any = None) -> Any:
         If the dtype is half or extended precision, object, string or another non-number, or the
         array is masked or sparse.
     """
+    if type(array) is np.ndarray and array.dtype in _NAMES:  # the rule, answered in no time
+        return array
     if is_sparse(array):
         raise TypeError(
             f"{name} is a sparse matrix, which is not accepted here: pass {name}.toarray()."

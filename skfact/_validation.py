@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from skfact._backend import array_namespace, is_array_api_obj
+from skfact._backend import array_namespace, device, is_array_api_obj
 from skfact._inputs import as_floating, is_numpy
 
 
@@ -52,11 +52,19 @@ def require_finite(largest: float, A: Any, name: str) -> None:
     raise ValueError(f"{name} contains {found}. Remove or impute such entries first.")
 
 
-def validate_samples(estimator: Any, X: Any, *, reset: bool, accept_sparse: bool = False) -> Any:
+def validate_samples(
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    accept_sparse: bool = False,
+    allow_nan: bool = False,
+) -> Any:
     """X as a real, finite, floating 2-D array of its own library (SciPy CSR where allowed).
 
     Sets or checks `n_features_in_` and feature names. NumPy-likes go through scikit-learn's checks;
-    arrays of other libraries stay where they are, and need no `array_api_dispatch`.
+    arrays of other libraries stay where they are, and need no `array_api_dispatch`. With
+    `allow_nan`, NaN stands for a missing value and passes.
     """
     if hasattr(X, "dask"):
         raise TypeError("X is a dask array, which would be loaded whole: pass X.compute().")
@@ -67,6 +75,7 @@ def validate_samples(estimator: Any, X: Any, *, reset: bool, accept_sparse: bool
             reset=reset,
             accept_sparse="csr" if accept_sparse else False,
             dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan" if allow_nan else True,
         )
     xp = array_namespace(X)
     if not xp.isdtype(X.dtype, ("real floating", "integral", "bool")):
@@ -75,8 +84,23 @@ def validate_samples(estimator: Any, X: Any, *, reset: bool, accept_sparse: bool
         X = xp.astype(X, xp.float64)
     X = check_matrix(X, "X")
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    require_finite(float(xp.max(xp.abs(X))), X, "X")
+    magnitudes = xp.abs(X)
+    if allow_nan:
+        magnitudes = xp.where(xp.isnan(X), xp.zeros_like(X), magnitudes)
+    require_finite(float(xp.max(magnitudes)), X, "X")
     return X
+
+
+def require_namespace(estimator: Any, X: Any, fitted: Any, method: str) -> None:
+    """Raise unless X is of the array library and on the device of a fitted array."""
+    known, given = array_namespace(fitted), array_namespace(X)
+    if known is not given or device(fitted) != device(X):
+        raise ValueError(
+            f"Inputs passed to {type(estimator).__name__}.{method}() must use the same namespace "
+            f"and the same device as those passed to fit(): fitted on {known.__name__} "
+            f"({device(fitted)}), got {given.__name__} ({device(X)}). Convert X, or fit on "
+            "arrays of this kind."
+        )
 
 
 def check_number(value: Any, name: str, kind: type, low: float) -> None:

@@ -9,8 +9,9 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 
-from skfact import ButterflyFactorizer, ReLUPathEmbedding
+from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding
 from skfact._backend import array_namespace, to_numpy
 from skfact._backend import device as device_of
 
@@ -115,9 +116,51 @@ def test_path_features_elsewhere_are_refused(asarray, xp):
             sparse.transform(asarray(X))
 
 
+# a component of all entries, and a complete one of two rows
+LEFT = np.repeat([[1, 1], [1, 0]], [2, 28], axis=0)
+RIGHT = np.array([[1] * 12, [1] + [0] * 11])
+FIXED_SETTINGS = {
+    "blockwise": {"supports": "disjoint-groups"},
+    "complete classes": {"supports": (LEFT, RIGHT)},
+    "alternating": {"supports": "overlapping-groups", "alpha": 0.5},
+    "missing": {"missing_values": X[2, 3], "alpha": 0.5},
+}
+
+
+@ignore_rounds
+@pytest.mark.parametrize("name", FIXED_SETTINGS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("backend", ["auto", "numpy"])
-def test_other_arrays_than_in_fit_are_refused(asarray, xp, backend):
-    estimator = ButterflyFactorizer(backend=backend).fit(asarray(X))
+def test_fixed_supports_come_back_as_arrays_of_the_caller(asarray, xp, dtype, name, backend):
+    host = X.astype(dtype)
+    given = asarray(host)
+    options = {"max_iter": 8, "random_state": 0, **FIXED_SETTINGS[name]}
+    if name == "missing":
+        options["missing_values"] = float(host[2, 3])
+    n_components = 2 if name == "complete classes" else 4
+    reference = FixedSupportMF(n_components, **options).fit(host)
+    estimator = clone(reference).set_params(backend=backend).fit(given)
+    assert estimator.solver_ == reference.solver_
+    tolerance = 1e4 * np.finfo(dtype).eps
+    codes = estimator.transform(given)
+    back = estimator.inverse_transform(codes)
+    for array in (codes, back, estimator.components_, estimator.left_factor_):
+        assert_like(array, given)
+        assert array.dtype == given.dtype
+    assert_like(estimator.operator_.toarray(), given)
+    expected = reference.inverse_transform(reference.transform(host))
+    assert_allclose(to_numpy(back), expected, rtol=0, atol=10 * tolerance)
+    assert_allclose(
+        to_numpy(estimator.components_), reference.components_, rtol=0, atol=100 * tolerance
+    )
+    assert_allclose(estimator.score(given), reference.score(host), atol=10 * tolerance)
+    assert_allclose(to_numpy(given), host, rtol=0)
+
+
+@pytest.mark.parametrize("estimator", [ButterflyFactorizer(), FixedSupportMF()], ids=repr)
+@pytest.mark.parametrize("backend", ["auto", "numpy"])
+def test_other_arrays_than_in_fit_are_refused(asarray, xp, backend, estimator):
+    estimator = clone(estimator).set_params(backend=backend).fit(asarray(X))
     is_numpy = xp.__name__ == "array_api_compat.numpy"
     shapes = {"transform": X.shape, "inverse_transform": estimator.components_.shape[:1] * 2}
     for method in ("transform", "inverse_transform", "score"):

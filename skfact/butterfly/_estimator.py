@@ -19,9 +19,16 @@ from skfact._backend import (
     device,
     move,
     move_like,
+    on_backend,
 )
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
-from skfact._validation import check_choice, check_matrix, check_number, validate_samples
+from skfact._validation import (
+    check_choice,
+    check_matrix,
+    check_number,
+    require_namespace,
+    validate_samples,
+)
 from skfact.butterfly._bounds import error_bound, rounding_allowance
 from skfact.butterfly._factorize import factorize, split_errors
 from skfact.butterfly._rotation import factorize_row_space
@@ -326,10 +333,10 @@ class ButterflyFactorizer(
         check_is_fitted(self)
         X = validate_samples(self, X, reset=False, accept_sparse=True)
         if scipy.sparse.issparse(X):
-            self._require_namespace(np.empty(0), "transform")
+            require_namespace(self, np.empty(0), self.mean_, "transform")
             shift = self.offset_ - self.operator_.matvec(self.mean_)
             return self.operator_.apply(X) + shift
-        self._require_namespace(X, "transform")
+        require_namespace(self, X, self.mean_, "transform")
         operator, work, mean, offset = self._on_backend(X)
         return move_like(operator.apply(work - mean) + offset, X)
 
@@ -361,7 +368,7 @@ class ButterflyFactorizer(
             )
         if not bool(xp.all(xp.isfinite(X))):
             raise ValueError("X contains NaN or infinity. Remove or impute such entries first.")
-        self._require_namespace(X, "inverse_transform")
+        require_namespace(self, X, self.mean_, "inverse_transform")
         operator, work, mean, offset = self._on_backend(X)
         return move_like(least_squares_codes(operator, work - offset) + mean, X)
 
@@ -382,7 +389,7 @@ class ButterflyFactorizer(
         """
         check_is_fitted(self)
         X = validate_samples(self, X, reset=False)
-        self._require_namespace(X, "score")
+        require_namespace(self, X, self.mean_, "score")
         xp = array_namespace(X)
         # both maps are affine: the offsets cancel, and the scale, whose square may be no number
         centred = X - self.mean_
@@ -395,21 +402,9 @@ class ButterflyFactorizer(
         norm = array_namespace(work).linalg.vector_norm
         return 1.0 - (float(norm(lost)) / float(norm(work))) ** 2
 
-    def _require_namespace(self, X: Any, method: str) -> None:
-        """Raise unless X is of the array library and on the device of the fitted arrays."""
-        fitted, given = array_namespace(self.mean_), array_namespace(X)
-        if fitted is not given or device(self.mean_) != device(X):
-            raise ValueError(
-                f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace "
-                f"and the same device as those passed to fit(): fitted on {fitted.__name__} "
-                f"({device(self.mean_)}), got {given.__name__} ({device(X)}). Convert X, or fit on "
-                "arrays of this kind."
-            )
-
     def _on_backend(self, X: Any) -> tuple[Any, Any, Any, Any]:
         """operator_, X, mean_ and offset_ where `backend` says to compute."""
-        xp, where = compute_namespace(self.backend, X)
-        work, mean, offset = (move(a, xp, where) for a in (X, self.mean_, self.offset_))
+        work, mean, offset = on_backend(self.backend, X, self.mean_, self.offset_)
         return self.operator_.to_device(work), work, mean, offset
 
     def __sklearn_tags__(self) -> Any:

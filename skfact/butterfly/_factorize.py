@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from skfact._backend import array_namespace, device, move, to_numpy
-from skfact._validation import check_matrix, require_finite
+from skfact._backend import array_namespace, to_numpy
+from skfact._kernels.low_rank_blocks import Arranged, OutOfScaleError
+from skfact._scale import binary_exponent, times_power_of_two, unscaled
+from skfact._validation import check_matrix
+from skfact.butterfly._arrange import (
+    Permutation,
+    arrange,
+    values_on_support,
+)
 from skfact.butterfly._hierarchical import (
     expand_redundant,
     hierarchical_factorization,
@@ -17,11 +26,9 @@ from skfact.butterfly._hierarchical import (
     two_factor_step,
 )
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
-from skfact.operators._rank_one_classes import blocks_of_product
-from skfact.supports import Chain, KroneckerSparse, digit_reversal, resolve_supports
+from skfact.operators._rank_one_classes import classes_of
+from skfact.supports import Chain, KroneckerSparse, resolve_supports
 from skfact.supports._families import FAMILIES
-
-Permutation = str | tuple[Any, Any] | None
 
 
 class Factorization(NamedTuple):
@@ -152,22 +159,23 @@ def factorize(
     """`butterfly_factorize` of a checked matrix, with everything it found out."""
     if not isinstance(orthonormalize, (bool, np.bool_)):
         raise TypeError(f"orthonormalize must be True or False, got {orthonormalize!r}.")
-    exponent = _binary_exponent(A)
-    scaled = _times_power_of_two(A, -exponent)
-
-    def run(chain: Chain) -> Factorization:
-        return _factorize_scaled(
-            scaled, exponent, chain, order, orthonormalize, permutation, on_split
-        )
-
+    options = (order, orthonormalize, permutation, on_split)
     if tol is None:
-        return run(resolve_supports(supports, *A.shape, rank=rank))
+        chain = resolve_supports(supports, *A.shape, rank=rank)
+        if _first_split_reads_all(chain):
+            with suppress(OutOfScaleError):
+                return _factorize_scaled(A, None, chain, *options)
+        exponent = binary_exponent(A)
+        return _factorize_scaled(times_power_of_two(A, -exponent), exponent, chain, *options)
     _check_tol(tol, rank, supports)
+    exponent = binary_exponent(A)
+    scaled = times_power_of_two(A, -exponent)
     target = float(tol) * float(array_namespace(A).linalg.vector_norm(scaled))
     r = _least_rank(scaled, supports, permutation, target)
     while True:
-        result = run(resolve_supports(supports, *A.shape, rank=r))
-        error = scaled - _times_power_of_two(result.operator.toarray(), -exponent)
+        chain = resolve_supports(supports, *A.shape, rank=r)
+        result = _factorize_scaled(scaled, exponent, chain, *options)
+        error = scaled - times_power_of_two(result.operator.toarray(), -exponent)
         if float(array_namespace(A).linalg.vector_norm(error)) <= target or len(result.chain) == 1:
             return result
         r += 1
@@ -221,64 +229,69 @@ def split_errors(
     array([1.6248, 1.612 ])
     """
     A = check_matrix(A, "A")
-    exponent = _binary_exponent(A)
     chain = resolve_supports(supports, *A.shape, rank=rank)
-    values, outside = _values_on_support(
-        _arrange(_times_power_of_two(A, -exponent), chain, permutation)[0], chain.product
-    )
+    exponent = binary_exponent(A)
+    arranged = arrange(times_power_of_two(A, -exponent), chain, permutation)
+    values, outside = values_on_support(arranged, chain.product)
     errors = [
         math.hypot(outside, two_factor_step(values, chain[:s].product, chain[s:].product)[2])
         for s in range(1, len(chain))
     ]
-    return _unscaled(errors, exponent)
+    return unscaled(errors, exponent)
 
 
 def _factorize_scaled(
     A: Any,
-    exponent: int,
+    exponent: int | None,
     chain: Chain,
     order: str | Sequence[int],
     orthonormalize: bool,
     permutation: Permutation,
     on_split: Callable[[int, float], None] | None,
 ) -> Factorization:
-    """Factor a matrix of ordinary magnitude; the factors are those of A * 2**exponent."""
-    splits = splits_in_order(order, len(chain))
-    arranged, rows, cols = _arrange(A, chain, permutation)
-    values, outside = _values_on_support(arranged, chain.product)
+    """Factor a matrix of ordinary magnitude; the factors are those of A * 2**exponent.
 
-    merged, groups = chain.merge_redundant()
+    None says that nobody has looked at the magnitude of A: OutOfScaleError if it is not ordinary.
+    """
+    splits = splits_in_order(order, len(chain))
+    arranged = arrange(A, chain, permutation, checked=exponent is not None)
+    values, outside = values_on_support(arranged, chain.product)
+    exponent = exponent or 0
+
+    merged, groups = _merged(chain)
     position = {start: i for i, (start, _) in enumerate(groups)}
     merged_splits = [position[s] for s in splits if s in position]
     original = {position[s]: s for s in splits if s in position}
 
     def report(split: int, norm: float) -> None:
         if on_split is not None:
-            on_split(original[split], float(_unscaled(norm, exponent)))
+            on_split(original[split], float(unscaled(norm, exponent)))
 
     merged_factors, discarded = hierarchical_factorization(
         values, merged, merged_splits, orthonormalize=orthonormalize, on_split=report
     )
     factors: list[Any] = []
     for part, (start, stop) in zip(merged_factors, groups, strict=True):
-        factors += expand_redundant(part, chain[start:stop])
+        if isinstance(part, Arranged):
+            part = part.values()
+        factors += [part] if stop == start + 1 else expand_redundant(part, chain[start:stop])
 
     # equal shares of the scale: no factor over- or underflows before the product does
     shares = [
         exponent * (i + 1) // len(chain) - exponent * i // len(chain) for i in range(len(chain))
     ]
     pieces: list[Any] = [
-        KroneckerFactor(_times_power_of_two(part, share), pattern)
+        _factor(times_power_of_two(part, share), pattern, new=len(chain) > 1)
         for part, share, pattern in zip(factors, shares, chain, strict=True)
     ]
     n_out, n_in = A.shape
-    m, n = chain.shape
-    if rows is not None or m > n_out:
-        where = np.argsort(np.arange(m) if rows is None else rows)[:n_out]
-        pieces.insert(0, PartialPermutation(where, m))
-    if cols is not None or n > n_in:
-        source = np.arange(n) if cols is None else cols
-        pieces.append(PartialPermutation(np.where(source < n_in, source, -1), n_in))
+    if arranged.rows is not None:
+        (kept,) = np.nonzero(arranged.rows >= 0)
+        where = np.empty(n_out, dtype=np.intp)
+        where[arranged.rows[kept]] = kept
+        pieces.insert(0, PartialPermutation(where, chain.shape[0]))
+    if arranged.cols is not None:
+        pieces.append(PartialPermutation(arranged.cols, n_in))
 
     errors = np.zeros(len(chain) - 1)
     for split, norm in discarded.items():
@@ -287,112 +300,27 @@ def _factorize_scaled(
     return Factorization(
         operator=FactorizedOperator(pieces),
         chain=chain,
-        discarded=_unscaled(errors, exponent),
-        outside=float(_unscaled(outside, exponent)),
+        discarded=unscaled(errors, exponent),
+        outside=float(unscaled(outside, exponent)),
         in_order=bool(np.all(steps > 0) or np.all(steps < 0)),
     )
 
 
-def _arrange(A: Any, chain: Chain, permutation: Permutation) -> tuple[Any, Any, Any]:
-    """Pad to the shape of the chain, then permute: (A[rows][:, cols], rows, cols)."""
-    xp, where = array_namespace(A), device(A)
-    m, n = chain.shape
-    rows, cols = _permutation_pair(permutation, A.shape, chain)
-    if m > A.shape[0]:
-        A = xp.concat([A, xp.zeros((m - A.shape[0], A.shape[1]), dtype=A.dtype, device=where)])
-    if n > A.shape[1]:
-        A = xp.concat([A, xp.zeros((m, n - A.shape[1]), dtype=A.dtype, device=where)], axis=1)
-    if rows is not None:
-        A = xp.take(A, move(rows, xp, where), axis=0)
-    if cols is not None:
-        A = xp.take(A, move(cols, xp, where), axis=1)
-    return A, rows, cols
+def _factor(values: Any, pattern: KroneckerSparse, new: bool) -> KroneckerFactor:
+    """A factor around the values: new ones, which nobody else has, need no copy."""
+    if new and isinstance(values, np.ndarray) and values.flags.c_contiguous:
+        return KroneckerFactor._wrap(values, pattern)
+    return KroneckerFactor(values, pattern)
 
 
-def _permutation_pair(
-    permutation: Permutation, shape: tuple[int, int], chain: Chain
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Row and column permutation of the padded matrix; None is the identity."""
-    if permutation is None:
-        return None, None
-    if isinstance(permutation, str):
-        if permutation != "digit-reversal":
-            raise ValueError(
-                "permutation must be None, 'digit-reversal' or a pair (rows, cols), "
-                f"got {permutation!r}."
-            )
-        return None, digit_reversal(chain.in_radices)
-    if not isinstance(permutation, (tuple, list)) or len(permutation) != 2:
-        raise TypeError(
-            "permutation must be None, 'digit-reversal' or a pair (rows, cols), "
-            f"got {permutation!r}. Pass (None, cols) to permute columns only."
-        )
-    rows, cols = (
-        _padded_permutation(index, name, size, padded)
-        for index, name, size, padded in zip(
-            permutation, ("rows", "cols"), shape, chain.shape, strict=True
-        )
-    )
-    return rows, cols
+@lru_cache(maxsize=64)
+def _merged(chain: Chain) -> tuple[Chain, tuple[tuple[int, int], ...]]:
+    return chain.merge_redundant()
 
 
-def _padded_permutation(index: Any, name: str, size: int, padded: int) -> np.ndarray | None:
-    if index is None:
-        return None
-    found = np.asarray(to_numpy(index))
-    if found.shape != (size,) or not np.issubdtype(found.dtype, np.integer):
-        raise ValueError(
-            f"permutation {name} must be {size} integers, one per index of A, "
-            f"got shape {found.shape} and dtype {found.dtype}."
-        )
-    if not np.array_equal(np.sort(found), np.arange(size)):
-        raise ValueError(
-            f"permutation {name} must contain each of 0 .. {size - 1} exactly once; "
-            "some index is repeated, missing or out of range."
-        )
-    return np.concatenate([found.astype(np.intp), np.arange(size, padded)])
-
-
-def _values_on_support(A: Any, support: KroneckerSparse) -> tuple[Any, float]:
-    """Values (a, d, b, c) of A on a pattern, and the norm of A off it."""
-    a, b, c, d = support
-    xp, where = array_namespace(A), device(A)
-    if a == d == 1:
-        return xp.reshape(A, (1, 1, b, c)), 0.0
-    row = np.arange(a * b * d).reshape(a, b, d).transpose(0, 2, 1)[..., :, None]
-    col = np.arange(a * c * d).reshape(a, c, d).transpose(0, 2, 1)[..., None, :]
-    flat = move((row * (a * c * d) + col).ravel(), xp, where)
-    values = xp.reshape(xp.take(xp.reshape(A, (-1,)), flat), (a, d, b, c))
-    outside = A - support.project(A)
-    return values, float(xp.linalg.vector_norm(outside))
-
-
-def _binary_exponent(A: Any) -> int:
-    """Exponent e such that A / 2**e has ordinary magnitude; 0 where A has it already.
-
-    Squares and fourth powers of the entries are formed on the way: A is scaled where they could
-    over- or underflow. Finds NaN and infinity in the same pass.
-    """
-    xp = array_namespace(A)
-    largest = float(xp.max(xp.abs(A)))
-    require_finite(largest, A, "A")
-    usual = 100 if xp.finfo(A.dtype).eps < 1e-10 else 8
-    exponent = math.frexp(largest)[1]
-    return 0 if largest == 0 or abs(exponent) <= usual else exponent
-
-
-def _times_power_of_two(x: Any, exponent: int) -> Any:
-    """x * 2**exponent, in two steps since 2**1074 is no float; x itself for exponent 0."""
-    if exponent == 0:
-        return x
-    half = exponent // 2
-    return (x * 2.0**half) * 2.0 ** (exponent - half)
-
-
-def _unscaled(norms: Any, exponent: int) -> np.ndarray:
-    """norms * 2**exponent; infinite where the norm of finite entries is no finite number."""
-    with np.errstate(over="ignore"):
-        return np.ldexp(np.asarray(norms, dtype=float), exponent)
+def _first_split_reads_all(chain: Chain) -> bool:
+    """Whether there is a split and the support of the product has no zeros."""
+    return len(_merged(chain)[0]) > 1 and chain.product.a == chain.product.d == 1
 
 
 def _check_tol(tol: Any, rank: Any, supports: Any) -> None:
@@ -415,8 +343,9 @@ def _least_rank(A: Any, family: str, permutation: Permutation, target: float) ->
     if len(chain) == 1:
         return 1
     xp, middle = array_namespace(A), len(chain) // 2
-    values, _ = _values_on_support(_arrange(A, chain, permutation)[0], chain.product)
-    blocks = blocks_of_product(values, chain[:middle].product, chain[middle:].product)
+    arranged = arrange(A, chain, permutation)
+    classes = classes_of(chain[:middle].product, chain[middle:].product)
+    blocks = classes.blocks_of_product(arranged.values())
     s = xp.linalg.svdvals(xp.reshape(blocks, (-1, *blocks.shape[-2:])))
     squares = to_numpy(xp.sum(s**2, axis=0)).astype(float)
     tails = np.append(np.cumsum(squares[::-1])[::-1], 0.0)

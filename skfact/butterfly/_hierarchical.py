@@ -9,24 +9,14 @@ what it discards from the whole product.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from skfact._backend import array_namespace
-from skfact._kernels.batched_linalg import adjoint, thin_qr
-from skfact._kernels.low_rank_blocks import low_rank_blocks
-from skfact.operators._rank_one_classes import (
-    blocks_of_product,
-    columns_of_left,
-    left_from_columns,
-    right_from_rows,
-    rows_of_right,
-)
+from skfact._kernels.low_rank_blocks import Classes, move_magnitudes, split_product
+from skfact.operators._rank_one_classes import classes_of
 from skfact.supports import Chain, KroneckerSparse
-
-# Entries of the product copied at once: the working set of a batch stays in cache.
-CHUNK = 2**17
 
 
 def hierarchical_factorization(
@@ -41,8 +31,9 @@ def hierarchical_factorization(
 
     Parameters
     ----------
-    values : array of shape (a, d, b, c)
-        Values of ``chain.product``, of magnitude around 1.
+    values : array of shape (a, d, b, c), or Arranged
+        Values of ``chain.product``, of magnitude around 1; or a matrix, where that pattern is
+        dense, that is read permuted and padded.
     chain : Chain
         Without redundancy.
     splits : sequence of int
@@ -59,26 +50,58 @@ def hierarchical_factorization(
     discarded : dict
         For each split the Frobenius norm that it discarded from the part that it split.
     """
-    parts = [(0, len(chain), values)]
-    centre = 0  # the one part that is not orthonormal
+    parts = [values]
     discarded = {}
-    for i, split in enumerate(splits):
-        target = next(i for i, (start, stop, _) in enumerate(parts) if start < split < stop)
+    for step in _steps(chain, tuple(splits)):
         if orthonormalize:
-            _move_centre(parts, chain, centre, target)
-        start, stop, whole = parts[target]
-        left_pattern, right_pattern = chain[start:split].product, chain[split:stop].product
-        # the magnitudes go to the side that is split next
-        leftwards = orthonormalize and i + 1 < len(splits) and splits[i + 1] < split
-        left, right, norm = two_factor_step(whole, left_pattern, right_pattern, leftwards)
+            for i, classes, rightwards in step.moves:
+                parts[i : i + 2] = move_magnitudes(parts[i], parts[i + 1], classes, rightwards)
+        leftwards = orthonormalize and step.leftwards
+        left, right, norm = split_product(parts[step.part], step.classes, leftwards)
         if not orthonormalize:
-            left, right = _balanced(left, right, left_pattern, right_pattern)
-        parts[target : target + 1] = [(start, split, left), (split, stop, right)]
-        centre = target if leftwards else target + 1
-        discarded[split] = norm
+            left, right = _balanced(left, right, step.classes)
+        parts[step.part : step.part + 1] = [left, right]
+        discarded[step.split] = norm
         if on_split is not None:
-            on_split(split, norm)
-    return [part for _, _, part in parts], discarded
+            on_split(step.split, norm)
+    return parts, discarded
+
+
+class _Step(NamedTuple):
+    """One split, and what has to be done before it."""
+
+    split: int
+    part: int  # position of the part that is split
+    classes: Classes  # of the two parts that it becomes
+    leftwards: bool  # the magnitudes go to the left one
+    moves: tuple[tuple[int, Classes, bool], ...]  # of magnitudes between parts i and i + 1
+
+
+@lru_cache(maxsize=64)
+def _steps(chain: Chain, splits: tuple[int, ...]) -> tuple[_Step, ...]:
+    """The bookkeeping of a sequence of splits.
+
+    One part, the centre, is not orthonormal. Before each split it is moved, through its neighbours,
+    to the part that is split; after it the magnitudes go to the side that is split next.
+    """
+    ends = [0, len(chain)]  # part i is the product of the factors ends[i] .. ends[i + 1] - 1
+
+    def classes_at(i: int) -> Classes:
+        start, split, stop = ends[i : i + 3]
+        return classes_of(chain[start:split].product, chain[split:stop].product)
+
+    steps, centre = [], 0
+    for split, following in zip(splits, (*splits[1:], len(chain))):
+        part = max(i for i, end in enumerate(ends) if end < split)
+        if centre < part:
+            moves = [(i, classes_at(i), True) for i in range(centre, part)]
+        else:
+            moves = [(i, classes_at(i), False) for i in range(centre - 1, part - 1, -1)]
+        ends.insert(part + 1, split)
+        leftwards = following < split
+        steps.append(_Step(split, part, classes_at(part), leftwards, tuple(moves)))
+        centre = part if leftwards else part + 1
+    return tuple(steps)
 
 
 def two_factor_step(
@@ -91,28 +114,7 @@ def two_factor_step(
     is what they keep of the values; with `leftwards` the other way round, so that splits from right
     to left are successive orthogonal projections too.
     """
-    xp = array_namespace(values)
-    blocks = blocks_of_product(values, left, right)  # (a1, t, u, d2, b1, c2)
-    batch, (p, q), r = blocks.shape[:4], blocks.shape[4:], left.rank_with(right)
-    axis = max(range(4), key=lambda i: batch[i])
-    step = max(1, CHUNK * batch[axis] // math.prod(blocks.shape))
-    columns, rows, squares = [], [], 0.0
-    for first in range(0, batch[axis], step):
-        last = min(first + step, batch[axis])
-        index = (slice(None),) * axis + (slice(first, last), ...)
-        chunk = blocks[index]
-        some = chunk.shape[:4]
-        chunk = xp.reshape(chunk, (-1, p, q))
-        if leftwards:
-            y, x, residual = low_rank_blocks(adjoint(chunk), r)
-            x, y = adjoint(x), adjoint(y)
-        else:
-            x, y, residual = low_rank_blocks(chunk, r)
-        columns.append(xp.reshape(x, (*some, p, r)))
-        rows.append(xp.reshape(y, (*some, r, q)))
-        squares = math.hypot(squares, float(xp.linalg.vector_norm(residual)))
-    x, y = xp.concat(columns, axis=axis), xp.concat(rows, axis=axis)
-    return left_from_columns(x, left, right), right_from_rows(y, left, right), squares
+    return split_product(values, classes_of(left, right), leftwards)
 
 
 def expand_redundant(values: Any, chain: Chain) -> list[Any]:
@@ -171,37 +173,13 @@ def _balanced_splits(start: int, stop: int) -> list[int]:
     return [middle, *_balanced_splits(start, middle), *_balanced_splits(middle, stop)]
 
 
-def _move_centre(parts: list[tuple[int, int, Any]], chain: Chain, centre: int, target: int) -> None:
-    """Push what is not orthonormal from one part to another, through its neighbours, in place."""
-    step = 1 if target > centre else -1
-    for here in range(centre, target, step):
-        low = min(here, here + step)
-        (start, split, left), (_, stop, right) = parts[low], parts[low + 1]
-        pair = chain[start:split].product, chain[split:stop].product
-        columns, rows = columns_of_left(left, *pair), rows_of_right(right, *pair)
-        if step == 1:
-            columns, triangle = thin_qr(columns)
-            rows = triangle @ rows
-        else:
-            basis, triangle = thin_qr(adjoint(rows))
-            columns, rows = columns @ adjoint(triangle), adjoint(basis)
-        parts[low] = (start, split, left_from_columns(columns, *pair))
-        parts[low + 1] = (split, stop, right_from_rows(rows, *pair))
-
-
-def _balanced(
-    left: Any, right: Any, left_pattern: KroneckerSparse, right_pattern: KroneckerSparse
-) -> tuple[Any, Any]:
+def _balanced(left: Any, right: Any, classes: Classes) -> tuple[Any, Any]:
     """Share the singular values equally: unorthonormalized, other ways lose accuracy."""
     xp = array_namespace(left)
-    columns = columns_of_left(left, left_pattern, right_pattern)
-    rows = rows_of_right(right, left_pattern, right_pattern)
+    columns, rows = classes.columns_of_left(left), classes.rows_of_right(right)
     u, s, vh = xp.linalg.svd(rows, full_matrices=False)
     # the root of a rounding error is no small number: it would cost later splits half their digits
     root = xp.sqrt(xp.where(s > 50 * xp.finfo(s.dtype).eps * s[..., :1], s, xp.zeros_like(s)))
     root = xp.astype(root, rows.dtype)
     columns, rows = columns @ (u * root[..., None, :]), root[..., :, None] * vh
-    return (
-        left_from_columns(columns, left_pattern, right_pattern),
-        right_from_rows(rows, left_pattern, right_pattern),
-    )
+    return classes.left_from_columns(columns), classes.right_from_rows(rows)

@@ -1,70 +1,39 @@
-"""Where the factors of a chainable pair keep the blocks of their product.
+"""Where the factors of a chainable pair keep the blocks of their product, in terms of patterns.
 
-For left = (a1, b1, c1, d1), right = (a2, b2, c2, d2) and r their rank, let t = a2 / a1 and
-u = d1 / d2. The rank-one supports of the pair fall into a1 t u d2 pairwise disjoint classes of r
-identical ones, and the part of the product in one class is a dense b1 x c2 block: (b1 x r) from the
-left times (r x c2) from the right. These six reshapes, and nothing else, are the bookkeeping of
-every two-factor step (arXiv 2411.04506).
-
-Values of a factor have shape (a, d, b, c), batches of blocks (a1, t, u, d2, rows, columns).
+The bookkeeping itself is :class:`skfact._kernels.low_rank_blocks.Classes`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from skfact._backend import array_namespace
+from skfact._kernels.low_rank_blocks import Classes
 from skfact.supports import KroneckerSparse
 
 
-def _sizes(left: KroneckerSparse, right: KroneckerSparse) -> tuple[int, int, int]:
-    return right.a // left.a, left.d // right.d, left.rank_with(right)
-
-
-def blocks_of_product(values: Any, left: KroneckerSparse, right: KroneckerSparse) -> Any:
-    """View the values of the product pattern as class blocks (a1, t, u, d2, b1, c2)."""
-    xp = array_namespace(values)
-    t, u, _ = _sizes(left, right)
-    split = xp.reshape(values, (left.a, right.d, left.b, u, t, right.c))
-    return xp.permute_dims(split, (0, 4, 3, 1, 2, 5))
+def classes_of(left: KroneckerSparse, right: KroneckerSparse) -> Classes:
+    """Sizes of the rank-one classes of a chainable pair."""
+    return Classes(
+        a=left.a,
+        t=right.a // left.a,
+        u=left.d // right.d,
+        d=right.d,
+        b=left.b,
+        c=right.c,
+        r=left.rank_with(right),
+    )
 
 
 def product_from_blocks(blocks: Any, left: KroneckerSparse, right: KroneckerSparse) -> Any:
     """Values (a1, d2, b1 u, t c2) of the product pattern from its class blocks."""
-    xp = array_namespace(blocks)
-    t, u, _ = _sizes(left, right)
-    return xp.reshape(
-        xp.permute_dims(blocks, (0, 3, 4, 2, 1, 5)), (left.a, right.d, left.b * u, t * right.c)
-    )
+    return classes_of(left, right).product_from_blocks(blocks)
 
 
 def columns_of_left(values: Any, left: KroneckerSparse, right: KroneckerSparse) -> Any:
     """View the left factor's values as (a1, t, u, d2, b1, r)."""
-    xp = array_namespace(values)
-    t, u, r = _sizes(left, right)
-    split = xp.reshape(values, (left.a, u, right.d, left.b, t, r))
-    return xp.permute_dims(split, (0, 4, 1, 2, 3, 5))
-
-
-def left_from_columns(columns: Any, left: KroneckerSparse, right: KroneckerSparse) -> Any:
-    """Values (a1, d1, b1, c1) of the left factor."""
-    xp = array_namespace(columns)
-    return xp.reshape(
-        xp.permute_dims(columns, (0, 2, 3, 4, 1, 5)), (left.a, left.d, left.b, left.c)
-    )
+    return classes_of(left, right).columns_of_left(values)
 
 
 def rows_of_right(values: Any, left: KroneckerSparse, right: KroneckerSparse) -> Any:
     """View the right factor's values as (a1, t, u, d2, r, c2)."""
-    xp = array_namespace(values)
-    t, u, r = _sizes(left, right)
-    split = xp.reshape(values, (left.a, t, right.d, r, u, right.c))
-    return xp.permute_dims(split, (0, 1, 4, 2, 3, 5))
-
-
-def right_from_rows(rows: Any, left: KroneckerSparse, right: KroneckerSparse) -> Any:
-    """Values (a2, d2, b2, c2) of the right factor."""
-    xp = array_namespace(rows)
-    return xp.reshape(
-        xp.permute_dims(rows, (0, 1, 3, 4, 2, 5)), (right.a, right.d, right.b, right.c)
-    )
+    return classes_of(left, right).rows_of_right(values)

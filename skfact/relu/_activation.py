@@ -44,7 +44,7 @@ def activation_patterns(network: Any, X: Any) -> Any:
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, section 2.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------

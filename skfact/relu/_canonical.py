@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import move, to_numpy
+from skfact._scale import times_power_of_two
 from skfact.relu._network import Network
 from skfact.relu._reader import read_network
-from skfact.relu._scale import balance, exponent, times_power_of_two
+from skfact.relu._scale import balance, exponent
 
 
 def canonical_form(network: Any, *, permutations: bool = False) -> Any:
@@ -45,7 +46,7 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, section 3.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------
@@ -61,7 +62,7 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     result, exponents = normalized(network)
     xp = network.xp
     weights, biases = list(result.weights), list(result.biases)
-    weights[-1] = times_power_of_two(weights[-1], exponents + 0 * weights[-1])
+    weights[-1] = times_power_of_two(weights[-1], exponents)
     biases[-1] = times_power_of_two(biases[-1], exponents)
     weights, biases = (
         [xp.astype(a, network.dtype) for a in arrays] for arrays in (weights, biases)
@@ -102,7 +103,7 @@ def _normalize(network: Network) -> tuple[Network, bool]:
         if l < len(network.weights) - 1:
             largest = xp.maximum(xp.max(xp.abs(w), axis=0), xp.abs(b))
             power = xp.where(largest > 0, exponent(largest), 0.0)
-            unit_w, unit_b = times_power_of_two(w, -power + 0 * w), times_power_of_two(b, -power)
+            unit_w, unit_b = times_power_of_two(w, -power), times_power_of_two(b, -power)
             norm = xp.sqrt(xp.sum(unit_w**2, axis=0) + unit_b**2)
             norm = xp.where(largest > 0, norm, xp.ones_like(norm))
             w, b = unit_w / norm, unit_b / norm

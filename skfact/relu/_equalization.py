@@ -32,10 +32,10 @@ def equalize(
 ) -> Any:
     """Rescale hidden neurons so that incoming and outgoing weights have equal norms.
 
-    For finite p this is the rescaling with the smallest sum of |w|^p (Equi-normalization): a convex
-    problem in the logarithms of the factors, solved neuron by neuron in closed form,
+    For finite p this is the rescaling with the smallest sum of ``abs(w)^p`` (Equi-normalization):
+    a convex problem in the logarithms of the factors, solved neuron by neuron in closed form,
 
-        factor_v = (||w_out||_p^p / (||w_in||_p^p [+ |b|^p]))^(1 / (2p)),
+        ``factor_v = (||w_out||_p^p / (||w_in||_p^p [+ |b|^p]))^(1 / (2p))``,
 
     sweeping over the layers. Before each sweep the norms of whole layers are balanced, exactly,
     without which deep networks take a thousand sweeps. For p = inf it is the cross-layer
@@ -88,9 +88,9 @@ def equalize(
     References
     ----------
     .. [1] P. Stock, B. Graham, R. Gribonval, H. Jégou, "Equi-normalization of neural networks",
-       ICLR 2019, theorem 1.
+       ICLR 2019.
     .. [2] M. Nagel, M. van Baalen, T. Blankevoort, M. Welling, "Data-free quantization through
-       weight equalization and bias correction", ICCV 2019, section 4.1.
+       weight equalization and bias correction", ICCV 2019.
 
     Examples
     --------

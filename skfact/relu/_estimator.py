@@ -11,9 +11,16 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from skfact._backend import array_namespace, compute_namespace, device, move, move_like, to_numpy
+from skfact._backend import (
+    array_namespace,
+    compute_namespace,
+    device,
+    move_like,
+    on_backend,
+    to_numpy,
+)
 from skfact._inputs import is_numpy
-from skfact._validation import check_number, clone_with_seed, validate_samples
+from skfact._validation import check_number, clone_with_seed, require_namespace, validate_samples
 from skfact.relu._activation import gates
 from skfact.relu._network import Network
 from skfact.relu._path_features import (
@@ -65,12 +72,12 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    path_weights_ : array of shape (n_paths_, n_outputs)
+    path_weights_ : array of shape (`n_paths_`, n_outputs)
         Weight of each feature's paths to the outputs, in the precision of the network. Not there
         with random layers.
     n_paths_ : int
         Number of features.
-    paths_ : ndarray of shape (n_paths_, n_layers)
+    paths_ : ndarray of shape (`n_paths_`, n_layers)
         Neurons on the path of each feature, from the input to the last hidden layer; -1 in the
         layers before the bias that it starts at. Made when asked for.
     coefs_ : list of arrays of shape (n_l, n_{l+1})
@@ -93,7 +100,7 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, theorem 1.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------
@@ -236,7 +243,7 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        X_new : array or scipy.sparse.csr_array of shape (n_samples, n_paths_)
+        X_new : array or scipy.sparse.csr_array of shape (n_samples, `n_paths_`)
             In the array type and precision of X; sparse with `sparse_output`.
 
         Raises
@@ -246,7 +253,8 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_samples(self, X, reset=False, accept_sparse=True)
-        self._require_namespace(np.empty(0) if scipy.sparse.issparse(X) else X)
+        given = np.empty(0) if scipy.sparse.issparse(X) else X
+        require_namespace(self, given, self.coefs_[0], "transform")
         if not scipy.sparse.issparse(X):
             return self._features(X)
         step = max(1, CHUNK // max(X.shape[1], self.n_paths_))
@@ -256,8 +264,7 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
         return np.concatenate(parts)
 
     def _features(self, X: Any) -> Any:
-        xp, where = compute_namespace(self.backend, X)
-        work = move(X, xp, where)
+        (work,) = on_backend(self.backend, X)
         network = self._network()
         active = gates(network, work)
         if self.sparse_output:
@@ -280,21 +287,9 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
         """Paths of the features on the host; None for all of them."""
         return None if self._kept is None else to_numpy(self._kept)
 
-    def _require_namespace(self, X: Any) -> None:
-        """Raise unless X is of the array library and on the device of the fitted arrays."""
-        like = self.coefs_[0]
-        fitted, given = array_namespace(like), array_namespace(X)
-        if fitted is not given or device(like) != device(X):
-            raise ValueError(
-                f"Inputs passed to {type(self).__name__}.transform() must use the same namespace "
-                f"and the same device as those passed to fit(): fitted on {fitted.__name__} "
-                f"({device(like)}), got {given.__name__} ({device(X)}). Convert X, or fit on "
-                "arrays of this kind."
-            )
-
     @property
     def paths_(self) -> np.ndarray:
-        """Neurons on the path of each feature, (n_paths_, n_layers)."""
+        """Neurons on the path of each feature, of shape (`n_paths_`, n_layers)."""
         check_is_fitted(self)
         chosen = self._chosen()
         return every_path(self._network().sizes) if chosen is None else chosen.copy()
@@ -309,7 +304,7 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        names : ndarray of str of shape (n_paths_,)
+        names : ndarray of str of shape (`n_paths_`,)
             Such as ``x3>h1_4>h2_0``: from input 3 through neuron 4 of the first and neuron 0 of the
             second hidden layer. ``1>h2_0`` starts at a bias; ``1`` is the constant.
 

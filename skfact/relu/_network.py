@@ -78,6 +78,7 @@ def checked_network(
     names: Callable[[int], tuple[str, str]],
     activation: str,
     writer: Callable[[Arrays, Arrays], Any],
+    check_finite: bool = True,
 ) -> Network:
     """Build the description of a network; `names(l)` says what layer l's arrays are called.
 
@@ -94,7 +95,7 @@ def checked_network(
     width = None
     for l, (w, b) in enumerate(zip(weights, biases, strict=True)):
         weight_name, bias_name = names(l)
-        w = real_array(w, weight_name, 2)
+        w = real_array(w, weight_name, 2, check_finite)
         n_in, n_out = w.shape
         if 0 in (n_in, n_out):
             raise ValueError(
@@ -107,7 +108,7 @@ def checked_network(
             )
         width = n_out
         if b is not None:
-            b = real_array(b, bias_name, 1)
+            b = real_array(b, bias_name, 1, check_finite)
             if b.shape != (n_out,):
                 raise ValueError(
                     f"{bias_name} has shape {tuple(b.shape)}, but layer {l} has {n_out} outputs: "
@@ -128,7 +129,7 @@ def checked_network(
     return Network(tuple(checked_weights), tuple(checked_biases), activation, writer)
 
 
-def real_array(array: Any, name: str, ndim: int) -> Any:
+def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> Any:
     """A finite weight matrix (2-D) or bias (1-D) in float32 or float64, in its own library."""
     try:
         array = as_floating(array, name)
@@ -144,7 +145,7 @@ def real_array(array: Any, name: str, ndim: int) -> Any:
         raise ValueError(f"{name} must be {shape}; got an array of shape {tuple(array.shape)}.")
     if is_torch_array(array):
         array = array.detach()
-    if not _all_finite(array):
+    if check_finite and not _all_finite(array):
         xp = array_namespace(array)
         found = "NaN" if bool(xp.any(xp.isnan(array))) else "infinity"
         raise ValueError(f"{name} contains {found}: the network is not usable; train it again.")

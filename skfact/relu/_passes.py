@@ -7,28 +7,31 @@ is therefore a forward pass through the network of these functions, without ReLU
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
+from skfact._kernels.paths import magnitude_power
 from skfact._validation import check_number
 from skfact.relu._network import Network
 
 
-def path_power(q: float) -> Callable[[Any], Any]:
-    """The map of edges x -> |x|^q.
+def check_power(q: float) -> None:
+    """Raise unless the exponent `q` of path weights is a finite positive number.
 
     Raises
     ------
     TypeError, ValueError
-        If `q` is no finite positive number.
+        If it is not.
     """
     check_number(q, "q", float, 0)
     if not 0 < q < float("inf"):
         raise ValueError(f"q must be a finite positive number, got {q!r}.")
-    if q == 1:
-        return abs
-    if q == 2:
-        return lambda x: x * x
-    return lambda x: abs(x) ** float(q)
+
+
+def path_power(q: float) -> Callable[[Any], Any]:
+    """The map of edges x -> abs(x)^q, for a finite positive q."""
+    check_power(q)
+    return partial(magnitude_power, q=q)
 
 
 def edges(

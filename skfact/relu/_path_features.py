@@ -13,7 +13,9 @@ import numpy as np
 import scipy.sparse
 
 from skfact._backend import array_namespace, device, move, to_numpy
+from skfact._scale import times_power_of_two
 from skfact.relu._network import Network
+from skfact.relu._scale import steady
 from skfact.relu._top_paths import largest_paths, magnitudes
 
 # Entries of the output that are made at once: temporary arrays stay small beside it.
@@ -74,16 +76,25 @@ def _feature_order(paths: np.ndarray) -> np.ndarray:
 
 def feature_weights(network: Network, paths: np.ndarray | None) -> Any:
     """Phi, (n_features, n_outputs): weights of the paths, `None` meaning all of them."""
-    xp, where = network.xp, network.device
-    if paths is None:
-        blocks = []
-        for l, w in enumerate(network.weights):
-            # from the inputs, or from the biases of hidden layer l, to the outputs
-            ways = w if l == 0 else network.biases[l - 1][:, None] * w  # (prefixes, n_{l+1})
-            for step in network.weights[l + 1 :]:
-                ways = xp.reshape(ways[:, :, None] * step, (-1, step.shape[1]))
-            blocks.append(ways)
-        return xp.concat([*blocks, network.biases[-1][None, :]])
+    dtype = network.dtype
+    network, exponents = steady(network)
+    weights = _every_weight(network) if paths is None else _chosen_weights(network, paths)
+    weights = times_power_of_two(weights, exponents[-1])
+    return network.xp.astype(weights, dtype, copy=False)
+
+
+def _every_weight(network: Network) -> Any:
+    xp, blocks = network.xp, []
+    for l, w in enumerate(network.weights):
+        # from the inputs, or from the biases of hidden layer l, to the outputs
+        ways = w if l == 0 else network.biases[l - 1][:, None] * w  # (prefixes, n_{l+1})
+        for step in network.weights[l + 1 :]:
+            ways = xp.reshape(ways[:, :, None] * step, (-1, step.shape[1]))
+        blocks.append(ways)
+    return xp.concat([*blocks, network.biases[-1][None, :]])
+
+
+def _chosen_weights(network: Network, paths: np.ndarray) -> Any:
     weights, biases = (
         [to_numpy(a) for a in arrays] for arrays in (network.weights, network.biases)
     )
@@ -94,7 +105,7 @@ def feature_weights(network: Network, paths: np.ndarray | None) -> Any:
         product = product * np.where(after < 0, 1, edge)
     last = paths[:, -1]
     rows = np.where((last < 0)[:, None], biases[-1], weights[-1][last])
-    return move(product[:, None] * rows, xp, where)
+    return move(product[:, None] * rows, network.xp, network.device)
 
 
 def dense_features(

@@ -45,7 +45,7 @@ def path_inner(network: Any, other: Any, *, include_bias: bool = True) -> float:
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, section 2.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------

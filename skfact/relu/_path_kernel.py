@@ -49,7 +49,7 @@ def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:
     References
     ----------
     .. [1] C. Lakshminarayanan, A. V. Singh, "Neural path features and neural path kernel:
-       understanding the role of gates in deep learning", NeurIPS 2020, theorem 3.1.
+       understanding the role of gates in deep learning", NeurIPS 2020.
 
     Examples
     --------

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, move, to_numpy
-from skfact._validation import check_matrix
+from skfact._scale import times_power_of_two
+from skfact._validation import check_matrix, require_finite
 from skfact.relu._canonical import normalized
 from skfact.relu._network import Network
 from skfact.relu._passes import ones
 from skfact.relu._path_inner import read_pair
-from skfact.relu._scale import balance, scaled_float, scaled_sum, shifted, times_power_of_two
+from skfact.relu._scale import balance, scaled_float, scaled_sum, shifted
 
 
 class PathMetric(NamedTuple):
@@ -38,6 +39,7 @@ class PathMetric(NamedTuple):
         """
         X = check_matrix(X, "X")
         xp = array_namespace(X)
+        require_finite(float(xp.max(xp.abs(X))), X, "X")
         return self.l1 * xp.clip(xp.max(xp.abs(X), axis=1), 1.0, None)
 
 
@@ -52,11 +54,11 @@ def path_metric(network: Any, other: Any) -> PathMetric:
     Returns
     -------
     metric : PathMetric
-        - ``l1``: an upper bound of ||Phi - Phi'||_1 that also bounds the outputs,
+        - ``l1``: an upper bound of ``||Phi - Phi'||_1`` that also bounds the outputs,
         - ``l1_is_exact``: whether it is equal to the distance, as it is when one network is a
           pruned copy of the other,
-        - ``l2``: ||Phi - Phi'||_2, exact to rounding,
-        - ``output_bound(X)``: the bound of ||f(x) - f'(x)||_1 for each row x of X.
+        - ``l2``: ``||Phi - Phi'||_2``, exact to rounding,
+        - ``output_bound(X)``: the bound of ``||f(x) - f'(x)||_1`` for each row x of X.
 
     Raises
     ------
@@ -68,19 +70,25 @@ def path_metric(network: Any, other: Any) -> PathMetric:
     Notes
     -----
     All three are invariant to rescaling either network: `other` is first rescaled to match. Let m
-    have the common sign of w and w' and the smaller magnitude, or zero where signs differ. Then no
-    sign changes from w to m and from m to w', paths shrink in magnitude, and
+    have the common sign of w and w' and the smaller magnitude, or zero where signs differ. Then
 
         ||f(x) - f'(x)||_1 <= max(||x||_inf, 1) (||Phi - Phi_m||_1 + ||Phi_m - Phi'||_1),
 
     where both terms are sums of non-negative numbers that one forward pass gives. The bound with
-    ||Phi - Phi'||_1 itself is false for networks whose signs differ.
+    ``||Phi - Phi'||_1`` itself is false for networks whose signs differ.
+
+    Proof. Move the weights on a straight line from w to m. The output for x is continuous and
+    piecewise a polynomial in the time t, with finitely many changes of gates. Between them it is
+    ``sum_p a_p x_p Phi_p(t)`` with gates a_p in {0, 1} and x_p an input or 1, so that its change is
+    at most ``max(||x||_inf, 1)`` times the integral of the sum of ``abs(Phi_p'(t))``. No weight
+    changes sign and all shrink in magnitude: so does each Phi_p, and the integral is
+    ``||Phi - Phi_m||_1``.
+    The same holds from w' to m.
 
     References
     ----------
     .. [1] A. Gonon, N. Brisebarre, E. Riccietti, R. Gribonval, "A rescaling-invariant Lipschitz
-       bound based on path-metrics for modern ReLU network parameterizations", arXiv:2405.15006,
-       theorem 4.1.
+       bound based on path-metrics for modern ReLU network parameterizations", arXiv:2405.15006.
 
     Examples
     --------
@@ -176,8 +184,8 @@ def _euclidean(a: Network, b: Network) -> float:
         last = len(a.weights) - 1
         for l, (v, w, c, d) in enumerate(zip(a.weights, b.weights, a.biases, b.biases)):
             if l == last:
-                v, c = (times_power_of_two(x, mine - top + 0 * x) for x in (v, c))
-                w, d = (times_power_of_two(x, others - top + 0 * x) for x in (w, d))
+                v, c = (times_power_of_two(x, mine - top) for x in (v, c))
+                w, d = (times_power_of_two(x, others - top) for x in (w, d))
             norm_d = norm_d @ w**2 + 2 * (inner @ (w * (v - w))) + norm_a @ (v - w) ** 2
             norm_d = norm_d + (c - d) ** 2
             inner = inner @ (v * w) + norm_a @ (v * (v - w)) + c * (c - d)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from skfact._backend import array_namespace
+from skfact._kernels.paths import magnitude_power, power_product
 from skfact.relu._graph import NetworkGraph
 from skfact.relu._graph_norms import graph_norm
-from skfact.relu._passes import edges, forward, ones, path_power
+from skfact.relu._network import Network
+from skfact.relu._passes import check_power, ones
 from skfact.relu._reader import read_network
-from skfact.relu._scale import on_any_scale, scaled_float, scaled_sum
+from skfact.relu._scale import are_steady, on_any_scale, scaled_float, scaled_sum
 
 
 def path_count(network: Any, *, include_bias: bool = True) -> int:
@@ -35,7 +40,7 @@ def path_count(network: Any, *, include_bias: bool = True) -> int:
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, section 2.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------
@@ -59,10 +64,10 @@ def count_paths(sizes: tuple[int, ...], include_bias: bool = True) -> int:
 
 
 def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float:
-    """Norm of the vector of path weights, (sum over paths of |Phi_p|^q)^(1/q).
+    """Norm of the vector of path weights, ``(sum over paths of abs(Phi_p)^q)^(1/q)``.
 
     Invariant to rescaling and to permuting hidden neurons. Paths are not enumerated: the sum is a
-    forward pass of ones through the network of |weight|^q. For q = 1 it bounds the Lipschitz
+    forward pass of ones through the network of ``abs(weight)^q``. For q = 1 it bounds the Lipschitz
     constant of the network from the maximum norm to the l1 norm.
 
     Parameters
@@ -106,14 +111,22 @@ def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float
     >>> path_norm((coefs, intercepts)), path_norm((coefs, intercepts), q=2) ** 2
     (12.75, 46.3125)
     """
-    function = path_power(q)
+    check_power(q)
     if isinstance(network, NetworkGraph):
-        return graph_norm(network, q, function, include_bias)
-    network = read_network(network)
+        return graph_norm(network, q, include_bias)
 
-    def states(net: Any) -> list[Any]:
-        return forward(edges(net, function, include_bias), ones(net, net.sizes[0]))
+    def states(net: Network) -> list[Any]:
+        found = [ones(net, net.sizes[0])]
+        for w, b in zip(net.weights, net.biases):
+            arriving = power_product(found[-1], w, q)
+            found.append(arriving + magnitude_power(b, q) if include_bias else arriving)
+        return found
 
-    found, (exponents,) = on_any_scale(states, network)
+    # NaN and infinity show in the sums: the weights are read once
+    with np.errstate(all="ignore"):
+        *_, last = sums = states(read_network(network, check_finite=False))
+        if are_steady(sums):
+            return float(array_namespace(last).sum(last)) ** (1 / q)
+    found, (exponents,) = on_any_scale(states, read_network(network))
     total, power = scaled_sum(found[-1], exponents[-1] * q)
     return scaled_float(total ** (1 / q), power / q)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from skfact._scale import times_power_of_two
 from skfact.relu._graph import NetworkGraph
 from skfact.relu._graph_norms import graph_saliency
 from skfact.relu._network import Network
 from skfact.relu._passes import backward, edges, forward, ones
 from skfact.relu._reader import read_network
-from skfact.relu._scale import on_any_scale, times_power_of_two
+from skfact.relu._scale import on_any_scale
 
 
 def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any], list[Any]]:
     """Change of the path weights, in the l1 norm, when a weight is set to zero.
 
-    For the weight w from neuron i to neuron j: the sum of |Phi_p| over the paths through it, that
-    is f_i |w| g_j with f from a forward pass of absolute weights and g from a backward pass. For a
-    bias: |b_j| g_j. Invariant to rescaling; magnitudes of weights are not.
+    For the weight w from neuron i to neuron j: the sum of ``abs(Phi_p)`` over the paths through it,
+    that is ``f_i abs(w) g_j`` with f from a forward pass of absolute weights and g from a backward
+    pass. For a bias: ``abs(b_j) g_j``. Invariant to rescaling; magnitudes of weights are not.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
     intercepts = [abs(b) * g_l if include_bias else 0 * b for b, g_l in zip(net.biases, g[1:])]
     xp = network.xp
     coefs, intercepts = (
-        [xp.astype(times_power_of_two(a, top + 0 * a), network.dtype) for a in arrays]
+        [xp.astype(times_power_of_two(a, top), network.dtype) for a in arrays]
         for arrays in (coefs, intercepts)
     )
     return coefs, intercepts
@@ -109,7 +110,7 @@ def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[A
     References
     ----------
     .. [1] B. Neyshabur, R. Salakhutdinov, N. Srebro, "Path-SGD: path-normalized optimization in
-       deep neural networks", NeurIPS 2015, section 4.
+       deep neural networks", NeurIPS 2015.
 
     Examples
     --------
@@ -155,5 +156,5 @@ def _both_passes(
     return f, g, net, exponents
 
 
-def _top(powers: Any) -> float:
-    return float(max(powers))
+def _top(powers: Any) -> int:
+    return int(max(powers))

@@ -7,9 +7,11 @@ from typing import Any
 from sklearn.utils import check_random_state
 
 from skfact._backend import move
-from skfact._inputs import namespace_dtype
+from skfact._scale import times_power_of_two
 from skfact._validation import check_choice, check_number
+from skfact.relu._passes import ones
 from skfact.relu._reader import read_network
+from skfact.relu._scale import steady
 
 
 def path_sketch(
@@ -82,12 +84,13 @@ def path_sketch(
             "random_state must be a seed: sketches drawn with different signs cannot be compared."
         )
     random = check_random_state(random_state)
-    xp, dtype = network.xp, namespace_dtype(network.dtype, network.xp)
+    xp, dtype = network.xp, network.dtype
 
     def draw(*shape: int) -> Any:
         drawn = 2.0 * random.randint(0, 2, size=shape, dtype="int8") - 1.0
-        return xp.astype(move(drawn, xp, network.device), dtype)
+        return xp.astype(move(drawn, xp, network.device), network.dtype)
 
+    network, exponents = steady(network)
     if signs == "node":
         h = draw(n_components, network.sizes[0])
         last = len(network.weights) - 1
@@ -98,10 +101,11 @@ def path_sketch(
     else:
         rows = []
         for _ in range(n_components):
-            row = xp.ones((1, network.sizes[0]), dtype=dtype, device=network.device)
+            row = ones(network, network.sizes[0])[None, :]
             for w, b in zip(network.weights, network.biases):
                 row = row @ (w * draw(*w.shape))
                 row = row + b * draw(*b.shape) if include_bias else row
             rows.append(row)
         h = xp.concat(rows)
-    return h / float(n_components) ** 0.5
+    h = times_power_of_two(h, exponents[-1]) / float(n_components) ** 0.5
+    return xp.astype(h, dtype, copy=False)

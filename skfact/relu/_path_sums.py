@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from skfact._scale import times_power_of_two
 from skfact.relu._passes import forward, path_power
 from skfact.relu._reader import read_network
-from skfact.relu._scale import on_any_scale, times_power_of_two
+from skfact.relu._scale import on_any_scale
 
 
 def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
-    """Sum |Phi_p|^q over the paths from each input to each output.
+    """Sum ``abs(Phi_p)^q`` over the paths from each input to each output.
 
     A product of matrices: ``|W_0|^q @ ... @ |W_{L-1}|^q``. Invariant to rescaling **and** to
     permuting hidden neurons, so that networks trained from different seeds can be compared by it.
@@ -43,7 +44,7 @@ def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, section 2.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------

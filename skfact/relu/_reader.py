@@ -22,7 +22,7 @@ KINDS = (
 )
 
 
-def read_network(network: Any) -> Network:
+def read_network(network: Any, *, check_finite: bool = True) -> Network:
     """Read a network of any supported kind.
 
     Parameters
@@ -30,6 +30,8 @@ def read_network(network: Any) -> Network:
     network : MLPRegressor, MLPClassifier, FrozenEstimator, pair of lists, or torch nn.Sequential
         For scikit-learn's networks what is read is the function before the output's own link
         (softmax, logistic, exp).
+    check_finite : bool, default=True
+        Look for NaN and infinity, which reads all weights once.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def read_network(network: Any) -> Network:
     if isinstance(network, type):
         raise TypeError(f"network is the class {network.__name__}; pass {KINDS}.")
     if isinstance(network, FrozenEstimator):
-        inner = read_network(network.estimator)
+        inner = read_network(network.estimator, check_finite=check_finite)
         return Network(
             inner.weights,
             inner.biases,
@@ -61,12 +63,12 @@ def read_network(network: Any) -> Network:
             lambda weights, biases: FrozenEstimator(inner.writer(weights, biases)),
         )
     if isinstance(network, (MLPRegressor, MLPClassifier)):
-        return _read_mlp(network)
+        return _read_mlp(network, check_finite)
     torch = sys.modules.get("torch")  # a module of PyTorch exists only where PyTorch was imported
     if torch is not None and isinstance(network, torch.nn.Module):
-        return _read_torch(network, torch)
+        return _read_torch(network, torch, check_finite)
     if isinstance(network, (tuple, list)):
-        return _read_arrays(network)
+        return _read_arrays(network, check_finite)
     raise TypeError(f"network must be {KINDS}; got {type(network).__name__}.")
 
 
@@ -79,7 +81,7 @@ def require_relu(mlp: Any, *, has_hidden: bool) -> None:
         )
 
 
-def _read_mlp(mlp: Any) -> Network:
+def _read_mlp(mlp: Any, check_finite: bool) -> Network:
     check_is_fitted(mlp, "coefs_")
     require_relu(mlp, has_hidden=len(mlp.coefs_) > 1)
 
@@ -100,10 +102,11 @@ def _read_mlp(mlp: Any) -> Network:
         lambda l: (f"layer {l}: coefs_[{l}]", f"layer {l}: intercepts_[{l}]"),
         "identity" if mlp.activation == "identity" else "relu",
         write,
+        check_finite,
     )
 
 
-def _read_arrays(pair: Any) -> Network:
+def _read_arrays(pair: Any, check_finite: bool) -> Network:
     if len(pair) != 2:
         raise ValueError(
             f"network as arrays must be a pair (coefs, intercepts); got {len(pair)} elements."
@@ -127,10 +130,11 @@ def _read_arrays(pair: Any) -> Network:
         lambda l: (f"layer {l}: coefs[{l}]", f"layer {l}: intercepts[{l}]"),
         "relu",
         lambda weights, biases: (list(weights), list(biases)),
+        check_finite,
     )
 
 
-def _read_torch(module: Any, torch: Any) -> Network:
+def _read_torch(module: Any, torch: Any, check_finite: bool) -> Network:
     """An nn.Sequential: Linear, ReLU, Linear, ..., Linear, possibly nested, with Identity."""
     nn = torch.nn
     linears: list[Any] = []
@@ -182,6 +186,7 @@ def _read_torch(module: Any, torch: Any) -> Network:
         lambda l: (f"module {numbers[l]} (Linear): weight", f"module {numbers[l]} (Linear): bias"),
         "relu",
         write,
+        check_finite,
     )
 
 

@@ -46,7 +46,7 @@ def rescale(network: Any, factors: Sequence[Any]) -> Any:
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, definition 3.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------
@@ -139,14 +139,14 @@ def rescaling_factors(network: Any, other: Any, *, rtol: float | None = None) ->
 
     Notes
     -----
-    log c_j - log c_i = log |w'_ij / w_ij| must hold on every edge, with c = 1 at inputs and outputs
-    and a bias as an edge from an input. The factors follow by a sweep through the layers; then all
-    edges are checked. The number of operations is that of the weights.
+    ``log c_j - log c_i = log abs(w'_ij / w_ij)`` must hold on every edge, with c = 1 at inputs and
+    outputs and a bias as an edge from an input. The factors follow by a sweep through the layers;
+    then all edges are checked. The number of operations is that of the weights.
 
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, section 3.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------
@@ -201,7 +201,7 @@ def is_rescaling_equivalent(
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, section 3.
+       identifiability", arXiv:2107.09370.
 
     Examples
     --------

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace, device
+from skfact._backend import array_namespace
+from skfact._scale import times_power_of_two, unscaled
 from skfact.relu._network import Network
-
-# Powers of two beyond this are applied in two steps; a double ends at 2^1024.
-STEP = 1000
+from skfact.relu._passes import edges, forward, ones
 
 
 def on_any_scale(
@@ -48,17 +47,28 @@ def on_any_scale(
         return states_of(*(network for network, _ in balanced)), tuple(e for _, e in balanced)
 
 
+def steady(network: Network) -> tuple[Network, list[Any]]:
+    """The network if sums over its paths stay in range, otherwise balanced; and its exponents."""
+    used: list[Network] = []
+
+    def states(net: Network) -> list[Any]:
+        used.append(net)
+        return forward(edges(net, abs), ones(net, net.sizes[0]))
+
+    _, (exponents,) = on_any_scale(states, network)
+    return used[-1], exponents
+
+
 def are_steady(states: Sequence[Any]) -> bool:
     """Whether products that underflowed, or sums that overflowed, cannot have spoilt an entry."""
     xp = array_namespace(*states)
     info = xp.finfo(states[0].dtype)
-    sizes = [xp.abs(state) for state in states]
-    largest = max(float(xp.max(size)) for size in sizes)
+    width = max(max(state.shape) for state in states)
+    sizes = xp.abs(xp.concat([xp.reshape(state, (-1,)) for state in states]))
+    largest, smallest = float(xp.max(sizes)), float(xp.min(sizes))
     # an edge may have lost as much as the smallest number, times what arrives at it
-    lost = float(info.smallest_normal) / float(info.eps) * max(1.0, largest)
-    return largest <= float(info.max) / 4 and all(
-        bool(xp.all(size >= lost * max(size.shape))) for size in sizes
-    )
+    lost = float(info.smallest_normal) / float(info.eps) * max(1.0, largest) * width
+    return smallest >= lost and largest <= float(info.max) / (4 * width)
 
 
 def _no_exponents(network: Network) -> list[Any]:
@@ -123,25 +133,10 @@ def exponent(x: Any) -> Any:
         return xp.floor(xp.log2(xp.abs(x)))
 
 
-def times_power_of_two(x: Any, power: Any) -> Any:
-    """x 2^power for powers that may be out of range where the product is not."""
-    xp = array_namespace(x)
-    two = xp.asarray(2.0, dtype=x.dtype, device=device(x))
-    power = xp.astype(power, x.dtype)
-    for _ in range(3):
-        part = xp.clip(power, -STEP, STEP)
-        x = x * two**part
-        power = power - part
-    return x
-
-
 def scaled_float(x: Any, power: float) -> float:
     """x 2^power as a Python float, infinite where it is beyond the largest one."""
     whole = math.floor(power)
-    try:
-        return math.ldexp(float(x) * 2.0 ** (power - whole), whole)
-    except OverflowError:
-        return math.copysign(math.inf, float(x))
+    return float(unscaled(float(x) * 2.0 ** (power - whole), whole))
 
 
 def scaled_sum(values: Any, powers: Any) -> tuple[float, float]:

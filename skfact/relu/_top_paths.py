@@ -67,7 +67,7 @@ def top_paths(network: Any, k: int = 10, *, include_bias: bool = True) -> TopPat
     References
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
-       identifiability", arXiv:2107.09370, section 2 (paths and their weights).
+       identifiability", arXiv:2107.09370 (paths and their weights).
 
     Examples
     --------

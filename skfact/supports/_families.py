@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -63,9 +64,14 @@ def family_chain(name: str, n_out: int, n_in: int, rank: int) -> Chain:
         raise ValueError(
             f"{name!r} is not a family of supports; the names are {sorted(FAMILIES)}.{hint}"
         )
-    return FAMILIES[name](
-        positive_int(n_out, "n_out"), positive_int(n_in, "n_in"), positive_int(rank, "rank")
+    return _chain_of(
+        name, positive_int(n_out, "n_out"), positive_int(n_in, "n_in"), positive_int(rank, "rank")
     )
+
+
+@lru_cache(maxsize=256)
+def _chain_of(name: str, n_out: int, n_in: int, rank: int) -> Chain:
+    return FAMILIES[name](n_out, n_in, rank)
 
 
 def resolve_supports(

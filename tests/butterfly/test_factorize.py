@@ -508,7 +508,11 @@ def test_results_come_back_in_the_library_of_the_matrix(asarray, xp, dtype, opti
         assert device_of(array) == device_of(A)
         assert array.dtype == A.dtype
     tolerance = 1e3 * np.finfo(dtype).eps
-    assert_allclose(to_numpy(dense), expected.toarray(), rtol=0, atol=tolerance)
+    found = np.linalg.norm(to_numpy(dense) - host)
+    assert_allclose(found, error_of(host, expected), rtol=tolerance)
+    # the singular vectors of nearly tied values are a matter of rounding, what they lose is not
+    nearly_tied = 1 if np.finfo(dtype).eps < 1e-10 else 1e3
+    assert_allclose(to_numpy(dense), expected.toarray(), rtol=0, atol=tolerance * nearly_tied)
     assert_allclose(errors, lost, rtol=tolerance)
     assert_array_equal(to_numpy(A), host)
     if "tol" not in options:

@@ -102,6 +102,21 @@ def test_the_largest_paths_are_kept(widths, seed, k, sparse):
     assert (change <= lost + 1e-10).all()
 
 
+@pytest.mark.parametrize("n_paths", [None, 40])
+def test_weights_of_any_scale(n_paths):
+    """Plain products of the weights are 0, infinity or NaN on the way."""
+    coefs, _ = random_network([4, 5, 3, 5, 2], 0)
+    X = np.random.default_rng(0).standard_normal((10, 4))
+    expected = ReLUPathEmbedding((coefs, None), n_paths=n_paths).fit(X)
+    for scales in [(1e150, 1e150, 1e-150, 1e-150), (1e-150, 1e-150, 1e-100, 1e200)]:
+        moved = [w * s for w, s in zip(coefs, scales)]
+        found = ReLUPathEmbedding((moved, None), n_paths=n_paths).fit(X)
+        total = 1.0 if scales[0] > 1 else 1e-200
+        assert_array_equal(found.paths_, expected.paths_)
+        assert_allclose(found.path_weights_, total * expected.path_weights_, rtol=1e-12)
+        assert_array_equal(found.transform(X), expected.transform(X))
+
+
 @quiet
 @pytest.mark.parametrize("hidden", [(), (5,), (6, 4), (4, 3, 3, 2)])
 @pytest.mark.parametrize("sparse", [False, True])

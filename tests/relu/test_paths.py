@@ -220,6 +220,20 @@ def test_sketches_are_invariant_to_rescaling(widths, seed, signs):
     )
 
 
+@pytest.mark.parametrize("signs", ["node", "edge"])
+@pytest.mark.parametrize("dtype, scale", [("float64", 1e150), ("float32", 1e30)])
+def test_sketches_of_any_scale(signs, dtype, scale):
+    """Weights whose plain products are 0, infinity or NaN on the way."""
+    coefs, _ = random_network([4, 5, 3, 5, 2], 0)
+    expected = path_sketch((coefs, None), 6, signs=signs)
+    for scales in [(scale, scale, 1 / scale, 1 / scale), (1 / scale, 1 / scale, scale, scale)]:
+        moved = [(w * s).astype(dtype) for w, s in zip(coefs, scales)], None
+        found = path_sketch(moved, 6, signs=signs)
+        assert found.dtype == dtype
+        tolerance = 1e-5 if dtype == "float32" else 1e-13
+        assert_allclose(found, expected, rtol=0, atol=tolerance * abs(expected).max())
+
+
 @given(sizes, seeds, st.integers(1, 400), booleans)
 def test_top_paths_are_the_largest(widths, seed, k, bias):
     network = random_network(widths, seed)

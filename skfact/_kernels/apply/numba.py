@@ -40,7 +40,7 @@ def multiply_stage(
         Row r of the result is at ``to_at + r * to_row`` of `to`, row r of the argument at
         ``x_at + r * x_row`` of `x`.
     in_place : bool
-        Whether the blocks are stored whole, else `ROWS` rows at a time.
+        Whether the blocks are stored whole, else four rows at a time.
     blocks : array
         Their entries, from position `at` on.
     parts : int

@@ -6,7 +6,6 @@ one vector. A row is `WIDTH` bytes: real numbers, or as many real as imaginary p
 
 from __future__ import annotations
 
-import ctypes
 import math
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from skfact._kernels._jit import compiled
+from skfact._kernels._jit import as_if_writeable, compiled
 from skfact._kernels._threads import run_slices
 
 WIDTH = 128  # two registers of an AVX-512 processor; simd.WIDTH, which is not imported early
@@ -317,14 +316,8 @@ def _memory(program: Program, copies: int) -> np.ndarray:
 
 
 def _flat(X: np.ndarray) -> np.ndarray:
-    """A C-ordered array in one dimension, of the type that the loops are compiled for.
-
-    numba compiles anew for read-only arrays. The loops do not write to this one.
-    """
-    if X.flags.writeable or not X.size:
-        return X.reshape(-1)
-    memory: Any = (ctypes.c_char * X.nbytes).from_address(X.ctypes.data)
-    return np.frombuffer(memory, X.dtype)
+    """A C-ordered array in one dimension, of the type that the loops are compiled for."""
+    return as_if_writeable(X.reshape(-1))
 
 
 def _reals(flat: np.ndarray) -> np.ndarray:

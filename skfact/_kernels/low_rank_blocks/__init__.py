@@ -1,5 +1,19 @@
-"""Best rank-r approximation of many small blocks at once."""
+"""Best rank-r approximation of many small blocks at once, and one split of a product in two."""
 
 from skfact._kernels.low_rank_blocks.generic import low_rank_blocks
+from skfact._kernels.low_rank_blocks.layout import Classes
+from skfact._kernels.low_rank_blocks.split import (
+    Arranged,
+    OutOfScaleError,
+    move_magnitudes,
+    split_product,
+)
 
-__all__ = ["low_rank_blocks"]
+__all__ = [
+    "Arranged",
+    "Classes",
+    "OutOfScaleError",
+    "low_rank_blocks",
+    "move_magnitudes",
+    "split_product",
+]

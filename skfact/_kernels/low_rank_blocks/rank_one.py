@@ -1,0 +1,339 @@
+"""Best rank-one approximation of the class blocks of a product, in place of the layout (numba)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from skfact._kernels._jit import as_if_writeable, jit
+from skfact._kernels._threads import run_slices
+from skfact._kernels.batched_linalg import adjoint
+from skfact._kernels.low_rank_blocks.exact_groups import TOGETHER, exact_group, gather, store_group
+from skfact._kernels.low_rank_blocks.generic import low_rank_blocks
+from skfact._kernels.low_rank_blocks.layout import Classes
+from skfact._kernels.low_rank_blocks.leading_pair import leading_pair, rotate, square
+
+# Bytes of one row that are copied at once, at least: long enough for the hardware to fetch ahead.
+STRETCH = 4096
+# Bytes up to which all blocks of a group are copied at once.
+BUFFER = 2**22
+# Rough time of a block and of an entry, in seconds.
+PER_BLOCK, PER_ENTRY = 5e-8, 5e-10
+NO_INDEX = np.empty(0, dtype=np.int64)
+
+
+def split_rank_one(
+    matrix: np.ndarray,
+    classes: Classes,
+    leftwards: bool,
+    rows: np.ndarray = NO_INDEX,
+    cols: np.ndarray = NO_INDEX,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """`split_product` for rank one.
+
+    Parameters
+    ----------
+    matrix : C-contiguous array of shape (a * d * b * u, t * c)
+        Values of the product pattern; or a matrix whose rows and columns `rows` and `cols` choose.
+    rows, cols : arrays of int64 of shapes (a * d * b * u,) and (t * c,), or empty
+        Row and column of `matrix` for each row and column of the product; -1 for zeros.
+
+    Returns
+    -------
+    left, right : arrays of shapes (a, u * d, b, t) and (a * t, d, u, c)
+    missed : array of float64 of shape (a * d * u, t)
+        Norm of what each block loses.
+    norm2 : array of float64 of shape (a * d * u, t)
+        Squared norm of each block; NaN and infinity come through.
+    """
+    a, t, u, d, b, c, _ = classes
+    dtype = matrix.dtype
+    parts = 2 if dtype.kind == "c" else 1
+    left, right = np.empty((a, u * d, b, t), dtype), np.empty((a * t, d, u, c), dtype)
+    real = left.real.dtype
+    missed, norm2 = np.empty((a * d * u, t)), np.empty((a * d * u, t))
+    view = as_if_writeable(matrix.view(real))
+    in_place = parts == 1 and rows.size + cols.size == 0
+    view = view.reshape(len(matrix), t if in_place else 1, 1, -1)
+    arguments = (
+        view,
+        rows,
+        cols,
+        (a, t, u, d, b, c),
+        parts,
+        leftwards,
+        float(np.finfo(real).eps),
+        left.view(real).reshape(-1, parts * t),
+        right.view(real).reshape(-1, parts * c),
+        missed,
+        norm2,
+    )
+    n_groups = a * d * u
+    run_slices(
+        lambda start, stop: split_groups(*arguments, start, stop),
+        n_groups,
+        n_groups * t * (PER_BLOCK + PER_ENTRY * b * c * parts),
+    )
+    failed = missed < 0
+    if failed.any():
+        _by_other_means(matrix, classes, leftwards, rows, cols, left, right, missed)
+    return left, right, missed, norm2
+
+
+def _by_other_means(
+    matrix: np.ndarray,
+    classes: Classes,
+    leftwards: bool,
+    rows: np.ndarray,
+    cols: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    missed: np.ndarray,
+) -> None:
+    """Approximate the blocks without a certificate, marked by -1, by a full decomposition."""
+    _, t, u, d, b, c, _ = classes
+    all_groups, all_w = np.nonzero(missed < 0)
+    step = max(1, BUFFER // (b * c * matrix.itemsize))  # copied at once
+    for first in range(0, len(all_w), step):
+        group, w = all_groups[first : first + step], all_w[first : first + step]
+        from_rows = ((group // u * b)[:, None] + np.arange(b)) * u + (group % u)[:, None]
+        from_cols = (w * c)[:, None] + np.arange(c)
+        from_rows = rows[from_rows] if rows.size else from_rows
+        from_cols = cols[from_cols] if cols.size else from_cols
+        blocks = matrix[from_rows[:, :, None], from_cols[:, None, :]]
+        blocks[(from_rows < 0)[:, :, None] | (from_cols < 0)[:, None, :]] = 0
+        if leftwards:
+            y, x, residual = low_rank_blocks(adjoint(blocks), 1)
+            x, y = adjoint(x), adjoint(y)
+        else:
+            x, y, residual = low_rank_blocks(blocks, 1)
+        s, i, m = group % u, group // u // d, group // u % d
+        left[i, s * d + m, :, w] = x[:, :, 0]
+        right[i * t + w, m, s, :] = y[:, 0, :]
+        missed[group, w] = residual
+
+
+@jit
+def split_groups(  # type: ignore[no-untyped-def]
+    matrix, rows, cols, sizes, parts, leftwards, eps, left, right, missed, norm2, start, stop
+):
+    """The groups start .. stop - 1 of blocks: a group of t blocks has the same rows."""
+    _, t, u, d, b, c = sizes
+    gathered = rows.size + cols.size > 0 or parts == 2
+    lines = np.empty((TOGETHER, t, parts, c), matrix.dtype) if gathered else matrix
+    # work space of a group that is exact
+    with_z, bound = not leftwards, (8 * eps) ** 2 * c
+    xs, vs, zs = np.empty((parts, b, t)), np.empty((t, parts, c)), np.empty((t, parts, c))
+    # and of blocks one by one, whose rows are their long side
+    transposed = b > c
+    p, q = (c, b) if transposed else (b, c)
+    chunk = t
+    if not gathered and 8 * t * b * c * parts > BUFFER:
+        chunk = max(1, min(t, STRETCH // (8 * c * parts)))
+    buffer, row2 = np.empty((chunk, p, parts, q)), np.empty((chunk, p))
+    y, x, z = np.empty((parts, q)), np.empty((parts, p)), np.empty((parts, q))
+    long = p if p > 2 else 0
+    basis, tridiagonal = np.empty((long, parts, q)), np.empty((5, long))
+    # whether the unit vector is the column, in the buffer's orientation
+    unit_column = leftwards == transposed
+    s, m, i = start % u, start // u % d, start // u // d
+    for group in range(start, stop):
+        # first row of the product (a, d, b, u), of left (a, u, d, b) and of right (a, t, d, u)
+        first, top, out = (
+            (i * d + m) * b * u + s,
+            ((i * u + s) * d + m) * b,
+            (i * t * d + m) * u + s,
+        )
+        s += 1
+        if s == u:
+            s, m = 0, m + 1
+        if m == d:
+            m, i = 0, i + 1
+        if exact_group(
+            matrix,
+            rows,
+            cols,
+            lines,
+            gathered,
+            first,
+            u,
+            group,
+            with_z,
+            bound,
+            missed,
+            norm2,
+            xs,
+            vs,
+            zs,
+        ):
+            store_group(left, right, top, out, d * u, group, with_z, missed, norm2, xs, vs, zs)
+            continue
+        for w0 in range(0, t, chunk):
+            n = min(chunk, t - w0)
+            row2[:] = 0.0
+            for j in range(b):
+                row = first + j * u
+                if gathered:
+                    gather(matrix, rows, cols, row, lines, 0)
+                    row = 0
+                load(lines, row, w0, n, j, transposed, buffer, row2)
+            for w in range(n):
+                total = 0.0
+                for k in range(p):
+                    total += row2[w, k]
+                norm2[group, w0 + w] = total
+                unit = 1.0
+                if not 1e-100 < total < 1e100:
+                    unit, total = rescale(buffer, w, row2)
+                column_scale = row_scale = 1.0
+                along = z
+                if p == 2:
+                    lost = rotate(buffer, w, row2, x, z)
+                    if not unit_column:
+                        column_scale = math.sqrt(square(z))
+                        row_scale = 1.0 / column_scale if column_scale > 0.0 else 0.0
+                elif total > 0.0:
+                    lost = leading_pair(buffer[w], row2[w], eps, y, x, z, basis, tridiagonal)
+                    if unit_column:
+                        column_scale = row_scale = 1.0 / math.sqrt(square(x))
+                    else:
+                        along = y
+                else:
+                    lost, column_scale, row_scale = 0.0, 0.0, 0.0
+                    x[:] = 0.0
+                    z[:] = 0.0
+                missed[group, w0 + w] = math.sqrt(lost) * unit if lost >= 0.0 else -1.0
+                if unit_column:
+                    row_scale *= unit
+                else:
+                    column_scale *= unit
+                line = out + (w0 + w) * d * u
+                if transposed:
+                    store_down(left, top, w0 + w, along, row_scale, -1.0)
+                    store_along(right, line, x, column_scale, 1.0)
+                else:
+                    store_down(left, top, w0 + w, x, column_scale, 1.0)
+                    store_along(right, line, along, row_scale, -1.0)
+
+
+@jit
+def load(lines, row, w0, n, j, transposed, buffer, row2):  # type: ignore[no-untyped-def]
+    """Copy row j of n neighbouring blocks, and sum the squares of the rows of the buffer."""
+    _, t, parts, c = lines.shape
+    for w in range(n):
+        if transposed:
+            for e in range(parts):
+                for l in range(c):
+                    entry = lines[row, w0 + w, e, l] * 1.0
+                    row2[w, l] += entry * entry
+                    buffer[w, l, e, j] = entry
+            continue
+        total = 0.0
+        for e in range(parts):
+            for l in range(c):
+                entry = lines[row, w0 + w, e, l] * 1.0
+                buffer[w, j, e, l] = entry
+                total += entry * entry
+        row2[w, j] = total
+
+
+@jit
+def rescale(blocks, w, row2):  # type: ignore[no-untyped-def]
+    """Bring the largest entry of block w near 1, by a power of two: its fourth power is formed.
+
+    Returns the power and the new squared norm; a block of zeros or with entries that are not finite
+    is set to zero.
+    """
+    _, p, parts, q = blocks.shape
+    largest, usable = 0.0, True
+    for k in range(p):
+        for e in range(parts):
+            for l in range(q):
+                largest = max(largest, abs(blocks[w, k, e, l]))
+                usable &= abs(blocks[w, k, e, l]) < math.inf  # false for NaN
+    usable &= largest > 0.0
+    exponent = math.frexp(largest)[1] - 1 if usable else 0
+    total = 0.0
+    for k in range(p):
+        row2[w, k] = 0.0
+        for e in range(parts):
+            for l in range(q):
+                entry = math.ldexp(blocks[w, k, e, l], -exponent) if usable else 0.0
+                blocks[w, k, e, l] = entry
+                row2[w, k] += entry * entry
+        total += row2[w, k]
+    return math.ldexp(1.0, exponent), total
+
+
+@jit
+def store_down(target, top, w, vector, scale, sign):  # type: ignore[no-untyped-def]
+    """Write scale * vector, or with sign -1 its conjugate, into column w from row `top` on."""
+    parts, n = vector.shape
+    for j in range(n):
+        target[top + j, parts * w] = scale * vector[0, j]
+        if parts == 2:
+            target[top + j, 2 * w + 1] = sign * scale * vector[1, j]
+
+
+@jit
+def store_along(target, row, vector, scale, sign):  # type: ignore[no-untyped-def]
+    """Write scale * vector, or with sign -1 its conjugate, into a row."""
+    parts, n = vector.shape
+    for l in range(n):
+        target[row, parts * l] = scale * vector[0, l]
+        if parts == 2:
+            target[row, 2 * l + 1] = sign * scale * vector[1, l]
+
+
+def move_rank_one(left: np.ndarray, right: np.ndarray, classes: Classes, rightwards: bool) -> None:
+    """`move_magnitudes` for rank one, in place."""
+    a, t, u, d, b, c, _ = classes
+    real = left.real.dtype
+    parts = 2 if left.dtype.kind == "c" else 1
+    move_groups(
+        left.view(real).reshape(-1, parts * t),
+        right.view(real).reshape(-1, parts * c),
+        (a, t, u, d, b),
+        parts,
+        rightwards,
+    )
+
+
+@jit
+def move_groups(left, right, sizes, parts, rightwards):  # type: ignore[no-untyped-def]
+    """Normalize one side of every class and multiply the other by the norm."""
+    a, t, u, d, b = sizes
+    norms = np.empty(t)
+    for i in range(a):
+        for s in range(u):
+            for m in range(d):
+                top = ((i * u + s) * d + m) * b
+                if rightwards:
+                    norms[:] = 0.0
+                    for j in range(b):
+                        for w in range(t):
+                            for e in range(parts):
+                                entry = left[top + j, parts * w + e] * 1.0
+                                norms[w] += entry * entry
+                else:
+                    for w in range(t):
+                        norms[w] = 0.0
+                        line = right[((i * t + w) * d + m) * u + s]
+                        for l in range(line.size):
+                            entry = line[l] * 1.0
+                            norms[w] += entry * entry
+                for w in range(t):
+                    norms[w] = math.sqrt(norms[w])
+                    scale = 1.0 / norms[w] if norms[w] > 0.0 else 0.0
+                    scale = norms[w] if rightwards else scale
+                    line = right[((i * t + w) * d + m) * u + s]
+                    for l in range(line.size):
+                        line[l] *= scale
+                for j in range(b):
+                    line = left[top + j]
+                    for w in range(t):
+                        scale = 1.0 / norms[w] if norms[w] > 0.0 else 0.0
+                        scale = scale if rightwards else norms[w]
+                        for e in range(parts):
+                            line[parts * w + e] *= scale

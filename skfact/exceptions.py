@@ -1,0 +1,31 @@
+"""Warnings of skfact."""
+
+__all__ = ["IllPosedWarning"]
+
+
+class IllPosedWarning(UserWarning):
+    """The best approximation seems not to exist: factors grow without end while the loss falls.
+
+    Such a problem has an infimum that is not attained, and any factors that a solver returns are
+    those of the moment when it stopped. A ridge penalty (``alpha > 0``) makes it well posed.
+
+    See Also
+    --------
+    skfact.fixed_support.fixed_support_factorize : A function that warns so.
+
+    Examples
+    --------
+    The anti-diagonal matrix has no LU decomposition, but matrices that have one come arbitrarily
+    close to it:
+
+    >>> import warnings
+    >>> import numpy as np
+    >>> from skfact.exceptions import IllPosedWarning
+    >>> from skfact.fixed_support import fixed_support_factorize
+    >>> A, lower = np.array([[0.0, 1.0], [1.0, 0.0]]), np.tri(2)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     result = fixed_support_factorize(A, lower, lower.T, random_state=0)
+    >>> caught[0].category is IllPosedWarning
+    True
+    """

@@ -1,0 +1,38 @@
+"""Two factors with fixed supports: A ~ left @ right, each zero outside a given mask."""
+
+from skfact.fixed_support._analysis import SupportReport, analyze_supports
+from skfact.fixed_support._closability import is_closable
+from skfact.fixed_support._closedness import Closedness, closedness
+from skfact.fixed_support._completion import RankOneCompletion, complete_rank_one
+from skfact.fixed_support._diverging import DivergingSequence
+from skfact.fixed_support._estimator import FixedSupportMF
+from skfact.fixed_support._factorize import FixedSupportFactorization, fixed_support_factorize
+from skfact.fixed_support._families import FAMILIES
+from skfact.fixed_support._hardness import hardness_instance
+from skfact.fixed_support._identifiability import is_locally_identifiable
+from skfact.fixed_support._rank_one_supports import RankOneSupport, rank_one_supports
+from skfact.fixed_support._relu_training import TrainingOptimum, relu_training_has_optimum
+from skfact.fixed_support._tiling import Tiling, identify_tiling
+
+__all__ = [
+    "FAMILIES",
+    "Closedness",
+    "DivergingSequence",
+    "FixedSupportFactorization",
+    "FixedSupportMF",
+    "RankOneCompletion",
+    "RankOneSupport",
+    "SupportReport",
+    "Tiling",
+    "TrainingOptimum",
+    "analyze_supports",
+    "closedness",
+    "complete_rank_one",
+    "fixed_support_factorize",
+    "hardness_instance",
+    "identify_tiling",
+    "is_closable",
+    "is_locally_identifiable",
+    "rank_one_supports",
+    "relu_training_has_optimum",
+]

@@ -1,0 +1,231 @@
+"""Alternating least squares for supports without a closed form, and for missing data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skfact._backend import array_namespace, device, move, to_numpy
+from skfact._kernels.batched_linalg import abs2, adjoint, is_complex, thin_qr
+from skfact.fixed_support._analysis import SupportReport
+from skfact.fixed_support._blocks import FlatFactor, batches, gather, product, with_fixed_phases
+from skfact.fixed_support._exact import batch_slots, fit_pieces
+from skfact.fixed_support._half_step import HalfStep
+from skfact.fixed_support._rank_one_supports import RankOneSupport
+from skfact.fixed_support._tractability import Cover
+
+# A component beyond this many norms of A cancels against others; it is called diverging if it still
+# grows, or is far beyond, and the loss is not zero.
+LARGE, FAR, GROWTH = 3.0, 30.0, 1.05
+# Number of sweeps over which the loss is compared: a run that leaves a saddle point starts slowly.
+WINDOW = 10
+# Relative size of the random part of the first start.
+PERTURBATION = 1e-2
+# Power steps towards the singular vectors that the other part of it starts from.
+POWER_STEPS = 2
+
+
+class Run(NamedTuple):
+    """One start followed to its end."""
+
+    x: Any
+    y: Any
+    losses: np.ndarray  # (n_iter + 1,)
+    converged: bool
+    diverging: np.ndarray  # components whose factors grow without end
+
+
+def alternating_factors(
+    A: Any,
+    report: SupportReport,
+    *,
+    alpha: float,
+    observed: Any,
+    max_iter: int,
+    tol: float,
+    n_init: int,
+    random: np.random.RandomState,
+    on_sweep: Callable[[int, int, float], Any] | None = None,
+) -> Run:
+    """The best of `n_init` runs; the first one starts from the tractable relaxation.
+
+    Parameters
+    ----------
+    A : array of shape (m, n)
+        The target, zero where it is not observed.
+    report : SupportReport
+        The supports.
+    alpha : float
+        Ridge penalty of both factors.
+    observed : array of shape (m, n) or None
+        Ones and zeros in the dtype of A: which entries count.
+    max_iter, tol, n_init : int, float, int
+        Sweeps per run, relative decrease of the loss at which a run ends, number of runs.
+    random : RandomState
+        Draws the other starts.
+    on_sweep : callable, default=None
+        Called with the run, the sweep and the loss; True ends the run.
+    """
+    left, right, classes = report.left_support, report.right_support, report.classes
+    transposed = [RankOneSupport(s.columns, s.rows, s.components) for s in classes]
+    flipped = None if observed is None else array_namespace(A).matrix_transpose(observed)
+    solve_right = HalfStep(A, left, right, classes, alpha, observed)
+    solve_left = HalfStep(
+        array_namespace(A).matrix_transpose(A), right.T, left.T, transposed, alpha, flipped
+    )
+    best: Run | None = None
+    for number in range(n_init):
+        x = random_start(A, report, random)
+        if number == 0:
+            x = perturbed(relaxed_start(A, report, random), x)
+
+        def report_sweep(sweep: int, loss: float, number: int = number) -> bool:
+            return bool(on_sweep is not None and on_sweep(number, sweep, loss))
+
+        run = descend(x, solve_left, solve_right, max_iter, tol, report_sweep)
+        if best is None or run.losses[-1] < best.losses[-1]:
+            best = run
+    assert best is not None
+    return best
+
+
+def descend(
+    x: Any,
+    solve_left: HalfStep,
+    solve_right: HalfStep,
+    max_iter: int,
+    tol: float,
+    on_sweep: Callable[[int, float], bool],
+) -> Run:
+    """Sweeps from one start until the loss hardly falls any more."""
+    A, alpha = solve_right.A, solve_right.alpha
+    xp = array_namespace(A)
+    norm2 = float(xp.sum(abs2(A)))
+    floor = 10 * float(xp.finfo(A.dtype).eps) * norm2
+    y = xp.zeros((solve_right.solved.nnz,), dtype=A.dtype, device=device(A))
+
+    def loss_of(x: Any, part: float) -> float:
+        return max(norm2 + part + (alpha * float(xp.sum(abs2(x))) if alpha else 0.0), 0.0)
+
+    y, part = solve_right(x, y)
+    losses, sizes, converged = [loss_of(x, part)], [], False
+    for sweep in range(1, max_iter + 1):
+        x, _ = solve_left(y, x)
+        x, y, size = balance(x, y, solve_left, solve_right)
+        y, part = solve_right(x, y)
+        losses.append(loss_of(x, part))
+        sizes.append(size)
+        stop = on_sweep(sweep, losses[-1])
+        before = losses[max(len(losses) - 1 - WINDOW, 0)]
+        slow = sweep >= WINDOW and before - losses[-1] <= tol * before
+        converged = slow or losses[-1] <= floor
+        if converged or stop:
+            break
+    diverging = np.empty(0, dtype=np.intp)
+    if not alpha and losses[-1] > floor:
+        diverging = diverging_components(np.array(sizes), norm2**0.5)
+    return Run(x, y, np.array(losses), converged, diverging)
+
+
+def balance(
+    x: Any, y: Any, solve_left: HalfStep, solve_right: HalfStep
+) -> tuple[Any, Any, np.ndarray]:
+    """Equal norms for the two factors of each component; and the norm of their product."""
+    xp = array_namespace(x)
+    in_left, in_right = solve_right.component_norms(x), solve_left.component_norms(y)
+    size = in_left * in_right
+    one = xp.ones_like(size)
+    root = xp.sqrt(xp.where(size > 0, in_right, one) / xp.where(size > 0, in_left, one))
+    x = solve_right.scale_components(x, root)
+    y = solve_left.scale_components(y, 1 / root)
+    return x, y, to_numpy(size).astype(float)
+
+
+def diverging_components(sizes: np.ndarray, norm: float) -> np.ndarray:
+    """Components that cancel and grow, from their norms (n_iter, r) and that of A."""
+    last, middle = sizes[-1], sizes[len(sizes) // 2]
+    grows = (last > GROWTH * middle) | (last > FAR * norm)
+    return np.flatnonzero((last > LARGE * norm) & grows)
+
+
+def relaxed_start(A: Any, report: SupportReport, random: np.random.RandomState) -> Any:
+    """Left factor from the tractable relaxation.
+
+    Classes that are pairwise disjoint, those with much of A first, are fitted exactly; the others
+    take about the leading left singular vectors of what these leave on their rectangles. The first
+    least-squares step for the right factor then fits no worse than the disjoint classes alone.
+    """
+    xp = array_namespace(A)
+    chosen, others = disjoint_classes(A, report)
+    left, right = FlatFactor(report.left_support), FlatFactor(report.right_support)
+    fit_pieces(A, batches(chosen), left, right, 0.0)
+    x, y = left.vector(A), right.vector(A)
+    if others:
+        rest = A - product(report.left_support, x, report.right_support, y)
+        unit = float(xp.linalg.vector_norm(A)) ** 0.5
+        for batch in batches(others):
+            places, _ = batch_slots(batch, left, right)
+            for part, blocks in gather(rest, batch):
+                u = leading_vectors(blocks, batch.components.shape[1], random)
+                left.put(places[part], xp.matrix_transpose(unit * u))
+        x = left.vector(A)
+    return with_fixed_phases(x, y, report.left_support, report.right_support, report.class_batches)[
+        0
+    ]
+
+
+def leading_vectors(blocks: Any, rank: int, random: np.random.RandomState) -> Any:
+    """About the leading left singular vectors (n_blocks, a, rank), by a few power steps."""
+    xp = array_namespace(blocks)
+    n_blocks, a, b = blocks.shape
+    start = random.standard_normal((n_blocks, b, min(rank, a, b)))
+    u = blocks @ xp.astype(move(start, xp, device(blocks)), blocks.dtype)
+    for _ in range(POWER_STEPS):
+        u = blocks @ (adjoint(blocks) @ thin_qr(u)[0])
+    u = thin_qr(u)[0]
+    pad = xp.zeros((n_blocks, a, rank - u.shape[2]), dtype=u.dtype, device=device(u))
+    return xp.concat([u, pad], axis=2)
+
+
+def perturbed(start: Any, noise: Any) -> Any:
+    """A start slightly moved: that of a symmetric problem may be a saddle point, or have zeros."""
+    norm = array_namespace(start).linalg.vector_norm
+    found = float(norm(start))
+    return start + (PERTURBATION * found / float(norm(noise)) * noise if found > 0 else noise)
+
+
+def disjoint_classes(
+    A: Any, report: SupportReport
+) -> tuple[list[RankOneSupport], list[RankOneSupport]]:
+    """Classes that meet none of the chosen ones, in the order of the norm of A there; the others.
+
+    Complete classes come last: they can fit what the others leave.
+    """
+    xp = array_namespace(A)
+    energy: dict[int, float] = {}  # first component of a class -> squared norm of A there
+    for batch in report.class_batches:
+        for part, blocks in gather(A, batch):
+            norms = to_numpy(xp.sum(abs2(blocks), axis=(1, 2)))
+            energy.update(zip(batch.components[part, 0].tolist(), norms.tolist(), strict=True))
+    order = sorted(report.classes, key=lambda s: (s.is_complete, -energy[int(s.components[0])]))
+    cover, chosen, others = Cover(report.shape), [], []
+    for support in order:
+        if len(cover.within(support.rows, support.columns)[0]):
+            others.append(support)
+        else:
+            chosen.append(support)
+            cover.add(support.rows, support.columns)
+    return chosen, others
+
+
+def random_start(A: Any, report: SupportReport, random: np.random.RandomState) -> Any:
+    """Left factor with normal entries, of the magnitude that a balanced one has."""
+    xp = array_namespace(A)
+    size = int(report.left_support.nnz)
+    values: np.ndarray = random.standard_normal(size)
+    if is_complex(A):
+        values = values + 1j * random.standard_normal(size)
+    unit = (float(xp.linalg.vector_norm(A)) or 1.0) ** 0.5 / max(size, 1) ** 0.5
+    return xp.astype(move(unit * values, xp, device(A)), A.dtype)

@@ -1,0 +1,186 @@
+"""Whether a best factorization with fixed supports exists for every matrix: closedness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from skfact._validation import check_number
+from skfact.fixed_support._diverging import DivergingSequence, corner_sequence, is_corner
+from skfact.fixed_support._open_patterns import Budget, find_corner_at_hole, find_open_pattern
+from skfact.fixed_support._rank_one_supports import abbreviated, classes_of
+from skfact.fixed_support._support_masks import check_supports
+from skfact.fixed_support._tractability import Closure, complete_closure, overlaps
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Closedness:
+    """Answer of :func:`closedness`.
+
+    Parameters
+    ----------
+    answer : {"closed", "not closed", "undecided"}
+        The answer.
+    reason : str
+        Why, in words.
+    witness : DivergingSequence or None
+        For "not closed": the sub-pattern, and factors that diverge while their product converges
+        to a matrix outside the set.
+    n_examined : int
+        Restrictions that counted against the budget.
+
+    See Also
+    --------
+    closedness : Gives this answer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.fixed_support import closedness
+    >>> closedness(np.eye(3), np.eye(3)).answer
+    'closed'
+    """
+
+    answer: str
+    reason: str
+    witness: DivergingSequence | None
+    n_examined: int
+
+    def __repr__(self) -> str:
+        return f"Closedness({self.answer}: {self.reason})"
+
+
+def closedness(left_support: Any, right_support: Any, *, budget: int = 10_000) -> Closedness:
+    r"""Decide whether the set of products with these supports is closed, as far as it is known.
+
+    A best approximation :math:`\min \|A - XY\|_F` over factors with the supports exists for every
+    matrix A if and only if the set of the products is closed [1]_. Where it is not, there are
+    matrices for which the loss falls towards an infimum that no factors attain, while the factors
+    grow without bound.
+
+    - **closed** (proved): a complete class of components, with at least as many as the shorter
+      side of their common rectangle, reaches every matrix there. These rectangles are taken out,
+      again and again; the set is closed if the remaining pieces are pairwise disjoint rectangles.
+    - **not closed** (proved): some rows and columns show a sub-pattern that is not closed. Three
+      kinds are searched for, see Notes, and the witness is checked numerically before it is
+      returned.
+    - **undecided**: neither. Deciding all patterns takes quantifier elimination, at a doubly
+      exponential cost [1]_.
+
+    Parameters
+    ----------
+    left_support : mask of shape (m, r)
+        Support of the left factor, of booleans or of 0 and 1.
+    right_support : mask of shape (r, n)
+        Support of the right factor.
+    budget : int, default=10_000
+        Largest number of restrictions to rows and columns to be examined. All 2 x 2 ones are
+        decided together, at no cost, even with a budget of 0.
+
+    Returns
+    -------
+    closedness : Closedness
+        With the fields `answer`, `reason`, `witness` and `n_examined`.
+
+    Raises
+    ------
+    TypeError
+        If a support holds no truth values or numbers, or `budget` is no int.
+    ValueError
+        If a support is no non-empty mask, the two do not fit, or `budget` is negative.
+
+    See Also
+    --------
+    rank_one_supports : The classes of components.
+    relu_training_has_optimum : What follows for a network with one hidden layer.
+
+    Notes
+    -----
+    Let T be the set of components that reach an entry. Not closed are (each proved by its
+    sequence):
+
+    - p + 1 rows and columns where all entries but one have the same T of p components, and the
+      last one more than these. For p = 1, a 2 x 2 pattern, this is the LU factorization. No
+      restriction of any size is found not closed by the complete classes without such a 2 x 2
+      pattern in it;
+    - three rows and two columns (or the transpose) where T is {k} in the first row, {k, q} in the
+      second and {q} in the third: for instance a dense left support and two right ones that
+      overlap partially.
+
+    Of the 58 patterns of 2 x 2 matrices with two components (up to the order of rows, columns and
+    components) 57 are closed and one is not; of the others none stays undecided.
+
+    Memory is proportional to the non-zeros of the supports where the complete classes decide; else
+    also to the number of entries that at least two components reach.
+
+    References
+    ----------
+    .. [1] Q.-T. Le, E. Riccietti, R. Gribonval, "Does a sparse ReLU network training problem always
+       admit an optimum?", NeurIPS 2023, arXiv:2306.02666.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.fixed_support import closedness
+    >>> closedness(np.ones((3, 2)), np.ones((2, 4))).answer
+    'closed'
+    >>> lu = closedness(np.tri(2), np.tri(2).T)
+    >>> lu.answer
+    'not closed'
+    >>> lu.witness
+    DivergingSequence(rows [0, 1], columns [0, 1], components [0, 1])
+    >>> lu.witness.distance(1e-6), lu.witness.largest_entry(1e-6)
+    (1e-06, 1000000.0)
+    """
+    left, right = check_supports(left_support, right_support)
+    check_number(budget, "budget", int, 0)
+    shape = left.shape[0], right.shape[1]
+    closure = complete_closure(classes_of(left, right), shape)
+    obstacle = _obstacle(closure, shape)
+    if obstacle is None:
+        return Closedness("closed", _closed_reason(closure), None, 0)
+
+    limited = Budget(budget)
+    witness = _from_pieces(closure, left, right) or find_open_pattern(left, right, limited)
+    if witness is not None:
+        place = f"rows {abbreviated(witness.rows)} and columns {abbreviated(witness.columns)}"
+        return Closedness("not closed", f"in {place} {witness.why}", witness, limited.spent)
+    searched = f"{limited.spent} restrictions examined" + (
+        ", all that the budget allows" if limited.is_spent else ", which are all of these kinds"
+    )
+    reason = f"{obstacle}, and no known pattern that is not closed was found in it ({searched})"
+    return Closedness("undecided", reason, None, limited.spent)
+
+
+def _obstacle(closure: Closure, shape: tuple[int, int]) -> str | None:
+    """What keeps the complete classes from proving closedness; None if nothing does."""
+    for piece, is_rectangle in zip(closure.pieces, closure.is_rectangle, strict=True):
+        if not is_rectangle:
+            return f"what complete classes leave of component {piece.components[0]} is no rectangle"
+    for overlap in overlaps(closure.pieces, shape, limit=1):
+        first, second = closure.pieces[overlap.first], closure.pieces[overlap.second]
+        return (
+            f"components {first.components[0]} and {second.components[0]} have different "
+            "rectangles that overlap"
+        )
+    return None
+
+
+def _closed_reason(closure: Closure) -> str:
+    if not closure.pieces:
+        return "complete classes reach every entry of the product by themselves"
+    if not closure.absorbed:
+        return "the rectangles of the components are disjoint or equal"
+    return "outside the complete classes the rectangles of the components are disjoint or equal"
+
+
+def _from_pieces(closure: Closure, left: Any, right: Any) -> DivergingSequence | None:
+    """The 2 x 2 corner of a piece of one component, if no other component reaches its entries."""
+    for piece, is_rectangle in zip(closure.pieces, closure.is_rectangle, strict=True):
+        if is_rectangle or piece.multiplicity > 1:
+            continue
+        holes = closure.cover.within(piece.rows, piece.columns)
+        corner = find_corner_at_hole(piece.rows, piece.columns, *holes)
+        if corner is not None and is_corner(left, right, *corner):
+            return corner_sequence(left, right, *corner)
+    return None

@@ -1,0 +1,253 @@
+"""Recover the rank-one terms of a product with fixed supports, entry by entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skfact._backend import array_namespace, device, move, to_numpy
+from skfact._validation import check_matrix, check_number, require_finite
+from skfact.fixed_support._peeling import Block, complete
+from skfact.fixed_support._support_masks import check_supports
+
+
+@dataclass(frozen=True, repr=False)
+class RankOneCompletion:
+    r"""What :func:`complete_rank_one` found.
+
+    Parameters
+    ----------
+    left, right : array of shapes (m, r) and (r, n), or None
+        Factors, unique up to the scaling of each component (here columns of `left` and rows of
+        `right` have equal norms), in the array library of `Z`. None if an entry is undetermined.
+    undetermined : ndarray of shape (n_undetermined, 3)
+        Component, row and column of each entry that the completion could not reach.
+    skipped_zeros : ndarray of shape (n_zeros, 3)
+        Component, row and column of the known zeros of components that stay undetermined: no ratio
+        goes through them.
+    residual : float
+        Largest \|Z - sum of components\| over the entries where all components are known,
+        relative to the largest \|Z\|.
+    rank_one_error : float
+        Largest deviation of a component from rank one, relative to the largest \|Z\|.
+    is_complete : bool
+        Whether every entry of every component is known.
+    is_consistent : bool
+        Whether `residual` and `rank_one_error` are within the tolerance.
+    reason : str
+        The same in words.
+    shape : tuple of int
+        The shape of `Z`.
+    blocks : tuple
+        The known entries of each component, for `component`.
+
+    See Also
+    --------
+    complete_rank_one : Gives this result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.fixed_support import complete_rank_one
+    >>> completion = complete_rank_one([[0, 1], [1, 5]], np.tri(2), np.tri(2).T)
+    >>> completion.undetermined
+    array([[0, 1, 1],
+           [1, 1, 1]])
+    >>> completion.component(0)
+    array([[ 0.,  1.],
+           [ 1., nan]])
+    """
+
+    left: Any
+    right: Any
+    undetermined: np.ndarray
+    skipped_zeros: np.ndarray
+    residual: float
+    rank_one_error: float
+    is_complete: bool
+    is_consistent: bool
+    reason: str
+    shape: tuple[int, int]
+    blocks: tuple[Block, ...]
+
+    def component(self, k: int) -> np.ndarray:
+        """One rank-one term as far as it is known.
+
+        Parameters
+        ----------
+        k : int
+            Index of the component.
+
+        Returns
+        -------
+        component : ndarray of shape (m, n)
+            Zero outside the rectangle of the component, NaN where it is undetermined.
+        """
+        block = self.blocks[k]
+        dense = np.zeros(self.shape, dtype=block.values.dtype)
+        dense[np.ix_(block.rows, block.columns)] = np.where(block.known, block.values, np.nan)
+        return dense
+
+    def __repr__(self) -> str:
+        return f"RankOneCompletion({self.reason})"
+
+
+def complete_rank_one(
+    Z: Any, left_support: Any, right_support: Any, *, tol: float | None = None
+) -> RankOneCompletion:
+    r"""Recover the factors of a product with fixed supports by iterative completion.
+
+    ``Z = left @ right`` is a sum of r matrices :math:`C_k` of rank one, each zero outside its
+    rectangle. Two steps are repeated as long as they find something: an entry that is unknown in
+    only one :math:`C_k` is what the known ones leave of Z; within a rectangle the known non-zero
+    entries fix ratios of rows and columns, and every entry :math:`a_i b_j` between rows and columns
+    that such entries connect is filled in. A known zero carries no ratio and is skipped, except
+    that it makes a whole row (column) zero whose column (row) holds a known non-zero.
+
+    Each step is forced, so that (in exact arithmetic) everything found is the same in every
+    factorization of Z with these supports: a complete result proves that the factors are unique up
+    to scaling. The converse fails: the method can stop although the factors are unique. Rectangles
+    that are pairwise disjoint always succeed.
+
+    Parameters
+    ----------
+    Z : array-like of shape (m, n)
+        Real or complex matrix, from any array library; the work is done in NumPy.
+    left_support : mask of shape (m, r)
+        Support of the left factor, of booleans or of 0 and 1.
+    right_support : mask of shape (r, n)
+        Support of the right factor.
+    tol : float, default=None
+        Relative to the largest magnitude in Z: entries up to this size count as zero, and
+        deviations up to it as consistent. None is the square root of the machine epsilon of Z.
+        Errors grow along long chains of ratios, by the sizes of the ratios.
+
+    Returns
+    -------
+    completion : RankOneCompletion
+        The factors or what stays undetermined, and whether the pieces fit `Z`.
+
+    Raises
+    ------
+    TypeError
+        If `Z` is not an array of numbers.
+    ValueError
+        If `Z` is not a finite matrix, or the supports are no masks that fit it and each other.
+
+    See Also
+    --------
+    is_closable : Whether this succeeds for a Z without zeros to get stuck at.
+    is_locally_identifiable : Whether the factors are unique near a generic point.
+
+    References
+    ----------
+    .. [1] L. Zheng, E. Riccietti, R. Gribonval, "Identifiability in two-layer sparse matrix
+       factorization", arXiv:2110.01235.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.fixed_support import complete_rank_one
+    >>> Z = np.array([[0, 1, 2, 0], [1, 2, 2, 0], [2, 6, 5, 6], [3, 5, 2, 4]])
+    >>> left = [[0, 1, 0], [1, 1, 0], [1, 1, 1], [1, 0, 1]]
+    >>> right = [[1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1]]
+    >>> completion = complete_rank_one(Z, left, right)
+    >>> completion
+    RankOneCompletion(all 3 components are determined and their sum is Z)
+    >>> completion.component(2)
+    array([[0., 0., 0., 0.],
+           [0., 0., 0., 0.],
+           [0., 3., 3., 6.],
+           [0., 2., 2., 4.]])
+    """
+    Z = check_matrix(Z, "Z")
+    xp, where = array_namespace(Z), device(Z)
+    host = to_numpy(Z)
+    largest = float(np.abs(host).max())
+    require_finite(largest, host, "Z")
+    left, right = check_supports(left_support, right_support)
+    if host.shape != (left.shape[0], right.shape[1]):
+        raise ValueError(
+            f"left_support {left.shape} and right_support {right.shape} are for matrices of shape "
+            f"{(left.shape[0], right.shape[1])}, but Z has shape {host.shape}."
+        )
+    if tol is None:
+        tol = float(np.sqrt(np.finfo(host.dtype).eps))
+    check_number(tol, "tol", float, 0.0)
+
+    unit = largest or 1.0
+    zero = tol * unit
+    blocks, residual = complete(left, right, host, zero)
+    undetermined = _listed(blocks, lambda block: ~block.known)
+    skipped = _listed(
+        blocks,
+        lambda block: block.known & (not block.known.all()) & (np.abs(block.values) <= zero),
+    )
+    left_factor, right_factor, rank_one_error = _rank_one_factors(blocks, host)
+    is_complete = len(undetermined) == 0
+    is_consistent = max(residual, rank_one_error) <= zero
+    return RankOneCompletion(
+        left=move(left_factor, xp, where) if is_complete else None,
+        right=move(right_factor, xp, where) if is_complete else None,
+        undetermined=undetermined,
+        skipped_zeros=skipped,
+        residual=residual / unit,
+        rank_one_error=rank_one_error / unit,
+        is_complete=is_complete,
+        is_consistent=is_consistent,
+        reason=_reason(len(blocks), undetermined, skipped, is_consistent),
+        shape=host.shape,
+        blocks=tuple(blocks),
+    )
+
+
+def _rank_one_factors(blocks: list[Block], Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Factors of the completely known blocks, and the largest deviation from rank one."""
+    left = np.zeros((Z.shape[0], len(blocks)), dtype=Z.dtype)
+    right = np.zeros((len(blocks), Z.shape[1]), dtype=Z.dtype)
+    worst = 0.0
+    for k, block in enumerate(blocks):
+        values = block.values
+        if not block.known.all() or not values.any():
+            continue
+        i, j = np.unravel_index(np.argmax(np.abs(values)), values.shape)
+        # divided by the largest entry, so that no square over- or underflows
+        pivot = values[i, j]
+        a, b = values[:, j] / pivot, values[i] / pivot
+        worst = max(worst, float(np.abs(values - pivot * np.multiply.outer(a, b)).max()))
+        root = np.sqrt(np.abs(pivot))
+        scale = np.sqrt(np.linalg.norm(b) / np.linalg.norm(a))
+        left[block.rows, k] = a * (scale * root)
+        right[k, block.columns] = b * (pivot / root / scale)
+    return left, right, worst
+
+
+def _listed(blocks: list[Block], which: Callable[[Block], np.ndarray]) -> np.ndarray:
+    """Rows (component, row, column) of the chosen entries of the blocks."""
+    found = [np.empty((0, 3), dtype=np.intp)]
+    for k, block in enumerate(blocks):
+        i, j = np.nonzero(which(block))
+        found.append(np.column_stack([np.full(len(i), k), block.rows[i], block.columns[j]]))
+    return np.concatenate(found)
+
+
+def _reason(
+    n_components: int, undetermined: np.ndarray, skipped: np.ndarray, is_consistent: bool
+) -> str:
+    if len(undetermined) == 0 and is_consistent:
+        return f"all {n_components} components are determined and their sum is Z"
+    if len(undetermined) == 0:
+        return (
+            f"all {n_components} components are determined, but they do not fit: Z is no product "
+            "with these supports, within the tolerance"
+        )
+    number = len(np.unique(undetermined[:, 0]))
+    text = f"{len(undetermined)} entries of {number} of {n_components} components are undetermined"
+    if len(skipped):
+        text += f" ({len(skipped)} known zeros in them carry no ratio)"
+    if not is_consistent:
+        text += ", and what is known does not fit: Z is no product with these supports"
+    return text

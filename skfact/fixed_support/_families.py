@@ -1,0 +1,162 @@
+"""Supports of two factors by name: families that make sense for every shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from skfact.supports import Chain
+
+Masks = tuple[Any, Any]
+
+
+def dense(n_samples: int, n_features: int, n_components: int | None) -> Masks:
+    """No zeros: the truncated singular value decomposition."""
+    r = _or_default(n_components, min(n_samples, n_features))
+    return np.ones((n_samples, r), dtype=bool), np.ones((r, n_features), dtype=bool)
+
+
+def disjoint_groups(n_samples: int, n_features: int, n_components: int | None) -> Masks:
+    """Neighbouring features in groups, one component each, in turns if there are more components.
+
+    Each group of features gets its own singular value decomposition.
+    """
+    r = _or_default(n_components, round(math.sqrt(n_features)))
+    n_groups = min(r, n_features)
+    groups = _groups(n_features, n_groups)
+    return np.ones((n_samples, r), dtype=bool), np.stack([groups == k % n_groups for k in range(r)])
+
+
+def overlapping_groups(n_samples: int, n_features: int, n_components: int | None) -> Masks:
+    """Windows of neighbouring features, each sharing half of itself with the next one."""
+    r = _or_default(n_components, round(math.sqrt(n_features)))
+    return np.ones((n_samples, r), dtype=bool), _windows(n_features, r).T
+
+
+def butterfly(n_samples: int, n_features: int, n_components: int | None) -> Masks:
+    """The two halves of a butterfly: tiles of interleaved rows and neighbouring columns.
+
+    With ``n_components=None`` those of the chain of the family "butterfly", cut to the shape;
+    otherwise one tile per component, as square as the divisors of `n_components` allow.
+    """
+    if n_components is None:
+        return _halves(Chain.for_shape(n_samples, n_features), n_samples, n_features)
+    wanted = math.log(n_components * n_samples / n_features) / 2
+    divisors = [g for g in range(1, n_components + 1) if n_components % g == 0]
+    g = min(divisors, key=lambda g: abs(math.log(g) - wanted))
+    return _tiles(n_samples, n_features, g, n_components // g, n_components)
+
+
+def monarch(n_samples: int, n_features: int, n_components: int | None) -> Masks:
+    """The two factors of a Monarch chain: as many groups of rows as of columns.
+
+    With ``n_components=None`` those of the chain of the family "monarch", cut to the shape;
+    otherwise s x s tiles with s the integer part of the square root of `n_components`, the
+    components dealt out in turns.
+    """
+    if n_components is None:
+        chain = Chain.for_shape(n_samples, n_features, family="monarch")
+        return _halves(chain, n_samples, n_features)
+    side = math.isqrt(n_components)
+    return _tiles(n_samples, n_features, side, side, n_components)
+
+
+def arrow(n_samples: int, n_features: int, n_components: int | None) -> Masks:
+    """A component without zeros beside block-diagonal ones: one profile for all, one per block."""
+    r = _or_default(n_components, min(n_samples, n_features))
+    left, right = np.ones((n_samples, r), dtype=bool), np.ones((r, n_features), dtype=bool)
+    for k, (rows, columns) in enumerate(_diagonal_blocks(n_samples, n_features, r - 1), start=1):
+        left[:, k], right[k] = rows, columns
+    return left, right
+
+
+def banded(n_samples: int, n_features: int, n_components: int | None) -> Masks:
+    """Both factors banded: windows of rows and of columns that move along the diagonal."""
+    r = _or_default(n_components, min(n_samples, n_features))
+    return _windows(n_samples, r), _windows(n_features, r).T
+
+
+def lu(n_samples: int, n_features: int, n_components: int | None) -> Masks:
+    """Lower times upper triangular, in near-equal steps where a side is longer than the rank.
+
+    The best approximation may not exist (:class:`~skfact.exceptions.IllPosedWarning`), and a single
+    start often ends far from it: give several (`n_init`), or a penalty (`alpha`).
+    """
+    r = _or_default(n_components, min(n_samples, n_features))
+    k = np.arange(r)
+    left = np.arange(n_samples)[:, None] >= k * n_samples // r
+    return left, (np.arange(n_features)[:, None] >= k * n_features // r).T
+
+
+#: Families of two supports by name: callables ``(n_samples, n_features, n_components) -> (left,
+#: right)`` that work for every shape and every number of components (None: the family's own).
+FAMILIES: dict[str, Callable[[int, int, int | None], Masks]] = {
+    "dense": dense,
+    "disjoint-groups": disjoint_groups,
+    "overlapping-groups": overlapping_groups,
+    "butterfly": butterfly,
+    "monarch": monarch,
+    "arrow": arrow,
+    "banded": banded,
+    "lu": lu,
+}
+
+
+def family(name: str) -> Callable[[int, int, int | None], Masks]:
+    """The family of that name, or an error with the names there are."""
+    if name not in FAMILIES:
+        close = get_close_matches(name, FAMILIES, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"{name!r} is not a family of supports; the names are {sorted(FAMILIES)}.{hint}"
+        )
+    return FAMILIES[name]
+
+
+def _or_default(n_components: int | None, default: int) -> int:
+    return max(1, default) if n_components is None else n_components
+
+
+def _groups(size: int, n_groups: int) -> np.ndarray:
+    """Group of each of `size` neighbours, in near-equal groups."""
+    return np.arange(size) * n_groups // size
+
+
+def _windows(size: int, n_windows: int) -> np.ndarray:
+    """Mask (size, n_windows) of windows twice as long as they are apart; all places are covered."""
+    centres = (np.arange(n_windows) + 0.5) * size / n_windows
+    reach = max(size / n_windows, 0.5)
+    return np.abs(np.arange(size)[:, None] + 0.5 - centres) <= reach
+
+
+def _diagonal_blocks(m: int, n: int, r: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows and columns of r near-equal blocks along the diagonal, in turns if there are fewer."""
+    if r < 1:
+        return []
+    n_blocks = min(m, n, r)
+    rows, columns = _groups(m, n_blocks), _groups(n, n_blocks)
+    return [(rows == k % n_blocks, columns == k % n_blocks) for k in range(r)]
+
+
+def _tiles(m: int, n: int, n_row_groups: int, n_column_groups: int, r: int) -> Masks:
+    """Component k on tile k: rows i = g (mod number of row groups), a run of columns."""
+    n_row_groups, n_column_groups = min(n_row_groups, m), min(n_column_groups, n)
+    tile = np.arange(r) % (n_row_groups * n_column_groups)
+    left = np.arange(m)[:, None] % n_row_groups == tile // n_column_groups
+    right = _groups(n, n_column_groups) == (tile % n_column_groups)[:, None]
+    return left, right
+
+
+def _halves(chain: Chain, m: int, n: int) -> Masks:
+    """Supports of the two halves of a chain, cut to m rows and n columns."""
+    if len(chain) == 1:  # too small a shape for two factors
+        return np.eye(m, dtype=bool), np.ones((m, n), dtype=bool)
+    middle = len(chain) // 2
+    left, right = chain[:middle].product.mask()[:m], chain[middle:].product.mask()[:, :n]
+    alive = left.any(axis=0) & right.any(axis=1)
+    return scipy.sparse.csc_array(left[:, alive]), scipy.sparse.csr_array(right[alive])

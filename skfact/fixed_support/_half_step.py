@@ -1,0 +1,308 @@
+"""One factor by least squares, the other one given: half a sweep of alternating minimization.
+
+With X given, column j of Y is a least-squares problem of its own in the components K that it may
+use: G y = b with G = (X^H X)[K, K] and b = (X^H A)[K, j]. Columns with equal K share the matrix,
+systems of equal size are solved as a batch, and X^H A is formed only where Y may be non-zero, class
+by class: the work is that of the non-zeros.
+
+The new y is the old one plus (G + D)^-1 (b - G y), with D some rounding errors of the diagonal of
+G: the exact minimizer where G is regular, no move along directions that G does not see, and for
+every G a loss that does not increase (a proximal step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, log
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+
+from skfact._backend import array_namespace, device, move
+from skfact._inputs import is_numpy
+from skfact._kernels.batched_linalg import abs2, adjoint, is_complex
+from skfact.fixed_support._blocks import Batch, dense_factor, gather, sources
+from skfact.fixed_support._rank_one_supports import RankOneSupport, equal_runs, grouped
+
+# Blocks of A are copied once for all sweeps if they take at most this many copies of A.
+KEPT_COPIES = 2
+# Up to this many components the Gram matrix of a factor is a dense array.
+DENSE_GRAM = 3000
+# Supports whose sides differ by less than this factor share a batch, padded to the largest.
+PADDING = 1.3
+# Entries of the weighted copies of a factor that are made at once for missing data.
+WEIGHTED = 2**22
+
+
+class Correlations(NamedTuple):
+    """Classes of about equal size: where their blocks are, and their values."""
+
+    blocks: Batch  # rows and columns padded to one size
+    given: np.ndarray  # (n_blocks, p, a): slots; beyond a shorter support the slot of a zero
+    solved: np.ndarray  # (n_blocks, p, b)
+
+
+class Systems(NamedTuple):
+    """Columns with equal supports K: groups of k components and about as many columns."""
+
+    components: np.ndarray  # (n_groups, k)
+    columns: np.ndarray  # (n_groups, c)
+    slots: np.ndarray  # (n_groups, k, c) of the unknowns; beyond fewer columns that of a zero
+
+
+class HalfStep:
+    """Least squares for the factor `solved`, with the factor `given` on its left.
+
+    Parameters
+    ----------
+    A : array of shape (m, n)
+        The target; zero where it is not observed.
+    given : csc_array of shape (m, r)
+        Mask of the given factor.
+    solved : csr_array of shape (r, n)
+        Mask of the factor that is solved for.
+    classes : sequence of RankOneSupport
+        The distinct rank-one supports of the two.
+    alpha : float
+        Ridge penalty.
+    observed : array of shape (m, n), default=None
+        Ones and zeros in the dtype of A: which entries count; None is all.
+    """
+
+    def __init__(
+        self,
+        A: Any,
+        given: scipy.sparse.csc_array,
+        solved: scipy.sparse.csr_array,
+        classes: Sequence[RankOneSupport],
+        alpha: float,
+        observed: Any = None,
+    ) -> None:
+        self.A, self.given, self.solved, self.alpha = A, given, solved, alpha
+        self.observed = observed
+        self._xp, self._device = array_namespace(A), device(A)
+        self._batches = correlations(classes, given, solved)
+        self._given_slots = [self._move(batch.given) for batch in self._batches]
+        self._from_batches = self._move(sources([b.solved for b in self._batches], solved.nnz))
+        size = sum(b.given.shape[0] * b.given.shape[2] * b.solved.shape[2] for b in self._batches)
+        self._keep = size <= KEPT_COPIES * A.shape[0] * A.shape[1]
+        self._blocks: dict[int, list[tuple[slice, Any]]] = {}
+        self._systems = systems(solved, batched=observed is None)
+        self._unknowns = [self._move(group.slots) for group in self._systems]
+        self._from_systems = self._move(sources([g.slots for g in self._systems], solved.nnz))
+        self._gram_places = [self._move(self._pairs(group.components)) for group in self._systems]
+        holders = [batch.blocks.components for batch in self._batches]
+        self._from_norms = self._move(sources(holders, given.shape[1]))
+        runs = np.repeat(np.arange(given.shape[1]), np.diff(given.indptr))
+        self._component_of_slot = self._move(runs)
+
+    def __call__(self, x: Any, y: Any) -> tuple[Any, float]:
+        """The solved factor, and the part of the loss that depends on it.
+
+        Both factors are flat vectors. The part is
+        ``-2 Re<y, b> + <y, G y> + alpha ||y||^2``: with ||A||^2 and the penalty of x, the loss.
+        """
+        xp = self._xp
+        b, y = self._with_zero(self.correlate(x)), self._with_zero(y)
+        given, gram = self._with_zero(x), None
+        if self.observed is None:
+            gram = self._gram(x)
+        solved, value = [], 0.0
+        for group, where, places in zip(
+            self._systems, self._unknowns, self._gram_places, strict=True
+        ):
+            target, old = take(b, where), take(y, where)  # (n_groups, k, c)
+            if gram is not None:
+                new, part = self._solve(take(gram, places), target, old)
+            else:
+                new, part = self._solve_weighted(given, group, target, old)
+            value += part
+            solved.append(xp.reshape(new, (-1,)))
+        return self._assemble(solved, self._from_systems, y), value
+
+    def correlate(self, x: Any) -> Any:
+        """X^H A where Y may be non-zero, as a flat vector."""
+        xp, found = self._xp, []
+        given = self._with_zero(xp.conj(x) if is_complex(x) else x)
+        for number, (batch, where) in enumerate(zip(self._batches, self._given_slots)):
+            values = take(given, where)  # (n_blocks, p, a)
+            for part, blocks in self._blocks_of(number, batch):
+                found.append(xp.reshape(values[part, :, :] @ blocks, (-1,)))
+        return self._assemble(found, self._from_batches, x)
+
+    def component_norms(self, x: Any) -> Any:
+        """Norm of each component of the given factor: (r,), real."""
+        xp, given, found = self._xp, self._with_zero(x), []
+        for where in self._given_slots:
+            found.append(xp.reshape(xp.sqrt(xp.sum(abs2(take(given, where)), axis=2)), (-1,)))
+        real = xp.real(x) if is_complex(x) else x
+        return self._assemble(found, self._from_norms, real)
+
+    def scale_components(self, x: Any, scale: Any) -> Any:
+        """The given factor with component k times scale[k]."""
+        xp = self._xp
+        return x * xp.astype(xp.take(scale, self._component_of_slot), x.dtype)
+
+    def _blocks_of(self, number: int, batch: Correlations) -> Any:
+        if number in self._blocks:
+            return self._blocks[number]
+        found = gather(self.A, batch.blocks)
+        if self._keep:
+            self._blocks[number] = list(found)
+            return self._blocks[number]
+        return found
+
+    def _gram(self, x: Any) -> Any:
+        """X^H X, flat or (for many components, in NumPy) as a sparse array."""
+        xp, r = self._xp, self.given.shape[1]
+        sparse_enough = self.given.nnz < 0.1 * self.given.shape[0] * r
+        if is_numpy(xp) and (sparse_enough or r > DENSE_GRAM):
+            matrix = scipy.sparse.csc_array(
+                (x, self.given.indices, self.given.indptr), shape=self.given.shape
+            )
+            gram = matrix.conj().T @ matrix
+            return gram.tocsr() if r > DENSE_GRAM else gram.toarray().reshape(-1)
+        dense = dense_factor(self.given, x)
+        return xp.reshape(adjoint(dense) @ dense, (-1,))
+
+    def _solve(self, gram: Any, target: Any, old: Any) -> tuple[Any, float]:
+        """The proximal step for (n, k, k) systems with (n, k, c) right-hand sides."""
+        xp, k = self._xp, gram.shape[-1]
+        eye = xp.eye(k, dtype=gram.dtype, device=self._device)
+        diagonal = xp.sum(gram * eye, axis=-1)  # (n, k)
+        unseen = xp.astype(xp.real(diagonal) == 0 if is_complex(gram) else diagonal == 0, eye.dtype)
+        rounding = 8 * k * float(xp.finfo(gram.dtype).eps) * diagonal + unseen
+        matrix = gram + self.alpha * eye
+        new = old + xp.linalg.solve(matrix + rounding[..., None] * eye, target - matrix @ old)
+        inner = (xp.conj(new) if is_complex(new) else new) * (matrix @ new - 2 * target)
+        return new, float(xp.sum(xp.real(inner) if is_complex(inner) else inner))
+
+    def _solve_weighted(
+        self, given: Any, group: Systems, target: Any, old: Any
+    ) -> tuple[Any, float]:
+        """The same where each column has its own observed rows: (1, k, c) right-hand sides."""
+        xp = self._xp
+        components, columns = group.components[0], group.columns[0]
+        indices, starts = self.given.indices, self.given.indptr
+        rows = np.unique(np.concatenate([indices[starts[k] : starts[k + 1]] for k in components]))
+        places = np.full((len(rows), len(components)), self.given.nnz)
+        for q, k in enumerate(components.tolist()):
+            own = np.searchsorted(rows, indices[starts[k] : starts[k + 1]])
+            places[own, q] = np.arange(starts[k], starts[k + 1])
+        X = take(given, self._move(places))  # (n_rows, k)
+        step = max(1, WEIGHTED // max(1, places.size))
+        parts, value = [], 0.0
+        for start in range(0, len(columns), step):
+            some = columns[start : start + step]
+            observed = xp.take(self.observed, self._move(some), axis=1)
+            observed = xp.matrix_transpose(xp.take(observed, self._move(rows), axis=0))
+            gram = adjoint(X)[None, :, :] @ (observed[:, :, None] * X[None, :, :])  # (c, k, k)
+            stop = start + len(some)
+            rhs, before = (
+                xp.matrix_transpose(part[0, :, start:stop])[:, :, None] for part in (target, old)
+            )
+            new, part_value = self._solve(gram, rhs, before)
+            parts.append(new[:, :, 0])
+            value += part_value
+        return xp.matrix_transpose(xp.concat(parts, axis=0))[None, :, :], value
+
+    def _pairs(self, components: np.ndarray) -> np.ndarray:
+        """Places of G[K, K] in the flat Gram matrix: (n_groups, k, k)."""
+        if self.observed is not None:
+            return np.empty(0, dtype=np.int64)
+        wide = components.astype(np.int64)
+        return wide[:, :, None] * self.given.shape[1] + wide[:, None, :]
+
+    def _assemble(self, parts: list[Any], source: Any, like: Any) -> Any:
+        xp = self._xp
+        zero = xp.zeros((1,), dtype=like.dtype, device=self._device)
+        return xp.take(xp.concat([*parts, zero]), source)
+
+    def _with_zero(self, x: Any) -> Any:
+        xp = self._xp
+        return xp.concat([x, xp.zeros((1,), dtype=x.dtype, device=self._device)])
+
+    def _move(self, index: np.ndarray) -> Any:
+        return move(np.ascontiguousarray(index), self._xp, self._device)
+
+
+def take(vector: Any, places: Any) -> Any:
+    """vector[places] for places of any shape; vector may be a SciPy matrix, read row by row."""
+    if scipy.sparse.issparse(vector):
+        rows, columns = np.divmod(places, vector.shape[1])
+        found = vector[rows.ravel(), columns.ravel()]
+        return np.asarray(found.todense() if scipy.sparse.issparse(found) else found).reshape(
+            places.shape
+        )
+    xp = array_namespace(vector)
+    return xp.reshape(xp.take(vector, xp.reshape(places, (-1,))), tuple(places.shape))
+
+
+def correlations(
+    classes: Sequence[RankOneSupport],
+    given: scipy.sparse.csc_array,
+    solved: scipy.sparse.csr_array,
+) -> list[Correlations]:
+    """Classes in batches of about equal size, padded."""
+
+    def bucket(size: int) -> int:
+        return ceil(log(size) / log(PADDING))
+
+    kinds: dict[tuple[int, int, int], list[RankOneSupport]] = {}
+    for s in classes:
+        key = (s.multiplicity, bucket(s.shape[0]), bucket(s.shape[1]))
+        kinds.setdefault(key, []).append(s)
+    found = []
+    for batch in kinds.values():
+        a, b = (max(s.shape[axis] for s in batch) for axis in (0, 1))
+        padded = Batch(
+            np.stack([np.pad(s.rows, (0, a - len(s.rows)), mode="edge") for s in batch]),
+            np.stack([np.pad(s.columns, (0, b - len(s.columns)), mode="edge") for s in batch]),
+            np.stack([s.components for s in batch]),
+        )
+        places = [
+            np.stack([_padded_slots(mask, s.components, size) for s in batch])
+            for mask, size in ((given, a), (solved, b))
+        ]
+        found.append(Correlations(padded, *places))
+    return found
+
+
+def _padded_slots(compressed: Any, components: np.ndarray, size: int) -> np.ndarray:
+    """All slots of some components with equal supports, (p, size); then the one past the end."""
+    starts = compressed.indptr[components].astype(np.int64)[:, None]
+    length = compressed.indptr[components[0] + 1] - compressed.indptr[components[0]]
+    place = np.arange(size)
+    return np.where(place < length, starts + place, compressed.nnz)
+
+
+def systems(solved: scipy.sparse.csr_array, batched: bool) -> list[Systems]:
+    """Columns by equal supports, and these groups in batches of equal size."""
+    by_column = solved.tocsc()
+    by_column.sort_indices()
+    kinds: dict[tuple[int, int], list[np.ndarray]] = {}
+    for number, columns in enumerate(grouped(equal_runs(by_column))):
+        size = int(by_column.indptr[columns[0] + 1] - by_column.indptr[columns[0]])
+        if size:
+            key = (size, len(columns).bit_length()) if batched else (size, -number)
+            kinds.setdefault(key, []).append(columns)
+    # slot of every entry, in the order of the columns
+    numbers = scipy.sparse.csr_array(
+        (np.arange(solved.nnz), solved.indices, solved.indptr), shape=solved.shape
+    ).tocsc()
+    numbers.sort_indices()
+    found = []
+    for (k, _), groups in kinds.items():
+        c = max(map(len, groups))
+        firsts = by_column.indptr[[columns[0] for columns in groups]]
+        components = by_column.indices[firsts[:, None] + np.arange(k)]  # (n_groups, k)
+        unknowns = np.full((len(groups), k, c), solved.nnz, dtype=np.int64)
+        for g, columns in enumerate(groups):
+            entries = numbers.indptr[columns].astype(np.int64) + np.arange(k)[:, None]
+            unknowns[g, :, : len(columns)] = numbers.data[entries]
+        padded = np.stack(
+            [np.pad(columns, (0, c - len(columns)), mode="edge") for columns in groups]
+        )
+        found.append(Systems(components, padded, unknowns))
+    return found

@@ -1,0 +1,180 @@
+"""Rank-one supports of two factors, and the classes of equal ones.
+
+The product is ``left @ right = sum_k left[:, k] right[k, :]``, and its k-th term lives on the
+rectangle S_k of rows supp left[:, k] and columns supp right[k, :]. Only the distinct rectangles and
+their multiplicities matter (arXiv 2112.00386).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from skfact.fixed_support._support_masks import check_supports
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankOneSupport:
+    """Rectangle on which some components of a product live.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Rows of the rectangle, ascending.
+    columns : ndarray of int
+        Columns of the rectangle, ascending.
+    components : ndarray of int
+        The components with this support, ascending.
+
+    See Also
+    --------
+    rank_one_supports : All of them for two masks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.fixed_support import RankOneSupport
+    >>> support = RankOneSupport(np.array([0, 1]), np.array([0, 2, 5]), np.array([3]))
+    >>> support
+    RankOneSupport(2 x 3, rows [0, 1], columns [0, 2, 5], component [3])
+    >>> support.is_complete
+    False
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    components: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and columns."""
+        return len(self.rows), len(self.columns)
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return len(self.rows) * len(self.columns)
+
+    @property
+    def multiplicity(self) -> int:
+        """Number of components with this support."""
+        return len(self.components)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the components together reach every matrix on the rectangle."""
+        return self.multiplicity >= min(self.shape)
+
+    def __repr__(self) -> str:
+        return (
+            f"RankOneSupport({len(self.rows)} x {len(self.columns)}, rows {abbreviated(self.rows)},"
+            f" columns {abbreviated(self.columns)}, "
+            f"component{'s' * (self.multiplicity != 1)} {abbreviated(self.components)})"
+        )
+
+
+def abbreviated(indices: Any, longest: int = 6) -> str:
+    """Indices as a short text: all of a few, a range, or the first and the last ones."""
+    found = [int(i) for i in indices]
+    if len(found) <= longest and not (len(found) > 3 and found[-1] - found[0] == len(found) - 1):
+        return str(found)
+    if all(b - a == 1 for a, b in pairwise(found)):
+        return f"[{found[0]}..{found[-1]}]"
+    return f"[{', '.join(map(str, found[: longest - 2]))}, ..., {found[-1]}]"
+
+
+def rank_one_supports(left_support: Any, right_support: Any) -> list[RankOneSupport]:
+    """Distinct rank-one supports of two masks, with the components that have each.
+
+    Parameters
+    ----------
+    left_support : mask of shape (m, r)
+        Where the left factor may be non-zero: booleans or 0/1, an array of any library or a SciPy
+        sparse matrix.
+    right_support : mask of shape (r, n)
+        Where the right factor may be non-zero.
+
+    Returns
+    -------
+    classes : list of RankOneSupport
+        One per class of equal supports, in the order of their first components. Components that
+        can hold nothing (an empty column of the left mask or row of the right one) are in none.
+
+    Raises
+    ------
+    TypeError
+        If a mask does not hold truth values or numbers.
+    ValueError
+        If a mask is not 2-D, is empty, holds other numbers than 0 and 1, or the two do not fit.
+
+    See Also
+    --------
+    analyze_supports : What they say about the factorization.
+
+    Notes
+    -----
+    Time and memory are proportional to the non-zeros of the masks.
+
+    References
+    ----------
+    .. [1] Q.-T. Le, E. Riccietti, R. Gribonval, "Spurious valleys, NP-hardness, and tractability of
+       sparse matrix factorization with fixed support", arXiv:2112.00386.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.fixed_support import rank_one_supports
+    >>> left = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]])
+    >>> for support in rank_one_supports(left, left.T):
+    ...     print(support)
+    RankOneSupport(2 x 2, rows [0, 1], columns [0, 1], components [0, 1])
+    RankOneSupport(1 x 1, rows [2], columns [2], component [2])
+    """
+    return classes_of(*check_supports(left_support, right_support))
+
+
+def classes_of(left: scipy.sparse.csc_array, right: scipy.sparse.csr_array) -> list[RankOneSupport]:
+    """The classes of equal rank-one supports of two checked masks."""
+    n_components = left.shape[1]
+    alive = np.setdiff1d(np.arange(n_components), dead_components(left, right))
+    if not len(alive):
+        return []
+    pairs = equal_runs(left) * n_components + equal_runs(right)
+    classes = []
+    for components in grouped(pairs[alive]):
+        members = alive[components]
+        first = members[0]
+        rows = left.indices[left.indptr[first] : left.indptr[first + 1]]
+        columns = right.indices[right.indptr[first] : right.indptr[first + 1]]
+        classes.append(RankOneSupport(rows, columns, members))
+    return classes
+
+
+def dead_components(left: scipy.sparse.csc_array, right: scipy.sparse.csr_array) -> np.ndarray:
+    """Components that can hold nothing: an empty column of the left mask or row of the right."""
+    return np.flatnonzero((np.diff(left.indptr) == 0) | (np.diff(right.indptr) == 0))
+
+
+def equal_runs(compressed: Any) -> np.ndarray:
+    """Label of each column of a CSC mask (row of a CSR mask); equal ones share one.
+
+    The bytes of the sorted indices are the keys: exact, and no larger than the mask.
+    """
+    seen: dict[bytes, int] = {}
+    indices = compressed.indices
+    labels = [
+        seen.setdefault(indices[start:stop].tobytes(), len(seen))
+        for start, stop in pairwise(compressed.indptr.tolist())
+    ]
+    return np.array(labels, dtype=np.int64)
+
+
+def grouped(labels: np.ndarray) -> list[np.ndarray]:
+    """Positions of equal labels, ascending, the groups in order of their first positions."""
+    order = np.argsort(labels, kind="stable")
+    borders = np.flatnonzero(np.diff(labels[order])) + 1
+    return sorted(np.split(order, borders), key=lambda group: int(group[0]))

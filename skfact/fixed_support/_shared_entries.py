@@ -1,0 +1,90 @@
+"""The entries of a product that more than one component reaches.
+
+The product of factors with supports (m, r) and (r, n) is a sum of r matrices of rank one; component
+k reaches the rectangle of the rows in column k of the left support and the columns in row k of the
+right one. Whether factors are unique, or a best product exists, is decided where rectangles
+overlap: nothing is stored here for the entries that a single component reaches.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+# products (of covered entries by components) formed at a time
+CHUNK = 5_000_000
+
+
+class SharedEntries:
+    """Entries that at least two components reach, row by row.
+
+    Attributes
+    ----------
+    rows, columns : ndarray of shape (n_shared,)
+        Where they are, in row-major order.
+    count : ndarray of shape (n_shared,)
+        Number of components that reach the entry.
+    id_sum : ndarray of shape (n_shared,)
+        Sum of (index + 1) of these components: what is left of it names the last component when
+        the others are subtracted.
+    mark : ndarray of shape (n_shared,)
+        Sum of random 64-bit numbers of these components: entries with equal marks are reached by
+        the same ones (up to a chance of 1e-19 for each pair).
+    """
+
+    def __init__(self, left: Any, right: Any) -> None:
+        self.shape = left.shape[0], right.shape[1]
+        r = left.shape[1]
+        numbers = np.random.default_rng(0).integers(1, 2**63, r, dtype=np.uint64)
+        by_row = left.tocsr()
+        n_products = by_row.astype(np.int64) @ np.diff(right.indptr).astype(np.int64)
+        chunk = np.cumsum(n_products) // CHUNK
+        parts = []
+        for rows in np.split(np.arange(self.shape[0]), np.flatnonzero(np.diff(chunk)) + 1):
+            part = by_row[rows[0] : rows[-1] + 1]
+            count = weighted_coverage(part, right, np.ones(r, dtype=np.int32))
+            shared = count.data > 1
+            row = np.repeat(rows, np.diff(count.indptr))[shared]
+            id_sum = weighted_coverage(part, right, np.arange(1, r + 1)).data[shared]
+            mark = weighted_coverage(part, right, numbers).data[shared]
+            parts.append((row, count.indices[shared], count.data[shared], id_sum, mark))
+        self.rows, self.columns, self.count, self.id_sum, self.mark = map(
+            np.concatenate, zip(*parts, strict=True)
+        )
+        self._start = np.searchsorted(self.rows, np.arange(self.shape[0] + 1))
+        self._place = np.full(self.shape[1], -1, dtype=np.int64)  # scratch, -1 between calls
+
+    def within(
+        self, rows: np.ndarray, columns: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Shared entries in rows x columns: their numbers, positions in `rows` and in `columns`."""
+        start, length = self._start[rows], self._start[rows + 1] - self._start[rows]
+        i = np.repeat(np.arange(len(rows)), length)
+        first = np.cumsum(length) - length
+        at = np.arange(len(i)) + np.repeat(start - first, length)
+        self._place[columns] = np.arange(len(columns))
+        j = self._place[self.columns[at]]
+        self._place[columns] = -1
+        inside = j >= 0
+        return at[inside], i[inside], j[inside]
+
+
+def weighted_coverage(left: Any, right: Any, weights: np.ndarray) -> Any:
+    """Sum of the weights of the components that reach each entry, as CSR (m, n), sorted."""
+    by_row = left.tocsr()
+    scaled = scipy.sparse.csr_array(
+        (weights[by_row.indices], by_row.indices, by_row.indptr), shape=by_row.shape
+    )
+    ones = scipy.sparse.csr_array(
+        (np.ones(right.nnz, dtype=weights.dtype), right.indices, right.indptr), shape=right.shape
+    )
+    product = scaled @ ones
+    product.sort_indices()
+    return product
+
+
+def run_of(matrix: Any, k: int) -> np.ndarray:
+    """Indices of column k of a CSC array, or of row k of a CSR array."""
+    return matrix.indices[matrix.indptr[k] : matrix.indptr[k + 1]].astype(np.int64)

@@ -1,0 +1,48 @@
+"""Bad and unusual input of products of sparse factors."""
+
+import numpy as np
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skfact.butterfly import butterfly_factorize
+from skfact.operators import FactorizedOperator
+from tests.bad_input.cases import A, changed, refused, works
+
+operator = butterfly_factorize(A)
+refused("no factors", FactorizedOperator, [], error=ValueError, message="factors is empty")
+refused(
+    "a factor of text", FactorizedOperator, ["x"], error=(TypeError, ValueError), message="factors"
+)
+refused(
+    "factors that do not fit",
+    FactorizedOperator,
+    [A, A[:5]],
+    error=ValueError,
+    message="factors",
+)
+refused("matvec: length", operator.matvec, A[0, :5], error=ValueError, message="5")
+refused("matvec: 2-D", operator.matvec, A[:, :3], error=ValueError, message="1-D|shape")
+refused("matmat: length", operator.matmat, A[:5], error=ValueError, message="5")
+refused("apply: length", operator.apply, A[:, :5], error=ValueError, message="5")
+refused("apply: text", operator.apply, "X", error=(TypeError, ValueError), message="X")
+refused("apply: float16", operator.apply, A.astype("f2"), error=TypeError, message="float16")
+refused("apply: objects", operator.apply, A.astype(object), error=TypeError, message="object")
+works(
+    "apply: a float32 vector batch",
+    operator.apply,
+    A.astype("f4"),
+    check=lambda result, X: assert_allclose(result, X @ operator.toarray().T, rtol=1e-5, atol=1e-5),
+)
+works(
+    "matvec: a float32 vector",
+    operator.matvec,
+    A[0].astype("f4"),
+    check=lambda result, x: assert_allclose(result, operator.toarray() @ x, rtol=1e-5, atol=1e-5),
+)
+works(
+    "apply: NaN goes where it belongs",
+    operator.apply,
+    changed(A, np.nan),
+    check=lambda result, X: assert_array_equal(
+        np.isnan(result).any(axis=1), np.isnan(X).any(axis=1)
+    ),
+)

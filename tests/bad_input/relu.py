@@ -1,0 +1,219 @@
+"""Bad and unusual input of ReLU networks."""
+
+from functools import partial
+
+import numpy as np
+import scipy.sparse
+from numpy.testing import assert_array_equal
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from skfact import ReLUPathEmbedding, relu
+from tests.bad_input.cases import BAD_X, RANDOM, A, changed, refused, works
+
+COEFS = [RANDOM.standard_normal((8, 4)), RANDOM.standard_normal((4, 2))]
+INTERCEPTS = [RANDOM.standard_normal(4), RANDOM.standard_normal(2)]
+NETWORK = COEFS, INTERCEPTS
+tanh = MLPRegressor(hidden_layer_sizes=(3,), activation="tanh", solver="lbfgs", max_iter=10_000)
+tanh.fit(A[:, :2], A[:, 0])
+BAD_NETWORKS = [
+    ("tanh", tanh, ValueError, "layer 0.*activation='tanh'"),
+    ("unfitted", MLPClassifier(), NotFittedError, "not fitted"),
+    ("class", MLPClassifier, TypeError, "class MLPClassifier"),
+    ("another estimator", LogisticRegression(), TypeError, "network must be.*LogisticRegression"),
+    ("None", None, TypeError, "network must be"),
+    ("text", "mlp", TypeError, "network must be"),
+    ("matrix", A, TypeError, "network must be.*ndarray"),
+    ("one list", [COEFS], ValueError, "pair.*got 1 elements"),
+    ("three lists", (*NETWORK, COEFS), ValueError, "pair.*got 3 elements"),
+    ("a layer as pair", (COEFS[0], INTERCEPTS[0]), TypeError, "coefs must be a list.*ndarray"),
+    ("zero layers", ([], []), ValueError, "zero layers"),
+    ("missing bias", (COEFS, INTERCEPTS[:1]), ValueError, "got 2 and 1 arrays"),
+    ("do not chain", ([COEFS[0], COEFS[0]], None), ValueError, r"layer 1: coefs\[1\].*chain"),
+    ("transposed", ([w.T for w in COEFS], None), ValueError, r"layer 1: coefs\[1\].*chain"),
+    ("no neurons", ([COEFS[0][:, :0]], None), ValueError, r"coefs\[0\].*one neuron"),
+    ("long bias", (COEFS, INTERCEPTS[::-1]), ValueError, r"layer 0: intercepts\[0\].*4 outputs"),
+    ("2-D bias", (COEFS[:1], [np.ones((1, 4))]), ValueError, r"intercepts\[0\] must be 1-D"),
+    ("1-D weights", ([np.ones(3)], None), ValueError, r"coefs\[0\] must be 2-D"),
+    ("ragged", ([[[1.0, 2.0], [3.0]]], None), ValueError, r"layer 0: coefs\[0\] is no rect"),
+    (
+        "NaN",
+        ([COEFS[0], changed(np.ones((4, 3)), np.nan)], None),
+        ValueError,
+        r"layer 1: coefs\[1\] contains NaN",
+    ),
+    ("inf", ([changed(A, -np.inf)], None), ValueError, r"layer 0: coefs\[0\] contains infinity"),
+    (
+        "inf bias",
+        (COEFS, [INTERCEPTS[0], np.array([0, np.inf])]),
+        ValueError,
+        r"layer 1: intercepts\[1\] contains infinity",
+    ),
+    ("float16", ([COEFS[0].astype("f2")], None), TypeError, r"layer 0: coefs\[0\].*float16"),
+    ("complex", ([COEFS[0] + 0j], None), TypeError, r"layer 0: coefs\[0\].*complex128"),
+    ("objects", ([COEFS[0].astype(object)], None), TypeError, r"coefs\[0\] has dtype object"),
+    ("sparse", ([scipy.sparse.csr_array(A)], None), TypeError, r"coefs\[0\] is a sparse.*toarray"),
+]
+OF_ONE_NETWORK = [
+    "canonical_form",
+    "equalize",
+    "path_count",
+    "path_norm",
+    "path_saliency",
+    "path_sgd_scaling",
+    "path_sketch",
+    "path_sums",
+    "prune",
+    "quantize",
+    "top_paths",
+]
+OF_TWO_NETWORKS = ["align", "path_inner", "path_metric", "rescaling_factors"]
+for id, network, error, message in BAD_NETWORKS:
+    for name in OF_ONE_NETWORK:
+        refused(f"{name}: {id}", getattr(relu, name), network, error=error, message=message)
+    for name in [*OF_TWO_NETWORKS, "is_rescaling_equivalent"]:
+        call = partial(getattr(relu, name), NETWORK)
+        refused(f"{name}, other: {id}", call, network, error=error, message=message)
+    for name in ("path_kernel", "activation_patterns"):
+        call = lambda network, name=name: getattr(relu, name)(network, A)  # noqa: E731
+        refused(f"{name}: {id}", call, network, error=error, message=message)
+    refused(
+        f"rescale: {id}",
+        lambda network: relu.rescale(network, [np.ones(4)]),
+        network,
+        error=error,
+        message=message,
+    )
+    if id not in ("None", "unfitted"):  # random layers; and networks that it fits
+        refused(
+            f"ReLUPathEmbedding: {id}",
+            lambda network: ReLUPathEmbedding(network).fit(A),
+            network,
+            error=error,
+            message=message,
+        )
+for name in OF_TWO_NETWORKS:
+    refused(
+        f"{name}: other sizes",
+        getattr(relu, name),
+        NETWORK,
+        ([COEFS[0]], None),
+        error=ValueError,
+        message=r"same layer sizes; got \(8, 4, 2\) and \(8, 4\)",
+    )
+works(
+    "integer weights",
+    relu.path_norm,
+    ([np.array([[1, -2], [3, 4]])], [[1, 0]]),
+    check=lambda result, network: assert_array_equal(result, 11.0),
+)
+works(
+    "rescaled integers are floats",
+    lambda network: relu.rescale(network, [[0.5]]),
+    ([np.array([[1]]), np.array([[3]])], None),
+    check=lambda result, network: assert_array_equal(np.ravel(result[0]), [0.5, 6.0]),
+)
+
+BAD_CALLS = [
+    ("path_norm", {"q": 0}, ValueError, "q must be"),
+    ("path_norm", {"q": -1.0}, ValueError, "q must be"),
+    ("path_norm", {"q": np.inf}, ValueError, "q must be"),
+    ("path_norm", {"q": np.nan}, ValueError, "q must be"),
+    ("path_norm", {"q": "1"}, TypeError, "q must be"),
+    ("path_sums", {"q": 0}, ValueError, "q must be"),
+    ("path_sketch", {"n_components": 0}, ValueError, "n_components"),
+    ("path_sketch", {"n_components": 2.0}, TypeError, "n_components"),
+    ("path_sketch", {"signs": "path"}, ValueError, "signs"),
+    ("path_sketch", {"random_state": None}, ValueError, "random_state"),
+    ("top_paths", {"k": 0}, ValueError, "k must be"),
+    ("top_paths", {"k": 1.5}, TypeError, "k must be"),
+    ("rescale", {"factors": [np.ones(3)]}, ValueError, r"factors\[0\] must have shape \(4,\)"),
+    ("rescale", {"factors": []}, ValueError, "1 hidden layers"),
+    ("rescale", {"factors": np.ones((1, 4))}, ValueError, "factors must be a list"),
+    ("rescale", {"factors": [-np.ones(4)]}, ValueError, "positive"),
+    ("rescale", {"factors": [np.zeros(4)]}, ValueError, "positive"),
+    ("rescale", {"factors": [np.full(4, np.nan)]}, ValueError, "positive"),
+    ("rescale", {"factors": [np.full(4, 1e-310)]}, ValueError, "overflow"),
+    ("equalize", {"p": 0.5}, ValueError, "p must be"),
+    ("equalize", {"p": np.nan}, ValueError, "p must be"),
+    ("equalize", {"max_iter": 0}, ValueError, "max_iter"),
+    ("equalize", {"tol": -1.0}, ValueError, "tol"),
+    ("prune", {"amount": 1.5}, ValueError, "amount"),
+    ("prune", {"amount": -0.5}, ValueError, "amount"),
+    ("prune", {"amount": 41}, ValueError, "amount must be at most 1.*40"),
+    ("prune", {"amount": True}, TypeError, "amount"),
+    ("prune", {"criterion": "random"}, ValueError, "criterion"),
+    ("quantize", {"bits": 1}, ValueError, "bits"),
+    ("quantize", {"bits": 33}, ValueError, "bits"),
+    ("quantize", {"bits": 8.0}, TypeError, "bits"),
+    ("quantize", {"scheme": "per_row"}, ValueError, "scheme"),
+    ("activation_patterns", {"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
+    ("activation_patterns", {"X": A[:0]}, ValueError, "X must have at least one row"),
+    ("activation_patterns", {"X": changed(A, np.nan)}, ValueError, "X contains NaN"),
+    ("activation_patterns", {"X": A + 0j}, ValueError, "X must be real"),
+    ("activation_patterns", {"X": A.astype("f2")}, TypeError, "X has dtype float16"),
+    ("path_kernel", {"X": A, "Y": A[:, :3]}, ValueError, "Y has 3 features.*8 inputs"),
+    ("path_kernel", {"X": changed(A, np.inf)}, ValueError, "X contains inf"),
+]
+for number, (name, options, error, message) in enumerate(BAD_CALLS):
+    refused(
+        f"{name}, option {number}: {list(options)[-1]}",
+        partial(getattr(relu, name), **options),
+        NETWORK,
+        error=error,
+        message=message,
+    )
+
+BAD_EMBEDDINGS = [
+    ({"estimator": NETWORK, "hidden_layer_sizes": (3,)}, ValueError, "hidden_layer_sizes"),
+    ({"hidden_layer_sizes": (3, 0)}, ValueError, "hidden_layer_sizes"),
+    ({"hidden_layer_sizes": 2.5}, TypeError, "hidden_layer_sizes"),
+    ({"hidden_layer_sizes": "wide"}, TypeError, "hidden_layer_sizes"),
+    ({"n_paths": 0}, ValueError, "n_paths"),
+    ({"n_paths": 1.5}, TypeError, "n_paths"),
+    ({"max_paths": 0}, ValueError, "max_paths"),
+    ({"max_paths": 72}, ValueError, "73 paths to each output.*max_paths=72"),
+    ({"n_paths": 20, "max_paths": 10}, ValueError, "max_paths=10"),
+    ({"sparse_output": "yes"}, TypeError, "sparse_output"),
+    ({"backend": "gpu"}, ValueError, "backend"),
+    ({"random_state": "seed"}, ValueError, "seed"),
+    ({"estimator": ([A[:3]], None)}, ValueError, "X has 8 features.*3 inputs"),
+    ({"estimator": MLPRegressor()}, ValueError, "requires y"),
+]
+for number, (options, error, message) in enumerate(BAD_EMBEDDINGS):
+    refused(
+        f"ReLUPathEmbedding, parameter {number}: {list(options)[-1]}",
+        ReLUPathEmbedding(**options).fit,
+        A,
+        error=error,
+        message=message,
+    )
+for id, X, error, message in BAD_X:
+    if id != "sparse":
+        refused(
+            f"ReLUPathEmbedding: X {id}",
+            ReLUPathEmbedding().fit,
+            X,
+            error=error,
+            message=message,
+        )
+refused(
+    "ReLUPathEmbedding: not fitted",
+    ReLUPathEmbedding().transform,
+    A,
+    error=NotFittedError,
+    message="not fitted",
+)
+embedding = ReLUPathEmbedding(NETWORK).fit(A)
+refused("path features: width", embedding.transform, A[:, :3], error=ValueError, message="X has 3")
+refused(
+    "path features: NaN", embedding.transform, changed(A, np.nan), error=ValueError, message="NaN"
+)
+refused(
+    "path names: too few",
+    embedding.get_feature_names_out,
+    ["a", "b"],
+    error=ValueError,
+    message="input_features should have length equal",
+)
