@@ -181,7 +181,7 @@ def largest_weight_sweeps(
                 coming = xp.maximum(coming, bias_sizes[l])
             last = l == len(live) - 1
             going = xp.max(sizes[l + 1] if last else sizes[l + 1] + logs[l + 1], axis=1)
-            new = xp.where(alive, (going - coming) / 2, 0.0)
+            new = xp.where(alive, (going - coming) / 2, xp.zeros_like(going))
             change = max(change, float(xp.max(xp.abs(new - logs[l]))))
             logs[l] = new
         if change <= tol:
