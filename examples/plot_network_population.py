@@ -138,8 +138,8 @@ for name in descriptions:
 # %%
 # The nearest weights always belong to a network of the same seed: neurons keep the places that they
 # started in, and what was learned moves them less than another start. Path sums do not depend on
-# places. They find the setting for three networks out of four; the others, as the picture shows, are
-# mostly confused with a setting whose strength of regularization hardly differs in its effect.
+# places. They find the setting for three networks out of four. The other ten are all taken for one
+# with the neighbouring alpha and the same learning rate, as the dark blocks of the picture show.
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained")
 for ax, (name, image) in zip(axes, apart.items(), strict=True):

@@ -29,12 +29,15 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
 
 from skfact import ReLUPathEmbedding
 from skfact.inspection import ActivationRegionsDisplay
 from skfact.relu import path_kernel
 
 warnings.simplefilter("ignore", ConvergenceWarning)  # of the training, which is stopped early
+
+threadpool_limits(1)  # on small matrices threads cost more time than they save
 
 X, y = load_digits(return_X_y=True)
 X = X / 16
@@ -130,6 +133,12 @@ for name in names:
     print(f"{name:30}", *(f"{s.mean():6.3f} ± {s.std():.3f}" for s in scores))
 
 # %%
+# **The RBF kernel is the best throughout**, without any network. The path kernel improves on the
+# network it was taken from, and is about as good as a plain linear kernel. Ridge regression on the
+# path features is as good as the network, up to the choice of the training set, and with random
+# gates, too, from 300 samples on. Whoever only wants accuracy on these images should take the RBF
+# kernel: what the path features offer is a look at what the network does, in a linear model.
+
 figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
 for number, name in enumerate(names):
     scores = np.array([table[name, size] for size in sizes])
@@ -148,11 +157,14 @@ plt.show()
 #
 # Between two boundaries no neuron switches: there the path features are linear in the pixels. The
 # plane goes through three of the images; a network of (16, 8) neurons cuts it into these pieces.
-# All but a few boundaries are bends of the function, too: in a trained network few neurons switch
-# without effect.
+# In the trained network each boundary is a bend of the function, too. On the right the outgoing
+# weights of two neurons are set to zero: they still switch (red), and nothing changes there.
 
 three = X[[np.flatnonzero(y == digit)[0] for digit in (0, 1, 4)]]
-figure, axes = plt.subplots(1, 2, figsize=(12, 5.6), layout="constrained")
-ActivationRegionsDisplay.from_network(embedding.estimator_, three[:2], ax=axes[0])
-ActivationRegionsDisplay.from_network(embedding.estimator_, three, ax=axes[1])
+trained = embedding.estimator_
+coefs = [w.copy() for w in trained.coefs_]
+coefs[1][:2] = 0
+figure, axes = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
+ActivationRegionsDisplay.from_network(trained, three, ax=axes[0])
+ActivationRegionsDisplay.from_network((coefs, trained.intercepts_), three, ax=axes[1])
 plt.show()

@@ -91,6 +91,24 @@ def validate_samples(
     return X
 
 
+def check_codes(estimator: Any, X: Any, n_codes: int, fitted: Any) -> Any:
+    """X as codes that `inverse_transform` can map back: as many columns as transform gives.
+
+    Finite, and of the array library and on the device of the array `fitted`.
+    """
+    X = check_matrix(X, "X")
+    xp = array_namespace(X)
+    if X.shape[1] != n_codes:
+        raise ValueError(
+            f"X has {X.shape[1]} columns, but transform gives {n_codes}: pass codes as transform "
+            "returns them."
+        )
+    if not bool(xp.all(xp.isfinite(X))):
+        raise ValueError("X contains NaN or infinity. Remove or impute such entries first.")
+    require_namespace(estimator, X, fitted, "inverse_transform")
+    return X
+
+
 def require_namespace(estimator: Any, X: Any, fitted: Any, method: str) -> None:
     """Raise unless X is of the array library and on the device of a fitted array."""
     known, given = array_namespace(fitted), array_namespace(X)

@@ -22,6 +22,7 @@ from tests.bad_input import (  # noqa: F401  (importing a module lists its cases
     deep_linear,
     fixed_support,
     fixed_support_theory,
+    network_graph,
     operators,
     relu,
     supports,

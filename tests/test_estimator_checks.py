@@ -62,7 +62,7 @@ SETTINGS = [
     FixedSupportMF(n_components=1),
     FixedSupportMF(n_components=3, alpha=0.5, backend="numpy"),
     FixedSupportMF(n_components=2, supports="disjoint-groups"),
-    FixedSupportMF(n_components=2, supports="overlapping-groups", max_iter=5),
+    FixedSupportMF(n_components=2, supports="overlapping-groups", alpha=0.1, max_iter=5),
     FixedSupportMF(supports="butterfly", solver="exact"),
     FixedSupportMF(n_components=4, supports="monarch"),
     FixedSupportMF(n_components=3, supports="arrow", alpha=0.1, max_iter=5, n_init=2),

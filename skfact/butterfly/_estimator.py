@@ -24,7 +24,7 @@ from skfact._backend import (
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
 from skfact._validation import (
     check_choice,
-    check_matrix,
+    check_codes,
     check_number,
     require_namespace,
     validate_samples,
@@ -359,16 +359,7 @@ class ButterflyFactorizer(
             If X has another number of columns than `transform` returns, or is not finite.
         """
         check_is_fitted(self)
-        X = check_matrix(X, "X")
-        xp = array_namespace(X)
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"X has {X.shape[1]} columns, but transform gives {self._n_features_out}: pass "
-                "codes as transform returns them."
-            )
-        if not bool(xp.all(xp.isfinite(X))):
-            raise ValueError("X contains NaN or infinity. Remove or impute such entries first.")
-        require_namespace(self, X, self.mean_, "inverse_transform")
+        X = check_codes(self, X, self._n_features_out, self.mean_)
         operator, work, mean, offset = self._on_backend(X)
         return move_like(least_squares_codes(operator, work - offset) + mean, X)
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfact._backend import array_namespace, compute_namespace, move, move_like, on_backend
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
-from skfact._validation import check_matrix, check_number, require_namespace, validate_samples
+from skfact._validation import check_codes, check_number, require_namespace, validate_samples
 from skfact.fixed_support._analysis import report_on
 from skfact.fixed_support._codes import masked_codes
 from skfact.fixed_support._factorize import check_options, factorize, observed_entries
@@ -268,16 +268,7 @@ class FixedSupportMF(
             If X has another number of columns than `transform` returns, or is not finite.
         """
         check_is_fitted(self)
-        X = check_matrix(X, "X")
-        xp = array_namespace(X)
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"X has {X.shape[1]} columns, but transform gives {self._n_features_out}: pass "
-                "codes as transform returns them."
-            )
-        if not bool(xp.all(xp.isfinite(X))):
-            raise ValueError("X contains NaN or infinity. Remove or impute such entries first.")
-        require_namespace(self, X, self.components_, "inverse_transform")
+        X = check_codes(self, X, self._n_features_out, self.components_)
         decoder, work = self._on_backend(X)
         return move_like(decoder.apply(work), X)
 

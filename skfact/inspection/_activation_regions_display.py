@@ -8,8 +8,9 @@ import numpy as np
 
 from skfact._backend import to_numpy
 from skfact._validation import check_number
+from skfact.inspection._matplotlib import pyplot
 from skfact.inspection._plane_regions import line_regions, on_host, plane_regions
-from skfact.relu._activation import samples_for
+from skfact.relu._activation import hidden_inputs, samples_for
 from skfact.relu._reader import read_network
 
 BEND, SWITCH = "#202020", "#d62728"
@@ -182,10 +183,10 @@ class ActivationRegionsDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = _pyplot()
+        plt = pyplot(self)
         if ax is None:
             _, ax = plt.subplots(figsize=(6.5, 4) if self.is_line else (6, 6), layout="constrained")
-        handles = self._plot_line(ax) if self.is_line else self._plot_plane(ax)
+        handles = self._plot_line(ax) if self.is_line else self._plot_plane(ax, plt)
         ax.set_title(
             f"{self.n_activation_regions:,} activation regions, "
             f"{self.n_linear_regions:,} linear regions",
@@ -212,8 +213,8 @@ class ActivationRegionsDisplay:
         ax.set_ylabel("output" if self._outputs.shape[1] == 1 else "outputs")
         return _legend()
 
-    def _plot_plane(self, ax: Any) -> list[Any]:
-        import matplotlib.pyplot as plt
+    def _plot_plane(self, ax: Any, plt: Any) -> list[Any]:
+        from matplotlib.colors import to_rgba
 
         colours = 0.45 + 0.55 * plt.get_cmap("tab10")(self.linear_regions % 10)[..., :3]
         view = {"extent": self.extent, "origin": "lower", "interpolation": "nearest"}
@@ -221,8 +222,6 @@ class ActivationRegionsDisplay:
         overlay = np.zeros((*switch.shape, 4))
         rows, columns = np.indices(switch.shape)
         dashed = (rows + columns) // 4 % 2 == 0
-        from matplotlib.colors import to_rgba
-
         overlay[switch & ~bend & dashed] = to_rgba(SWITCH)
         overlay[bend] = to_rgba(BEND)
         ax.imshow(colours, **view)
@@ -252,18 +251,6 @@ def _edges(image: np.ndarray) -> np.ndarray:
 
 def _outputs(network: Any, X: np.ndarray) -> np.ndarray:
     h = X
-    *hidden, (w, b) = zip(*([to_numpy(a) for a in x] for x in (network.weights, network.biases)))
-    for v, c in hidden:
-        h = np.maximum(h @ v + c, 0)
-    return h @ w + b
-
-
-def _pyplot() -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "ActivationRegionsDisplay draws with matplotlib, which is not installed: "
-            "`pip install skfact[plot]`."
-        ) from error
-    return plt
+    for z in hidden_inputs(network, X):
+        h = np.maximum(z, 0)
+    return h @ to_numpy(network.weights[-1]) + to_numpy(network.biases[-1])

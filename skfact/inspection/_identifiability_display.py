@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skfact._validation import check_number
+from skfact.inspection._matplotlib import pyplot
 from skfact.relu import IdentifiabilityReport, identifiability_report
 
 HEALTHY = "#d9d9d9"
@@ -133,7 +134,7 @@ class IdentifiabilityDisplay:
             If `max_neurons` is not a positive int.
         """
         check_number(max_neurons, "max_neurons", int, 1)
-        plt = _pyplot()
+        plt = pyplot(self)
         report = self.report
         drawn = [_chosen(layer, max_neurons) for layer in report.layers]
         widest = max((len(neurons) for neurons in drawn), default=1)
@@ -213,14 +214,3 @@ def _chosen(layer: Any, count: int) -> list[int]:
     """All neurons, or `count` of them, those with findings first; in their order."""
     kinds = _kinds(layer)
     return sorted(sorted(range(layer.n_neurons), key=lambda v: v not in kinds)[:count])
-
-
-def _pyplot() -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "IdentifiabilityDisplay draws with matplotlib, which is not installed: "
-            "`pip install skfact[plot]`."
-        ) from error
-    return plt

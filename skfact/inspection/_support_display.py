@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skfact._validation import check_number
+from skfact.inspection._matplotlib import pyplot
 from skfact.inspection._panels import Panel, image_of, panel_of
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain
@@ -237,7 +238,8 @@ class SupportDisplay:
             If `max_pixels` is not a positive int.
         """
         check_number(max_pixels, "max_pixels", int, 1)
-        plt, cmap = _matplotlib(cmap)
+        plt = pyplot(self)
+        cmap = _colormap(plt, cmap)
         n_rows = ceil(len(self._panels) / PER_ROW)
         per_row = ceil(len(self._panels) / n_rows)
         width, height = per_row + (per_row - 1) * GAP, n_rows * ROW
@@ -276,19 +278,13 @@ def _numbered(factors: Iterable[Any]) -> list[Panel]:
     return panels
 
 
-def _matplotlib(cmap: Any) -> tuple[Any, Any]:
-    """pyplot and the colormap, or the reason why there is none."""
-    try:
-        import matplotlib.pyplot as plt
-        from matplotlib.colors import ListedColormap
-    except ImportError as error:
-        raise ImportError(
-            "SupportDisplay draws with matplotlib, which is not installed: "
-            "`pip install skfact[plot]`."
-        ) from error
+def _colormap(plt: Any, cmap: Any) -> Any:
+    """The colormap, by default one that stands out from white."""
+    from matplotlib.colors import ListedColormap
+
     if cmap is None:
-        return plt, ListedColormap(plt.get_cmap("Blues")(np.linspace(0.25, 1.0, 256)))
-    return plt, plt.get_cmap(cmap)
+        return ListedColormap(plt.get_cmap("Blues")(np.linspace(0.25, 1.0, 256)))
+    return plt.get_cmap(cmap)
 
 
 def _draw(

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfact._validation import check_number
 from skfact.fixed_support import SupportReport, analyze_supports
+from skfact.inspection._matplotlib import pyplot
 
 GAP = 0.16  # between two panels, in units of the longest side
 THINNEST = 0.06  # a mask of a few components is drawn at least this wide
@@ -141,7 +142,7 @@ class SupportReportDisplay:
             If `max_pixels` is not a positive int.
         """
         check_number(max_pixels, "max_pixels", int, 1)
-        plt = _pyplot()
+        plt = pyplot(self)
         report = self.report
         (m, n), r = report.shape, report.n_components
         samples = [_sample(size, max_pixels) for size in (m, r, n)]
@@ -200,17 +201,6 @@ class SupportReportDisplay:
             step = round(max(sizes) / max(len(sample) for sample in samples))
             text = f"every {step}th row and column of the longest side"
             ax.text(0.0, -0.1, text, fontsize="x-small", color="0.35", va="top")
-
-
-def _pyplot() -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "SupportReportDisplay draws with matplotlib, which is not installed: "
-            "`pip install skfact[plot]`."
-        ) from error
-    return plt
 
 
 def _sample(size: int, count: int) -> np.ndarray:

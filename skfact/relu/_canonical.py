@@ -102,7 +102,7 @@ def _normalize(network: Network) -> tuple[Network, bool]:
             w = w * carried[:, None]
         if l < len(network.weights) - 1:
             largest = xp.maximum(xp.max(xp.abs(w), axis=0), xp.abs(b))
-            power = xp.where(largest > 0, exponent(largest), 0.0)
+            power = xp.where(largest > 0, exponent(largest), xp.zeros_like(largest))
             unit_w, unit_b = times_power_of_two(w, -power), times_power_of_two(b, -power)
             norm = xp.sqrt(xp.sum(unit_w**2, axis=0) + unit_b**2)
             norm = xp.where(largest > 0, norm, xp.ones_like(norm))

@@ -54,7 +54,9 @@ def power_sweeps(
     logs = [xp.zeros(n, dtype=xp.float64, device=where) for n in network.hidden_sizes]
     for n_iter in range(1, max_iter + 1):
         shifts = _layer_shifts(powers, biases, live, logs, p)
-        moved = [xp.where(alive, u + t, 0.0) for alive, u, t in zip(live, logs, shifts)]
+        moved = [
+            xp.where(alive, u + t, xp.zeros_like(u)) for alive, u, t in zip(live, logs, shifts)
+        ]
         new = _neuron_sweep(powers, biases, live, moved, p)
         change = max(float(xp.max(xp.abs(u - v))) for u, v in zip(new, logs))
         if not np.isfinite(change):
@@ -90,7 +92,8 @@ def _neuron_sweep(
             going = xp.sum(powers[l + 1], axis=1)
         else:
             going = powers[l + 1] @ xp.exp(p * logs[l + 1])
-        ratio = xp.where(alive, going, 1.0) / xp.where(alive, coming, 1.0)
+        one = xp.ones_like(going)
+        ratio = xp.where(alive, going, one) / xp.where(alive, coming, one)
         logs[l] = xp.log(ratio) / (2 * p)
     return logs
 
@@ -121,7 +124,7 @@ def _layer_shifts(
             going[l] += float(xp.sum(mine_out * xp.sum(powers[n], axis=1)))
             continue
         ahead = live[l + 1]
-        next_live = xp.where(ahead, arriving[l + 1], 0.0)
+        next_live = xp.where(ahead, arriving[l + 1], xp.zeros_like(arriving[l + 1]))
         ways = powers[l + 1] @ xp.stack([next_live, arriving[l + 1] - next_live], axis=1)
         inner[l] = float(xp.sum(mine_out * ways[:, 0]))
         going[l] += float(xp.sum(mine_out * ways[:, 1]))
@@ -178,7 +181,7 @@ def largest_weight_sweeps(
                 coming = xp.maximum(coming, bias_sizes[l])
             last = l == len(live) - 1
             going = xp.max(sizes[l + 1] if last else sizes[l + 1] + logs[l + 1], axis=1)
-            new = xp.where(alive, (going - coming) / 2, 0.0)
+            new = xp.where(alive, (going - coming) / 2, xp.zeros_like(going))
             change = max(change, float(xp.max(xp.abs(new - logs[l]))))
             logs[l] = new
         if change <= tol:

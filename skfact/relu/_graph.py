@@ -65,11 +65,11 @@ class NetworkGraph:
         ||f(x)||_1 <= max(||x||_inf, 1) * path_norm(graph).
 
     Proof: let n(v) be the values of a node v in the pass of absolute weights from ones. By
-    induction over the nodes |v(x) - v(y)| <= ||x - y||_inf n(v), entry by entry: linear nodes and
-    sums satisfy it by the triangle inequality, a ReLU since it is 1-Lipschitz, and a maximum since
-    |max_k a_k - max_k b_k| <= max_k |a_k - b_k| <= sum_k |a_k - b_k|. The second bound is shown
-    alike. The last step shows that a maximum in the pass would give a smaller bound, which is no
-    norm of the path weights.
+    induction over the nodes ``|v(x) - v(y)| <= ||x - y||_inf n(v)``, entry by entry: linear nodes
+    and sums satisfy it by the triangle inequality, a ReLU since it is 1-Lipschitz, and a maximum
+    since ``|max_k a_k - max_k b_k| <= max_k |a_k - b_k| <= sum_k |a_k - b_k|``. The second bound is
+    shown alike. The last step shows that a maximum in the pass would give a smaller bound, which is
+    no norm of the path weights.
 
     References
     ----------

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from skfact._backend import move
 from skfact._inputs import namespace_dtype
+from skfact._scale import times_power_of_two
 from skfact.relu._graph import NetworkGraph
 from skfact.relu._graph_passes import Paths, backward, combined, forward, on_any_scale
-from skfact.relu._scale import scaled_float, scaled_sum, times_power_of_two
+from skfact.relu._passes import path_power
+from skfact.relu._scale import scaled_float, scaled_sum
 
 
-def graph_norm(
-    graph: NetworkGraph, q: float, function: Callable[[Any], Any], include_bias: bool
-) -> float:
-    """(sum over paths of |Phi_p|^q)^(1/q), where `function` is x -> |x|^q."""
+def graph_norm(graph: NetworkGraph, q: float, include_bias: bool) -> float:
+    """(sum over paths of |Phi_p|^q)^(1/q)."""
+    function = path_power(q)
     paths = Paths.of(graph)
     output = paths.graph.output.index
 

@@ -11,7 +11,7 @@ from skfact._kernels.paths import magnitude_power, power_product
 from skfact.relu._graph import NetworkGraph
 from skfact.relu._graph_norms import graph_norm
 from skfact.relu._network import Network
-from skfact.relu._passes import check_power, ones, path_power
+from skfact.relu._passes import check_power, ones
 from skfact.relu._reader import read_network
 from skfact.relu._scale import are_steady, on_any_scale, scaled_float, scaled_sum
 
@@ -113,7 +113,7 @@ def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float
     """
     check_power(q)
     if isinstance(network, NetworkGraph):
-        return graph_norm(network, q, path_power(q), include_bias)
+        return graph_norm(network, q, include_bias)
 
     def states(net: Network) -> list[Any]:
         found = [ones(net, net.sizes[0])]

@@ -92,22 +92,23 @@ def balance(network: Network) -> tuple[Network, list[Any]]:
     arriving = zero + 1.0  # sum of the absolute paths to each neuron, after rescaling
     for w, b in zip(network.weights, network.biases):
         before, alive = exponents[-1], living[-1]
-        w = xp.where(alive[:, None], xp.astype(w, xp.float64), 0.0)
+        w = xp.astype(w, xp.float64)
+        w = xp.where(alive[:, None], w, xp.zeros_like(w))
         after = xp.maximum(xp.max(before[:, None] + exponent(w), axis=0), exponent(b))
-        after = xp.where(xp.isfinite(after), after, 0.0)
+        after = xp.where(xp.isfinite(after), after, xp.zeros_like(after))
         w = times_power_of_two(w, before[:, None] - after[None, :])
         b = times_power_of_two(xp.astype(b, xp.float64), -after)
         arriving = arriving @ xp.abs(w) + xp.abs(b)
-        shift = xp.where(arriving > 0, exponent(arriving), 0.0)
+        shift = xp.where(arriving > 0, exponent(arriving), xp.zeros_like(arriving))
         living.append(arriving > 0)
         arriving = times_power_of_two(arriving, -shift)
         exponents.append(after + shift)
     # nothing arrives at the others: it is what leaves them that must not overflow
     for l in range(len(network.weights) - 1, 0, -1):
         size = exponent(network.weights[l])
-        room = xp.where(size > -math.inf, exponents[l + 1][None, :] - size, math.inf)
+        room = exponents[l + 1][None, :] - size  # inf beside a zero weight
         room = xp.min(room, axis=1)
-        room = xp.where(xp.isfinite(room), room, 0.0)
+        room = xp.where(xp.isfinite(room), room, xp.zeros_like(room))
         exponents[l] = xp.where(living[l], exponents[l], room)
     return shifted(network, exponents), exponents
 
@@ -145,6 +146,6 @@ def scaled_sum(values: Any, powers: Any) -> tuple[float, float]:
     some = values != 0
     if not bool(xp.any(some)):
         return 0.0, 0.0
-    top = float(xp.max(xp.where(some, powers + exponent(values), -math.inf)))
+    top = float(xp.max((powers + exponent(values))[some]))
     terms = times_power_of_two(xp.astype(values, xp.float64), powers - top)
     return float(xp.sum(terms)), top

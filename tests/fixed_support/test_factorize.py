@@ -281,7 +281,7 @@ def test_global_minimum_behind_a_spurious_valley():
     left = np.array([[1, 0], [1, 1]])
     A = np.array([[1.0, 10], [10, 0]])
     result = fixed_support_factorize(
-        A, left, left.T, n_init=10, tol=1e-6, max_iter=5000, random_state=0
+        A, left, left.T, n_init=4, tol=1e-6, max_iter=5000, random_state=0
     )
     assert result.loss <= 1e-10
 
@@ -366,7 +366,7 @@ def test_supports_that_are_not_closed_warn_unless_the_fit_is_exact():
             A, lower, lower.T, alpha=1.0, tol=1e-3, max_iter=1000, random_state=0
         )
         exact = (lower * A[:, :2]) @ (lower * A[:, :2]).T
-        fixed_support_factorize(exact, lower, lower.T, tol=0, max_iter=5000, random_state=0)
+        fixed_support_factorize(exact, lower, lower.T, tol=0, max_iter=2000, random_state=0)
 
 
 def test_running_out_of_sweeps_warns():

@@ -373,7 +373,7 @@ def test_to_device(make_operator):
             op.to_device(where)
 
 
-def test_what_is_cached_is_not_pickled(make_operator):
+def test_what_is_cached_for_torch_is_not_pickled(make_operator):
     torch = pytest.importorskip("torch")
     op = make_operator(Chain.butterfly(64))
     before = len(pickle.dumps(op))
@@ -409,7 +409,7 @@ def test_clone_of_an_estimator_that_holds_one(make_operator):
     np.testing.assert_array_equal(again.toarray(), op.toarray())
 
 
-def test_representation(make_operator):
+def test_representation_also_in_torch(make_operator):
     op = make_operator(Chain.butterfly(8), "float32")
     assert repr(op) == "FactorizedOperator(8 x 8, 3 factors, nnz=48, float32)"
     assert repr(op.to_device(pytest.importorskip("torch").ones(1))).endswith("float32, torch)")

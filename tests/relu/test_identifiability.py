@@ -94,7 +94,10 @@ def decide(w, v, seconds=10.0):
 
 @pytest.mark.parametrize("max_nullity", [18, 0])
 def test_irreducibility_against_brute_force(max_nullity, monkeypatch):
-    """The ladder is right on small integer networks, and gives a smallest witness."""
+    """The ladder is right on small integer networks, and gives a smallest witness.
+
+    The integer program may say, rarely, that its numbers do not bear an answer.
+    """
     monkeypatch.setattr(ladder, "MAX_NULLITY", max_nullity)
     rng = np.random.default_rng(max_nullity)
     steps, answers = set(), []
@@ -103,15 +106,18 @@ def test_irreducibility_against_brute_force(max_nullity, monkeypatch):
         signs = rng.choice([-1, 1], (n_in, n))
         w, v = signs * rng.integers(1, top + 1, (n_in, n)), rng.integers(1, top + 1, (n, n_out))
         result, sums = decide(w.astype(float), v.astype(float)), zero_sums(w, v)
+        answers.append(result.answer)
+        if result.answer is None and not max_nullity:
+            assert "to its own precision" in result.reason
+            continue
         assert result.answer is (len(sums) == 0)
         if len(sums):
             assert len(result.witness) == sums.sum(axis=1).min()
             chosen = list(result.witness)
             assert not (w[:, chosen] @ v[chosen]).any()
         steps.add(result.reason.split(":")[0])
-        answers.append(result.answer)
     assert steps == {"rank", "cone", "enumeration" if max_nullity else "integer program"}
-    assert 0.05 < np.mean(answers) < 0.95
+    assert answers.count(None) <= 3 and 0.05 < answers.count(True) / len(answers) < 0.95
 
 
 def test_subset_sum():

@@ -1,0 +1,245 @@
+"""Two factors with fixed supports, side by side: ``python benchmarks/fixed_support.py``.
+
+Each question is asked in a process of its own. Within a process all contenders take turns and
+medians count: of CPU time on one thread, of wall time on two. pyfaust is measured where it is
+installed.
+
+Writes results/fixed_support.json and results/fixed_support.rst, which the documentation includes.
+With ``--quick`` the page is printed, and nothing is written.
+"""
+
+import argparse
+import json
+import time
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matrices import make_matrix
+from measure import in_new_process, machine, medians
+from report import Rows, _g, _ms, _table, _title
+
+RESULTS = Path(__file__).parent / "results"
+# question -> number of threads
+QUESTIONS = {"disjoint": 1, "middle_split": 2, "sweeps": 1}
+PALM_ITERATIONS = 100
+
+
+def disjoint(quick: bool) -> Rows:
+    """512 blocks of 16 x 32 of a 512 x 512 matrix, each to be approximated by rank one."""
+    from skfact.fixed_support import analyze_supports, fixed_support_factorize
+    from skfact.supports import KroneckerSparse
+
+    left, right = KroneckerSparse(1, 16, 16, 32).mask(), KroneckerSparse(16, 32, 32, 1).mask()
+    report = analyze_supports(left, right)
+    random = np.random.default_rng(0)
+    exact = (left * random.normal(size=left.shape)) @ (right * random.normal(size=right.shape))
+    targets = {"exact": exact, "noisy": make_matrix("noisy", 512)}
+    targets["Gaussian"] = make_matrix("Gaussian", 512)
+    rows = []
+    for name, A in targets.items():
+        contenders: dict[str, Callable[[], Any]] = {
+            "skfact": lambda A=A: fixed_support_factorize(A, report),
+            "skfact, with analysis": lambda A=A: fixed_support_factorize(A, left, right),
+            "NumPy, batched svd": lambda A=A: by_batched_svd(A),
+        }
+        if find_spec("pyfaust") and not quick:
+            contenders["pyfaust palm4msa"] = lambda A=A: by_palm(A, left, right)
+        for contender, found in medians(contenders, 1.0, threads=1).items():
+            product = found.result
+            if not isinstance(product, np.ndarray):
+                product = product.left @ product.right
+            error = float(np.linalg.norm(A - product) / np.linalg.norm(A))
+            rows.append({"target": name, "contender": contender, "ms": found.ms, "error": error})
+    return rows
+
+
+def by_batched_svd(A: np.ndarray) -> np.ndarray:
+    """What a user of NumPy would write for these supports; the product of the two factors."""
+    blocks = A.reshape(16, 32, 16, 32).transpose(1, 2, 0, 3)  # (u, t, b, c)
+    U, s, Vh = np.linalg.svd(blocks, full_matrices=False)
+    root = np.sqrt(s[..., :1])
+    left, right = np.zeros((16, 32, 16, 32)), np.zeros((16, 32, 16, 32))
+    u = np.arange(32)
+    left[:, u, :, u] = (U[..., 0] * root).transpose(0, 2, 1)  # row (b, u), component (t, u)
+    for t in range(16):
+        right[t, :, t, :] = Vh[:, t, 0] * root[:, t]  # component (t, u), column (t, c)
+    return left.reshape(512, 512) @ right.reshape(512, 512)
+
+
+def by_palm(A: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    from pyfaust.fact import palm4msa
+    from pyfaust.factparams import ParamsPalm4MSA, StoppingCriterion
+    from pyfaust.proj import supp
+
+    constraints = [supp(mask.astype(float), normalized=False) for mask in (left, right)]
+    parameters = ParamsPalm4MSA(constraints, StoppingCriterion(num_its=PALM_ITERATIONS))
+    return palm4msa(A, parameters).toarray()
+
+
+def middle_split(quick: bool) -> Rows:
+    """The two halves of a dyadic chain as masks: analysis, then passes over the matrix."""
+    from skfact.fixed_support import analyze_supports, fixed_support_factorize
+    from skfact.supports import Chain
+
+    n = 1024 if quick else 4096
+    chain = Chain.butterfly(n)
+    half = len(chain) // 2
+    left, right = chain[:half].product.mask(), chain[half:].product.mask()
+    fixed_support_factorize(np.ones((4, 4)), np.tri(4) * 0 + np.eye(4), np.eye(4))  # first use
+    start = time.perf_counter()
+    report = analyze_supports(left, right)
+    report.piece_batches  # noqa: B018  (what the closed form takes, found once)
+    seconds = time.perf_counter() - start
+    rows = []
+    for name in ("Hadamard", "butterfly", "noisy"):
+        A = make_matrix(name, n)
+        found = medians(
+            {
+                "skfact": lambda A=A: fixed_support_factorize(A, report),
+                "norm(A)": lambda A=A: np.linalg.norm(A),
+            },
+            1.0,
+            threads=2,
+        )
+        ours, norm = found["skfact"], found["norm(A)"]
+        rows.append(
+            {
+                "target": name,
+                "n": n,
+                "analysis": seconds,
+                "ms": ours.ms,
+                "norm": norm.ms,
+                "error": ours.result.error / norm.result,
+            }
+        )
+    return rows
+
+
+def sweeps(quick: bool) -> Rows:
+    """A sweep of alternating least squares, 100 components on random supports, by density."""
+    from skfact.fixed_support import analyze_supports, fixed_support_factorize
+
+    m = 400 if quick else 2000
+    random = np.random.default_rng(0)
+    A = random.normal(size=(m, m))
+    rate = 2 * m**3 / (1e-3 * medians({"A @ A": lambda: A @ A}, 1.0, threads=1)["A @ A"].ms)
+    rows = []
+    for density in (0.01, 0.02, 0.05, 0.1, 0.2):
+        left, right = random.random((m, 100)) < density, random.random((100, m)) < density
+        report = analyze_supports(left, right)
+
+        def run(n_sweeps: int, report: Any = report) -> Any:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it is cut off
+                return fixed_support_factorize(A, report, tol=0, max_iter=n_sweeps, random_state=0)
+
+        found = medians({"2": lambda: run(2), "12": lambda: run(12)}, 2.0, threads=1)
+        rows.append(
+            {
+                "density": density,
+                "nnz": int(report.left_support.nnz + report.right_support.nnz),
+                "multiplications": report.cost,
+                "ms": (found["12"].ms - found["2"].ms) / 10,
+                "floor": 1e3 * 2 * report.cost / rate,
+                "start": found["2"].ms - (found["12"].ms - found["2"].ms) / 5,
+            }
+        )
+    return rows
+
+
+def page(results: dict[str, Any]) -> str:
+    """The results as reStructuredText."""
+    peers = "beside pyfaust." if results["pyfaust"] else "without pyfaust."
+    lines = [
+        f"Measured on {results['date']}: {results['cpu']}, {results['cores']} cores, "
+        f"{results['system']}, {peers} With one thread, times are CPU time; with two, wall time. "
+        "Everything is float64.",
+        "",
+        *_title("Fixed supports: disjoint blocks"),
+        "512 x 512, patterns (1, 16, 16, 32) and (16, 32, 32, 1) as masks, one thread. *NumPy* is",
+        "a batched singular value decomposition written for these supports, its product included;",
+        f"pyfaust runs {PALM_ITERATIONS} iterations of PALM4MSA. *Noisy* is the Hadamard matrix",
+        "with 10 % noise.",
+        "",
+        *_disjoint(results["disjoint"]),
+        *_title("Fixed supports: the middle split of the dyadic chain"),
+        "Both halves as boolean masks, two threads; the analysis is done once for all matrices.",
+        "",
+        *_table(
+            ["target", "N", "analysis, s", "ms", "norm(A), ms", "passes", "error"],
+            [
+                [
+                    row["target"],
+                    row["n"],
+                    _g(row["analysis"]),
+                    _ms(row["ms"]),
+                    _ms(row["norm"]),
+                    _g(row["ms"] / row["norm"]),
+                    f"{row['error']:.1e}",
+                ]
+                for row in results["middle_split"]
+            ],
+        ),
+        *_title("Fixed supports: alternating least squares"),
+        "2,000 x 2,000, 100 components, random supports of a density, one thread: a sweep, both",
+        "half steps. *Floor*: its multiplications at the rate of a dense product of NumPy. *Start*",
+        "is what is done once, the relaxation and the search for patterns that are not closed",
+        "included.",
+        "",
+        *_table(
+            ["density", "non-zeros", "multiplications", "ms per sweep", "floor, ms", "start, ms"],
+            [
+                [
+                    f"{row['density']:.0%}",
+                    f"{row['nnz']:,}",
+                    f"{row['multiplications']:.1e}",
+                    _ms(row["ms"]),
+                    _ms(row["floor"]),
+                    _ms(row["start"]),
+                ]
+                for row in results["sweeps"]
+            ],
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _disjoint(rows: Rows) -> list[str]:
+    ours = {row["target"]: row["ms"] for row in rows if row["contender"] == "skfact"}
+    table = [
+        [
+            row["target"],
+            row["contender"],
+            _ms(row["ms"]),
+            _g(row["ms"] / ours[row["target"]]),
+            f"{row['error']:.6g}",
+        ]
+        for row in rows
+    ]
+    return _table(["target", "contender", "ms", "over skfact", "error"], table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes, without pyfaust")
+    options = parser.parse_args()
+    results: dict[str, Any] = machine()
+    results["pyfaust"] = find_spec("pyfaust") is not None and not options.quick
+    for question, threads in QUESTIONS.items():
+        results[question] = in_new_process(
+            "fixed_support", question, options.quick, threads=threads
+        )
+    text = page(results)
+    if options.quick:
+        print(text)
+        return
+    (RESULTS / "fixed_support.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    (RESULTS / "fixed_support.rst").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

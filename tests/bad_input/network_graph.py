@@ -1,0 +1,95 @@
+"""Bad and unusual input of network graphs."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skfact import relu
+from tests.bad_input.cases import A, refused
+
+
+def network_graph() -> relu.NetworkGraph:
+    graph = relu.NetworkGraph(2)
+    graph.linear(graph.input, [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], name="first")
+    return graph
+
+
+class NodeOf(NamedTuple):
+    """Append a node that reads the last one."""
+
+    kind: str
+    args: tuple[Any, ...]
+
+    def __call__(self, graph: relu.NetworkGraph) -> None:
+        getattr(graph, self.kind)(graph.output, *self.args)
+
+
+BAD_NODES = [
+    (
+        "linear",
+        ([[1.0]],),
+        ValueError,
+        r"'linear_2': weight.* \(1, 1\).*'first' has size 3",
+    ),
+    ("linear", ([[]] * 3,), ValueError, r"'linear_2': weight has shape \(3, 0\)"),
+    ("linear", (np.ones(3),), ValueError, "'linear_2': weight must be 2-D"),
+    ("linear", (np.full((3, 1), np.nan),), ValueError, "'linear_2': weight contains NaN"),
+    ("linear", (np.ones((3, 1)) * 1j,), TypeError, "'linear_2': weight has dtype complex128"),
+    ("linear", (np.ones((3, 1), "f2"),), TypeError, "'linear_2': weight has dtype float16"),
+    ("linear", (np.ones((3, 2)), [1.0]), ValueError, r"'linear_2': bias has shape \(1,\); \(2,\)"),
+    ("batch_norm", (np.ones(2), np.ones(3)), ValueError, "'batch_norm_2': mean has shape"),
+    ("batch_norm", (np.ones(3), -np.ones(3)), ValueError, "variance \\+ eps must be positive"),
+    ("batch_norm", (np.ones(3), [1, 1, np.inf]), ValueError, "variance contains infinity"),
+    ("max_pool", ([],), ValueError, "'max_pool_2': groups is empty"),
+    ("max_pool", ([[]],), ValueError, r"groups\[0\] is empty"),
+    ("max_pool", ([[0, 3]],), ValueError, r"groups\[0\] has coordinates.*0 to 2 are allowed"),
+    ("max_pool", ([[0], [1, 1]],), ValueError, r"groups\[1\] has a coordinate twice"),
+    ("max_pool", ([[0.5]],), TypeError, r"groups\[0\] must be a list of integers"),
+    ("max_pool", (2,), TypeError, "groups must be a list of lists"),
+    ("add", (relu.NetworkGraph(3).input,), ValueError, "'input' belongs to another graph"),
+    ("maximum", ("first",), TypeError, "a node of the graph is needed"),
+]
+for number, (kind, args, error, message) in enumerate(BAD_NODES):
+    refused(
+        f"NetworkGraph, node {number}: {kind}",
+        NodeOf(kind, args),
+        network_graph(),
+        error=error,
+        message=message,
+    )
+refused("NetworkGraph: no inputs", relu.NetworkGraph, 0, error=ValueError, message="n_inputs")
+refused(
+    "NetworkGraph: sizes to add",
+    lambda graph: graph.add(graph.input, graph.output),
+    network_graph(),
+    error=ValueError,
+    message="'add_2': .*same size, but 'input' has 2, 'first' has 3",
+)
+refused(
+    "NetworkGraph: name twice",
+    lambda graph: graph.relu(graph.input, name="first"),
+    network_graph(),
+    error=ValueError,
+    message="'first' is taken",
+)
+refused(
+    "NetworkGraph: samples",
+    lambda graph: graph.predict(A),
+    network_graph(),
+    error=ValueError,
+    message="X has 8 features, but the network has 2 inputs",
+)
+refused(
+    "NetworkGraph: functions of layers",
+    relu.path_sums,
+    network_graph(),
+    error=TypeError,
+    message="network is a NetworkGraph, which path_norm",
+)
+refused(
+    "NetworkGraph: another graph",
+    lambda graph: relu.path_inner(graph, relu.NetworkGraph(2)),
+    network_graph(),
+    error=ValueError,
+    message="same nodes",
+)
