@@ -49,8 +49,8 @@ API_REFERENCE = {
     ),
     "skfact.deep_linear": Section(
         "Sparse deep linear maps",
-        "A linear map learned as a product of factors with fixed supports, structure or budgets; see "
-        ":doc:`/user_guide/deep_linear`.",
+        "A linear map learned as a product of factors with fixed supports, structure or budgets; "
+        "see :doc:`/user_guide/deep_linear`.",
         {
             "SparseDeepLinearNet": True,
             "StructuredFactor": False,
