@@ -179,7 +179,9 @@ def _page(module: str, name: str) -> str:
     elif isclass(getattr(import_module(module), name)):
         # its text is scikit-learn's, with references into scikit-learn's own pages
         directive = f".. autoclass:: {name}\n   :members:\n"
-        directive += "   :exclude-members: set_fit_request\n"
+        directive += (
+            "   :exclude-members: set_fit_request, set_partial_fit_request, set_score_request\n"
+        )
     else:
         directive = f".. autofunction:: {name}\n"
     gallery = f"\n.. minigallery:: {_uses(module, name)}\n   :add-heading: Examples that use it\n"

@@ -68,7 +68,7 @@ class SparseDeepLinearNet(
     .. math:: \tfrac12 \|Y - X (S_1 \cdots S_L)^T - 1 b^T\|_F^2
               + \tfrac{\alpha}{2} \sum_l \|S_l\|_F^2.
 
-    Read more in the user guide.
+    Read more in the :doc:`user guide </user_guide/deep_linear>`.
 
     Parameters
     ----------
@@ -618,7 +618,7 @@ class SparseDeepLinearNet(
         Returns
         -------
         X_new : array of shape (n_samples, n_inner)
-            All factors but ``factors_[0]`` applied to ``X - mean_``; with one factor, X - mean_.
+            All factors but ``factors_[0]`` applied to ``X - mean_``; for one factor that itself.
         """
         work, X = self._samples(X, "transform")
         centred = work - move_like(self.mean_, work)

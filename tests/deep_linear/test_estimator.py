@@ -1,5 +1,7 @@
 """SparseDeepLinearNet: gradients, solvers against independent answers, structure, budgets."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -10,6 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 from skfact import SparseDeepLinearNet
+from skfact._backend import array_namespace, to_numpy
 from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
 from skfact.deep_linear._network import from_vector, resolve_network, to_vector
 from skfact.exceptions import IllPosedWarning
@@ -61,6 +64,44 @@ def test_gradient_in_every_library(xp, device, asarray):
         wanted = expected.loss_and_gradient(from_vector(vector, expected, host), host.T, target.T)
         assert_allclose(loss, wanted[0])
         assert_allclose(to_vector(gradients), to_vector(wanted[1]), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"solver": "lbfgs", "max_iter": 30},
+        {"supports": [ToeplitzFactor(6, 4), CirculantFactor(4, blocks=(1, 2))], "alpha": 0.1},
+        {"supports": [KSparse(2, axis=1), KSparse(2, axis=1)], "max_iter": 5},
+        {"solver": "adam", "max_iter": 3, "early_stopping": True},
+    ],
+    ids=["masks", "structured", "budgets", "adam"],
+)
+def test_estimator_in_every_library(settings, xp, device, asarray):
+    host, target = data(40, 8, 6)
+    expected = SparseDeepLinearNet(random_state=0, **settings)
+    net = SparseDeepLinearNet(random_state=0, **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        expected.fit(host, target)
+        net.fit(asarray(host), asarray(target))
+    for found, wanted in (
+        (net.coef_, expected.coef_),
+        (net.predict(asarray(host)), expected.predict(host)),
+    ):
+        assert array_namespace(found) is xp and found.device == device
+        assert_allclose(to_numpy(found), wanted, rtol=1e-6, atol=1e-6)
+    codes = net.transform(asarray(host))  # singular vectors, and so codes, up to signs
+    assert array_namespace(codes) is xp and codes.device == device
+    assert_allclose(np.abs(to_numpy(codes)), np.abs(expected.transform(host)), atol=1e-6)
+
+
+def test_structured_factors_in_every_library(xp, asarray):
+    for factor in (ToeplitzFactor(4, 3, blocks=(2, 1)), CirculantFactor(3, blocks=(1, 2))):
+        h, G = RANDOM.standard_normal(factor.n_parameters), RANDOM.standard_normal(factor.shape)
+        matrix, parameters = factor.matrix(asarray(h)), factor.adjoint(asarray(G))
+        assert array_namespace(matrix) is array_namespace(parameters) is xp
+        assert_allclose(to_numpy(matrix), factor.matrix(h))
+        assert_allclose(np.sum(to_numpy(matrix) * G), h @ to_numpy(parameters))
 
 
 def test_dense_is_least_squares_and_ridge():
