@@ -40,6 +40,7 @@ from skfact.deep_linear._training import (
     Adam,
     Trained,
     data_sweeps,
+    fewer_samples,
     is_isotropic,
     lbfgs,
     least_squares,
@@ -271,8 +272,7 @@ class SparseDeepLinearNet(
             return self._epochs(network, X, Y, alpha, random, on_sweep)
         everything = float(xp.sum(Y * Y))
         if X.shape[1] > n_in:  # fewer rows with the same loss, up to a constant
-            Q, R = xp.linalg.qr(X.T)
-            X, Y = R.T, Y @ Q
+            X, Y = fewer_samples(X, Y)
         constant = max(0.0, 0.5 * (everything - float(xp.sum(Y * Y))))
         exact = network.is_dense or (is_isotropic(X) and not self.alpha)
         self.solver_ = solver = self._choose(network, exact)
@@ -294,6 +294,7 @@ class SparseDeepLinearNet(
             found = lbfgs(
                 network, X, Y, values, alpha=alpha, max_iter=int(self.max_iter),
                 tol=float(self.tol), on_sweep=lambda i, f: on_sweep(i, f + constant),
+                constant=constant,
             )  # fmt: skip
             found = found._replace(losses=[loss + constant for loss in found.losses])
             return network.operator(found.values), found
