@@ -19,6 +19,7 @@ from skfact.exceptions import IllPosedWarning
 from skfact.supports import FixedMask, KSparse
 
 RANDOM = np.random.default_rng(0)
+SIZES = np.array([1.0, 10.0, 100.0])
 THIN = RANDOM.random((6, 7)) < 0.2
 THIN[0, 0] = True
 NETWORKS = {
@@ -207,6 +208,108 @@ def test_bottleneck_transforms_what_the_last_factor_takes():
     make_pipeline(SparseDeepLinearNet("low-rank"), LogisticRegression()).fit(X, labels * 1.0)
 
 
+def test_bottleneck_is_reduced_rank_regression():
+    X, _ = data(60, 7, 1)
+    X = X @ np.diag(np.linspace(0.2, 2, 7))
+    Y = X @ RANDOM.standard_normal((7, 5)) + RANDOM.standard_normal((60, 5))
+    net = SparseDeepLinearNet("dense", hidden_layer_sizes=2, tol=1e-14, max_iter=2000).fit(X, Y)
+    full = LinearRegression().fit(X, Y)  # the fitted values, on their two leading directions
+    fitted = full.predict(X) - Y.mean(axis=0)
+    leading = np.linalg.svd(fitted, full_matrices=False)[2][:2]
+    assert_allclose(net.coef_, leading.T @ leading @ full.coef_, rtol=1e-4, atol=1e-5)
+
+
+def test_kaleidoscope_starts_from_the_butterfly_and_is_no_worse():
+    X, Y = data(60, 8, 8)
+    X = X * np.linspace(0.5, 2, 8)
+    butterfly = SparseDeepLinearNet("butterfly", solver="lbfgs", max_iter=2000).fit(X, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        kaleidoscope = SparseDeepLinearNet("kaleidoscope", solver="lbfgs", max_iter=100).fit(X, Y)
+    assert_allclose(kaleidoscope.loss_curve_[0], butterfly.loss_curve_[0])
+    assert kaleidoscope.loss_curve_[-1] < butterfly.loss_curve_[-1]
+
+
+def test_inner_units_beyond_the_rank_are_used():
+    X, Y = data(60, 8, 6)
+    net = SparseDeepLinearNet("dense", hidden_layer_sizes=(9, 7), tol=1e-10, max_iter=500)
+    net.fit(X, Y)
+    assert_allclose(net.score(X, Y), LinearRegression().fit(X, Y).score(X, Y))
+    assert min(np.abs(factor).max() for factor in net.factors_) > 0
+
+
+@pytest.mark.parametrize("exponent", [9, 400])
+def test_ridge_penalty_is_that_of_the_units_of_the_data(exponent):
+    X, Y = data(40, 8, 8)
+    unit = 2.0**exponent
+    # factors (unit Y) = sqrt(unit) factors (Y), if the penalty grows like unit
+    once = SparseDeepLinearNet("monarch", alpha=0.5, max_iter=2000, tol=1e-14)
+    scaled = SparseDeepLinearNet("monarch", alpha=0.5 * unit, max_iter=2000, tol=1e-14)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        once.fit(X, Y), scaled.fit(X, Y * unit)
+    assert_allclose(scaled.coef_ / unit, once.coef_, rtol=1e-4, atol=1e-6)
+
+
+def test_structures_and_budgets_go_together():
+    X, _ = data(80, 8, 1)
+    circulant = scipy.linalg.circulant(RANDOM.standard_normal(8))
+    scattered = np.eye(8)[RANDOM.permutation(8)] * np.arange(1.0, 9)
+    supports = [CirculantFactor(8), KSparse(1, axis=0)]
+    net = SparseDeepLinearNet(supports, tol=1e-12, max_iter=500, random_state=0)
+    Y = X @ (circulant @ scattered).T
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        net.fit(X, Y)
+    left, right = (factor.toarray() for factor in net.operator_.factors)
+    assert_allclose(left, CirculantFactor(8).project(left), atol=1e-12)
+    assert np.count_nonzero(right, axis=0).max() == 1
+    losses = np.array(net.loss_curve_)
+    assert np.all(np.diff(losses) <= 1e-9 * losses[0]) and losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        ToeplitzFactor(3, 4, blocks=(2, 1)),
+        CirculantFactor(3, blocks=(1, 2)),
+        StructuredFactor((3, 3), 3, lambda h: np.diag(SIZES * h), lambda G: SIZES * np.diag(G)),
+        ToeplitzFactor(2, 5).T,
+    ],
+)
+def test_projection_on_a_structure_is_least_squares(structure):
+    G = RANDOM.standard_normal(structure.shape) + 1j * RANDOM.standard_normal(structure.shape)
+    columns = [structure.matrix(h).ravel() for h in np.eye(structure.n_parameters)]
+    basis = np.stack(columns, axis=1)
+    expected = basis @ np.linalg.lstsq(basis, G.ravel(), rcond=None)[0]
+    assert_allclose(structure.project(G), expected.reshape(structure.shape), atol=1e-12)
+
+
+def test_partial_fit_goes_on_after_fit_and_fit_starts_anew():
+    X, Y = data(60, 8, 6)
+    net = SparseDeepLinearNet("butterfly", solver="lbfgs", learning_rate_init=1e-9).fit(X, Y)
+    before, n_iter = net.predict(X), net.n_iter_
+    net.partial_fit(X[:20], Y[:20])
+    assert net.solver_ == "adam" and net.n_iter_ == n_iter + 1
+    assert_allclose(net.predict(X), before, atol=1e-6)
+    assert_allclose(net.fit(X, Y).predict(X), before)
+
+
+@pytest.mark.parametrize("exponent", [-480, 480])
+def test_partial_fit_at_any_scale(exponent):
+    X, Y = data(60, 4, 3)
+    unit = 2.0**exponent
+    usual, scaled = (
+        SparseDeepLinearNet("dense", learning_rate_init=0.01, random_state=0) for _ in range(2)
+    )
+    for _ in range(5):
+        usual.partial_fit(X, Y)
+        scaled.partial_fit(X * unit, Y)
+    # the unit of the data is the nearest power of two: Adam's steps are relative to it
+    assert np.all(np.diff(scaled.loss_curve_) < 0) and np.all(np.diff(usual.loss_curve_) < 0)
+    assert np.isfinite(scaled.coef_).all()
+
+
 def test_adam_and_partial_fit_come_near_least_squares():
     X, _ = data(200, 4, 1)
     Y = X @ RANDOM.standard_normal((4, 3)) + 2
@@ -220,9 +323,12 @@ def test_adam_and_partial_fit_come_near_least_squares():
     assert stream.n_iter_ == 300 and stream.score(X, Y) > 0.99
 
 
-def test_warm_start_goes_on_where_fit_stopped():
+@pytest.mark.parametrize("supports", ["butterfly", [KSparse(2, axis=1), KSparse(2, axis=1)]])
+@pytest.mark.parametrize("exponent", [0, 300])
+def test_warm_start_goes_on_where_fit_stopped(supports, exponent):
     X, Y = data(40, 8, 8)
-    net = SparseDeepLinearNet(warm_start=True, solver="lbfgs", max_iter=3)
+    Y = Y * 2.0**exponent
+    net = SparseDeepLinearNet(supports, warm_start=True, max_iter=3)
     with pytest.warns(ConvergenceWarning):
         first = net.fit(X, Y).loss_curve_
     with pytest.warns(ConvergenceWarning):
