@@ -62,12 +62,13 @@ class Stream:
         samples, targets = self.units.scaled(X, Y, weights)
         xp = array_namespace(samples)
         root = xp.ones_like(samples[0, :]) if weights is None else xp.sqrt(weights)
+        counted = X.shape[0] if weights is None else float(xp.sum(weights))
         loss, gradients, residual = self.network.loss_and_gradient(
             self.values, samples, targets - self.shift[:, None] * root, self.units.penalty(alpha)
         )
         slope = residual @ root if centre else xp.zeros_like(self.shift)
         state = self.adam.step(
-            [*self.values, self.shift], [g / X.shape[0] for g in [*gradients, slope]]
+            [*self.values, self.shift], [g / counted for g in [*gradients, slope]]
         )
         self.values, self.shift = state[:-1], state[-1]
         return self.units.loss(loss)
@@ -79,6 +80,7 @@ def adam_epochs(
     Y: Any,
     start: Sequence[Any],
     *,
+    weights: np.ndarray | None,
     alpha: float,
     max_iter: int,
     tol: float,
@@ -91,6 +93,9 @@ def adam_epochs(
     on_sweep: Callable[[int, float], Any],
 ) -> Trained:
     """Epochs of mini-batches; with `early_stopping` the values that validated best.
+
+    X and Y have the square roots of the weights in them already: `weights` says what a batch
+    counts.
 
     Raises
     ------
@@ -106,6 +111,8 @@ def adam_epochs(
             "from. Pass more samples, or early_stopping=False."
         )
     aside, order = order[:held], order[held:]
+    share = np.ones(n) if weights is None else weights
+    everything = float(share.sum())
     size = min(BATCH, len(order)) if isinstance(batch_size, str) else int(batch_size)
     values = list(start)
     adam = Adam(values, learning_rate_init)
@@ -119,12 +126,15 @@ def adam_epochs(
         order = random.permutation(order)
         for first in range(0, len(order), size):
             batch = order[first : first + size]
+            counted = float(share[batch].sum())
+            if not counted:
+                continue
             with np.errstate(over="ignore", invalid="ignore"):  # reported below
                 loss, gradients, _ = network.loss_and_gradient(
-                    values, take(X, batch), take(Y, batch), alpha * len(batch) / n
+                    values, take(X, batch), take(Y, batch), alpha * counted / everything
                 )
                 total += loss
-                values = adam.step(values, [g / len(batch) for g in gradients])
+                values = adam.step(values, [g / counted for g in gradients])
         if not math.isfinite(total):
             raise ValueError(
                 f"Training diverged with learning_rate_init={learning_rate_init}: the "

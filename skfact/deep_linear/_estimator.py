@@ -17,6 +17,7 @@ from sklearn.base import (
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skfact._backend import array_namespace, move_like, on_backend, to_numpy
@@ -37,6 +38,7 @@ from skfact.deep_linear._solve import SOLVERS, solve
 from skfact.deep_linear._training import Trained
 from skfact.exceptions import IllPosedWarning
 from skfact.operators import FactorizedOperator
+from skfact.supports import Chain, KSparse
 
 MINI_BATCHES = (
     "batch_size",
@@ -81,7 +83,7 @@ class SparseDeepLinearNet(
         inputs are isotropic; "lbfgs" and "adam" are for fixed supports and structured factors;
         "palm4msa" and "hierarchical" for budgets. "auto" takes the first that applies.
     alpha : float, default=0.0
-        Ridge penalty on the factors. Not for budgets.
+        Ridge penalty on the factors. Those within budgets get equal norms, for which it is least.
     fit_intercept : bool, default=True
         Whether to fit b; otherwise X and y are not centred.
     batch_size : int or "auto", default="auto"
@@ -240,6 +242,7 @@ class SparseDeepLinearNet(
             targets,
             solver=self.solver,
             alpha=units.penalty(float(self.alpha)),
+            weights=weights,
             start=self._earlier(network, units, samples) if self.warm_start else None,
             max_iter=int(self.max_iter),
             tol=float(self.tol),
@@ -255,6 +258,12 @@ class SparseDeepLinearNet(
         context.call_on_fit_task_end(estimator=self)
         return self
 
+    def _takes_batches(self) -> bool:
+        """Whether supports has no budget, which would have to be projected on."""
+        listed = isinstance(self.supports, list | tuple) and not isinstance(self.supports, Chain)
+        return not (listed and any(isinstance(support, KSparse) for support in self.supports))
+
+    @available_if(_takes_batches)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseDeepLinearNet:
         """Take one step of Adam on a batch.
 
@@ -278,8 +287,9 @@ class SparseDeepLinearNet(
         Raises
         ------
         TypeError, ValueError
-            As in `fit`; also if supports has budgets, or y has another number of outputs than
-            before.
+            As in `fit`; also if y has another number of outputs than before.
+        AttributeError
+            If supports has budgets.
         """
         self._check_parameters()
         fitted = hasattr(self, "operator_")
@@ -292,8 +302,6 @@ class SparseDeepLinearNet(
         stream: Stream | None = getattr(self, "_stream", None)
         if stream is None:
             network, units, samples, _ = self._network_on(X, Y, weights)
-            if network.budgeted:
-                raise ValueError("partial_fit needs fixed supports, but supports has budgets.")
             values = None
             if fitted:
                 at = move_like(self.mean_, samples)

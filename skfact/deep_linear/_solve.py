@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skfact._backend import array_namespace
+from skfact._backend import array_namespace, to_numpy
 from skfact.deep_linear._adam import adam_epochs
 from skfact.deep_linear._closed_form import (
     has_closed_form,
@@ -34,6 +34,7 @@ def solve(
     *,
     solver: str,
     alpha: float,
+    weights: Any,
     start: list[Any] | None,
     max_iter: int,
     tol: float,
@@ -53,6 +54,8 @@ def solve(
         One of SOLVERS.
     alpha : float
         Ridge penalty on the factors.
+    weights : array of shape (n,) or None
+        What the samples count; X and Y have the roots in them already.
     start : list of arrays or None
         Values to start from; None for the default of the solver.
     max_iter, tol, random, on_sweep
@@ -60,10 +63,11 @@ def solve(
     **mini_batches
         Parameters of :func:`adam_epochs`.
     """
-    _check_solver(solver, network, alpha)
+    _check_solver(solver, network)
     if solver == "adam":
         return solver, adam_epochs(
-            network, X, Y, start or network.start(random, X), alpha=alpha, max_iter=max_iter,
+            network, X, Y, start or network.start(random, X), alpha=alpha,
+            weights=None if weights is None else to_numpy(weights), max_iter=max_iter,
             tol=tol, random=random, on_sweep=on_sweep, **mini_batches,
         )  # fmt: skip
     X, Y, constant = fewer_rows(X, Y)
@@ -81,7 +85,9 @@ def solve(
             )
             start = found.values
         if not exact:
-            found = data_sweeps(network, X, Y, start, max_iter=max_iter, tol=tol, on_sweep=report)
+            found = data_sweeps(
+                network, X, Y, start, alpha=alpha, max_iter=max_iter, tol=tol, on_sweep=report
+            )
     else:
         direct = exact and has_closed_form(network)
         if solver == "closed-form" and not direct:
@@ -103,7 +109,7 @@ def solve(
     return solver, found._replace(losses=[loss + constant for loss in found.losses])
 
 
-def _check_solver(solver: str, network: Network, alpha: float) -> None:
+def _check_solver(solver: str, network: Network) -> None:
     """Raise unless the solver is for these sets."""
     if not network.budgeted:
         if solver in FOR_BUDGETS:
@@ -115,11 +121,6 @@ def _check_solver(solver: str, network: Network, alpha: float) -> None:
         raise ValueError(
             f"solver={solver!r} needs fixed supports, but supports has budgets: use "
             "'palm4msa' or 'hierarchical'."
-        )
-    elif alpha:
-        raise ValueError(
-            f"alpha={alpha} goes with fixed supports and structured factors; budgets "
-            "have normalized factors. Pass alpha=0."
         )
 
 

@@ -14,6 +14,7 @@ from scipy.optimize import minimize
 
 from skfact._backend import array_namespace
 from skfact.deep_linear._network import Network, from_vector, to_vector
+from skfact.deep_linear._scale_penalty import ScalePenalty
 from skfact.deep_linear._sweeps import normalized, sweep_factors
 
 WINDOW = 10  # iterations over which the loss is compared
@@ -104,6 +105,7 @@ def data_sweeps(
     Y: Any,
     start: Sequence[Any],
     *,
+    alpha: float,
     max_iter: int,
     tol: float,
     on_sweep: Callable[[int, float], Any],
@@ -112,7 +114,8 @@ def data_sweeps(
     norm = array_namespace(X).linalg.vector_norm
     slots: list[Any] = [*network.slots, ConstantSlot(X)]
     values = [slot.project(value) for slot, value in zip(slots, start)]
-    scale = float(norm(X))
+    unit = float(norm(X)) or 1.0
+    scale = unit
     for value in values:
         scale *= float(norm(value))
     found = sweep_factors(
@@ -121,11 +124,12 @@ def data_sweeps(
         [normalized(value) for value in values] + [slots[-1].unit],
         scale,
         feasible=scale > 0,
+        penalty=ScalePenalty.ridge(alpha, len(network.slots), unit),
         max_iter=max_iter,
         tol=tol,
-        on_sweep=on_sweep,
+        on_sweep=lambda sweep, loss: on_sweep(sweep, 0.5 * loss),
     )
-    scale = found.scale / (float(norm(X)) or 1.0)
+    scale = found.scale / unit
     share = abs(scale) ** (1 / len(network.slots))
     values = [value * share for value in found.values[:-1]]
     if scale < 0:

@@ -43,7 +43,6 @@ for id, supports, options, message in [
     ("wrong adjoint", [WRONG], {}, r"supports\[0\]: the adjoint fails the dot-product test"),
     ("budgets by L-BFGS", [KSparse(2)], {"solver": "lbfgs"}, "needs fixed supports"),
     ("budgets by Adam", [KSparse(2)], {"solver": "adam"}, "needs fixed supports"),
-    ("budgets with alpha", [KSparse(2)], {"alpha": 1.0}, "alpha=1.0 goes with fixed"),
     ("wrong adjoint beside a budget", [KSparse(2), BENT], {}, r"supports\[1\]: the adjoint fails"),
     ("PALM of fixed supports", "dense", {"solver": "palm4msa"}, "is for budgets"),
     ("no closed form", "low-rank", {"solver": "closed-form"}, "needs one dense layer"),

@@ -15,6 +15,7 @@ from skfact import SparseDeepLinearNet
 from skfact._backend import array_namespace, to_numpy
 from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
 from skfact.deep_linear._network import from_vector, resolve_network, to_vector
+from skfact.deep_linear._scale_penalty import ScalePenalty
 from skfact.exceptions import IllPosedWarning
 from skfact.supports import FixedMask, KSparse
 
@@ -71,7 +72,7 @@ def test_gradient_in_every_library(xp, device, asarray):
     "settings",
     [
         {"solver": "lbfgs", "max_iter": 30},
-        {"supports": [ToeplitzFactor(6, 4), CirculantFactor(4, blocks=(1, 2))], "alpha": 0.1},
+        {"supports": [ToeplitzFactor(6, 4), CirculantFactor(4, blocks=(1, 2))], "max_iter": 20},
         {"supports": [KSparse(2, axis=1), KSparse(2, axis=1)], "max_iter": 5},
         {"solver": "adam", "max_iter": 3, "early_stopping": True},
     ],
@@ -190,7 +191,7 @@ def test_lu_factors_of_the_flip_diverge_and_alpha_helps():
     Y = X[:, ::-1]
     lower = np.tri(2)
     net = SparseDeepLinearNet(
-        [lower, lower.T], fit_intercept=False, solver="lbfgs", max_iter=2000, tol=1e-12
+        [lower, lower.T], fit_intercept=False, solver="lbfgs", max_iter=500, tol=1e-12
     )
     with pytest.warns(IllPosedWarning, match="alpha"):
         net.fit(X, Y)
@@ -249,6 +250,30 @@ def test_ridge_penalty_is_that_of_the_units_of_the_data(exponent):
         warnings.simplefilter("ignore", ConvergenceWarning)
         once.fit(X, Y), scaled.fit(X, Y * unit)
     assert_allclose(scaled.coef_ / unit, once.coef_, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_factors", [1, 2, 3, 5])
+def test_best_scale_of_a_penalty_is_the_minimum_on_a_grid(n_factors):
+    grid = np.linspace(-3, 3, 60001)
+    for inner, size, alpha in RANDOM.uniform(0.1, 2, (20, 3)) * [1.5, 1, 0.7]:
+        inner *= RANDOM.choice([-1, 1])
+        penalty = ScalePenalty.ridge(alpha, n_factors, 1.5)
+        found = penalty.best_scale(inner, size)
+        objective = size * grid**2 - 2 * inner * grid + [penalty(t) for t in grid]
+        assert size * found**2 - 2 * inner * found + penalty(found) <= objective.min() + 1e-12
+
+
+def test_ridge_on_two_factors_is_the_nuclear_norm():
+    Y = RANDOM.standard_normal((6, 5))
+    U, s, V = np.linalg.svd(Y, full_matrices=False)
+    alpha = (s[2] + s[3]) / 2  # with X = I the singular values are lowered by alpha
+    expected = (U * np.maximum(s - alpha, 0)) @ V
+    budgets = [KSparse(25), KSparse(30)]  # all entries: what is left is the penalty
+    options = {"alpha": alpha, "fit_intercept": False, "tol": 1e-13, "max_iter": 5000}
+    for supports, hidden in ((budgets, 5), ("dense", 5)):
+        net = SparseDeepLinearNet(supports, hidden_layer_sizes=hidden, **options)
+        net.fit(np.eye(5), Y.T)
+        assert_allclose(net.coef_, expected, atol=1e-4)
 
 
 def test_structures_and_budgets_go_together():
