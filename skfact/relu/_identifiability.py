@@ -95,7 +95,11 @@ def identifiability_report(
     group of twins often costs nothing. Loss without such a cause is called unexplained: often
     neurons that are active on too few samples.
 
-    **One hidden layer** without twins and irreducible is identifiable from a bounded set [1]_.
+    **One hidden layer** is identifiable from some bounded set if and only if it has no twins and is
+    irreducible [1]_. Why negative twins never are, in any layer: let their inputs be z and -z, scaled
+    alike, and v, v' what leaves them. Then v relu(z) + v' relu(-z) = (v + v') relu(z) - v' z. For B
+    so large that z + B > 0 on the set, the second neuron can be replaced by relu(z + B) with
+    outgoing weights -v'; the next bias absorbs B v'. On all inputs the two networks differ.
 
     Weights are copied to the host; the derivative is formed and compressed where X lives.
 

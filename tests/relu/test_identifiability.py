@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from sklearn.neural_network import MLPRegressor
 
 from skfact.relu import _irreducibility as ladder
-from skfact.relu import identifiability_report, rescale
+from skfact.relu import identifiability_report, is_rescaling_equivalent, rescale
 from skfact.relu._irreducibility import decide_irreducibility
 from tests.relu.networks import (
     output,
@@ -45,7 +45,7 @@ def shallow(kind, seed=0):
     [
         ("generic", 10, None, True),
         ("positive", 7, "positive twin", False),
-        ("negative", 9, "negative twin", None),
+        ("negative", 9, "negative twin", False),
         ("flip", 10, None, False),
         ("off", 7, "dead on X", True),
         ("on", 9, "always active on X", True),
@@ -77,6 +77,44 @@ def test_flipping_the_signs_of_the_witness_keeps_the_function():
     b[witness] *= -1
     flipped = [w, v], [b, absorbed]
     assert_allclose(output(flipped, SAMPLES), output(FLIP, SAMPLES), atol=1e-13)
+
+
+@pytest.mark.parametrize("widths, layer", [([2, 3, 1], 0), ([3, 4, 5, 2], 1)])
+def test_negative_twins_have_another_network_on_each_bounded_set(widths, layer):
+    """One of them becomes a neuron that is always active there, and stands for a linear map."""
+    coefs, intercepts = random_network(widths, 0)
+    twin = -2.0 * coefs[layer][:, 0], -2.0 * intercepts[layer][0]
+    coefs[layer][:, 1], intercepts[layer][1] = twin
+    network = coefs, intercepts
+    report = identifiability_report(network)
+    assert report.is_identifiable is False and report.layers[layer].negative_twins
+    assert "no: other networks compute the same function on any bounded set" in repr(report)
+    X = np.random.default_rng(0).uniform(-3, 3, size=(200, widths[0]))
+    far = 1e3 * X
+    h = X if layer == 0 else np.maximum(X @ coefs[0] + intercepts[0], 0)
+    shift = 1.0 + abs(h @ coefs[layer][:, 0] + intercepts[layer][0]).max()
+    other = [w.copy() for w in coefs], [b.copy() for b in intercepts]
+    leaves = 2.0 * coefs[layer + 1][1]  # of the twin, once it is scaled like neuron 0
+    other[0][layer][:, 1] = coefs[layer][:, 0]
+    other[1][layer][1] = intercepts[layer][0] + shift
+    other[0][layer + 1][0] += leaves
+    other[0][layer + 1][1] = -leaves
+    other[1][layer + 1] += shift * leaves
+    assert_allclose(output(other, X), output(network, X), rtol=1e-10, atol=1e-10)
+    assert abs(output(other, far) - output(network, far)).max() > 1
+    assert not is_rescaling_equivalent(network, other, permutations=True)
+
+
+def test_a_flip_between_two_pairs_of_negative_twins_is_no_permutation():
+    pairs = [np.array([[1.0, -1.0, -1.0, 1.0]]), np.array([[1.0], [3.0], [1.0], [5.0]])]
+    report = identifiability_report((pairs, [np.array([0.5, -0.5, 0.3, -0.3]), np.zeros(1)]))
+    assert report.layers[0].irreducibility.witness == (0, 2) and report.layers[0].has_flip
+    assert "bounded" not in repr(report) and "exchanges" not in repr(report)
+    # equal outgoing weights of two twins: flipping both exchanges them
+    pairs[1][:] = [[1.0], [1.0], [2.0], [5.0]]
+    report = identifiability_report((pairs, [np.array([0.5, -0.5, 0.3, -0.3]), np.zeros(1)]))
+    assert report.layers[0].irreducibility.witness == (0, 1) and not report.layers[0].has_flip
+    assert "on any bounded set" in repr(report) and "exchanges twins" in repr(report)
 
 
 def zero_sums(w, v):
