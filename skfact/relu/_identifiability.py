@@ -92,14 +92,14 @@ def identifiability_report(
     it [1]_. What is computed is J diag(theta) with unit columns, which rescaling does not change.
     What is missing is attributed to neurons in the order always active, negative twin, positive
     twin, not admissible, dead; of several causes of a neuron the last one counts. The first of a
-    group of twins often costs nothing. Loss without such a cause is called unexplained: often
-    neurons that are active on too few samples.
+    group of twins often costs nothing. Loss without such a cause is called unexplained: a neuron
+    that is active on fewer samples than it has incoming parameters costs it, for instance.
 
     **One hidden layer** is identifiable from some bounded set if and only if it has no twins and is
-    irreducible [1]_. Why negative twins never are, in any layer: let their inputs be z and -z, scaled
-    alike, and v, v' what leaves them. Then v relu(z) + v' relu(-z) = (v + v') relu(z) - v' z. For B
-    so large that z + B > 0 on the set, the second neuron can be replaced by relu(z + B) with
-    outgoing weights -v'; the next bias absorbs B v'. On all inputs the two networks differ.
+    irreducible [1]_. Why negative twins prevent it, in any layer: let their inputs be z and -z,
+    scaled alike, and v and u what leaves them. Then v relu(z) + u relu(-z) = (v + u) relu(z) - u z.
+    For B so large that z + B > 0 on the set, the second neuron can become relu(z + B) with outgoing
+    weights -u; the next bias absorbs B u. On all inputs the two networks differ.
 
     Weights are copied to the host; the derivative is formed and compressed where X lives.
 

@@ -256,6 +256,17 @@ def test_causes_beyond_twins():
     assert "simplify" in repr(report)
 
 
+@pytest.mark.parametrize("n_active", [1, 2, 4])
+def test_a_neuron_active_on_few_samples_costs_what_these_miss(n_active):
+    """Its 4 incoming parameters matter on so many samples only: an unexplained loss."""
+    coefs, intercepts = random_network([3, 4, 1], 1)
+    X = np.random.default_rng(0).uniform(-3, 3, size=(500, 3))
+    arriving = np.sort(X @ coefs[0][:, 0])
+    intercepts[0][0] = -(arriving[-n_active] + arriving[-n_active - 1]) / 2
+    local = identifiability_report((coefs, intercepts), X).local
+    assert local.by_cause() == ({"unexplained": 4 - n_active} if n_active < 4 else {})
+
+
 def test_too_few_samples_are_said():
     report = identifiability_report(shallow("generic"), SAMPLES[:4])
     assert report.local.rank == 4 and report.local.by_cause() == {"unexplained": 6}
