@@ -10,12 +10,13 @@ import numpy as np
 
 from skfact._backend import array_namespace, to_numpy
 from skfact._validation import check_number
-from skfact.relu._activation import gates, samples_for
+from skfact.relu._activation import gates
 from skfact.relu._identifiability_report import IdentifiabilityReport, LayerIdentifiability
 from skfact.relu._irreducibility import decide_irreducibility
 from skfact.relu._local_rank import LocalRank, Suspect, local_rank, parameter_count, samples_needed
 from skfact.relu._network import Network
 from skfact.relu._reader import read_network
+from skfact.relu._samples import checked_samples
 from skfact.relu._twins import find_twins, host_layers, twin_tolerance
 
 DEAD, ALWAYS_ACTIVE, NOT_ADMISSIBLE = "dead on X", "always active on X", "not admissible"
@@ -135,7 +136,7 @@ def identifiability_report(
     check_number(time_budget, "time_budget", float, 0)
     check_number(max_size, "max_size", int, 1)
     if X is not None:
-        X = samples_for(network, X, "X")
+        X = checked_samples(X, network.sizes[0], "X")
         _require_room(network.sizes, X.shape[0], max_size)
     deadline = time.monotonic() + float(time_budget)
     layers = host_layers(network)
