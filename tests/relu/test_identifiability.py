@@ -57,6 +57,7 @@ def test_rank_oracles(kind, rank, cause, identifiable):
         local = report.local
         assert (local.n_parameters, local.full_rank, local.n_samples_needed) == (13, 10, 10)
         assert local.rank == rank and local.deficiency == 10 - rank
+        assert local.n_samples == len(SAMPLES) and local.n_hidden == 3
         assert local.by_cause() == ({cause: 10 - rank} if cause else {})
         assert report.is_identifiable is identifiable
         assert report.is_locally_identifiable is (rank == 10)
