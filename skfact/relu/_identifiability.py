@@ -85,7 +85,8 @@ def identifiability_report(
     A layer is irreducible if there is no such T. The ladder: the matrices v w^T are linearly
     independent; or one matrix has a positive inner product with all of them (a linear program whose
     answer is checked); or all assignments of the free columns are tried, up to nullity 18; or a
-    mixed-integer program, to its own precision, in what remains of the time.
+    mixed-integer program, to its own precision, in what remains of the time. (Its solver, HiGHS,
+    prints a line of its own now and then in the version 1.12 that SciPy 1.17 contains.)
 
     **Rank.** The derivative J of all outputs on X by the parameters has rank at most the number
     of parameters less that of hidden neurons, since each rescaling is a direction that changes

@@ -56,8 +56,8 @@ class LayerIdentifiability:
     def has_flip(self) -> bool:
         """Whether flipping the signs of the witness is more than exchanging two negative twins.
 
-        It is no permutation otherwise: the witness is a smallest one, and each exchange of a
-        permutation would be a smaller one.
+        It is no permutation otherwise: each exchange in it would be a smaller witness, and a
+        witness of more than two neurons contains no smaller one of two.
         """
         witness = set(self.irreducibility.witness)
         return bool(witness) and not any(

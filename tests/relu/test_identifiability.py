@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from numpy.testing import assert_allclose
+from scipy.optimize import OptimizeResult
 from sklearn.neural_network import MLPRegressor
 
 from skfact.relu import _irreducibility as ladder
@@ -175,6 +176,33 @@ def test_subset_sum():
     assert report.is_irreducible is None and "undetermined" in repr(report)
     result = decide_irreducibility(np.vstack([w, w]), np.ones((40, 1)), 1e-10, 79, np.inf)
     assert result.answer is None and "80 entries" in result.reason
+
+
+def test_the_integer_program_is_taken_at_its_word_only_for_what_adds_up(monkeypatch):
+    """Out of time, it may give a sum that is not the smallest: never one that contains a pair."""
+    w, v = np.array([[1.0, -1.0, 2.0, -2.0, 3.0]]), np.ones((5, 1))
+    monkeypatch.setattr(ladder, "MAX_NULLITY", 0)
+    for chosen, witness in (([1, 1, 1, 1, 0], (0, 1)), ([0, 1, 0, 1, 1], (1, 3, 4))):
+        found = OptimizeResult(x=np.array(chosen, dtype=float), status=1)
+        monkeypatch.setattr(ladder, "milp", lambda *args, found=found, **options: found)
+        assert decide(w, v).witness == witness
+    wrong = OptimizeResult(x=np.array([1.0, 0, 0, 0, 1]), status=0)
+    monkeypatch.setattr(ladder, "milp", lambda *args, **options: wrong)
+    assert decide(w, v).answer is None
+    monkeypatch.setattr(ladder, "milp", lambda *args, **options: OptimizeResult(x=None, status=1))
+    assert decide(w, v).answer is None and "time_budget" in decide(w, v).reason
+
+
+def test_nothing_is_printed(capfd):
+    rng = np.random.default_rng(0)
+    cases = {
+        "rank": (rng.standard_normal((3, 4)), rng.standard_normal((4, 2))),
+        "cone": (rng.random((2, 8)), rng.random((8, 1))),
+        "enumeration": (rng.integers(-9, 9, (1, 16)) + 0.5, np.ones((16, 1))),
+    }
+    for name, (w, v) in cases.items():
+        assert identifiability_report(([w, v], None)).layers[0].irreducibility.reason[:4] in name
+    assert capfd.readouterr() == ("", "")
 
 
 def summary(report):
