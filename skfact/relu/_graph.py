@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from skfact._backend import array_namespace, device
 from skfact._validation import check_number
-from skfact.relu._batch_norm import fold
+from skfact.relu._batch_norm import affine, fold
 from skfact.relu._graph_forward import in_one_dtype, outputs
-from skfact.relu._graph_nodes import GraphNode, checked_groups, require_same_library
+from skfact.relu._graph_nodes import (
+    GraphNode,
+    checked_groups,
+    checked_name,
+    checked_vector,
+    indices_of,
+    require_same_library,
+)
 from skfact.relu._network import real_array
 from skfact.relu._samples import checked_samples
 
@@ -141,8 +147,9 @@ class NetworkGraph:
                 f"{self._nodes[index].name!r} has size {n_in}: ({n_in}, n_out) with n_out >= 1 is "
                 "needed."
             )
-        bias = self._vector(bias, name, "bias", int(weight.shape[1]), 0.0, weight)
-        return self._append("linear", name, int(weight.shape[1]), [index], weight, bias)
+        size = int(weight.shape[1])
+        bias = checked_vector(bias, f"node {name!r}: bias", size, 0.0, weight)
+        return self._append("linear", name, size, [index], weight, bias)
 
     def batch_norm(
         self,
@@ -176,25 +183,8 @@ class NetworkGraph:
             The new node, of the same size.
         """
         name, (index,) = self._name("batch_norm", name), self._indices([node])
-        check_number(eps, f"node {name!r}: eps", float, 0)
         size = self._nodes[index].size
-        mean = self._vector(mean, name, "mean", size, None, None)
-        variance = self._vector(variance, name, "variance", size, None, mean)
-        scale = self._vector(scale, name, "scale", size, 1.0, mean)
-        shift = self._vector(shift, name, "shift", size, 0.0, mean)
-        xp = array_namespace(mean)
-        variance = variance + eps
-        if not bool(xp.all(variance > 0)):
-            raise ValueError(
-                f"node {name!r}: variance + eps must be positive; the smallest is "
-                f"{float(xp.min(variance)):.3g}."
-            )
-        factor = scale / xp.sqrt(variance)
-        bias = shift - factor * mean
-        if not bool(xp.all(xp.isfinite(factor) & xp.isfinite(bias))):
-            raise ValueError(
-                f"node {name!r}: scale / sqrt(variance + eps) is beyond the largest number."
-            )
+        factor, bias = affine(mean, variance, scale, shift, eps, size, f"node {name!r}")
         return self._append("batch_norm", name, size, [index], factor, bias)
 
     def relu(self, node: GraphNode, *, name: Any = None) -> Any:
@@ -395,42 +385,13 @@ class NetworkGraph:
             lines.append(f"  {node.name:{longest}}  {node.size:{digits}}  {read}".rstrip())
         return "\n".join(lines)
 
-    # ---- checks --------------------------------------------------------------------------------
-
-    def _indices(self, nodes: Sequence[Any]) -> list[int]:
-        for node in nodes:
-            if not isinstance(node, GraphNode):
-                raise TypeError(
-                    f"a node of the graph is needed, as graph.input or what graph.linear(...) "
-                    f"returns; got {type(node).__name__}."
-                )
-            if node.index >= len(self._nodes) or self._nodes[node.index] is not node:
-                raise ValueError(f"node {node.name!r} belongs to another graph.")
-        return [node.index for node in nodes]
+    # ---- appending -----------------------------------------------------------------------------
 
     def _name(self, kind: str, name: Any) -> str:
-        if name is None:
-            name = f"{kind}_{len(self._nodes)}"
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"name must be a non-empty str or None, got {name!r}.")
-        if any(node.name == name for node in self._nodes):
-            raise ValueError(f"name {name!r} is taken by another node of the graph.")
-        return name
+        return checked_name(name, kind, self._nodes)
 
-    def _vector(
-        self, vector: Any, name: str, what: str, size: int, default: float | None, like: Any
-    ) -> Any:
-        if vector is None and default is not None:
-            xp = array_namespace(like)
-            return xp.full((size,), default, dtype=like.dtype, device=device(like))
-        vector = real_array(vector, f"node {name!r}: {what}", 1)
-        if tuple(vector.shape) != (size,):
-            raise ValueError(
-                f"node {name!r}: {what} has shape {tuple(vector.shape)}; ({size},) is needed."
-            )
-        if like is not None:
-            require_same_library(vector, [like], f"node {name!r}: {what}")
-        return vector
+    def _indices(self, nodes: Sequence[Any]) -> list[int]:
+        return indices_of(nodes, self._nodes)
 
     def _append(
         self,

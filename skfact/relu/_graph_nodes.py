@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace
+from skfact._backend import array_namespace, device
 from skfact._inputs import is_sparse
+from skfact.relu._network import real_array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -27,6 +28,69 @@ class GraphNode:
 
     def __repr__(self) -> str:
         return f"<{self.kind} node {self.name!r} of size {self.size}>"
+
+
+def indices_of(nodes: Sequence[Any], known: Sequence[GraphNode]) -> list[int]:
+    """Where nodes stand in a graph.
+
+    Raises
+    ------
+    TypeError
+        If one is no node.
+    ValueError
+        If one belongs to another graph.
+    """
+    for node in nodes:
+        if not isinstance(node, GraphNode):
+            raise TypeError(
+                f"a node of the graph is needed, as graph.input or what graph.linear(...) "
+                f"returns; got {type(node).__name__}."
+            )
+        if node.index >= len(known) or known[node.index] is not node:
+            raise ValueError(f"node {node.name!r} belongs to another graph.")
+    return [node.index for node in nodes]
+
+
+def checked_name(name: Any, kind: str, known: Sequence[GraphNode]) -> str:
+    """The name of a new node; None is its kind and number.
+
+    Raises
+    ------
+    TypeError
+        If it is no text.
+    ValueError
+        If another node has it.
+    """
+    if name is None:
+        name = f"{kind}_{len(known)}"
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"name must be a non-empty str or None, got {name!r}.")
+    if any(node.name == name for node in known):
+        raise ValueError(f"name {name!r} is taken by another node of the graph.")
+    return name
+
+
+def checked_vector(
+    vector: Any, label: str, size: int, default: float | None = None, like: Any = None
+) -> Any:
+    """A real vector of a size, in the library of `like`; None is one of defaults.
+
+    Raises
+    ------
+    TypeError
+        If it is not real.
+    ValueError
+        If it has another shape or library, or a number is NaN or infinite.
+    """
+    if vector is None and default is not None:
+        xp = array_namespace(like)
+        return xp.full((size,), default, dtype=like.dtype, device=device(like))
+    vector = real_array(vector, label, 1)
+    if tuple(vector.shape) != (size,):
+        raise ValueError(f"{label} has shape {tuple(vector.shape)}; ({size},) is needed.")
+    if like is not None:
+        require_same_library(vector, [like], label)
+    return vector
 
 
 def checked_groups(groups: Any, size: int, label: str) -> tuple[tuple[int, ...], ...]:
