@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from skfact._validation import check_number
@@ -12,12 +11,12 @@ from skfact.relu._graph_forward import in_one_dtype, outputs
 from skfact.relu._graph_nodes import (
     GraphNode,
     checked_groups,
+    checked_linear,
     checked_name,
-    checked_vector,
     indices_of,
+    replaced,
     require_same_library,
 )
-from skfact.relu._network import real_array
 from skfact.relu._samples import checked_samples
 
 
@@ -138,18 +137,9 @@ class NetworkGraph:
         node : node
             The new node, of size n_out.
         """
-        name, (index,) = self._name("linear", name), self._indices([node])
-        n_in = self._nodes[index].size
-        weight = real_array(weight, f"node {name!r}: weight", 2)
-        if weight.shape[0] != n_in or weight.shape[1] == 0:
-            raise ValueError(
-                f"node {name!r}: weight has shape {tuple(weight.shape)}, but its input "
-                f"{self._nodes[index].name!r} has size {n_in}: ({n_in}, n_out) with n_out >= 1 is "
-                "needed."
-            )
-        size = int(weight.shape[1])
-        bias = checked_vector(bias, f"node {name!r}: bias", size, 0.0, weight)
-        return self._append("linear", name, size, [index], weight, bias)
+        name, (index,) = self._place("linear", name, [node])
+        weight, bias = checked_linear(weight, bias, self._nodes[index], f"node {name!r}")
+        return self._append("linear", name, int(weight.shape[1]), [index], weight, bias)
 
     def batch_norm(
         self,
@@ -182,7 +172,7 @@ class NetworkGraph:
         node : node
             The new node, of the same size.
         """
-        name, (index,) = self._name("batch_norm", name), self._indices([node])
+        name, (index,) = self._place("batch_norm", name, [node])
         size = self._nodes[index].size
         factor, bias = affine(mean, variance, scale, shift, eps, size, f"node {name!r}")
         return self._append("batch_norm", name, size, [index], factor, bias)
@@ -202,7 +192,7 @@ class NetworkGraph:
         node : node
             The new node, of the same size.
         """
-        name, indices = self._name("relu", name), self._indices([node])
+        name, indices = self._place("relu", name, [node])
         return self._append("relu", name, self._nodes[indices[0]].size, indices)
 
     def max_pool(self, node: GraphNode, groups: Any, *, name: Any = None) -> Any:
@@ -222,7 +212,7 @@ class NetworkGraph:
         node : node
             The new node; its size is the number of groups.
         """
-        name, (index,) = self._name("max_pool", name), self._indices([node])
+        name, (index,) = self._place("max_pool", name, [node])
         groups = checked_groups(groups, self._nodes[index].size, f"node {name!r}")
         return self._append("max_pool", name, len(groups), [index], groups=groups)
 
@@ -274,7 +264,7 @@ class NetworkGraph:
 
     @output.setter
     def output(self, node: GraphNode) -> None:
-        (self._output,) = self._indices([node])
+        (self._output,) = indices_of([node], self._nodes)
 
     @property
     def nodes(self) -> tuple[GraphNode, ...]:
@@ -354,26 +344,8 @@ class NetworkGraph:
         ValueError
             If there is not one array for each linear node, or shapes differ.
         """
-        expected = len(self.coefs)
-        if len(coefs) != expected or len(intercepts) != expected:
-            raise ValueError(
-                f"coefs and intercepts must have one array for each of the {expected} linear "
-                f"nodes; got {len(coefs)} and {len(intercepts)}."
-            )
-        arrays = iter(zip(coefs, intercepts))
         graph = NetworkGraph(self.input.size)
-        graph._output = self._output
-        for node in self._nodes[1:]:
-            if node.kind == "linear":
-                source = graph._nodes[node.inputs[0]]
-                made = graph.linear(source, *next(arrays), name=node.name)
-                if made.size != node.size:
-                    raise ValueError(
-                        f"node {node.name!r}: weight has {made.size} columns; {node.size} are "
-                        "needed."
-                    )
-            else:
-                graph._nodes.append(replace(node))
+        graph._nodes, graph._output = replaced(self._nodes, coefs, intercepts), self._output
         return graph
 
     def __repr__(self) -> str:
@@ -387,11 +359,9 @@ class NetworkGraph:
 
     # ---- appending -----------------------------------------------------------------------------
 
-    def _name(self, kind: str, name: Any) -> str:
-        return checked_name(name, kind, self._nodes)
-
-    def _indices(self, nodes: Sequence[Any]) -> list[int]:
-        return indices_of(nodes, self._nodes)
+    def _place(self, kind: str, name: Any, nodes: Sequence[Any]) -> tuple[str, list[int]]:
+        """The name of a new node, and the indices of those that it reads."""
+        return checked_name(name, kind, self._nodes), indices_of(nodes, self._nodes)
 
     def _append(
         self,
@@ -411,7 +381,7 @@ class NetworkGraph:
         return node
 
     def _append_together(self, kind: str, nodes: Sequence[GraphNode], name: Any) -> GraphNode:
-        name, indices = self._name(kind, name), self._indices(nodes)
+        name, indices = self._place(kind, name, nodes)
         if not indices:
             raise ValueError(f"node {name!r}: there is nothing to take the {kind} of; pass nodes.")
         sizes = [node.size for node in nodes]

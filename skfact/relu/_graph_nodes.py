@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,61 @@ def checked_vector(
     if like is not None:
         require_same_library(vector, [like], label)
     return vector
+
+
+def checked_linear(weight: Any, bias: Any, source: GraphNode, label: str) -> tuple[Any, Any]:
+    """Weights (n_in, n_out) and biases (n_out,) of a linear node that reads `source`.
+
+    Raises
+    ------
+    TypeError
+        If an array is not real.
+    ValueError
+        If shapes do not fit, or a number is NaN or infinite.
+    """
+    weight = real_array(weight, f"{label}: weight", 2)
+    if weight.shape[0] != source.size or weight.shape[1] == 0:
+        raise ValueError(
+            f"{label}: weight has shape {tuple(weight.shape)}, but its input {source.name!r} has "
+            f"size {source.size}: ({source.size}, n_out) with n_out >= 1 is needed."
+        )
+    return weight, checked_vector(bias, f"{label}: bias", int(weight.shape[1]), 0.0, weight)
+
+
+def replaced(
+    nodes: Sequence[GraphNode], coefs: Sequence[Any], intercepts: Sequence[Any]
+) -> list[GraphNode]:
+    """New nodes with other weights and biases of the linear ones, in their order.
+
+    Raises
+    ------
+    TypeError
+        If an array is not real.
+    ValueError
+        If there is not one array for each linear node, or one does not fit.
+    """
+    expected = sum(node.kind == "linear" for node in nodes)
+    if len(coefs) != expected or len(intercepts) != expected:
+        raise ValueError(
+            f"coefs and intercepts must have one array for each of the {expected} linear "
+            f"nodes; got {len(coefs)} and {len(intercepts)}."
+        )
+    arrays = iter(zip(coefs, intercepts))
+    made: list[GraphNode] = []
+    for node in nodes:
+        weight, bias = node.weight, node.bias
+        if node.kind == "linear":
+            label = f"node {node.name!r}"
+            weight, bias = checked_linear(*next(arrays), made[node.inputs[0]], label)
+            if weight.shape[1] != node.size:
+                raise ValueError(
+                    f"{label}: weight has {weight.shape[1]} columns; {node.size} are needed."
+                )
+        if weight is not None:
+            others = [other.weight for other in made if other.weight is not None]
+            require_same_library(weight, others[:1], f"node {node.name!r}")
+        made.append(replace(node, weight=weight, bias=bias))
+    return made
 
 
 def checked_groups(groups: Any, size: int, label: str) -> tuple[tuple[int, ...], ...]:
