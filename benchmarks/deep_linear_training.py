@@ -1,15 +1,16 @@
-"""Training with butterfly supports, beside Ridge and PyTorch: ``python benchmarks/deep_linear_training.py``.
+"""Training with butterfly supports: ``python benchmarks/deep_linear_training.py``.
 
-20,000 samples of 512 correlated inputs, 512 outputs; one thread, CPU time, float64. PyTorch gets the
-same start for nothing, and minimizes the same loss until it is as small as ours, or the time is up.
-Writes results/deep_linear_training.json and .rst, which the documentation includes; ``--quick``
-prints the page for a small problem. Peer: ``pip install torch``.
-"""  # noqa: E501
+Beside Ridge and PyTorch: 20,000 samples of 512 correlated inputs, 512 outputs; one thread, CPU
+time, float64. PyTorch gets the same start for nothing, and minimizes the same loss until it is as
+small as ours, or the time is up. Writes results/deep_linear_training.json and .rst, which the
+documentation includes; ``--quick`` prints the page for a small problem. Peer: ``pip install torch``.
+"""
 
 import argparse
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ class Reached(Exception):
 def torch_history(
     values: list[np.ndarray], X: np.ndarray, Y: np.ndarray, target: float, cap: float
 ) -> list[tuple[float, float]]:
-    """(CPU seconds, loss) at each evaluation of PyTorch's L-BFGS, down to `target` or up to `cap`."""
+    """(CPU seconds, loss) at each evaluation of PyTorch's L-BFGS, until one of the limits."""
     import torch
 
     torch.set_num_threads(1)
@@ -107,10 +108,8 @@ def torch_history(
             raise Reached
         return loss
 
-    try:
+    with suppress(Reached):
         optimizer.step(closure)
-    except Reached:
-        pass
     return history
 
 
@@ -142,11 +141,11 @@ def run(quick: bool, cap: float) -> dict[str, Any]:
         def score(predict: Callable[[np.ndarray], np.ndarray], test: Any = test) -> float:
             return float(r2_score(test[1], predict(test[0])))
 
-        took, ridge = seconds(lambda: Ridge().fit(*train), repeats)  # noqa: B023
+        took, ridge = seconds(lambda train=train: Ridge().fit(*train), repeats)
         record("Ridge", took, None, r2=score(ridge.predict), parameters=n * n)
         fit(1)  # compiles
-        prepared, begin = seconds(lambda: fit(1), repeats)  # noqa: B023
-        took, model = seconds(lambda: fit(200), repeats)  # noqa: B023
+        prepared, begin = seconds(lambda: fit(1), repeats)
+        took, model = seconds(lambda: fit(200), repeats)
         losses, each = np.array(model.loss_curve_), 0.0
         if model.n_iter_ > 1:
             each = (took - prepared) / (model.n_iter_ - 1)
@@ -227,10 +226,10 @@ def page(results: dict[str, Any]) -> str:
             ],
             table,
         ),
-        f"The floor: a dense product of 2048 x 2048 matrices runs at {rate / 1e9:.1f} GFlop/s here. At "
-        f"that rate one loss with its gradient on {n} rows ({multiplications / 1e6:.1f} MFlop) takes "
-        f"{1e3 * multiplications / rate:.2g} ms, and the two products of the samples that replace them "
-        f"by {n} rows ({gram / 1e9:.1f} GFlop) {gram / rate:.2g} s.",
+        f"The floor: a product of dense 2048 x 2048 matrices runs at {rate / 1e9:.0f} GFlop/s. "
+        f"At that rate one loss with its gradient on {n} rows ({multiplications / 1e6:.1f} MFlop) "
+        f"takes {1e3 * multiplications / rate:.2g} ms, and the two products of the samples that "
+        f"replace them by {n} rows ({gram / 1e9:.1f} GFlop) {gram / rate:.2g} s.",
         "",
     ]
     return "\n".join(lines)

@@ -16,7 +16,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
-from skfact.supports import Chain
+from skfact.supports import Chain, KSparse
 
 
 class RankTwo:
@@ -75,6 +75,10 @@ SETTINGS = [
     SparseDeepLinearNet("low-rank", hidden_layer_sizes=2, alpha=0.1, tol=1e-6, random_state=0),
     SparseDeepLinearNet("kaleidoscope", max_iter=10, fit_intercept=False, random_state=0),
     SparseDeepLinearNet("monarch", backend="numpy", solver="lbfgs", alpha=0.1, random_state=0),
+    SparseDeepLinearNet(
+        "dense", solver="adam", learning_rate_init=0.1, max_iter=50, random_state=0
+    ),
+    SparseDeepLinearNet([KSparse(3, axis=1)] * 2, max_iter=50, random_state=0),
     ReLUPathEmbedding(random_state=0),
     ReLUPathEmbedding(hidden_layer_sizes=(4, 3), n_paths=7, random_state=0),
     ReLUPathEmbedding(hidden_layer_sizes=(), backend="numpy"),

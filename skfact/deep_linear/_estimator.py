@@ -17,41 +17,36 @@ from sklearn.base import (
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skfact._backend import (
-    array_namespace,
-    compute_namespace,
-    device,
-    move,
-    move_like,
-    to_numpy,
-)
+from skfact._backend import array_namespace, move_like, on_backend, to_numpy
 from skfact._inputs import is_numpy
-from skfact._scale import binary_exponent, times_power_of_two
+from skfact._scale import times_power_of_two
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
-from skfact._validation import check_choice, check_number, require_finite, validate_samples
-from skfact.butterfly import butterfly_factorize
-from skfact.deep_linear._hierarchical_palm import run_hierarchical
-from skfact.deep_linear._network import Network, resolve_network
-from skfact.deep_linear._palm import run_palm
-from skfact.deep_linear._slots import make_slot
-from skfact.deep_linear._training import (
-    Adam,
-    Trained,
-    data_sweeps,
-    fewer_samples,
-    is_isotropic,
-    lbfgs,
-    least_squares,
+from skfact._validation import (
+    check_choice,
+    check_number,
+    require_finite,
+    require_namespace,
+    validate_samples,
 )
+from skfact.deep_linear._adam import Stream
+from skfact.deep_linear._network import Network, resolve_network
+from skfact.deep_linear._samples import Units, checked_weights, prepared
+from skfact.deep_linear._solve import SOLVERS, solve
+from skfact.deep_linear._training import Trained
 from skfact.exceptions import IllPosedWarning
-from skfact.fixed_support import fixed_support_factorize
-from skfact.operators import FactorizedOperator, PartialPermutation
-from skfact.supports import FixedMask, KroneckerSparse
+from skfact.operators import FactorizedOperator
+from skfact.supports import Chain, KSparse
 
-SOLVERS = ("auto", "closed-form", "lbfgs", "adam", "palm4msa", "hierarchical")
-BATCH = 200  # samples of a mini-batch where batch_size="auto"
+MINI_BATCHES = (
+    "batch_size",
+    "learning_rate_init",
+    "early_stopping",
+    "validation_fraction",
+    "n_iter_no_change",
+)
 
 
 class SparseDeepLinearNet(
@@ -88,7 +83,7 @@ class SparseDeepLinearNet(
         inputs are isotropic; "lbfgs" and "adam" are for fixed supports and structured factors;
         "palm4msa" and "hierarchical" for budgets. "auto" takes the first that applies.
     alpha : float, default=0.0
-        Ridge penalty on the factors. Not for budgets.
+        Ridge penalty on the factors. Those within budgets get equal norms, for which it is least.
     fit_intercept : bool, default=True
         Whether to fit b; otherwise X and y are not centred.
     batch_size : int or "auto", default="auto"
@@ -154,9 +149,11 @@ class SparseDeepLinearNet(
     >>> from skfact import SparseDeepLinearNet
     >>> X = np.random.default_rng(0).standard_normal((100, 8))
     >>> Y = X @ np.kron(np.eye(4), np.ones((2, 2)))
-    >>> net = SparseDeepLinearNet("low-rank", hidden_layer_sizes=4, random_state=0).fit(X, Y)
+    >>> net = SparseDeepLinearNet("dense", hidden_layer_sizes=4).fit(X, Y)  # rank at most 4
     >>> net.coef_.shape, net.transform(X).shape
-    ((8, 8), (100, 1))
+    ((8, 8), (100, 4))
+    >>> round(net.score(X, Y), 6)
+    1.0
     """
 
     def __init__(
@@ -226,223 +223,52 @@ class SparseDeepLinearNet(
         """
         self._check_parameters()
         X, Y, single = self._checked(X, y, reset=True)
-        weights = _weights(sample_weight, X)
-        xp, where = compute_namespace(self.backend, X)
-        work, target = move(X, xp, where), move(Y, xp, where)
-        share = None if weights is None else move(weights, xp, where)
-        x_mean, y_mean = (_mean(a, share, bool(self.fit_intercept)) for a in (work, target))
-        root = None if share is None else xp.sqrt(share)[:, None]
-        work, target = ((a - m) for a, m in ((work, x_mean), (target, y_mean)))
-        if root is not None:
-            work, target = work * root, target * root
-        shift = binary_exponent(work, "X"), binary_exponent(target, "y")
-        work, target = (times_power_of_two(a, -e) for a, e in zip((work, target), shift))
-        network = resolve_network(
-            self.supports, self.hidden_layer_sizes, Y.shape[1], X.shape[1], work
-        )
+        weights = checked_weights(sample_weight, X)
+        network, units, samples, targets = self._network_on(X, Y, weights)
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self)
-        unit = math.ldexp(1.0, min(2 * shift[1], 1000))
 
         def on_sweep(number: int, loss: float) -> bool:
             if self.verbose and number % int(self.verbose) == 0:
-                print(f"[{type(self).__name__}] iteration {number}, loss: {loss * unit:.6g}")
+                print(f"[{type(self).__name__}] iteration {number}, loss: {units.loss(loss):.6g}")
             task = context.subcontext(task_name="sweep")
             task.call_on_fit_task_begin(estimator=self)
             return bool(task.call_on_fit_task_end(estimator=self))
 
-        operator, trained = self._solve(network, work.T, target.T, shift, on_sweep)
-        self._record(network, operator, trained, x_mean, y_mean, shift, X, single)
+        options = {name: getattr(self, name) for name in MINI_BATCHES}
+        self.solver_, trained = solve(
+            network,
+            samples,
+            targets,
+            solver=self.solver,
+            alpha=units.penalty(float(self.alpha)),
+            weights=weights,
+            start=self._earlier(network, units, samples) if self.warm_start else None,
+            max_iter=int(self.max_iter),
+            tol=float(self.tol),
+            random=check_random_state(self.random_state),
+            on_sweep=on_sweep,
+            **options,
+        )
+        self._stream: Stream | None = None
+        self.loss_curve_ = [units.loss(loss) for loss in trained.losses]
+        self.n_iter_ = trained.n_iter
+        self._record(network, units, trained.values, units.y_mean, X, single)
+        self._warn(trained)
         context.call_on_fit_task_end(estimator=self)
         return self
 
-    def _solve(
-        self, network: Network, X: Any, Y: Any, shift: tuple[int, int], on_sweep: Any
-    ) -> tuple[FactorizedOperator, Trained]:
-        """Operator for scaled, centred, feature-major data, and how it was found."""
-        xp, n_in = array_namespace(X), X.shape[0]
-        count = len(network.supports)
-        alpha = float(self.alpha) and math.ldexp(
-            float(self.alpha),
-            max(-1000, min(1000, 2 * (shift[1] - shift[0]) // count - 2 * shift[1])),
-        )
-        random = check_random_state(self.random_state)
-        if self.solver == "adam":
-            self.solver_ = "adam"
-            return self._epochs(network, X, Y, alpha, random, on_sweep)
-        everything = float(xp.sum(Y * Y))
-        if X.shape[1] > n_in:  # fewer rows with the same loss, up to a constant
-            X, Y = fewer_samples(X, Y)
-        constant = max(0.0, 0.5 * (everything - float(xp.sum(Y * Y))))
-        exact = network.is_dense or (is_isotropic(X) and not self.alpha)
-        self.solver_ = solver = self._choose(network, exact)
-        start = least_squares(X, Y, alpha if network.is_dense else 0.0)
-        if network.is_dense:
-            values = [xp.reshape(start, (1, 1, *start.shape))]
-        elif network.budgeted:
-            values = []
-        else:
-            values = self._start(network, start, random)
+    def _takes_batches(self) -> bool:
+        """Whether supports has no budget, which would have to be projected on."""
+        listed = isinstance(self.supports, list | tuple) and not isinstance(self.supports, Chain)
+        return not (listed and any(isinstance(support, KSparse) for support in self.supports))
 
-        def loss_of(operator: FactorizedOperator) -> float:
-            return constant + 0.5 * float(xp.sum((operator.apply(X.T).T - Y) ** 2))
-
-        if solver == "closed-form":
-            operator = network.operator(values)
-            return operator, Trained(values, [loss_of(operator)], 1, True, False)
-        if solver == "lbfgs":
-            found = lbfgs(
-                network, X, Y, values, alpha=alpha, max_iter=int(self.max_iter),
-                tol=float(self.tol), on_sweep=lambda i, f: on_sweep(i, f + constant),
-                constant=constant,
-            )  # fmt: skip
-            found = found._replace(losses=[loss + constant for loss in found.losses])
-            return network.operator(found.values), found
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            options: dict[str, Any] = {"max_iter": int(self.max_iter), "tol": float(self.tol)}
-            inner = [shape[1] for shape in network.shapes[:-1]]
-            if solver == "hierarchical":
-                result = run_hierarchical(start, network.supports, inner_sizes=inner, **options)
-            else:
-                result = run_palm(
-                    start, network.supports, inner_sizes=inner, random_state=random, **options
-                )
-        begin = result.operator
-        if exact:
-            curve = [loss_of(begin)]
-            n_iter = max(1, len(result.losses) - 1)
-            return begin, Trained([], curve, n_iter, result.converged, False)
-        matrices = [factor.toarray() for factor in begin.factors]
-        found = data_sweeps(
-            network,
-            X,
-            Y,
-            matrices,
-            on_sweep=lambda i, f: on_sweep(i, 0.5 * f + constant),
-            **options,
-        )
-        found = found._replace(losses=[loss + constant for loss in found.losses])
-        return _operator_of(found.values, network), found
-
-    def _choose(self, network: Network, exact: bool) -> str:
-        """The solver, or the reason why the one asked for does not apply."""
-        solver = self.solver
-        if network.budgeted:
-            if solver not in ("auto", "palm4msa", "hierarchical"):
-                raise ValueError(
-                    f"solver={solver!r} needs fixed supports, but supports has budgets: use "
-                    "'palm4msa' or 'hierarchical'."
-                )
-            if self.alpha:
-                raise ValueError(
-                    f"alpha={self.alpha} goes with fixed supports and structured factors; budgets "
-                    "have normalized factors. Pass alpha=0."
-                )
-            return "palm4msa" if solver == "auto" else solver
-        if solver in ("palm4msa", "hierarchical"):
-            raise ValueError(
-                f"solver={solver!r} is for budgets (KSparse), but all supports are fixed: use "
-                "'lbfgs' or 'auto'."
-            )
-        direct = exact and (network.is_dense or _has_closed_form(network))
-        if solver == "closed-form" and not direct:
-            raise ValueError(
-                "solver='closed-form' needs one dense layer, or a chain (or two masks) with "
-                "isotropic centred inputs and alpha=0. Use 'auto' or 'lbfgs'."
-            )
-        return "lbfgs" if solver == "lbfgs" or not direct else "closed-form"
-
-    def _start(self, network: Network, matrix: Any, random: Any) -> list[Any]:
-        """Values to start from: earlier ones, factors of the least-squares matrix, or random."""
-        earlier = getattr(self, "_values", None)
-        if self.warm_start and earlier is not None:
-            shapes = [tuple(v.shape) for v in earlier]
-            if shapes == [tuple(p.values_shape) for p in network.parameters]:
-                return [move_like(value, matrix) for value in earlier]
-        xp = array_namespace(matrix)
-        if network.chain is not None:
-            operator = butterfly_factorize(matrix, network.chain)
-            return [f.values for f in operator.factors if not isinstance(f, PartialPermutation)]
-        if len(network.supports) == 1 and not isinstance(network.supports[0], KroneckerSparse):
-            # projected on the mask, or on the structure up to its Gram matrix
-            parameters: Any = network.parameters[0]
-            identity = xp.eye(matrix.shape[0], dtype=matrix.dtype, device=device(matrix))
-            return [parameters.correlate(identity, matrix.T)]
-        if len(network.supports) == 2 and all(isinstance(s, FixedMask) for s in network.supports):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                found = fixed_support_factorize(
-                    matrix, *network.supports, random_state=random, max_iter=20
-                )
-            return [
-                xp.take(xp.reshape(f, (-1,)), move_like(p.rows * p.shape[1] + p.columns, matrix))
-                for f, p in zip((found.left, found.right), list[Any](network.parameters))
-            ]
-        return network.start(random, matrix)
-
-    def _epochs(
-        self, network: Network, X: Any, Y: Any, alpha: float, random: Any, on_sweep: Any
-    ) -> tuple[FactorizedOperator, Trained]:
-        """Adam on mini-batches."""
-        if network.budgeted:
-            self._choose(network, exact=False)
-        xp, n = array_namespace(X), X.shape[1]
-        order = random.permutation(n)
-        held = max(1, round(float(self.validation_fraction) * n)) if self.early_stopping else 0
-        if held and n - held < 1:
-            raise ValueError(
-                f"early_stopping=True sets {held} of {n} samples aside and leaves none to learn "
-                "from. Pass more samples, or early_stopping=False."
-            )
-        aside, order = order[:held], order[held:]
-        size = min(BATCH, len(order)) if self.batch_size == "auto" else int(self.batch_size)
-        earlier = getattr(self, "_values", None)
-        values = network.start(random, X)
-        if self.warm_start and earlier is not None and len(earlier) == len(values):
-            values = [move_like(value, X) for value in earlier]
-        adam = Adam(values, float(self.learning_rate_init))
-
-        def take(array: Any, which: np.ndarray) -> Any:
-            return xp.take(array, move_like(which, X), axis=1)
-
-        best, kept, waited, losses, converged = math.inf, values, 0, [], False
-        for epoch in range(1, int(self.max_iter) + 1):
-            total = 0.0
-            order = random.permutation(order)
-            for first in range(0, len(order), size):
-                batch = order[first : first + size]
-                part = len(batch) / n
-                with np.errstate(over="ignore", invalid="ignore"):  # reported below
-                    loss, gradients, _ = network.loss_and_gradient(
-                        values, take(X, batch), take(Y, batch), alpha * part
-                    )
-                    total += loss
-                    values = adam.step(values, [g / len(batch) for g in gradients])
-            if not math.isfinite(total):
-                raise ValueError(
-                    f"Training diverged with learning_rate_init={self.learning_rate_init}: the "
-                    "loss is not finite. Pass a smaller one, or scale X and y."
-                )
-            losses.append(total)
-            if held:
-                rest = network.operator(values).apply(take(X, aside).T).T - take(Y, aside)
-                measure = float(xp.sum(rest * rest))
-            else:
-                measure = total
-            waited = 0 if measure < best * (1 - float(self.tol)) else waited + 1
-            if measure < best:
-                best, kept = measure, values
-            if on_sweep(epoch, total) or waited >= int(self.n_iter_no_change):
-                converged = True
-                break
-        values = kept if held else values
-        return network.operator(values), Trained(values, losses, len(losses), converged, False)
-
+    @available_if(_takes_batches)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseDeepLinearNet:
         """Take one step of Adam on a batch.
 
-        The first call fixes the mean of X, and the mean of y as the offset to start from.
+        The first call fixes the mean of X, and the mean of y as the offset to start from. After
+        `fit` it goes on from the factors found there.
 
         Parameters
         ----------
@@ -461,103 +287,88 @@ class SparseDeepLinearNet(
         Raises
         ------
         TypeError, ValueError
-            As in `fit`; also if supports has budgets, or y another number of outputs than before.
+            As in `fit`; also if y has another number of outputs than before.
+        AttributeError
+            If supports has budgets.
         """
         self._check_parameters()
-        fresh = not hasattr(self, "_stream")
-        X, Y, single = self._checked(X, y, reset=fresh)
-        weights = _weights(sample_weight, X)
-        xp, where = compute_namespace(self.backend, X)
-        work, target = move(X, xp, where), move(Y, xp, where)
-        share = None if weights is None else move(weights, xp, where)
-        if fresh:
-            network = resolve_network(
-                self.supports, self.hidden_layer_sizes, Y.shape[1], X.shape[1], work
-            )
-            if network.budgeted:
-                raise ValueError("partial_fit needs fixed supports, but supports has budgets.")
-            means = [_mean(a, share, bool(self.fit_intercept)) for a in (work, target)]
-            values = network.start(check_random_state(self.random_state), work)
-            state = [*values, means[1]]
-            self._stream = (network, means[0], state, Adam(state, float(self.learning_rate_init)))
-            self.loss_curve_: list[float] = []
-            self.n_iter_ = 0
-        network, x_mean, state, adam = self._stream
-        if Y.shape[1] != state[-1].shape[0]:
+        fitted = hasattr(self, "operator_")
+        X, Y, single = self._checked(X, y, reset=not fitted)
+        weights = checked_weights(sample_weight, X)
+        if fitted and Y.shape[1] != self._offset.shape[0]:
             raise ValueError(
-                f"y has {Y.shape[1]} outputs, but the first batch {state[-1].shape[0]}."
+                f"y has {Y.shape[1]} outputs, but the first batch {self._offset.shape[0]}."
             )
-        centred, rest = (work - x_mean).T, (target - state[-1]).T
-        if share is not None:
-            root = xp.sqrt(share)
-            centred, rest = centred * root, rest * root
-        loss, gradients, residual = network.loss_and_gradient(
-            state[:-1], centred, rest, float(self.alpha)
+        stream: Stream | None = getattr(self, "_stream", None)
+        if stream is None:
+            network, units, samples, _ = self._network_on(X, Y, weights)
+            values = None
+            if fitted:
+                at = move_like(self.mean_, samples)
+                units = units._replace(x_mean=at, y_mean=self._outputs(at[None, :])[0, :])
+                values = self._earlier(network, units, samples)
+            values = values or network.start(check_random_state(self.random_state), samples)
+            stream = Stream(network, units, values, float(self.learning_rate_init))
+        curve, n_iter = ([*self.loss_curve_], self.n_iter_) if fitted else ([], 0)
+        loss = stream.step(
+            *self._moved(X, Y, weights), alpha=float(self.alpha), centre=bool(self.fit_intercept)
         )
-        if share is not None:
-            residual = residual * xp.sqrt(share)
-        offset = xp.sum(residual, axis=1) if self.fit_intercept else 0 * state[-1]
-        state = adam.step(state, [g / X.shape[0] for g in [*gradients, offset]])
-        self._stream = (network, x_mean, state, adam)
-        self.solver_ = "adam"
-        curve, n_iter = [*self.loss_curve_, loss], self.n_iter_ + 1
-        trained = Trained(state[:-1], [], 1, True, False)
-        self._record(
-            network, network.operator(state[:-1]), trained, x_mean, state[-1], (0, 0), X, single
-        )
-        self.loss_curve_, self.n_iter_ = curve, n_iter
+        self._record(stream.network, stream.units, stream.values, stream.offset, X, single)
+        self._stream, self.solver_ = stream, "adam"
+        self.loss_curve_, self.n_iter_ = [*curve, loss], n_iter + 1
         return self
 
+    def _moved(self, X: Any, Y: Any, weights: Any) -> tuple[Any, Any, Any]:
+        """Samples, targets and weights where `backend` says to compute."""
+        if weights is None:
+            return (*on_backend(self.backend, X, Y), None)
+        work, target, share = on_backend(self.backend, X, Y, weights)
+        return work, target, share
+
+    def _network_on(self, X: Any, Y: Any, weights: Any) -> tuple[Network, Units, Any, Any]:
+        """The network, the units of the data, and the data in them."""
+        work, target, share = self._moved(X, Y, weights)
+        network = resolve_network(
+            self.supports, self.hidden_layer_sizes, Y.shape[1], X.shape[1], work
+        )
+        centre, count = bool(self.fit_intercept), len(network.supports)
+        return network, *prepared(work, target, share, centre=centre, n_factors=count)
+
+    def _earlier(self, network: Network, units: Units, like: Any) -> list[Any] | None:
+        """Values of the last fit in the units of this one; None if they do not fit the network."""
+        earlier = getattr(self, "_values", None)
+        if earlier is None or [tuple(value.shape) for value in earlier] != network.values_shapes:
+            return None
+        return [times_power_of_two(move_like(v, like), -units.exponent) for v in earlier]
+
     def _record(
-        self,
-        network: Network,
-        operator: FactorizedOperator,
-        trained: Trained,
-        x_mean: Any,
-        y_mean: Any,
-        shift: tuple[int, int],
-        X: Any,
-        single: bool,
+        self, network: Network, units: Units, values: list[Any], y_mean: Any, X: Any, single: bool
     ) -> None:
-        """Fitted attributes, in the array type of X; warnings."""
-        exponent = shift[1] - shift[0]
-        if exponent:
-            count = sum(f.dtype is not None for f in operator.factors)
-            shares = [exponent * (i + 1) // count - exponent * i // count for i in range(count)]
-            factors = []
-            for factor in operator.factors:
-                if factor.dtype is not None:
-                    power = shares.pop()
-                    factor = factor._scale(lambda v, p=power: times_power_of_two(v, p))
-                factors.append(factor)
-            operator = FactorizedOperator(factors)
+        """Fitted attributes, in the array type of X."""
+        values = [times_power_of_two(value, units.exponent) for value in values]
         xp = array_namespace(y_mean)
-        for factor in operator.factors:
-            if factor.dtype is not None:
-                space = array_namespace(factor._array)
-                if not bool(space.all(space.isfinite(factor._array))):
-                    raise ValueError(
-                        "Training diverged: the factors are not finite. Pass alpha > 0, or scale X "
-                        "and y."
-                    )
-        offset = y_mean - operator.matvec(x_mean)
+        if not all(bool(xp.all(xp.isfinite(value))) for value in values):
+            raise ValueError(
+                "Training diverged: the factors are not finite. Pass alpha > 0, or scale X and y."
+            )
+        operator = network.operator(values)
+        offset = y_mean - operator.matvec(units.x_mean)
         if not bool(xp.all(xp.isfinite(offset))):
             raise ValueError("The intercept overflows. Scale X and y.")
         self.operator_ = operator.to_device(X)
-        self.mean_ = move_like(x_mean, X)
+        self.mean_ = move_like(units.x_mean, X)
         offset = move_like(offset, X)
         self.intercept_ = offset[0] if single else offset
         self._offset, self._single = offset, single
-        self._values = [move_like(value, X) for value in trained.values]
-        unit = 2 * shift[1]
-        self.loss_curve_ = [float(np.ldexp(loss, unit)) for loss in trained.losses]
-        self.n_iter_ = trained.n_iter
-        numerical = [i for i, f in enumerate(self.operator_.factors) if f.dtype is not None]
+        self._values = [move_like(value, X) for value in values]
         # the code of a sample is the input of the last-applied factor of the product
-        first = numerical[0]
-        rest = self.operator_.factors[first + 1 :]
-        self._encoder = FactorizedOperator(rest) if len(numerical) > 1 else None
-        self._n_features_out = int(self.operator_.factors[first].shape[1])
+        factors = self.operator_.factors
+        first = next(i for i, factor in enumerate(factors) if factor.dtype is not None)
+        rest = factors[first + 1 :]
+        self._encoder = FactorizedOperator(rest) if len(network.supports) > 1 else None
+        self._n_features_out = int(factors[first].shape[1])
+
+    def _warn(self, trained: Trained) -> None:
         if trained.diverging:
             warnings.warn(
                 "The factors have grown large against their product: the best factors on these "
@@ -604,8 +415,7 @@ class SparseDeepLinearNet(
             ``operator_.apply(X) + intercept_``, in the array type of X.
         """
         work, X = self._samples(X, "predict")
-        operator, offset = self.operator_.to_device(work), move_like(self._offset, work)
-        Y = move_like(operator.apply(work) + offset, X)
+        Y = move_like(self._outputs(work), X)
         return Y[:, 0] if self._single else Y
 
     def transform(self, X: Any) -> Any:
@@ -648,19 +458,17 @@ class SparseDeepLinearNet(
         weight = None if sample_weight is None else to_numpy(sample_weight)
         return float(r2_score(to_numpy(y), prediction, sample_weight=weight))
 
+    def _outputs(self, work: Any) -> Any:
+        """All outputs, where the samples are."""
+        return self.operator_.to_device(work).apply(work) + move_like(self._offset, work)
+
     def _samples(self, X: Any, method: str) -> tuple[Any, Any]:
         """X where `backend` says to compute, and X."""
         check_is_fitted(self)
         X = validate_samples(self, X, reset=False)
-        fitted, given = array_namespace(self.mean_), array_namespace(X)
-        if fitted is not given or device(self.mean_) != device(X):
-            raise ValueError(
-                f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace "
-                f"and the same device as those passed to fit(): fitted on {fitted.__name__} "
-                f"({device(self.mean_)}), got {given.__name__} ({device(X)}). Convert X, or fit on "
-                "arrays of this kind."
-            )
-        return move(X, *compute_namespace(self.backend, X)), X
+        require_namespace(self, X, self.mean_, method)
+        (work,) = on_backend(self.backend, X)
+        return work, X
 
     def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any, bool]:
         """X, y as a matrix, and whether y was 1-D."""
@@ -709,53 +517,3 @@ class SparseDeepLinearNet(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.target_tags.single_output = True
         return tags
-
-
-def _has_closed_form(network: Network) -> bool:
-    """Whether the least-squares matrix is factored directly."""
-    two_masks = len(network.supports) == 2 and all(
-        isinstance(s, FixedMask) for s in network.supports
-    )
-    one_mask = len(network.supports) == 1 and isinstance(network.supports[0], FixedMask)
-    return network.chain is not None or one_mask or two_masks
-
-
-def _operator_of(matrices: list[Any], network: Network) -> FactorizedOperator:
-    """Budgeted factors as an operator."""
-    pairs = zip(network.supports, network.shapes)
-    return FactorizedOperator(
-        make_slot(*pair).factor(value) for pair, value in zip(pairs, matrices)
-    )
-
-
-def _mean(array: Any, weights: Any, centre: bool) -> Any:
-    """Mean of the rows; zero where nothing is centred."""
-    xp = array_namespace(array)
-    if not centre:
-        return xp.zeros(array.shape[1], dtype=array.dtype, device=device(array))
-    scale = float(xp.max(xp.abs(array))) or 1.0  # sums must not overflow
-    scaled = array / scale
-    if weights is None:
-        return xp.mean(scaled, axis=0) * scale
-    return xp.sum(scaled * weights[:, None], axis=0) / xp.sum(weights) * scale
-
-
-def _weights(given: Any, X: Any) -> Any:
-    """Weights of the samples as an array like X; None for equal ones."""
-    if given is None:
-        return None
-    xp, n = array_namespace(X), X.shape[0]
-    if isinstance(given, int | float | np.number):
-        given = np.full(n, float(given))
-    elif not hasattr(given, "ndim") or isinstance(given, np.ndarray):
-        given = np.asarray(given, dtype=float)
-    weights = xp.astype(move_like(given, X), X.dtype)
-    if weights.ndim != 1:
-        raise ValueError("Sample weights must be 1D array or scalar")
-    if weights.shape[0] != n:
-        raise ValueError(f"sample_weight.shape == {tuple(weights.shape)}, expected ({n},)!")
-    if not bool(xp.all(xp.isfinite(weights))) or float(xp.min(weights)) < 0:
-        raise ValueError("sample_weight must be finite and not negative.")
-    if not float(xp.max(weights)) > 0:
-        raise ValueError("sample_weight is zero for every sample: nothing to learn from.")
-    return weights

@@ -7,10 +7,11 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from skfact.deep_linear._slots import Slot, make_slot, transposed_support
+from skfact.deep_linear._structured import StructuredFactor
 from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse, resolve_supports
 from skfact.supports._checks import positive_ints
 
-SUPPORTS = (KroneckerSparse, FixedMask, KSparse)
+SUPPORTS = (KroneckerSparse, FixedMask, KSparse, StructuredFactor)
 
 
 class FactorSupports(NamedTuple):
@@ -56,7 +57,8 @@ def resolve_factor_supports(
     if isinstance(supports, SUPPORTS) or not isinstance(supports, Sequence):
         raise TypeError(
             "supports must be the name of a family, a Chain, a callable (n_out, n_in) -> Chain, or "
-            f"a list with one KroneckerSparse, FixedMask or KSparse per factor, got {supports!r}."
+            "a list with one KroneckerSparse, FixedMask, KSparse or StructuredFactor per factor, "
+            f"got {supports!r}."
         )
     if len(supports) == 0:
         raise ValueError("supports is empty; a product needs at least one factor.")
@@ -74,8 +76,8 @@ def _as_support(support: Any, position: int) -> Any:
         return FixedMask(support)
     except (TypeError, ValueError) as error:
         raise type(error)(
-            f"supports[{position}] must be a KroneckerSparse, a KSparse, a FixedMask or a mask of "
-            f"booleans: {error}"
+            f"supports[{position}] must be a KroneckerSparse, a KSparse, a StructuredFactor, a "
+            f"FixedMask or a mask of booleans: {error}"
         ) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,38 +13,72 @@ from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._kernels import chain_gradient
 from skfact.deep_linear._factor_supports import resolve_factor_supports
 from skfact.deep_linear._parameters import KroneckerParameters, Parameters, parameters_of
+from skfact.deep_linear._slots import Slot, make_slot
 from skfact.deep_linear._structured import StructuredFactor, check_adjoint
 from skfact.operators import FactorizedOperator, PartialPermutation
 from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse, resolve_supports
 from skfact.supports._checks import positive_ints
 
 
+class Layer(NamedTuple):
+    """One layer of a family: its shape, and a chain with a product at least that large.
+
+    A mirrored layer (Kaleidoscope) has the transposed chain to the left of the chain.
+    """
+
+    shape: tuple[int, int]
+    chain: Chain
+    mirrored: bool = False
+
+    @property
+    def patterns(self) -> list[KroneckerSparse]:
+        """The supports of its factors, from left to right."""
+        mirror = [pattern.T for pattern in reversed(self.chain)] if self.mirrored else []
+        return [*mirror, *self.chain]
+
+
 class Network:
-    """Pieces of the map ``W = S_1 ... S_L`` from left to right: parameters or selections.
+    """The map ``W = S_1 ... S_L``: supports, and what stands between them.
 
     Parameters
     ----------
     supports : list
         One support per factor, from left to right.
-    pieces : list
-        The same with selections (padding and cropping) in between.
-    chain : Chain or None
-        The whole network as one chain, if it is one.
+    shapes : list of pairs of int
+        The shapes of the factors.
+    pieces : list, default=None
+        Supports and the selections (padding and cropping) between them; None if there are none.
+    layers : list of Layer, default=()
+        What the supports belong to, if all are those of chains.
     """
 
-    def __init__(self, supports: list[Any], pieces: list[Any], chain: Chain | None) -> None:
-        self.supports, self.chain = supports, chain
-        self.shapes: Sequence[tuple[int, int]] = [s.shape for s in supports if hasattr(s, "shape")]
+    def __init__(
+        self,
+        supports: Sequence[Any],
+        shapes: Sequence[tuple[int, int]],
+        pieces: Sequence[Any] | None = None,
+        layers: Sequence[Layer] = (),
+    ) -> None:
+        self.supports, self.shapes, self.layers = supports, shapes, layers
         self.budgeted = any(isinstance(support, KSparse) for support in supports)
-        self.pieces: list[Any] = [
-            piece if isinstance(piece, PartialPermutation | KSparse) else parameters_of(piece)
-            for piece in pieces
+        # a budget has no parameters of its own: sweeps project whole factors
+        self.slots: list[Slot] = (
+            [make_slot(*pair) for pair in zip(supports, shapes)] if self.budgeted else []
+        )
+        self.pieces: list[Any] = self.slots or [
+            piece if isinstance(piece, PartialPermutation) else parameters_of(piece)
+            for piece in (supports if pieces is None else pieces)
         ]
 
     @property
     def parameters(self) -> list[Parameters]:
         """The pieces that have parameters, from left to right."""
         return [piece for piece in self.pieces if not isinstance(piece, PartialPermutation)]
+
+    @property
+    def values_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the values of the factors, from left to right."""
+        return [tuple(piece.values_shape) for piece in self.parameters]
 
     @property
     def is_dense(self) -> bool:
@@ -156,13 +190,11 @@ def resolve_network(supports: Any, hidden: Any, n_out: int, n_in: int, like: Any
             "or the name of a family for each layer."
         )
     # widths from the output to the input; hidden_layer_sizes counts from the input, as in an MLP
-    widths = [n_out, *reversed(hidden or ()), n_in]
+    layers = [_layer(supports, *pair) for pair in pairwise([n_out, *reversed(hidden or ()), n_in])]
     listed: list[Any] = []
     pieces: list[Any] = []
-    chain = None
-    for rows, columns in pairwise(widths):
-        patterns = _layer(supports, rows, columns)
-        chain = patterns if isinstance(patterns, Chain) else None
+    for layer in layers:
+        (rows, columns), patterns = layer.shape, layer.patterns
         listed += patterns
         if patterns[0].shape[0] > rows:
             pieces.append(PartialPermutation(np.arange(rows), patterns[0].shape[0]))
@@ -175,16 +207,15 @@ def resolve_network(supports: Any, hidden: Any, n_out: int, n_in: int, like: Any
         piece._to_device(xp, device(like)) if isinstance(piece, PartialPermutation) else piece
         for piece in pieces
     ]
-    return Network(listed, pieces, chain if len(widths) == 2 else None)
+    return Network(listed, [pattern.shape for pattern in listed], pieces, layers)
 
 
-def _layer(supports: Any, rows: int, columns: int) -> Sequence[KroneckerSparse]:
-    """Patterns of one layer."""
+def _layer(supports: Any, rows: int, columns: int) -> Layer:
+    """One layer of a family."""
     if isinstance(supports, str) and supports == "kaleidoscope":
         side = max(rows, columns)
-        chain = resolve_supports("butterfly", side, side)
-        return [pattern.T for pattern in reversed(chain)] + list(chain)
-    return resolve_supports(supports, rows, columns)
+        return Layer((rows, columns), resolve_supports("butterfly", side, side), mirrored=True)
+    return Layer((rows, columns), resolve_supports(supports, rows, columns))
 
 
 def _listed(supports: list[Any], hidden: Any, n_out: int, n_in: int, like: Any) -> Network:
@@ -195,24 +226,16 @@ def _listed(supports: list[Any], hidden: Any, n_out: int, n_in: int, like: Any) 
             f"hidden_layer_sizes={hidden} has {len(sizes)} sizes, but there are "
             f"{max(len(supports) - 1, 0)} gaps between the {len(supports)} supports."
         )
-    stand_ins = [
-        FixedMask(np.ones(s.shape)) if isinstance(s, StructuredFactor) else s for s in supports
-    ]
-    resolved = resolve_factor_supports(stand_ins, (n_out, n_in), sizes)
-    structured = [isinstance(s, StructuredFactor) for s in supports]
-    final = [s if own else r for s, r, own in zip(supports, resolved.supports, structured)]
-    for i, support in enumerate(final):
+    resolved = resolve_factor_supports(supports, (n_out, n_in), sizes)
+    for i, support in enumerate(resolved.supports):
         if isinstance(support, StructuredFactor):
             check_adjoint(support, like, f"supports[{i}]")
-    if any(structured) and any(isinstance(s, KSparse) for s in final):
-        raise ValueError(
-            "supports mixes structured factors with budgets, which no solver here takes: use a "
-            "FixedMask in place of KSparse."
-        )
-    if any(isinstance(s, FixedMask) and s.nnz == 0 for s in final):
-        raise ValueError("supports has a mask without a True entry: the product would be zero.")
-    patterns = all(isinstance(s, KroneckerSparse) for s in final)
-    chain = Chain(final) if patterns and Chain.is_chainable(final) else None
-    network = Network(final, list(final), chain)
-    network.shapes = resolved.shapes
-    return network
+        if isinstance(support, FixedMask) and support.nnz == 0:
+            raise ValueError(
+                f"supports[{i}] is a mask without a True entry: the product would be zero."
+            )
+    layers = []
+    patterns = all(isinstance(support, KroneckerSparse) for support in resolved.supports)
+    if patterns and Chain.is_chainable(resolved.supports):
+        layers = [Layer((n_out, n_in), Chain(resolved.supports))]
+    return Network(resolved.supports, resolved.shapes, layers=layers)

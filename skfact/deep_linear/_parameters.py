@@ -103,9 +103,7 @@ class KroneckerParameters(KroneckerSlot):
 
     def __init__(self, pattern: KroneckerSparse) -> None:
         super().__init__(pattern)
-        a, b, c, d = pattern
-        self.values_shape = (a, d, b, c)
-        self.fan = float(c)
+        self.fan = float(pattern.c)
 
 
 Parameters = KroneckerParameters | MaskParameters | StructuredParameters

@@ -15,6 +15,7 @@ from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._inputs import is_numpy
 from skfact._kernels.apply import apply_factor
 from skfact._kernels.batched_linalg import adjoint
+from skfact.deep_linear._structured import StructuredFactor
 from skfact.operators import KroneckerFactor, SparseFactor
 from skfact.supports import FixedMask, KroneckerSparse, KSparse
 
@@ -29,6 +30,8 @@ class KroneckerSlot:
         self.pattern = pattern
         self.shape = pattern.shape
         self.nnz = pattern.nnz
+        a, b, c, d = pattern
+        self.values_shape = a, d, b, c
         self._flat: Any = None
 
     def times(self, values: Any, X: Any) -> Any:
@@ -79,9 +82,11 @@ class KroneckerSlot:
 class DenseSlot:
     """A factor within a budget or a mask; its values are the matrix."""
 
-    def __init__(self, support: KSparse | FixedMask, shape: tuple[int, int]) -> None:
+    def __init__(
+        self, support: KSparse | FixedMask | StructuredFactor, shape: tuple[int, int]
+    ) -> None:
         self.support = support
-        self.shape = shape
+        self.shape = self.values_shape = shape
         self.nnz = prod(shape)
 
     def times(self, values: Any, X: Any) -> Any:
@@ -123,19 +128,31 @@ class DenseSlot:
         return KroneckerFactor(xp.reshape(values, (1, 1, *self.shape)), (1, *self.shape, 1))
 
 
-Slot = KroneckerSlot | DenseSlot
+class StructuredSlot(DenseSlot):
+    """A factor with a structure; its values are the matrix."""
+
+    support: StructuredFactor
+
+    def on_support_of(self, values: Any, kept: Any) -> Any:
+        """The nearest values with the structure, which is a linear space."""
+        return self.support.project(values)
 
 
-def make_slot(support: KroneckerSparse | FixedMask | KSparse, shape: tuple[int, int]) -> Slot:
+Slot = KroneckerSlot | DenseSlot | StructuredSlot
+
+
+def make_slot(support: Any, shape: tuple[int, int]) -> Slot:
     """The slot of a factor with that support."""
     if isinstance(support, KroneckerSparse):
         return KroneckerSlot(support)
+    if isinstance(support, StructuredFactor):
+        return StructuredSlot(support, shape)
     return DenseSlot(support, shape)
 
 
 def transposed_support(support: Any) -> Any:
     """The support of the transpose."""
-    if isinstance(support, KroneckerSparse):
+    if isinstance(support, KroneckerSparse | StructuredFactor):
         return support.T
     if isinstance(support, FixedMask):
         return FixedMask(support.mask().T)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace, device, move
+from skfact._backend import array_namespace, device, move, move_like, to_numpy
+from skfact._kernels.batched_linalg import is_complex
 from skfact.supports._checks import positive_int
 
 # relative difference of the two sides of the dot-product test, in multiples of eps
@@ -75,6 +77,46 @@ class StructuredFactor:
         self.matrix = matrix
         self.adjoint = adjoint
 
+    @property
+    def T(self) -> StructuredFactor:
+        """The structure of the transpose."""
+        return StructuredFactor(
+            (self.shape[1], self.shape[0]),
+            self.n_parameters,
+            lambda h: array_namespace(h).matrix_transpose(self.matrix(h)),
+            lambda G: self.adjoint(array_namespace(G).matrix_transpose(G)),
+        )
+
+    def project(self, matrix: Any) -> Any:
+        """The nearest matrix with this structure, in Frobenius norm.
+
+        Parameters
+        ----------
+        matrix : array of shape (n_out, n_in)
+            Real or complex.
+
+        Returns
+        -------
+        projection : array of shape (n_out, n_in)
+            M(h) with ``adjoint(M(h)) = adjoint(matrix)``.
+        """
+        xp = array_namespace(matrix)
+        if is_complex(matrix):
+            real, imaginary = self.project(xp.real(matrix)), self.project(xp.imag(matrix))
+            return real + 1j * imaginary
+        inverse = xp.astype(move_like(self._inverse_gram, matrix), matrix.dtype)
+        return self.matrix(inverse @ self.adjoint(matrix))
+
+    @cached_property
+    def _inverse_gram(self) -> np.ndarray:
+        """Pseudo-inverse of adjoint(M(.)).
+
+        The map is known through M and its adjoint only, so its normal equations are what there is.
+        """
+        identity = np.eye(self.n_parameters)
+        columns = [to_numpy(self.adjoint(self.matrix(h))) for h in identity]
+        return np.linalg.pinv(np.stack(columns, axis=1), hermitian=True)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.shape}, n_parameters={self.n_parameters})"
 
@@ -90,8 +132,24 @@ class _TiedEntries(StructuredFactor):
         # the entries of each parameter, filled up with one past the last entry
         table = np.full((n_parameters, counts.max()), flat.size)
         table[np.arange(counts.max()) < counts[:, None]] = order
-        self._index, self._table = flat, table
+        self._index, self._table, self._counts = flat, table, counts.astype(float)
         super().__init__(index.shape, n_parameters, self._gather, self._sum)
+
+    def project(self, matrix: Any) -> Any:
+        """The nearest matrix with this structure: means over the entries that share a parameter.
+
+        Parameters
+        ----------
+        matrix : array of shape (n_out, n_in)
+            Real or complex.
+
+        Returns
+        -------
+        projection : array of shape (n_out, n_in)
+            The projection in Frobenius norm.
+        """
+        xp, sums = array_namespace(matrix), self._sum(matrix)
+        return self._gather(sums / xp.astype(move_like(self._counts, matrix), sums.dtype))
 
     def _gather(self, parameters: Any) -> Any:
         xp = array_namespace(parameters)

@@ -22,6 +22,7 @@ import numpy as np
 from skfact._backend import array_namespace, device, move
 from skfact._kernels._jit import as_if_writeable, compiled
 from skfact._kernels.batched_linalg import abs2, adjoint, is_complex
+from skfact.deep_linear._scale_penalty import FREE, ScalePenalty
 from skfact.deep_linear._slots import KroneckerSlot, Slot
 from skfact.deep_linear._spectral_norm import PRECISION, squared_norm
 from skfact.supports import KroneckerSparse
@@ -77,6 +78,7 @@ def sweep_factors(
     max_iter: int,
     tol: float,
     on_sweep: Callable[[int, float], Any] | None = None,
+    penalty: ScalePenalty = FREE,
 ) -> Sweeps:
     """Update the factors from left to right until the loss hardly falls any more.
 
@@ -97,12 +99,14 @@ def sweep_factors(
         Number of sweeps; a run ends when ten of them lower the loss by no more than `tol` times it.
     on_sweep : callable, optional
         Called with the sweep and the loss; True ends the run.
+    penalty : ScalePenalty, default=FREE
+        Added to the loss.
     """
     xp = array_namespace(A)
     norm2 = _norm2(A)
     rounding = ROUNDING * float(xp.finfo(A.dtype).eps) * norm2**0.5
     floor = rounding**2
-    state = start_sweeps(A, slots, values, scale, rounding)
+    state = start_sweeps(A, slots, values, scale, rounding, penalty)
     losses = [state.loss]
     if feasible and losses[0] <= floor:
         return Sweeps(list(values), scale, np.array(losses), True, True)
@@ -120,29 +124,42 @@ def sweep_factors(
 
 
 def start_sweeps(
-    A: Any, slots: list[Slot], values: list[Any], scale: float, rounding: float
+    A: Any,
+    slots: list[Slot],
+    values: list[Any],
+    scale: float,
+    rounding: float,
+    penalty: ScalePenalty = FREE,
 ) -> Any:
     """The compiled sweeps where there are some, or the generic ones."""
-    if isinstance(A, np.ndarray) and all(isinstance(slot, KroneckerSlot) for slot in slots):
+    known = isinstance(A, np.ndarray) and all(isinstance(slot, KroneckerSlot) for slot in slots)
+    if known and not penalty.weight:
         loops = compiled("skfact._kernels.palm.numba")
         if loops is not None:
             patterns = [slot.pattern for slot in slots if isinstance(slot, KroneckerSlot)]
             return CompiledSweeps(loops, A, patterns, values, scale, rounding)
-    return GenericSweeps(A, slots, values, scale, rounding)
+    return GenericSweeps(A, slots, values, scale, rounding, penalty)
 
 
 class GenericSweeps:
     """Sweeps over factors of any kind, in any array library."""
 
     def __init__(
-        self, A: Any, slots: list[Slot], values: list[Any], scale: float, rounding: float
+        self,
+        A: Any,
+        slots: list[Slot],
+        values: list[Any],
+        scale: float,
+        rounding: float,
+        penalty: ScalePenalty = FREE,
     ) -> None:
+        self.penalty = penalty
         self.A, self.slots, self.values, self.scale = A, slots, list(values), scale
         self.rounding = rounding  # change of the residual that is no rise of the loss
         self.vectors: dict[tuple[str, int], Any] = {}  # where power iterations start
         self.suffixes = suffix_products(slots, values)
         self.residual = scale * self.suffixes[0] - A
-        self.loss = _norm2(self.residual)
+        self.loss = _norm2(self.residual) + penalty(scale)
 
     def sweep(self, check: bool) -> bool:
         """Update all factors and the scale; whether the product is zero.
@@ -156,9 +173,9 @@ class GenericSweeps:
             left.append(slot, self.values[j])
         self.suffixes = suffix_products(self.slots, self.values)
         product = self.suffixes[0]
-        self.scale = best_scale(self.A, product)
+        self.scale = best_scale(self.A, product, self.penalty)
         self.residual = self.scale * product - self.A
-        self.loss = _norm2(self.residual)
+        self.loss = _norm2(self.residual) + self.penalty(self.scale)
         return not _norm2(product) > 0
 
     def _step(self, j: int, slot: Slot, left: Pieces, right: Any, check: bool) -> None:
@@ -286,10 +303,13 @@ def normalized(values: Any) -> Any:
     return values / norm if norm > 0 else values
 
 
-def best_scale(A: Any, product: Any) -> float:
-    """The real multiple of a product that is nearest to A; one for a zero product."""
+def best_scale(A: Any, product: Any, penalty: ScalePenalty = FREE) -> float:
+    """The real multiple of a product that is nearest to A, or best with a penalty.
+
+    One for a zero product.
+    """
     size = _norm2(product)
-    return _inner(A, product) / size if size > 0 else 1.0
+    return penalty.best_scale(_inner(A, product), size) if size > 0 else 1.0
 
 
 def _norm2(x: Any) -> float:

@@ -15,6 +15,7 @@ from skfact.fixed_support._rank_one_supports import (
     abbreviated,
     classes_of,
     dead_components,
+    equal_runs,
 )
 from skfact.fixed_support._support_masks import check_supports
 from skfact.fixed_support._tractability import Overlap, complete_closure, overlaps
@@ -238,7 +239,7 @@ def analyze_supports(left_support: Any, right_support: Any) -> SupportReport:
       tractable          no: beside the complete classes, component [1] keeps 3 of the 4 entries ...
                          components [0] and [1] meet in rows [1, 2], columns [1, 2]
       route              alternating: least squares for one factor, then for the other, in turns
-      cost               about 5.6e+01 multiplications per sweep
+      cost               about 8.0e+01 multiplications per sweep
     """
     return report_on(*check_supports(left_support, right_support))
 
@@ -312,7 +313,11 @@ def _blockwise_cost(pieces: list[RankOneSupport]) -> int:
 
 
 def _sweep_cost(classes: list[RankOneSupport], left: Any, right: Any) -> int:
-    """Products with the blocks of both half steps, and their small linear systems."""
-    products = sum(2 * support.size * support.multiplicity for support in classes)
-    unknowns = np.concatenate([np.diff(left.tocsr().indptr), np.diff(right.tocsc().indptr)])
-    return products + int(np.sum(unknowns.astype(np.int64) ** 2))
+    """Products with the blocks of both half steps, Gram matrices, and small linear systems."""
+    cost = sum(2 * support.size * support.multiplicity for support in classes)
+    for by_entry in (left.tocsr(), right.tocsc()):  # a row of the left factor, column of the right
+        unknowns = np.diff(by_entry.indptr).astype(np.int64)
+        by_entry.sort_indices()
+        systems = np.unique(equal_runs(by_entry), return_index=True)[1]
+        cost += int(np.sum(unknowns**2) + np.sum(unknowns[systems] ** 3) // 3)
+    return cost

@@ -204,9 +204,9 @@ def fixed_support_factorize(
     Warns
     -----
     IllPosedWarning
-        If the loss still falls while factors grow: the infimum is probably not attained; or if
-        :func:`closedness` knows that for some matrices, on these supports, it is not, the fit is
-        not exact and `alpha` is 0.
+        If the loss still falls while factors grow: the infimum is probably not attained; or if a
+        short search of the kind of :func:`closedness` finds that for some matrices, on these
+        supports, it is not, the fit is not exact and `alpha` is 0.
     sklearn.exceptions.ConvergenceWarning
         If alternating least squares stopped at `max_iter` otherwise.
 
@@ -219,8 +219,8 @@ def fixed_support_factorize(
     Notes
     -----
     Alternating least squares solves each half step exactly (a proximal term of the size of rounding
-    errors handles rank deficiency), in work proportional to the non-zeros of the rank-one supports.
-    Its loss never increases, up to rounding.
+    errors handles rank deficiency), in work proportional to the entries of the rank-one supports,
+    or that of a dense product where this is less. Its loss never increases, up to rounding.
 
     References
     ----------

@@ -3,11 +3,18 @@
 With X given, column j of Y is a least-squares problem of its own in the components K that it may
 use: G y = b with G = (X^H X)[K, K] and b = (X^H A)[K, j]. Columns with equal K share the matrix,
 systems of equal size are solved as a batch, and X^H A is formed only where Y may be non-zero, class
-by class: the work is that of the non-zeros.
+by class: the work is that of the non-zeros. Where the classes hold so many entries that one dense
+product is cheaper, X^H A is formed everywhere and read where Y may be non-zero.
 
 The new y is the old one plus (G + D)^-1 (b - G y), with D some rounding errors of the diagonal of
 G: the exact minimizer where G is regular, no move along directions that G does not see, and for
 every G a loss that does not increase (a proximal step).
+
+G squares the condition number c of X[:, K]. That is why y is corrected and not replaced: each sweep
+is a step of iterative refinement, whose accuracy is that of the gradient b - G y. Up to c of about
+eps^-1/2 the residual is then larger than the least one by some c rounding errors of ||A||, as after
+an orthogonal factorization of X[:, K], at k^3 multiplications for each K and not m k^2. Beyond, D
+slows the steps along the directions that G hardly sees.
 """
 
 from __future__ import annotations
@@ -27,6 +34,8 @@ from skfact.fixed_support._rank_one_supports import RankOneSupport, equal_runs, 
 
 # Blocks of A are copied once for all sweeps if they take at most this many copies of A.
 KEPT_COPIES = 2
+# Time for an entry of such a block, and of one gathered anew, in those of a dense product.
+KEPT, GATHERED = 15, 100
 # Up to this many components the Gram matrix of a factor is a dense array.
 DENSE_GRAM = 3000
 # Supports whose sides differ by less than this factor share a batch, padded to the largest.
@@ -87,6 +96,9 @@ class HalfStep:
         self._from_batches = self._move(sources([b.solved for b in self._batches], solved.nnz))
         size = sum(b.given.shape[0] * b.given.shape[2] * b.solved.shape[2] for b in self._batches)
         self._keep = size <= KEPT_COPIES * A.shape[0] * A.shape[1]
+        multiplications = given.shape[1] * A.shape[0] * A.shape[1]
+        self._dense = multiplications < size * (KEPT if self._keep else GATHERED)
+        self._places = self._move(entries(solved)) if self._dense else None
         self._blocks: dict[int, list[tuple[slice, Any]]] = {}
         self._systems = systems(solved, batched=observed is None)
         self._unknowns = [self._move(group.slots) for group in self._systems]
@@ -124,6 +136,9 @@ class HalfStep:
     def correlate(self, x: Any) -> Any:
         """X^H A where Y may be non-zero, as a flat vector."""
         xp, found = self._xp, []
+        if self._dense:
+            everywhere = adjoint(dense_factor(self.given, x)) @ self.A  # (r, n)
+            return take(xp.reshape(everywhere, (-1,)), self._places)
         given = self._with_zero(xp.conj(x) if is_complex(x) else x)
         for number, (batch, where) in enumerate(zip(self._batches, self._given_slots)):
             values = take(given, where)  # (n_blocks, p, a)
@@ -167,16 +182,21 @@ class HalfStep:
         return xp.reshape(adjoint(dense) @ dense, (-1,))
 
     def _solve(self, gram: Any, target: Any, old: Any) -> tuple[Any, float]:
-        """The proximal step for (n, k, k) systems with (n, k, c) right-hand sides."""
+        """The proximal step for (n, k, k) systems with (n, k, c) right-hand sides.
+
+        With M the Gram matrix and the penalty, (M + D) step = b - M old gives M new = b - D step,
+        and so the value <new, M new - 2 b> without another product.
+        """
         xp, k = self._xp, gram.shape[-1]
         eye = xp.eye(k, dtype=gram.dtype, device=self._device)
-        diagonal = xp.sum(gram * eye, axis=-1)  # (n, k)
+        matrix = gram + self.alpha * eye if self.alpha else gram
+        diagonal = xp.linalg.diagonal(gram)[..., None]  # (n, k, 1)
         unseen = xp.astype(xp.real(diagonal) == 0 if is_complex(gram) else diagonal == 0, eye.dtype)
         rounding = 8 * k * float(xp.finfo(gram.dtype).eps) * diagonal + unseen
-        matrix = gram + self.alpha * eye
-        new = old + xp.linalg.solve(matrix + rounding[..., None] * eye, target - matrix @ old)
-        inner = (xp.conj(new) if is_complex(new) else new) * (matrix @ new - 2 * target)
-        return new, float(xp.sum(xp.real(inner) if is_complex(inner) else inner))
+        step = xp.linalg.solve(matrix + rounding * eye, target - matrix @ old)
+        new = old + step
+        inner = (xp.conj(new) if is_complex(new) else new) * (target + rounding * step)
+        return new, -float(xp.sum(xp.real(inner) if is_complex(inner) else inner))
 
     def _solve_weighted(
         self, given: Any, group: Systems, target: Any, old: Any
@@ -237,6 +257,12 @@ def take(vector: Any, places: Any) -> Any:
         )
     xp = array_namespace(vector)
     return xp.reshape(xp.take(vector, xp.reshape(places, (-1,))), tuple(places.shape))
+
+
+def entries(compressed: scipy.sparse.csr_array) -> np.ndarray:
+    """Where each slot is in the flat dense matrix: (nnz,)."""
+    rows = np.repeat(np.arange(compressed.shape[0]), np.diff(compressed.indptr))
+    return rows * compressed.shape[1] + compressed.indices
 
 
 def correlations(

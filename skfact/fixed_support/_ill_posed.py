@@ -9,11 +9,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skfact.exceptions import IllPosedWarning
 from skfact.fixed_support._analysis import SupportReport
-from skfact.fixed_support._closedness import decide
+from skfact.fixed_support._open_patterns import Budget, find_open_pattern
 from skfact.fixed_support._rank_one_supports import abbreviated
 
-# What may be spent on finding out whether a best approximation exists: no more than some sweeps.
-CLOSEDNESS_BUDGET = 100
+# What may be spent on finding out whether a best approximation exists, which is to take no longer
+# than some sweeps: restrictions, and entries of the rectangles of all components.
+BUDGET, LARGEST = 100, 5e6
 
 
 def warn_if_diverging(diverging: np.ndarray, stacklevel: int) -> bool:
@@ -32,7 +33,11 @@ def warn_if_diverging(diverging: np.ndarray, stacklevel: int) -> bool:
 
 def warn_if_not_closed(report: SupportReport, stacklevel: int) -> None:
     """Warn of supports for which some matrices have no best approximation."""
-    witness = decide(report.left_support, report.right_support, CLOSEDNESS_BUDGET).witness
+    if report.is_tractable:
+        return
+    witness = find_open_pattern(
+        report.left_support, report.right_support, Budget(BUDGET), largest=LARGEST
+    )
     if witness is not None:
         warnings.warn(
             f"On these supports some matrices have no best approximation: components "

@@ -16,8 +16,9 @@ are reached by this component alone, and (i, j) is not. That is the 2 x 2 corner
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,10 @@ from skfact.fixed_support._diverging import (
     line_sequence,
     transposed,
 )
-from skfact.fixed_support._shared_entries import SharedEntries, run_of
+from skfact.fixed_support._shared_entries import SharedEntries, reached_twice, run_of
+
+# Components that are looked at by themselves before all shared entries are listed.
+FIRST = 3
 
 # rows and columns of a sub-pattern
 Pattern = tuple[list[int], list[int]]
@@ -79,10 +83,30 @@ class Group:
         return self.by_column.indices[self.by_column.indptr[j] : self.by_column.indptr[j + 1]]
 
 
-def find_open_pattern(left: Any, right: Any, budget: Budget) -> DivergingSequence | None:
-    """A sub-pattern that is not closed, with its sequence; None if the search finds none."""
+def find_open_pattern(
+    left: Any, right: Any, budget: Budget, largest: float = inf
+) -> DivergingSequence | None:
+    """A sub-pattern that is not closed, with its sequence; None if the search finds none.
+
+    The first few components are looked at by themselves, which takes a fraction of the time of a
+    list of all shared entries and often is enough. That list is made if the rectangles of the
+    components have no more than `largest` entries in all.
+    """
+    by_row = left.tocsr()
+
+    def by_itself(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return reached_twice(by_row[rows], right[:, columns])
+
+    r = left.shape[1]
+    corner = find_small_corner(left, right, range(min(FIRST, r)), by_itself)
+    if corner is not None:
+        return corner_sequence(left, right, *corner)
+    if np.diff(left.indptr).astype(float) @ np.diff(right.indptr) > largest:
+        return None
     shared = SharedEntries(left, right)
-    corner = find_small_corner(left, right, shared)
+    corner = find_small_corner(
+        left, right, range(FIRST, r), lambda *lines: shared.within(*lines)[1:]
+    )
     if corner is not None:
         return corner_sequence(left, right, *corner)
     lines = find_lines(left, right, shared, budget)
@@ -99,13 +123,22 @@ def find_open_pattern(left: Any, right: Any, budget: Budget) -> DivergingSequenc
     return None
 
 
-def find_small_corner(left: Any, right: Any, shared: SharedEntries) -> Pattern | None:
-    """A 2 x 2 corner: a component whose shared entries are holes inside a connected part."""
-    for k in range(left.shape[1]):
+def find_small_corner(
+    left: Any,
+    right: Any,
+    components: Iterable[int],
+    shared_within: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+) -> Pattern | None:
+    """A 2 x 2 corner: a component whose shared entries are holes inside a connected part.
+
+    `shared_within` gives the entries of rows x columns that at least two components reach, as
+    positions in the rows and in the columns.
+    """
+    for k in components:
         rows, columns = run_of(left, k), run_of(right, k)
         if len(rows) == 0 or len(columns) == 0:
             continue
-        _, i, j = shared.within(rows, columns)
+        i, j = shared_within(rows, columns)
         if 0 < len(i) < len(rows) * len(columns):
             corner = find_corner_at_hole(rows, columns, i, j)
             if corner is not None:

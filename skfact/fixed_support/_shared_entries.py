@@ -71,6 +71,13 @@ class SharedEntries:
         return at[inside], i[inside], j[inside]
 
 
+def reached_twice(left: Any, right: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the entries that at least two components reach, in row-major order."""
+    count = weighted_coverage(left, right, np.ones(left.shape[1], dtype=np.int32))
+    shared = count.data > 1
+    return np.repeat(np.arange(left.shape[0]), np.diff(count.indptr))[shared], count.indices[shared]
+
+
 def weighted_coverage(left: Any, right: Any, weights: np.ndarray) -> Any:
     """Sum of the weights of the components that reach each entry, as CSR (m, n), sorted."""
     by_row = left.tocsr()

@@ -10,8 +10,9 @@ from skfact._backend import to_numpy
 from skfact._validation import check_number
 from skfact.inspection._matplotlib import pyplot
 from skfact.inspection._plane_regions import line_regions, on_host, plane_regions
-from skfact.relu._activation import hidden_inputs, samples_for
+from skfact.relu._activation import hidden_inputs
 from skfact.relu._reader import read_network
+from skfact.relu._samples import checked_samples
 
 BEND, SWITCH = "#202020", "#d62728"
 
@@ -77,7 +78,7 @@ class ActivationRegionsDisplay:
         check_number(margin, "margin", float, 0)
         check_number(resolution, "resolution", int, 2)
         read = read_network(network)
-        points = to_numpy(samples_for(read, points, "points")).astype(np.float64)
+        points = to_numpy(checked_samples(points, read.sizes[0], "points")).astype(np.float64)
         if len(points) not in (2, 3):
             raise ValueError(
                 f"points must be 2 points of a line or 3 of a plane, got {len(points)}."

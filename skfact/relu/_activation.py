@@ -57,17 +57,12 @@ def activation_patterns(network: Any, X: Any) -> Any:
            [False,  True]])
     """
     network = read_network(network)
-    X = samples_for(network, X, "X")
+    X = checked_samples(X, network.sizes[0], "X")
     xp = array_namespace(X)
     found = [active > 0 for active in gates(network, X)]
     if not found:
         return xp.zeros((X.shape[0], 0), dtype=xp.bool, device=device(X))
     return xp.concat(found, axis=1)
-
-
-def samples_for(network: Network, X: Any, name: str) -> Any:
-    """X as a real, finite matrix with the network's number of features, in its own library."""
-    return checked_samples(X, network.sizes[0], name)
 
 
 def gates(network: Network, X: Any) -> list[Any]:

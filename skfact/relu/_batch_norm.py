@@ -1,4 +1,4 @@
-"""Batch normalization folded into the linear maps next to it."""
+"""Batch normalization as an affine map, folded into the linear maps next to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,38 @@ from dataclasses import replace
 from typing import Any
 
 from skfact._backend import array_namespace, device
-from skfact.relu._graph_nodes import GraphNode
+from skfact._validation import check_number
+from skfact.relu._graph_nodes import GraphNode, checked_vector
+
+
+def affine(
+    mean: Any, variance: Any, scale: Any, shift: Any, eps: float, size: int, label: str
+) -> tuple[Any, Any]:
+    """Vectors s, t with scale * (x - mean) / sqrt(variance + eps) + shift = s x + t.
+
+    Raises
+    ------
+    TypeError
+        If a vector is not real, or `eps` is no number.
+    ValueError
+        If a vector has another size, variance + eps is not positive, or s or t overflows.
+    """
+    check_number(eps, f"{label}: eps", float, 0)
+    mean = checked_vector(mean, f"{label}: mean", size)
+    variance = checked_vector(variance, f"{label}: variance", size, like=mean) + eps
+    scale = checked_vector(scale, f"{label}: scale", size, 1.0, mean)
+    shift = checked_vector(shift, f"{label}: shift", size, 0.0, mean)
+    xp = array_namespace(mean)
+    if not bool(xp.all(variance > 0)):
+        raise ValueError(
+            f"{label}: variance + eps must be positive; the smallest is "
+            f"{float(xp.min(variance)):.3g}."
+        )
+    factor = scale / xp.sqrt(variance)
+    bias = shift - factor * mean
+    if not bool(xp.all(xp.isfinite(factor) & xp.isfinite(bias))):
+        raise ValueError(f"{label}: scale / sqrt(variance + eps) is beyond the largest number.")
+    return factor, bias
 
 
 def fold(nodes: Sequence[GraphNode], output: int) -> tuple[list[GraphNode], int]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from skfact._backend import array_namespace, device
 from skfact._validation import check_number
-from skfact.relu._batch_norm import fold
+from skfact.relu._batch_norm import affine, fold
 from skfact.relu._graph_forward import in_one_dtype, outputs
-from skfact.relu._graph_nodes import GraphNode, checked_groups, require_same_library
-from skfact.relu._network import real_array
+from skfact.relu._graph_nodes import (
+    GraphNode,
+    checked_groups,
+    checked_linear,
+    checked_name,
+    indices_of,
+    replaced,
+    require_same_library,
+)
 from skfact.relu._samples import checked_samples
 
 
@@ -132,16 +137,8 @@ class NetworkGraph:
         node : node
             The new node, of size n_out.
         """
-        name, (index,) = self._name("linear", name), self._indices([node])
-        n_in = self._nodes[index].size
-        weight = real_array(weight, f"node {name!r}: weight", 2)
-        if weight.shape[0] != n_in or weight.shape[1] == 0:
-            raise ValueError(
-                f"node {name!r}: weight has shape {tuple(weight.shape)}, but its input "
-                f"{self._nodes[index].name!r} has size {n_in}: ({n_in}, n_out) with n_out >= 1 is "
-                "needed."
-            )
-        bias = self._vector(bias, name, "bias", int(weight.shape[1]), 0.0, weight)
+        name, (index,) = self._place("linear", name, [node])
+        weight, bias = checked_linear(weight, bias, self._nodes[index], f"node {name!r}")
         return self._append("linear", name, int(weight.shape[1]), [index], weight, bias)
 
     def batch_norm(
@@ -175,26 +172,9 @@ class NetworkGraph:
         node : node
             The new node, of the same size.
         """
-        name, (index,) = self._name("batch_norm", name), self._indices([node])
-        check_number(eps, f"node {name!r}: eps", float, 0)
+        name, (index,) = self._place("batch_norm", name, [node])
         size = self._nodes[index].size
-        mean = self._vector(mean, name, "mean", size, None, None)
-        variance = self._vector(variance, name, "variance", size, None, mean)
-        scale = self._vector(scale, name, "scale", size, 1.0, mean)
-        shift = self._vector(shift, name, "shift", size, 0.0, mean)
-        xp = array_namespace(mean)
-        variance = variance + eps
-        if not bool(xp.all(variance > 0)):
-            raise ValueError(
-                f"node {name!r}: variance + eps must be positive; the smallest is "
-                f"{float(xp.min(variance)):.3g}."
-            )
-        factor = scale / xp.sqrt(variance)
-        bias = shift - factor * mean
-        if not bool(xp.all(xp.isfinite(factor) & xp.isfinite(bias))):
-            raise ValueError(
-                f"node {name!r}: scale / sqrt(variance + eps) is beyond the largest number."
-            )
+        factor, bias = affine(mean, variance, scale, shift, eps, size, f"node {name!r}")
         return self._append("batch_norm", name, size, [index], factor, bias)
 
     def relu(self, node: GraphNode, *, name: Any = None) -> Any:
@@ -212,7 +192,7 @@ class NetworkGraph:
         node : node
             The new node, of the same size.
         """
-        name, indices = self._name("relu", name), self._indices([node])
+        name, indices = self._place("relu", name, [node])
         return self._append("relu", name, self._nodes[indices[0]].size, indices)
 
     def max_pool(self, node: GraphNode, groups: Any, *, name: Any = None) -> Any:
@@ -232,7 +212,7 @@ class NetworkGraph:
         node : node
             The new node; its size is the number of groups.
         """
-        name, (index,) = self._name("max_pool", name), self._indices([node])
+        name, (index,) = self._place("max_pool", name, [node])
         groups = checked_groups(groups, self._nodes[index].size, f"node {name!r}")
         return self._append("max_pool", name, len(groups), [index], groups=groups)
 
@@ -284,7 +264,7 @@ class NetworkGraph:
 
     @output.setter
     def output(self, node: GraphNode) -> None:
-        (self._output,) = self._indices([node])
+        (self._output,) = indices_of([node], self._nodes)
 
     @property
     def nodes(self) -> tuple[GraphNode, ...]:
@@ -364,26 +344,8 @@ class NetworkGraph:
         ValueError
             If there is not one array for each linear node, or shapes differ.
         """
-        expected = len(self.coefs)
-        if len(coefs) != expected or len(intercepts) != expected:
-            raise ValueError(
-                f"coefs and intercepts must have one array for each of the {expected} linear "
-                f"nodes; got {len(coefs)} and {len(intercepts)}."
-            )
-        arrays = iter(zip(coefs, intercepts))
         graph = NetworkGraph(self.input.size)
-        graph._output = self._output
-        for node in self._nodes[1:]:
-            if node.kind == "linear":
-                source = graph._nodes[node.inputs[0]]
-                made = graph.linear(source, *next(arrays), name=node.name)
-                if made.size != node.size:
-                    raise ValueError(
-                        f"node {node.name!r}: weight has {made.size} columns; {node.size} are "
-                        "needed."
-                    )
-            else:
-                graph._nodes.append(replace(node))
+        graph._nodes, graph._output = replaced(self._nodes, coefs, intercepts), self._output
         return graph
 
     def __repr__(self) -> str:
@@ -395,42 +357,11 @@ class NetworkGraph:
             lines.append(f"  {node.name:{longest}}  {node.size:{digits}}  {read}".rstrip())
         return "\n".join(lines)
 
-    # ---- checks --------------------------------------------------------------------------------
+    # ---- appending -----------------------------------------------------------------------------
 
-    def _indices(self, nodes: Sequence[Any]) -> list[int]:
-        for node in nodes:
-            if not isinstance(node, GraphNode):
-                raise TypeError(
-                    f"a node of the graph is needed, as graph.input or what graph.linear(...) "
-                    f"returns; got {type(node).__name__}."
-                )
-            if node.index >= len(self._nodes) or self._nodes[node.index] is not node:
-                raise ValueError(f"node {node.name!r} belongs to another graph.")
-        return [node.index for node in nodes]
-
-    def _name(self, kind: str, name: Any) -> str:
-        if name is None:
-            name = f"{kind}_{len(self._nodes)}"
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"name must be a non-empty str or None, got {name!r}.")
-        if any(node.name == name for node in self._nodes):
-            raise ValueError(f"name {name!r} is taken by another node of the graph.")
-        return name
-
-    def _vector(
-        self, vector: Any, name: str, what: str, size: int, default: float | None, like: Any
-    ) -> Any:
-        if vector is None and default is not None:
-            xp = array_namespace(like)
-            return xp.full((size,), default, dtype=like.dtype, device=device(like))
-        vector = real_array(vector, f"node {name!r}: {what}", 1)
-        if tuple(vector.shape) != (size,):
-            raise ValueError(
-                f"node {name!r}: {what} has shape {tuple(vector.shape)}; ({size},) is needed."
-            )
-        if like is not None:
-            require_same_library(vector, [like], f"node {name!r}: {what}")
-        return vector
+    def _place(self, kind: str, name: Any, nodes: Sequence[Any]) -> tuple[str, list[int]]:
+        """The name of a new node, and the indices of those that it reads."""
+        return checked_name(name, kind, self._nodes), indices_of(nodes, self._nodes)
 
     def _append(
         self,
@@ -450,7 +381,7 @@ class NetworkGraph:
         return node
 
     def _append_together(self, kind: str, nodes: Sequence[GraphNode], name: Any) -> GraphNode:
-        name, indices = self._name(kind, name), self._indices(nodes)
+        name, indices = self._place(kind, name, nodes)
         if not indices:
             raise ValueError(f"node {name!r}: there is nothing to take the {kind} of; pass nodes.")
         sizes = [node.size for node in nodes]

@@ -94,17 +94,19 @@ class Paths:
             matrix = self._matrix(node, xp.float64)
             bias = None if node.bias is None else xp.astype(node.bias, xp.float64)
             if matrix is None:
-                sizes = [xp.where(a > 0, e, -math.inf) for a, e in zip(below, before)]
+                sizes = [
+                    xp.where(a > 0, e, xp.full_like(e, -math.inf)) for a, e in zip(below, before)
+                ]
             else:
-                matrix = xp.where((below[0] > 0)[:, None], matrix, 0.0)
+                matrix = xp.where((below[0] > 0)[:, None], matrix, xp.zeros_like(matrix))
                 sizes = [xp.max(before[0][:, None] + exponent(matrix), axis=0)]
             if bias is not None:
                 sizes.append(exponent(bias))
             after = xp.max(xp.stack(sizes), axis=0)
-            after = xp.where(xp.isfinite(after), after, 0.0)
+            after = xp.where(xp.isfinite(after), after, xp.zeros_like(after))
             # no edge is beyond one now, nor any sum beyond the number of edges
             total = _value(_shifted(node, matrix, bias, before, below, after), below, xp.abs)
-            after = after + xp.where(total > 0, exponent(total), 0.0)
+            after = after + xp.where(total > 0, exponent(total), xp.zeros_like(total))
             step = _shifted(node, matrix, bias, before, below, after)
             steps.append(step)
             exponents.append(after)

@@ -10,12 +10,13 @@ import numpy as np
 
 from skfact._backend import array_namespace, to_numpy
 from skfact._validation import check_number
-from skfact.relu._activation import gates, samples_for
+from skfact.relu._activation import gates
 from skfact.relu._identifiability_report import IdentifiabilityReport, LayerIdentifiability
 from skfact.relu._irreducibility import decide_irreducibility
 from skfact.relu._local_rank import LocalRank, Suspect, local_rank, parameter_count, samples_needed
 from skfact.relu._network import Network
 from skfact.relu._reader import read_network
+from skfact.relu._samples import checked_samples
 from skfact.relu._twins import find_twins, host_layers, twin_tolerance
 
 DEAD, ALWAYS_ACTIVE, NOT_ADMISSIBLE = "dead on X", "always active on X", "not admissible"
@@ -84,7 +85,8 @@ def identifiability_report(
     A layer is irreducible if there is no such T. The ladder: the matrices v w^T are linearly
     independent; or one matrix has a positive inner product with all of them (a linear program whose
     answer is checked); or all assignments of the free columns are tried, up to nullity 18; or a
-    mixed-integer program, to its own precision, in what remains of the time.
+    mixed-integer program, to its own precision, in what remains of the time. (Its solver, HiGHS,
+    prints a line of its own now and then in the version 1.12 that SciPy 1.17 contains.)
 
     **Rank.** The derivative J of all outputs on X by the parameters has rank at most the number
     of parameters less that of hidden neurons, since each rescaling is a direction that changes
@@ -92,10 +94,14 @@ def identifiability_report(
     it [1]_. What is computed is J diag(theta) with unit columns, which rescaling does not change.
     What is missing is attributed to neurons in the order always active, negative twin, positive
     twin, not admissible, dead; of several causes of a neuron the last one counts. The first of a
-    group of twins often costs nothing. Loss without such a cause is called unexplained: often
-    neurons that are active on too few samples.
+    group of twins often costs nothing. Loss without such a cause is called unexplained: a neuron
+    that is active on fewer samples than it has incoming parameters costs it, for instance.
 
-    **One hidden layer** without twins and irreducible is identifiable from a bounded set [1]_.
+    **One hidden layer** is identifiable from some bounded set if and only if it has no twins and is
+    irreducible [1]_. Why negative twins prevent it, in any layer: let their inputs be z and -z,
+    scaled alike, and v and u what leaves them. Then v relu(z) + u relu(-z) = (v + u) relu(z) - u z.
+    For B so large that z + B > 0 on the set, the second neuron can become relu(z + B) with outgoing
+    weights -u; the next bias absorbs B u. On all inputs the two networks differ.
 
     Weights are copied to the host; the derivative is formed and compressed where X lives.
 
@@ -131,7 +137,7 @@ def identifiability_report(
     check_number(time_budget, "time_budget", float, 0)
     check_number(max_size, "max_size", int, 1)
     if X is not None:
-        X = samples_for(network, X, "X")
+        X = checked_samples(X, network.sizes[0], "X")
         _require_room(network.sizes, X.shape[0], max_size)
     deadline = time.monotonic() + float(time_budget)
     layers = host_layers(network)

@@ -54,9 +54,16 @@ class LayerIdentifiability:
 
     @property
     def has_flip(self) -> bool:
-        """Whether flipping the signs of the witness is more than a permutation of twins."""
-        partner = {v: group for group in self.negative_twins for side in group for v in side}
-        return any(v not in partner for v in self.irreducibility.witness)
+        """Whether flipping the signs of the witness is more than exchanging two negative twins.
+
+        It is no permutation otherwise: each exchange in it would be a smaller witness, and a
+        witness of more than two neurons contains no smaller one of two.
+        """
+        witness = set(self.irreducibility.witness)
+        return bool(witness) and not any(
+            len(witness) == 2 and all(witness.intersection(side) for side in group)
+            for group in self.negative_twins
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -144,19 +151,16 @@ class IdentifiabilityReport:
 
     @property
     def is_identifiable(self) -> bool | None:
-        """Whether all networks of these sizes with this function are its copies.
+        """Whether some bounded set of inputs determines the network, up to its copies.
 
-        Copies are permutations and rescalings. True is known for one hidden layer without twins
-        and irreducible; False where another network can be written down: positive twins, neurons
-        that are not admissible, flips of signs. Else None: not decided.
+        That is, whether all networks of these sizes with the same outputs on this set are copies:
+        permutations and rescalings. One hidden layer: True if and only if it has no twins and is
+        irreducible. More layers: False where another network can be written down, because of
+        twins, neurons that are not admissible or flips of signs; else None: not decided.
         """
-        if not self.is_admissible or any(
-            layer.positive_twins or layer.has_flip for layer in self.layers
-        ):
+        if not self.is_admissible or self.has_twins or self.is_irreducible is False:
             return False
-        if not self.layers:
-            return True
-        if len(self.layers) == 1 and self.is_irreducible and not self.has_twins:
+        if not self.layers or (len(self.layers) == 1 and self.is_irreducible):
             return True
         return None
 
@@ -174,18 +178,17 @@ class IdentifiabilityReport:
 
     def _verdict(self) -> str:
         if self.is_identifiable:
-            return (
-                "yes, from its function on all inputs: no twins, irreducible"
-                if self.layers
-                else "yes: affine"
-            )
+            return "yes: no twins, irreducible" if self.layers else "yes: affine"
         if self.is_identifiable is False:
-            return "no: other networks compute the same function"
+            anywhere = not self.is_admissible or any(
+                layer.positive_twins or layer.has_flip for layer in self.layers
+            )
+            return "no: other networks compute the same function" + (
+                "" if anywhere else " on any bounded set"
+            )
         if len(self.layers) > 1:
             return "not decided: sufficient conditions are known for one hidden layer only"
-        if self.is_irreducible is None:
-            return "not decided: irreducibility is undetermined"
-        return "not decided: negative twins"
+        return "not decided: irreducibility is undetermined"
 
     def _advice(self) -> str:
         found = []
@@ -212,7 +215,7 @@ def _findings(number: int, layer: LayerIdentifiability) -> list[str]:
     result = layer.irreducibility
     if result.answer is False:
         text = f"flip the signs of {listed(result.witness)}"
-        found.append(("reducible", text + ("" if layer.has_flip else ": a permutation of twins")))
+        found.append(("reducible", text + ("" if layer.has_flip else ": exchanges twins")))
     elif result.answer is None:
         found.append(("irreducible?", result.reason))
     for name, neurons in (

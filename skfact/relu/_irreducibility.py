@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import scipy.linalg
@@ -34,7 +35,8 @@ class Irreducibility:
     reason : str
         Which step decided, or why none could.
     witness : tuple of int
-        Neurons whose signs can be flipped together, where the layer is reducible.
+        Neurons whose signs can be flipped together, where the layer is reducible: as few as there
+        are, unless time ended the integer program early.
     """
 
     answer: bool | None
@@ -159,6 +161,17 @@ def _enumerate(M: np.ndarray, kernel: np.ndarray, norms: np.ndarray, tol: float)
     return best
 
 
+def _pair_within(
+    M: np.ndarray, norms: np.ndarray, chosen: np.ndarray, tol: float
+) -> tuple[int, ...]:
+    """A zero sum of two of the chosen columns if there is one, such as twins; else all of them."""
+    witness = tuple(int(v) for v in np.flatnonzero(chosen))
+    for pair in combinations(witness, 2):
+        if _is_zero_sum(M, norms, np.isin(np.arange(len(norms)), pair), tol):
+            return pair
+    return witness
+
+
 def _integer_program(
     M: np.ndarray, kernel: np.ndarray, norms: np.ndarray, tol: float, deadline: float
 ) -> Irreducibility:
@@ -176,6 +189,7 @@ def _integer_program(
     dependent = np.zeros((len(bound), n))
     dependent[np.arange(len(bound)), bound] = 1.0
     dependent[:, free] = -basis[bound]
+    # HiGHS 1.12 (SciPy 1.17) may print a line here that no option prevents: HiGHS issue 2783
     found = milp(
         np.ones(n),
         constraints=[
@@ -189,7 +203,7 @@ def _integer_program(
     if found.x is not None:
         chosen = np.round(found.x)
         if _is_zero_sum(M, norms, chosen, tol):
-            witness = tuple(int(v) for v in np.flatnonzero(chosen))
+            witness = _pair_within(M, norms, chosen, tol)
             return Irreducibility(False, "integer program: a sum of v w^T is zero", witness)
         return Irreducibility(
             None,

@@ -260,7 +260,8 @@ def _scaled_jacobian(layers: list[np.ndarray], X: Any, gates: list[Any]) -> Any:
         norm = xp.sqrt(xp.sum(block**2, axis=0))
         usual = xp.max(xp.abs(a), axis=0)[:, None] * xp.max(magnitude, axis=(0, 1))[None, :]
         sound = largest > CANCELLED * usual * xp.abs(theta)
-        block = xp.where(sound, block / xp.where(norm > 0, norm, xp.ones_like(norm)), 0.0)
+        block = block / xp.where(norm > 0, norm, xp.ones_like(norm))
+        block = xp.where(sound, block, xp.zeros_like(block))
         blocks.append(xp.reshape(block, (n * n_outputs, -1)))
         if l > 0:
             gate = gates[l - 1][:, None, :]

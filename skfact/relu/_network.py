@@ -27,7 +27,8 @@ class Network:
     weights: tuple[Any, ...]  # (n_l, n_{l+1}) each, as scikit-learn's `coefs_`
     biases: tuple[Any, ...]  # (n_{l+1},) each, zeros where there is none
     activation: str  # "relu" or "identity", of the hidden layers
-    writer: Callable[[Arrays, Arrays], Any]  # new arrays -> a network of the type that was read
+    # arrays -> a network of the type that was read, which shares no memory with it
+    writer: Callable[[Arrays, Arrays], Any]
 
     @property
     def xp(self) -> Any:

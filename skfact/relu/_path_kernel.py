@@ -8,8 +8,9 @@ import numpy as np
 
 from skfact._backend import array_namespace
 from skfact._inputs import is_numpy
-from skfact.relu._activation import gates, samples_for
+from skfact.relu._activation import gates
 from skfact.relu._reader import read_network
+from skfact.relu._samples import checked_samples
 
 
 def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:
@@ -67,12 +68,12 @@ def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:
     single = np.ndim(X) == 1 and Y is not None and np.ndim(Y) == 1
     if single:
         X, Y = ([list(x)] if isinstance(x, (list, tuple)) else x[None, :] for x in (X, Y))
-    X = samples_for(network, X, "X")
+    X = checked_samples(X, network.sizes[0], "X")
     left = gates(network, X)
     if Y is None:
         Y, right = X, left
     else:
-        Y = samples_for(network, Y, "Y")
+        Y = checked_samples(Y, network.sizes[0], "Y")
         right = gates(network, Y)
     xp = array_namespace(X)
     kernel = X @ xp.matrix_transpose(Y)

@@ -9,11 +9,11 @@ import numpy as np
 
 from skfact._backend import array_namespace, move, to_numpy
 from skfact._scale import times_power_of_two
-from skfact._validation import check_matrix, require_finite
 from skfact.relu._canonical import normalized
 from skfact.relu._network import Network
 from skfact.relu._passes import ones
 from skfact.relu._path_inner import read_pair
+from skfact.relu._samples import checked_samples
 from skfact.relu._scale import balance, scaled_float, scaled_sum, shifted
 
 
@@ -36,10 +36,14 @@ class PathMetric(NamedTuple):
         -------
         bound : array of shape (n_samples,)
             ``max(||x||_inf, 1) * l1``; see Notes of :func:`path_metric`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is no real, finite, non-empty matrix.
         """
-        X = check_matrix(X, "X")
+        X = checked_samples(X, None, "X")
         xp = array_namespace(X)
-        require_finite(float(xp.max(xp.abs(X))), X, "X")
         return self.l1 * xp.clip(xp.max(xp.abs(X), axis=1), 1.0, None)
 
 

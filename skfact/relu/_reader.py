@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from skfact._backend import to_numpy
+from skfact._backend import array_namespace, to_numpy
 from skfact.relu._graph import NetworkGraph
 from skfact.relu._network import Arrays, Network, checked_network
 
@@ -87,8 +87,8 @@ def _read_mlp(mlp: Any, check_finite: bool) -> Network:
 
     def write(weights: Arrays, biases: Arrays) -> Any:
         written = copy.deepcopy(mlp)
-        written.coefs_ = [np.ascontiguousarray(to_numpy(w)) for w in weights]
-        written.intercepts_ = [np.ascontiguousarray(to_numpy(b)) for b in biases]
+        written.coefs_ = [np.array(to_numpy(w), order="C") for w in weights]
+        written.intercepts_ = [np.array(to_numpy(b)) for b in biases]
         hidden = tuple(int(w.shape[1]) for w in weights[:-1])
         if hidden != tuple(w.shape[1] for w in mlp.coefs_[:-1]):
             written.hidden_layer_sizes = hidden
@@ -129,9 +129,13 @@ def _read_arrays(pair: Any, check_finite: bool) -> Network:
         biases,
         lambda l: (f"layer {l}: coefs[{l}]", f"layer {l}: intercepts[{l}]"),
         "relu",
-        lambda weights, biases: (list(weights), list(biases)),
+        lambda weights, biases: tuple([_copied(a) for a in part] for part in (weights, biases)),
         check_finite,
     )
+
+
+def _copied(array: Any) -> Any:
+    return array_namespace(array).asarray(array, copy=True)
 
 
 def _read_torch(module: Any, torch: Any, check_finite: bool) -> Network:
@@ -172,7 +176,7 @@ def _read_torch(module: Any, torch: Any, check_finite: bool) -> Network:
         written = copy.deepcopy(module)
         layers = [layer for _, layer in _leaves(written, nn) if type(layer) is nn.Linear]
         for layer, w, b in zip(layers, weights, biases):
-            layer.weight.data = w.T.contiguous()
+            layer.weight.data = w.T.clone(memory_format=torch.contiguous_format)
             layer.in_features, layer.out_features = (int(n) for n in w.shape)
             if layer.bias is not None:
                 layer.bias.data = b.clone()

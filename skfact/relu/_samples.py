@@ -9,8 +9,8 @@ from skfact._inputs import is_complex_dtype
 from skfact._validation import check_matrix, require_finite
 
 
-def checked_samples(X: Any, n_inputs: int, name: str) -> Any:
-    """X as a real, finite matrix with as many features as a network has inputs, in its own library.
+def checked_samples(X: Any, n_inputs: int | None, name: str) -> Any:
+    """X as a real, finite matrix in its own library, with `n_inputs` features unless that is None.
 
     Raises
     ------
@@ -23,7 +23,7 @@ def checked_samples(X: Any, n_inputs: int, name: str) -> Any:
     xp = array_namespace(X)
     if is_complex_dtype(X.dtype):
         raise ValueError(f"{name} must be real, got dtype {X.dtype}.")
-    if X.shape[1] != n_inputs:
+    if n_inputs is not None and X.shape[1] != n_inputs:
         raise ValueError(
             f"{name} has {X.shape[1]} features, but the network has {n_inputs} inputs."
         )

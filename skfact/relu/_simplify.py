@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, move, to_numpy
-from skfact.relu._activation import gates, samples_for
+from skfact.relu._activation import gates
 from skfact.relu._network import Network
 from skfact.relu._reader import read_network
+from skfact.relu._samples import checked_samples
 from skfact.relu._twins import find_twins, host_layers, twin_tolerance
 
 
@@ -77,7 +78,7 @@ def simplify(network: Any, *, tol: float | None = None, dead_on: Any = None) -> 
     network = read_network(network)
     tol = twin_tolerance(network, tol)
     if dead_on is not None:
-        network = _without_dead(network, samples_for(network, dead_on, "dead_on"))
+        network = _without_dead(network, checked_samples(dead_on, network.sizes[0], "dead_on"))
     while True:
         before = network.sizes
         for l in range(len(network.weights) - 1):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from skfact import SparseDeepLinearNet
-from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
+from skfact.deep_linear import StructuredFactor, ToeplitzFactor
 from skfact.supports import Chain, FixedMask, KSparse
 from tests.bad_input.cases import RANDOM, changed, refused, works
 
@@ -22,6 +22,7 @@ def is_finite(net: Any, *inputs: Any) -> None:
 
 
 WRONG = StructuredFactor((3, 4), 3, lambda h: np.diag(h) @ np.eye(3, 4), lambda G: np.zeros(3))
+BENT = StructuredFactor((4, 4), 4, np.diag, lambda G: 2 * np.diag(G))
 
 for id, supports, options, message in [
     ("masks that do not chain", [np.ones((3, 5)), np.ones((6, 4))], {}, "must chain"),
@@ -42,8 +43,7 @@ for id, supports, options, message in [
     ("wrong adjoint", [WRONG], {}, r"supports\[0\]: the adjoint fails the dot-product test"),
     ("budgets by L-BFGS", [KSparse(2)], {"solver": "lbfgs"}, "needs fixed supports"),
     ("budgets by Adam", [KSparse(2)], {"solver": "adam"}, "needs fixed supports"),
-    ("budgets with alpha", [KSparse(2)], {"alpha": 1.0}, "alpha=1.0 goes with fixed"),
-    ("budgets and structure", [KSparse(2), CirculantFactor(4)], {}, "mixes"),
+    ("wrong adjoint beside a budget", [KSparse(2), BENT], {}, r"supports\[1\]: the adjoint fails"),
     ("PALM of fixed supports", "dense", {"solver": "palm4msa"}, "is for budgets"),
     ("no closed form", "low-rank", {"solver": "closed-form"}, "needs one dense layer"),
     ("unknown solver", "dense", {"solver": "sgd"}, "solver must be one of"),

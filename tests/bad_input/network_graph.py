@@ -93,3 +93,18 @@ refused(
     error=ValueError,
     message="same nodes",
 )
+for id, coefs, intercepts, message in [
+    ("too many", [A[:2, :3]] * 2, [A[0, :3]] * 2, "each of the 1 linear nodes; got 2 and 2"),
+    ("no biases", [A[:2, :3]], [], "each of the 1 linear nodes; got 1 and 0"),
+    ("rows", [A[:3, :3]], [A[0, :3]], r"'first': weight has shape \(3, 3\), but its input 'input'"),
+    ("columns", [A[:2, :4]], [A[0, :4]], "'first': weight has 4 columns; 3 are needed"),
+    ("NaN", [A[:2, :3] * np.nan], [A[0, :3]], "'first': weight contains NaN"),
+]:
+    refused(
+        f"NetworkGraph, other arrays: {id}",
+        network_graph().with_arrays,
+        coefs,
+        intercepts,
+        error=ValueError,
+        message=message,
+    )

@@ -51,6 +51,12 @@ BAD_NETWORKS = [
         r"layer 1: intercepts\[1\] contains infinity",
     ),
     ("float16", ([COEFS[0].astype("f2")], None), TypeError, r"layer 0: coefs\[0\].*float16"),
+    (
+        "complex bias",
+        (COEFS[:1], [INTERCEPTS[0] + 0j]),
+        TypeError,
+        r"layer 0: intercepts\[0\] has dtype complex128",
+    ),
     ("complex", ([COEFS[0] + 0j], None), TypeError, r"layer 0: coefs\[0\].*complex128"),
     ("objects", ([COEFS[0].astype(object)], None), TypeError, r"coefs\[0\] has dtype object"),
     ("sparse", ([scipy.sparse.csr_array(A)], None), TypeError, r"coefs\[0\] is a sparse.*toarray"),
@@ -77,6 +83,8 @@ for id, network, error, message in BAD_NETWORKS:
     for name in [*OF_TWO_NETWORKS, "is_rescaling_equivalent"]:
         call = partial(getattr(relu, name), NETWORK)
         refused(f"{name}, other: {id}", call, network, error=error, message=message)
+        call = lambda network, name=name: getattr(relu, name)(network, NETWORK)  # noqa: E731
+        refused(f"{name}, first: {id}", call, network, error=error, message=message)
     for name in ("path_kernel", "activation_patterns"):
         call = lambda network, name=name: getattr(relu, name)(network, A)  # noqa: E731
         refused(f"{name}: {id}", call, network, error=error, message=message)
@@ -171,6 +179,9 @@ BAD_CALLS = [
     ("activation_patterns", {"X": changed(A, np.nan)}, ValueError, "X contains NaN"),
     ("activation_patterns", {"X": A + 0j}, ValueError, "X must be real"),
     ("activation_patterns", {"X": A.astype("f2")}, TypeError, "X has dtype float16"),
+    ("path_kernel", {"X": A[:0]}, ValueError, "X must have at least one row"),
+    ("path_kernel", {"X": A, "Y": A[:0]}, ValueError, "Y must have at least one row"),
+    ("path_kernel", {"X": A + 0j}, ValueError, "X must be real"),
     ("path_kernel", {"X": A, "Y": A[:, :3]}, ValueError, "Y has 3 features.*8 inputs"),
     ("path_kernel", {"X": changed(A, np.inf)}, ValueError, "X contains inf"),
 ]
@@ -179,6 +190,19 @@ for number, (name, options, error, message) in enumerate(BAD_CALLS):
         f"{name}, option {number}: {list(options)[-1]}",
         partial(getattr(relu, name), **options),
         NETWORK,
+        error=error,
+        message=message,
+    )
+for id, X, error, message in [
+    ("no rows", A[:0], ValueError, "X must have at least one row"),
+    ("NaN", changed(A, np.nan), ValueError, "X contains NaN"),
+    ("complex", A + 0j, ValueError, "X must be real"),
+    ("1-D", A[0], ValueError, "X must be 2-D"),
+]:
+    refused(
+        f"output_bound: {id}",
+        relu.path_metric(NETWORK, NETWORK).output_bound,
+        X,
         error=error,
         message=message,
     )
@@ -199,6 +223,7 @@ BAD_EMBEDDINGS = [
     ({"random_state": "seed"}, ValueError, "seed"),
     ({"estimator": ([A[:3]], None)}, ValueError, "X has 8 features.*3 inputs"),
     ({"estimator": MLPRegressor()}, ValueError, "requires y"),
+    ({"estimator": MLPRegressor(activation="tanh")}, ValueError, "activation='tanh'"),
 ]
 for number, (options, error, message) in enumerate(BAD_EMBEDDINGS):
     refused(

@@ -15,11 +15,13 @@ from skfact import SparseDeepLinearNet
 from skfact._backend import array_namespace, to_numpy
 from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
 from skfact.deep_linear._network import from_vector, resolve_network, to_vector
-from skfact.deep_linear._training import fewer_samples
+from skfact.deep_linear._samples import fewer_rows
+from skfact.deep_linear._scale_penalty import ScalePenalty
 from skfact.exceptions import IllPosedWarning
 from skfact.supports import FixedMask, KSparse
 
 RANDOM = np.random.default_rng(0)
+SIZES = np.array([1.0, 10.0, 100.0])
 THIN = RANDOM.random((6, 7)) < 0.2
 THIN[0, 0] = True
 NETWORKS = {
@@ -71,7 +73,7 @@ def test_gradient_in_every_library(xp, device, asarray):
     "settings",
     [
         {"solver": "lbfgs", "max_iter": 30},
-        {"supports": [ToeplitzFactor(6, 4), CirculantFactor(4, blocks=(1, 2))], "alpha": 0.1},
+        {"supports": [ToeplitzFactor(6, 4), CirculantFactor(4, blocks=(1, 2))], "max_iter": 20},
         {"supports": [KSparse(2, axis=1), KSparse(2, axis=1)], "max_iter": 5},
         {"solver": "adam", "max_iter": 3, "early_stopping": True},
     ],
@@ -190,7 +192,7 @@ def test_lu_factors_of_the_flip_diverge_and_alpha_helps():
     Y = X[:, ::-1]
     lower = np.tri(2)
     net = SparseDeepLinearNet(
-        [lower, lower.T], fit_intercept=False, solver="lbfgs", max_iter=2000, tol=1e-12
+        [lower, lower.T], fit_intercept=False, solver="lbfgs", max_iter=500, tol=1e-12
     )
     with pytest.warns(IllPosedWarning, match="alpha"):
         net.fit(X, Y)
@@ -208,6 +210,132 @@ def test_bottleneck_transforms_what_the_last_factor_takes():
     make_pipeline(SparseDeepLinearNet("low-rank"), LogisticRegression()).fit(X, labels * 1.0)
 
 
+def test_bottleneck_is_reduced_rank_regression():
+    X, _ = data(60, 7, 1)
+    X = X @ np.diag(np.linspace(0.2, 2, 7))
+    Y = X @ RANDOM.standard_normal((7, 5)) + RANDOM.standard_normal((60, 5))
+    net = SparseDeepLinearNet("dense", hidden_layer_sizes=2, tol=1e-14, max_iter=2000).fit(X, Y)
+    full = LinearRegression().fit(X, Y)  # the fitted values, on their two leading directions
+    fitted = full.predict(X) - Y.mean(axis=0)
+    leading = np.linalg.svd(fitted, full_matrices=False)[2][:2]
+    assert_allclose(net.coef_, leading.T @ leading @ full.coef_, rtol=1e-4, atol=1e-5)
+
+
+def test_kaleidoscope_starts_from_the_butterfly_and_is_no_worse():
+    X, Y = data(60, 8, 8)
+    X = X * np.linspace(0.5, 2, 8)
+    butterfly = SparseDeepLinearNet("butterfly", solver="lbfgs", max_iter=2000).fit(X, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        kaleidoscope = SparseDeepLinearNet("kaleidoscope", solver="lbfgs", max_iter=100).fit(X, Y)
+    assert_allclose(kaleidoscope.loss_curve_[0], butterfly.loss_curve_[0])
+    assert kaleidoscope.loss_curve_[-1] < butterfly.loss_curve_[-1]
+
+
+def test_inner_units_beyond_the_rank_are_used():
+    X, Y = data(60, 8, 6)
+    net = SparseDeepLinearNet("dense", hidden_layer_sizes=(9, 7), tol=1e-10, max_iter=500)
+    net.fit(X, Y)
+    assert_allclose(net.score(X, Y), LinearRegression().fit(X, Y).score(X, Y))
+    assert min(np.abs(factor).max() for factor in net.factors_) > 0
+
+
+@pytest.mark.parametrize("exponent", [9, 400])
+def test_ridge_penalty_is_that_of_the_units_of_the_data(exponent):
+    X, Y = data(40, 8, 8)
+    unit = 2.0**exponent
+    # factors (unit Y) = sqrt(unit) factors (Y), if the penalty grows like unit
+    once = SparseDeepLinearNet("monarch", alpha=0.5, max_iter=2000, tol=1e-14)
+    scaled = SparseDeepLinearNet("monarch", alpha=0.5 * unit, max_iter=2000, tol=1e-14)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        once.fit(X, Y), scaled.fit(X, Y * unit)
+    assert_allclose(scaled.coef_ / unit, once.coef_, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_factors", [1, 2, 3, 5])
+def test_best_scale_of_a_penalty_is_the_minimum_on_a_grid(n_factors):
+    grid = np.linspace(-3, 3, 60001)
+    for inner, size, alpha in RANDOM.uniform(0.1, 2, (20, 3)) * [1.5, 1, 0.7]:
+        inner *= RANDOM.choice([-1, 1])
+        penalty = ScalePenalty.ridge(alpha, n_factors, 1.5)
+        found = penalty.best_scale(inner, size)
+        objective = size * grid**2 - 2 * inner * grid + [penalty(t) for t in grid]
+        assert size * found**2 - 2 * inner * found + penalty(found) <= objective.min() + 1e-12
+
+
+def test_ridge_on_two_factors_is_the_nuclear_norm():
+    Y = RANDOM.standard_normal((6, 5))
+    U, s, V = np.linalg.svd(Y, full_matrices=False)
+    alpha = (s[2] + s[3]) / 2  # with X = I the singular values are lowered by alpha
+    expected = (U * np.maximum(s - alpha, 0)) @ V
+    budgets = [KSparse(25), KSparse(30)]  # all entries: what is left is the penalty
+    options = {"alpha": alpha, "fit_intercept": False, "tol": 1e-13, "max_iter": 5000}
+    for supports, hidden in ((budgets, 5), ("dense", 5)):
+        net = SparseDeepLinearNet(supports, hidden_layer_sizes=hidden, **options)
+        net.fit(np.eye(5), Y.T)
+        assert_allclose(net.coef_, expected, atol=1e-4)
+
+
+def test_structures_and_budgets_go_together():
+    X, _ = data(80, 8, 1)
+    circulant = scipy.linalg.circulant(RANDOM.standard_normal(8))
+    scattered = np.eye(8)[RANDOM.permutation(8)] * np.arange(1.0, 9)
+    supports = [CirculantFactor(8), KSparse(1, axis=0)]
+    net = SparseDeepLinearNet(supports, tol=1e-12, max_iter=500, random_state=0)
+    Y = X @ (circulant @ scattered).T
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        net.fit(X, Y)
+    left, right = (factor.toarray() for factor in net.operator_.factors)
+    assert_allclose(left, CirculantFactor(8).project(left), atol=1e-12)
+    assert np.count_nonzero(right, axis=0).max() == 1
+    losses = np.array(net.loss_curve_)
+    assert np.all(np.diff(losses) <= 1e-9 * losses[0]) and losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        ToeplitzFactor(3, 4, blocks=(2, 1)),
+        CirculantFactor(3, blocks=(1, 2)),
+        StructuredFactor((3, 3), 3, lambda h: np.diag(SIZES * h), lambda G: SIZES * np.diag(G)),
+        ToeplitzFactor(2, 5).T,
+    ],
+)
+def test_projection_on_a_structure_is_least_squares(structure):
+    G = RANDOM.standard_normal(structure.shape) + 1j * RANDOM.standard_normal(structure.shape)
+    columns = [structure.matrix(h).ravel() for h in np.eye(structure.n_parameters)]
+    basis = np.stack(columns, axis=1)
+    expected = basis @ np.linalg.lstsq(basis, G.ravel(), rcond=None)[0]
+    assert_allclose(structure.project(G), expected.reshape(structure.shape), atol=1e-12)
+
+
+def test_partial_fit_goes_on_after_fit_and_fit_starts_anew():
+    X, Y = data(60, 8, 6)
+    net = SparseDeepLinearNet("butterfly", solver="lbfgs", learning_rate_init=1e-9).fit(X, Y)
+    before, n_iter = net.predict(X), net.n_iter_
+    net.partial_fit(X[:20], Y[:20])
+    assert net.solver_ == "adam" and net.n_iter_ == n_iter + 1
+    assert_allclose(net.predict(X), before, atol=1e-6)
+    assert_allclose(net.fit(X, Y).predict(X), before)
+
+
+@pytest.mark.parametrize("exponent", [-480, 480])
+def test_partial_fit_at_any_scale(exponent):
+    X, Y = data(60, 4, 3)
+    unit = 2.0**exponent
+    usual, scaled = (
+        SparseDeepLinearNet("dense", learning_rate_init=0.01, random_state=0) for _ in range(2)
+    )
+    for _ in range(5):
+        usual.partial_fit(X, Y)
+        scaled.partial_fit(X * unit, Y)
+    # the unit of the data is the nearest power of two: Adam's steps are relative to it
+    assert np.all(np.diff(scaled.loss_curve_) < 0) and np.all(np.diff(usual.loss_curve_) < 0)
+    assert np.isfinite(scaled.coef_).all()
+
+
 def test_adam_and_partial_fit_come_near_least_squares():
     X, _ = data(200, 4, 1)
     Y = X @ RANDOM.standard_normal((4, 3)) + 2
@@ -221,9 +349,12 @@ def test_adam_and_partial_fit_come_near_least_squares():
     assert stream.n_iter_ == 300 and stream.score(X, Y) > 0.99
 
 
-def test_warm_start_goes_on_where_fit_stopped():
+@pytest.mark.parametrize("supports", ["butterfly", [KSparse(2, axis=1), KSparse(2, axis=1)]])
+@pytest.mark.parametrize("exponent", [0, 300])
+def test_warm_start_goes_on_where_fit_stopped(supports, exponent):
     X, Y = data(40, 8, 8)
-    net = SparseDeepLinearNet(warm_start=True, solver="lbfgs", max_iter=3)
+    Y = Y * 2.0**exponent
+    net = SparseDeepLinearNet(supports, warm_start=True, max_iter=3)
     with pytest.warns(ConvergenceWarning):
         first = net.fit(X, Y).loss_curve_
     with pytest.warns(ConvergenceWarning):
@@ -237,7 +368,7 @@ def test_fewer_samples_change_every_loss_by_the_same_amount(smallest):
     random = np.random.default_rng(0)
     X = (random.standard_normal((50, 4)) * [1.0, 2.0, 3.0, smallest]).T
     Y = random.standard_normal((3, 50))
-    short, target = fewer_samples(X, Y)
+    short, target, constant = fewer_rows(X, Y)
     assert short.shape == (4, 4)
     assert target.shape == (3, 4)
     assert_allclose(short @ short.T, X @ X.T, atol=1e-12)
@@ -245,7 +376,7 @@ def test_fewer_samples_change_every_loss_by_the_same_amount(smallest):
         np.sum((W @ X - Y) ** 2) - np.sum((W @ short - target) ** 2)
         for W in random.standard_normal((5, 3, 4))
     ]
-    assert_allclose(differences, differences[0])
+    assert_allclose(differences, 2 * constant)
 
 
 def test_lbfgs_ends_by_the_loss_that_it_reports():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact.fixed_support import closedness, relu_training_has_optimum
-from skfact.fixed_support._open_patterns import Budget, find_open_pattern
+from skfact.fixed_support._open_patterns import FIRST, Budget, find_open_pattern
 from skfact.fixed_support._support_masks import check_supports
 from tests.fixed_support.masks import band, support_pairs
 
@@ -167,6 +167,17 @@ def test_a_corner_that_others_reach(p):
     assert found.answer == "not closed"
     assert len(found.witness.rows) == n
     check_witness(found, left, np.concatenate([np.ones((p, n)), last.T]))
+
+
+@pytest.mark.parametrize("n_before", [0, 2, 3, 7])
+def test_a_corner_after_other_components(n_before):
+    """Components that do not matter come first; where many entries are shared, few are read."""
+    left = scipy.sparse.block_diag([np.ones((3, 2))] * n_before + [np.tri(2)]).toarray()
+    found = closedness(left, left.T)
+    assert found.answer == "not closed"
+    check_witness(found, left, left.T)
+    quick = find_open_pattern(*check_supports(left, left.T), Budget(0), largest=0)
+    assert (quick is None) == (2 * n_before >= FIRST)
 
 
 @pytest.mark.parametrize("left, right", [LINES, (LINES[1].T, LINES[0].T)])

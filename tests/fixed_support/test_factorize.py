@@ -11,7 +11,13 @@ from sklearn.exceptions import ConvergenceWarning
 from skfact._backend import array_namespace, to_numpy
 from skfact._backend import device as device_of
 from skfact.exceptions import IllPosedWarning
-from skfact.fixed_support import FAMILIES, analyze_supports, fixed_support_factorize
+from skfact.fixed_support import (
+    FAMILIES,
+    _half_step,
+    analyze_supports,
+    fixed_support_factorize,
+)
+from skfact.fixed_support._blocks import dense_factor
 from skfact.supports import KroneckerSparse
 from tests.fixed_support.independent import descend, random_masks, random_matrix
 
@@ -250,6 +256,64 @@ def test_each_half_step_is_least_squares(seed):
     R = A - X @ Y
     assert_allclose((X.T @ R - 0.05 * Y)[right], 0, atol=1e-4)
     assert_allclose((R @ Y.T - 0.05 * X)[left], 0, atol=1e-4)
+
+
+ROUTES = {"kept": (np.inf, 0, 0), "gathered": (0, 0, 0), "dense": (0, np.inf, np.inf)}
+
+
+@ignore_cut_off
+@ignore_ill_posed
+@pytest.mark.parametrize(
+    ("dtype", "alpha", "missing"), [("float32", 0.1, True), ("complex128", 0.0, False)]
+)
+def test_all_ways_to_correlate_take_the_same_steps(monkeypatch, asarray, dtype, alpha, missing):
+    """Blocks kept or gathered anew, and one dense product, are the same numbers up to rounding."""
+    random = np.random.default_rng(3)
+    left, right = random.random((15, 6)) < 0.5, random.random((6, 12)) < 0.6
+    A = random_matrix(random, 15, 12, "complex" in dtype).astype(dtype)
+    if missing:
+        A[random.random(A.shape) < 0.1] = np.nan
+    results = {}
+    for name, (copies, kept, gathered) in ROUTES.items():
+        monkeypatch.setattr(_half_step, "KEPT_COPIES", copies)
+        monkeypatch.setattr(_half_step, "KEPT", kept)
+        monkeypatch.setattr(_half_step, "GATHERED", gathered)
+        results[name] = fixed_support_factorize(
+            asarray(A), left, right, alpha=alpha, missing_values=np.nan, max_iter=4, tol=0,
+            random_state=0,
+        )  # fmt: skip
+    atol = 1e4 * float(np.finfo(dtype).eps)
+    for name in ("gathered", "dense"):
+        for side in ("left", "right"):
+            found, kept = (to_numpy(getattr(results[key], side)) for key in (name, "kept"))
+            assert found.dtype == dtype
+            assert_allclose(found, kept, atol=atol)
+        assert_allclose(results[name].loss_curve, results["kept"].loss_curve, rtol=atol)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_half_step_on_ill_conditioned_factors(monkeypatch, route):
+    """It forms a Gram matrix, but two of them fit as well as an orthogonal factorization does."""
+    monkeypatch.setattr(_half_step, "KEPT_COPIES", ROUTES[route][0])
+    monkeypatch.setattr(_half_step, "GATHERED", ROUTES[route][2])
+    random = np.random.default_rng(0)
+    m, r, n = 40, 6, 9
+    report = analyze_supports(np.ones((m, r)), random.random((r, n)) < 0.7)
+    U, V = (np.linalg.qr(random.standard_normal(shape))[0] for shape in ((m, r), (r, r)))
+    mask = report.right_support.toarray()
+    for condition in (1e3, 1e5, 1e7):
+        X = (U * np.geomspace(1, 1 / condition, r)) @ V
+        A = X @ random.standard_normal((r, n)) + 0.1 * random.standard_normal((m, n))
+        step = _half_step.HalfStep(A, report.left_support, report.right_support, report.classes, 0)
+        x, y = X.T.ravel(), np.zeros(report.right_support.nnz)
+        for _ in range(2):
+            y, _ = step(x, y)
+        Y = dense_factor(report.right_support, y)
+        for j in range(n):
+            own = X[:, mask[:, j]]
+            best = np.linalg.norm(A[:, j] - own @ np.linalg.lstsq(own, A[:, j])[0])
+            rounding = condition * np.finfo(float).eps * np.linalg.norm(A[:, j])
+            assert np.linalg.norm(A[:, j] - X @ Y[:, j]) <= best + 100 * rounding
 
 
 def test_classes_of_nearly_equal_size():

@@ -53,7 +53,7 @@ def test_linear_in_the_features(widths, seed, bias, sparse):
     X = np.random.default_rng(seed).standard_normal((30, widths[0]))
     embedding = ReLUPathEmbedding(network, sparse_output=sparse).fit(X)
     features = embedding.transform(X)
-    assert scipy.sparse.issparse(features) is sparse
+    assert scipy.sparse.issparse(features) is sparse and (not sparse or features.format == "csr")
     assert features.shape == (30, embedding.n_paths_)
     assert embedding.n_paths_ * widths[-1] == path_count(network)
     full = (coefs, intercepts if bias else [0 * b for b in intercepts])
@@ -75,9 +75,11 @@ def test_blind_to_rescaling(widths, seed):
     assert_allclose(one.transform(X) @ one.transform(X).T, path_kernel(network, X), atol=1e-10)
 
 
-@given(sizes, seeds, st.integers(1, 60), st.booleans())
-def test_the_largest_paths_are_kept(widths, seed, k, sparse):
+@given(sizes, seeds, st.integers(1, 60), st.booleans(), st.booleans())
+def test_the_largest_paths_are_kept(widths, seed, k, sparse, ties):
     network = random_network(widths, seed)
+    if ties:  # weights of -1, 0 and 1
+        network = tuple([np.trunc(np.clip(2 * x, -1, 1)) for x in part] for part in network)
     X = np.random.default_rng(seed).standard_normal((20, widths[0]))
     full = ReLUPathEmbedding(network).fit(X)
     part = ReLUPathEmbedding(network, n_paths=k, sparse_output=sparse).fit(X)
@@ -152,6 +154,22 @@ def test_fitted_networks(hidden, sparse):
         frozen = ReLUPathEmbedding(FrozenEstimator(fitted), sparse_output=sparse).fit(data)
         assert_array_equal(frozen.path_weights_, embedding.path_weights_)
         assert not hasattr(frozen, "estimator_")
+
+
+def test_seeds_of_nested_networks():
+    """The outer seed is for a network that has none of its own."""
+    X = np.random.default_rng(0).standard_normal((20, 3))
+    mlp = MLPRegressor(hidden_layer_sizes=(2,), solver="lbfgs", max_iter=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for own in (None, 5):
+            embedding = ReLUPathEmbedding(clone(mlp).set_params(random_state=own), random_state=1)
+            found = embedding.fit(X, X[:, 0]).estimator_
+            assert isinstance(found.random_state, int) and (own is None or found.random_state == 5)
+            alone = clone(mlp).set_params(random_state=found.random_state).fit(X, X[:, 0])
+            assert_array_equal(found.coefs_[0], alone.coefs_[0])
+            other = clone(embedding).set_params(random_state=2).fit(X, X[:, 0]).estimator_
+            assert (other.random_state == found.random_state) is (own == 5)
 
 
 def test_identity_networks_are_always_active():

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from numpy.testing import assert_allclose
+from scipy.optimize import OptimizeResult
 from sklearn.neural_network import MLPRegressor
 
 from skfact.relu import _irreducibility as ladder
-from skfact.relu import identifiability_report, rescale
+from skfact.relu import identifiability_report, is_rescaling_equivalent, rescale
 from skfact.relu._irreducibility import decide_irreducibility
 from tests.relu.networks import (
     output,
@@ -45,7 +46,7 @@ def shallow(kind, seed=0):
     [
         ("generic", 10, None, True),
         ("positive", 7, "positive twin", False),
-        ("negative", 9, "negative twin", None),
+        ("negative", 9, "negative twin", False),
         ("flip", 10, None, False),
         ("off", 7, "dead on X", True),
         ("on", 9, "always active on X", True),
@@ -57,6 +58,7 @@ def test_rank_oracles(kind, rank, cause, identifiable):
         local = report.local
         assert (local.n_parameters, local.full_rank, local.n_samples_needed) == (13, 10, 10)
         assert local.rank == rank and local.deficiency == 10 - rank
+        assert local.n_samples == len(SAMPLES) and local.n_hidden == 3
         assert local.by_cause() == ({cause: 10 - rank} if cause else {})
         assert report.is_identifiable is identifiable
         assert report.is_locally_identifiable is (rank == 10)
@@ -77,6 +79,44 @@ def test_flipping_the_signs_of_the_witness_keeps_the_function():
     b[witness] *= -1
     flipped = [w, v], [b, absorbed]
     assert_allclose(output(flipped, SAMPLES), output(FLIP, SAMPLES), atol=1e-13)
+
+
+@pytest.mark.parametrize("widths, layer", [([2, 3, 1], 0), ([3, 4, 5, 2], 1)])
+def test_negative_twins_have_another_network_on_each_bounded_set(widths, layer):
+    """One of them becomes a neuron that is always active there, and stands for a linear map."""
+    coefs, intercepts = random_network(widths, 0)
+    twin = -2.0 * coefs[layer][:, 0], -2.0 * intercepts[layer][0]
+    coefs[layer][:, 1], intercepts[layer][1] = twin
+    network = coefs, intercepts
+    report = identifiability_report(network)
+    assert report.is_identifiable is False and report.layers[layer].negative_twins
+    assert "no: other networks compute the same function on any bounded set" in repr(report)
+    X = np.random.default_rng(0).uniform(-3, 3, size=(200, widths[0]))
+    far = 1e3 * X
+    h = X if layer == 0 else np.maximum(X @ coefs[0] + intercepts[0], 0)
+    shift = 1.0 + abs(h @ coefs[layer][:, 0] + intercepts[layer][0]).max()
+    other = [w.copy() for w in coefs], [b.copy() for b in intercepts]
+    leaves = 2.0 * coefs[layer + 1][1]  # of the twin, once it is scaled like neuron 0
+    other[0][layer][:, 1] = coefs[layer][:, 0]
+    other[1][layer][1] = intercepts[layer][0] + shift
+    other[0][layer + 1][0] += leaves
+    other[0][layer + 1][1] = -leaves
+    other[1][layer + 1] += shift * leaves
+    assert_allclose(output(other, X), output(network, X), rtol=1e-10, atol=1e-10)
+    assert abs(output(other, far) - output(network, far)).max() > 1
+    assert not is_rescaling_equivalent(network, other, permutations=True)
+
+
+def test_a_flip_between_two_pairs_of_negative_twins_is_no_permutation():
+    pairs = [np.array([[1.0, -1.0, -1.0, 1.0]]), np.array([[1.0], [3.0], [1.0], [5.0]])]
+    report = identifiability_report((pairs, [np.array([0.5, -0.5, 0.3, -0.3]), np.zeros(1)]))
+    assert report.layers[0].irreducibility.witness == (0, 2) and report.layers[0].has_flip
+    assert "bounded" not in repr(report) and "exchanges" not in repr(report)
+    # equal outgoing weights of two twins: flipping both exchanges them
+    pairs[1][:] = [[1.0], [1.0], [2.0], [5.0]]
+    report = identifiability_report((pairs, [np.array([0.5, -0.5, 0.3, -0.3]), np.zeros(1)]))
+    assert report.layers[0].irreducibility.witness == (0, 1) and not report.layers[0].has_flip
+    assert "on any bounded set" in repr(report) and "exchanges twins" in repr(report)
 
 
 def zero_sums(w, v):
@@ -136,6 +176,33 @@ def test_subset_sum():
     assert report.is_irreducible is None and "undetermined" in repr(report)
     result = decide_irreducibility(np.vstack([w, w]), np.ones((40, 1)), 1e-10, 79, np.inf)
     assert result.answer is None and "80 entries" in result.reason
+
+
+def test_the_integer_program_is_taken_at_its_word_only_for_what_adds_up(monkeypatch):
+    """Out of time, it may give a sum that is not the smallest: never one that contains a pair."""
+    w, v = np.array([[1.0, -1.0, 2.0, -2.0, 3.0]]), np.ones((5, 1))
+    monkeypatch.setattr(ladder, "MAX_NULLITY", 0)
+    for chosen, witness in (([1, 1, 1, 1, 0], (0, 1)), ([0, 1, 0, 1, 1], (1, 3, 4))):
+        found = OptimizeResult(x=np.array(chosen, dtype=float), status=1)
+        monkeypatch.setattr(ladder, "milp", lambda *args, found=found, **options: found)
+        assert decide(w, v).witness == witness
+    wrong = OptimizeResult(x=np.array([1.0, 0, 0, 0, 1]), status=0)
+    monkeypatch.setattr(ladder, "milp", lambda *args, **options: wrong)
+    assert decide(w, v).answer is None
+    monkeypatch.setattr(ladder, "milp", lambda *args, **options: OptimizeResult(x=None, status=1))
+    assert decide(w, v).answer is None and "time_budget" in decide(w, v).reason
+
+
+def test_nothing_is_printed(capfd):
+    rng = np.random.default_rng(0)
+    cases = {
+        "rank": (rng.standard_normal((3, 4)), rng.standard_normal((4, 2))),
+        "cone": (rng.random((2, 8)), rng.random((8, 1))),
+        "enumeration": (rng.integers(-9, 9, (1, 16)) + 0.5, np.ones((16, 1))),
+    }
+    for name, (w, v) in cases.items():
+        assert identifiability_report(([w, v], None)).layers[0].irreducibility.reason[:4] in name
+    assert capfd.readouterr() == ("", "")
 
 
 def summary(report):
@@ -216,6 +283,17 @@ def test_causes_beyond_twins():
     assert second.irreducibility.witness == (1,) and 1 in second.always_active
     assert {"not admissible", "dead on X"} <= set(report.local.by_cause())
     assert "simplify" in repr(report)
+
+
+@pytest.mark.parametrize("n_active", [1, 2, 4])
+def test_a_neuron_active_on_few_samples_costs_what_these_miss(n_active):
+    """Its 4 incoming parameters matter on so many samples only: an unexplained loss."""
+    coefs, intercepts = random_network([3, 4, 1], 1)
+    X = np.random.default_rng(0).uniform(-3, 3, size=(500, 3))
+    arriving = np.sort(X @ coefs[0][:, 0])
+    intercepts[0][0] = -(arriving[-n_active] + arriving[-n_active - 1]) / 2
+    local = identifiability_report((coefs, intercepts), X).local
+    assert local.by_cause() == ({"unexplained": 4 - n_active} if n_active < 4 else {})
 
 
 def test_too_few_samples_are_said():

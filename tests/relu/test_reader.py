@@ -171,5 +171,7 @@ class TestTorch:
 
 def test_torch_is_not_imported():
     code = "import sys, numpy as np; from skfact.relu import path_norm; "
-    code += "path_norm(([np.ones((2, 2))], None)); assert 'torch' not in sys.modules"
+    code += "from skfact import ReLUPathEmbedding; network = [np.ones((2, 2))], None; "
+    code += "path_norm(network); ReLUPathEmbedding(network).fit_transform(np.eye(2)); "
+    code += "assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,109 @@
+"""Samples as the solvers take them: centred, weighted, of ordinary magnitude, one per column."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skfact._backend import array_namespace, device, move_like
+from skfact._scale import binary_exponent, times_power_of_two
+
+
+class Units(NamedTuple):
+    """Origin and power of two of samples and targets, and what they mean for coefficients."""
+
+    x_mean: Any  # (n_features,)
+    y_mean: Any  # (n_outputs,)
+    x_exponent: int = 0
+    y_exponent: int = 0
+    n_factors: int = 1
+
+    def scaled(self, X: Any, Y: Any, weights: Any) -> tuple[Any, Any]:
+        """Samples (n_features, n) and targets (n_outputs, n) in these units."""
+        X, Y = X - self.x_mean, Y - self.y_mean
+        if weights is not None:
+            root = array_namespace(X).sqrt(weights)[:, None]
+            X, Y = X * root, Y * root
+        return times_power_of_two(X, -self.x_exponent).T, times_power_of_two(Y, -self.y_exponent).T
+
+    @property
+    def exponent(self) -> int:
+        """Power of two of each factor: the same for all, so that a ridge penalty stays one."""
+        return (self.y_exponent - self.x_exponent) // self.n_factors
+
+    def penalty(self, alpha: float) -> float:
+        """The ridge penalty on factors in these units."""
+        exponent = 2 * (self.exponent - self.y_exponent)
+        return math.ldexp(alpha, max(-1000, min(1000, exponent)))
+
+    def loss(self, loss: float) -> float:
+        """A loss in the units of the data; infinite where that is no number."""
+        with np.errstate(over="ignore"):
+            return float(np.ldexp(loss, 2 * self.y_exponent))
+
+
+def prepared(
+    X: Any, Y: Any, weights: Any, *, centre: bool, n_factors: int
+) -> tuple[Units, Any, Any]:
+    """The units of some samples, and samples and targets in them."""
+    units = Units(_mean(X, weights, centre), _mean(Y, weights, centre), n_factors=n_factors)
+    X, Y = units.scaled(X, Y, weights)
+    x_exponent, y_exponent = binary_exponent(X, "X"), binary_exponent(Y, "y")
+    y_exponent -= (y_exponent - x_exponent) % n_factors
+    units = units._replace(x_exponent=x_exponent, y_exponent=y_exponent)
+    return units, times_power_of_two(X, -x_exponent), times_power_of_two(Y, -y_exponent)
+
+
+def fewer_rows(X: Any, Y: Any) -> tuple[Any, Any, float]:
+    """As many samples as features, with the same loss up to the constant that comes third.
+
+    With X^T = Q R the loss ||W X - Y||^2 is ||W R^T - Y Q||^2 and what Q does not reach of Y.
+    Q and R come from eigenvectors of X X^T, three times as fast as a QR decomposition, where the
+    square of the condition number, which is lost in them, is small.
+    """
+    if X.shape[1] <= X.shape[0]:
+        return X, Y, 0.0
+    xp = array_namespace(X)
+    s, V = xp.linalg.eigh(X @ X.T)
+    if float(s[0]) > float(s[-1]) * float(xp.finfo(X.dtype).eps) ** 0.25:
+        roots = xp.sqrt(s)
+        rows, seen = V * roots, ((Y @ X.T) @ V) / roots
+    else:
+        Q, R = xp.linalg.qr(X.T)
+        rows, seen = R.T, Y @ Q
+    return rows, seen, max(0.0, 0.5 * (float(xp.sum(Y * Y)) - float(xp.sum(seen * seen))))
+
+
+def checked_weights(given: Any, X: Any) -> Any:
+    """Weights of the samples as an array like X; None for equal ones."""
+    if given is None:
+        return None
+    xp, n = array_namespace(X), X.shape[0]
+    if isinstance(given, int | float | np.number):
+        given = np.full(n, float(given))
+    elif not hasattr(given, "ndim") or isinstance(given, np.ndarray):
+        given = np.asarray(given, dtype=float)
+    weights = xp.astype(move_like(given, X), X.dtype)
+    if weights.ndim != 1:
+        raise ValueError("Sample weights must be 1D array or scalar")
+    if weights.shape[0] != n:
+        raise ValueError(f"sample_weight.shape == {tuple(weights.shape)}, expected ({n},)!")
+    if not bool(xp.all(xp.isfinite(weights))) or float(xp.min(weights)) < 0:
+        raise ValueError("sample_weight must be finite and not negative.")
+    if not float(xp.max(weights)) > 0:
+        raise ValueError("sample_weight is zero for every sample: nothing to learn from.")
+    return weights
+
+
+def _mean(array: Any, weights: Any, centre: bool) -> Any:
+    """Mean of the rows; zero where nothing is centred."""
+    xp = array_namespace(array)
+    if not centre:
+        return xp.zeros(array.shape[1], dtype=array.dtype, device=device(array))
+    scale = float(xp.max(xp.abs(array))) or 1.0  # sums must not overflow
+    scaled = array / scale
+    if weights is None:
+        return xp.mean(scaled, axis=0) * scale
+    return xp.sum(scaled * weights[:, None], axis=0) / xp.sum(weights) * scale
