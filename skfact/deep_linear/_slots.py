@@ -6,6 +6,7 @@ of a Kronecker-sparse factor, or a dense matrix within a budget or a mask.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -21,6 +22,8 @@ from skfact.supports import FixedMask, KroneckerSparse, KSparse
 
 # A factor with at most this share of non-zeros becomes a sparse factor of the operator.
 SPARSE = 0.25
+# Patterns with at most so many entries have their places remembered: short runs are many.
+SMALL = 2**12
 
 
 class KroneckerSlot:
@@ -46,11 +49,8 @@ class KroneckerSlot:
         """Entries of a matrix on the support."""
         xp = array_namespace(matrix)
         if self._flat is None or array_namespace(self._flat) is not xp:
-            a, b, c, d = self.pattern
-            row = np.arange(a * b * d).reshape(a, b, d).transpose(0, 2, 1)[..., :, None]
-            column = np.arange(a * c * d).reshape(a, c, d).transpose(0, 2, 1)[..., None, :]
-            flat = (row * self.shape[1] + column).ravel()
-            self._flat = move(flat, xp, device(matrix))
+            places = small_places if self.nnz <= SMALL else flat_places
+            self._flat = move(places(*self.pattern), xp, device(matrix))
         a, b, c, d = self.pattern
         return xp.reshape(xp.take(xp.reshape(matrix, (-1,)), self._flat), (a, d, b, c))
 
@@ -77,6 +77,16 @@ class KroneckerSlot:
     def factor(self, values: Any) -> Any:
         """The factor as one of an operator."""
         return KroneckerFactor(values, self.pattern)
+
+
+def flat_places(a: int, b: int, c: int, d: int) -> np.ndarray:
+    """Where the entries of a pattern, in the order (a, d, b, c), are in the flattened matrix."""
+    row = np.arange(a * b * d).reshape(a, b, d).transpose(0, 2, 1)[..., :, None]
+    column = np.arange(a * c * d).reshape(a, c, d).transpose(0, 2, 1)[..., None, :]
+    return (row * (a * c * d) + column).ravel()
+
+
+small_places = lru_cache(maxsize=256)(flat_places)
 
 
 class DenseSlot:

@@ -184,6 +184,7 @@ def _sweep(  # type: ignore[no-untyped-def]
     """
     count = len(patterns)
     change, gradient = np.empty_like(values), np.empty_like(values)
+    loss = norm2(residual)
     for j in range(count):
         a, b, c, d = patterns[j]
         here = slice(offsets[j], offsets[j + 1])
@@ -204,9 +205,8 @@ def _sweep(  # type: ignore[no-untyped-def]
         else:
             restrict(a, b, c, d, P, g)
         step = (1 + margin) * bound if bound > 0 else 1.0
-        loss = norm2(residual)
         ceiling = loss + 2 * rounding * math.sqrt(loss)
-        accepted = False
+        accepted, total = False, loss
         for _ in range(backtracks):
             for t in range(new.size):
                 new[t] = old[t] - scale * g[t] / step
@@ -230,7 +230,7 @@ def _sweep(  # type: ignore[no-untyped-def]
             step *= 2
         if accepted:
             values[here] = old + new
-            residual, candidate = candidate, residual
+            residual, candidate, loss = candidate, residual, total
     return products(A, patterns, offsets, values, suffixes, residual, scale)
 
 
