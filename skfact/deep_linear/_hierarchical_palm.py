@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace, device
 from skfact._scale import binary_exponent, times_power_of_two, unscaled
@@ -99,6 +101,12 @@ def hierarchical_palm(
         do not fit `A`; if lists and `n_factors` contradict each other; if ``init="chain"`` and the
         chain has other sizes.
 
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If the loss still falls after the `max_iter` sweeps of the last refinement; not for
+        ``tol=0``, which makes all sweeps.
+
     See Also
     --------
     palm4msa : All factors at once.
@@ -140,6 +148,13 @@ def hierarchical_palm(
         tol=tol,
         on_level=printer(verbose, "hierarchical_palm", "level"),
     )
+    if not result.converged and tol > 0:
+        warnings.warn(
+            f"The last refinement did not converge in {max_iter} sweeps: the loss still falls. "
+            "Increase max_iter or tol.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     return (result.operator, result.losses) if return_loss else result.operator
 
 

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.linalg import hadamard
+from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace, to_numpy
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear import hierarchical_palm
 from skfact.supports import KSparse
+
+pytestmark = pytest.mark.filterwarnings("ignore:The last refinement did not converge")
 
 
 def relative_error(operator, A):
@@ -84,3 +87,13 @@ def test_zero_matrix_and_verbose(capsys):
 def test_wrong_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         hierarchical_palm(np.ones((8, 8)), **options)
+
+
+def test_unfinished_runs_warn_unless_all_sweeps_were_asked_for(recwarn):
+    A = np.random.default_rng(0).standard_normal((8, 8))
+    with pytest.warns(ConvergenceWarning, match="3 sweeps"):
+        hierarchical_palm(A, max_iter=3)
+    recwarn.clear()
+    hierarchical_palm(A, max_iter=3, tol=0)
+    hierarchical_palm(hadamard(8), max_iter=12)
+    assert not recwarn.list
