@@ -47,11 +47,13 @@ class KroneckerSlot:
 
     def restrict(self, matrix: Any) -> Any:
         """Entries of a matrix on the support."""
+        a, b, c, d = self.pattern
+        places = small_places if self.nnz <= SMALL else flat_places
+        if isinstance(matrix, np.ndarray):
+            return matrix.ravel()[places(*self.pattern)].reshape(a, d, b, c)
         xp = array_namespace(matrix)
         if self._flat is None or array_namespace(self._flat) is not xp:
-            places = small_places if self.nnz <= SMALL else flat_places
             self._flat = move(places(*self.pattern), xp, device(matrix))
-        a, b, c, d = self.pattern
         return xp.reshape(xp.take(xp.reshape(matrix, (-1,)), self._flat), (a, d, b, c))
 
     def correlate(self, P: Any, R: Any) -> Any:
