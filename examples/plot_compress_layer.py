@@ -17,7 +17,6 @@ matrix.
 # Authors: skfact developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import json
 import sysconfig
 import warnings
 from copy import deepcopy
@@ -127,6 +126,7 @@ def draw(points, size, best, name, title):
     axes[0].set(ylabel="relative error of the outputs", title=title, yscale="log")
     axes[0].set_yticks(errors, [f"{error:g}" for error in errors])
     axes[0].yaxis.set_minor_locator(plt.NullLocator())
+    axes[0].set_ylim(0.85 * min(min(point[2]) for point in points), None)
     axes[1].axhline(best, color="0.5", linestyle="--", label="dense layer")
     axes[1].set(ylabel=name)
     figure.legend(*axes[1].get_legend_handles_labels(), loc="outside right upper", fontsize="small")
@@ -239,7 +239,6 @@ for family in COLORS:
 # it. Which files there are depends on the machine, and so do the numbers below.
 
 folder = files("magika").joinpath("models/standard_v3_3")
-types = json.loads(folder.joinpath("config.min.json").read_text())["target_labels_space"]
 model = onnx.load_model_from_string(folder.joinpath("model.onnx").read_bytes())
 numbers = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
 last_product, last_sum = (node for node in model.graph.node if "Dense_1" in node.output[0])
@@ -306,12 +305,12 @@ draw(points, weights.size, 1.0, "share of files with the same type", "Magika, la
 # %%
 # Here the single **sparse matrix wins** at every budget, in error and in types kept; low rank has
 # the second smallest error. At the smaller budgets butterfly and Monarch keep more types than low
-# rank in spite of their larger error. Fine-tuning gains for every family again, though there are hardly more files to learn
-# from than the layer has inputs.
+# rank in spite of their larger error. Fine-tuning gains for every family again, though there are
+# hardly more files to learn from than the layer has inputs.
 #
-# None of them is free of loss. And a sparse matrix also has to say where its numbers are: if an index
-# counts as much as a number, its 15000 stand against 30000 of the others. For Magika it is then
-# level with low rank; for the digits (12288 against 24576) low rank is ahead.
+# None of them is free of loss. And a sparse matrix also has to say where its numbers are: if an
+# index counts as much as a number, its 15000 stand against 30000 of the others. For Magika it is
+# then level with low rank; for the digits (12288 against 24576) low rank is ahead.
 #
 # Back into the network
 # ---------------------
