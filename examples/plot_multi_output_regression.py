@@ -129,10 +129,10 @@ large = patches.reshape(-1, 256)
 models, _ = compare(small, large, 160)
 
 # %%
-# The net with Monarch or butterfly supports is well ahead of all others, **with less than a fifth of
-# Ridge's numbers**; the two that assume a low rank are behind Ridge. The search found that out from
-# the training samples alone: the ranking in cross-validation is that on the test set. (The dense
-# net is Ridge, with fewer values of ``alpha`` to choose from.)
+# The net with Monarch or butterfly supports is well ahead of all others, **with less than a fifth
+# of Ridge's numbers**; the three models of low rank are behind it. The search found that out from
+# the training samples alone: in cross-validation the same two come first. (The dense net is Ridge,
+# with fewer values of ``alpha`` to choose from.)
 #
 # Why: each output pixel depends mostly on a few inputs, but all of them on different ones, so that
 # the rank is full. The map that repeats each pixel is an example, which is known without learning.
@@ -221,7 +221,7 @@ half = patches[:, :, :8].reshape(-1, 128), patches[:, :, 8:].reshape(-1, 128)
 models, _ = compare(*half, 160)
 
 # %%
-# Here the assumption does not hold. Ridge and reduced-rank regression are best, Monarch supports lose
-# a little, and **the butterfly predicts nothing at all**. Cross-validation says so too: it chooses
-# the dense net, which is Ridge. Where nothing is known about the task, the dense model and the
-# ones of low rank belong in the grid.
+# Here the assumption does not hold. Ridge and reduced-rank regression are best, Monarch supports
+# lose a little, and **the butterfly predicts nothing at all**. Cross-validation says so too: of the
+# nets it chooses the dense one, which is Ridge. Where nothing is known about the task, the dense
+# model and those of low rank belong in the grid.
