@@ -122,7 +122,7 @@ def draw(points, size, best, name, title):
         ax.xaxis.set_minor_locator(plt.NullLocator())
         ax.set(xlabel="numbers in the factors, as a share of the dense layer")
         ax.grid(alpha=0.3)
-    errors = [0.05, 0.1, 0.2, 0.5, 1.0]
+    errors = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0]
     axes[0].set(ylabel="relative error of the outputs", title=title, yscale="log")
     axes[0].set_yticks(errors, [f"{error:g}" for error in errors])
     axes[0].yaxis.set_minor_locator(plt.NullLocator())
