@@ -276,7 +276,7 @@ class SparseDeepLinearNet(
         constant = max(0.0, 0.5 * (everything - float(xp.sum(Y * Y))))
         exact = network.is_dense or (is_isotropic(X) and not self.alpha)
         self.solver_ = solver = self._choose(network, exact)
-        start = least_squares(X, Y, alpha if network.is_dense else 0.0)
+        start = least_squares(X, Y, alpha)  # with alpha > 0 small singular values of X do no harm
         if network.is_dense:
             values = [xp.reshape(start, (1, 1, *start.shape))]
         elif network.budgeted:

@@ -197,6 +197,17 @@ def test_lu_factors_of_the_flip_diverge_and_alpha_helps():
     assert max(np.abs(f).max() for f in net.factors_) < 10
 
 
+def test_with_alpha_the_start_stands_small_singular_values():
+    X, Y = data(16, 16, 16)
+    U, _, Vh = np.linalg.svd(X)
+    X = U * np.logspace(0, -4, 16) @ Vh
+    net = SparseDeepLinearNet("monarch", alpha=0.1, fit_intercept=False)
+    losses = net.fit(X, Y).loss_curve_
+    longer = net.set_params(max_iter=5000, tol=1e-9).fit(X, Y).loss_curve_
+    assert losses[-1] <= 1.001 * longer[-1]
+    assert losses[0] <= 10 * longer[-1]
+
+
 def test_bottleneck_transforms_what_the_last_factor_takes():
     X, Y = data(40, 8, 6)
     net = SparseDeepLinearNet("dense", hidden_layer_sizes=3, random_state=0).fit(X, Y)
