@@ -157,7 +157,7 @@ for name, order in (("repeated pixels", 0), ("bilinear interpolation", 1)):
 
 # %%
 # So whoever knows that the task is to enlarge images should not learn it from 160 samples: repeated
-# pixels are as good. The net was not told, and comes close.
+# pixels are a little better. The net was not told, and comes close.
 #
 # With fewer samples, and with more:
 
@@ -222,6 +222,6 @@ models, _ = compare(*half, 160)
 
 # %%
 # Here the assumption does not hold. Ridge and reduced-rank regression are best, Monarch supports
-# lose a little, and **the butterfly predicts nothing at all**. Cross-validation says so too: of the
-# nets it chooses the dense one, which is Ridge. Where nothing is known about the task, the dense
-# model and those of low rank belong in the grid.
+# lose a little, and **the butterfly is far behind**, the last of all. Cross-validation says so too:
+# of the nets it chooses the dense one, which is Ridge. Where nothing is known about the task, the
+# dense model and those of low rank belong in the grid.
