@@ -59,7 +59,7 @@ class FixedSupportMF(
         `transform` codes a sample by its other features.
     n_init : int, default=1
         Number of starts of alternating least squares: the first from the tractable relaxation of
-        the supports, the others at random.
+        the supports or by elimination, whichever fits better, the others at random.
     max_iter : int, default=200
         Largest number of sweeps per start.
     tol : float, default=1e-4
