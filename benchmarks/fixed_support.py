@@ -189,8 +189,8 @@ def page(results: dict[str, Any]) -> str:
         "2,000 x 2,000, 100 components, random supports of a density, one thread: a sweep, both",
         "half steps. *Floor*: its multiplications at the rate of a dense product of NumPy. *Start*",
         "is what is done once: the two starts, of which the better one is taken, and the search",
-        "for patterns that are not closed. From 20 % on, the products with the blocks are read from",
-        "a dense one (4e8 multiplications in each half step).",
+        "for patterns that are not closed. From 20 % on, the products with the blocks are read",
+        "from a dense one (4e8 multiplications in each half step).",
         "",
         *_table(
             ["density", "non-zeros", "multiplications", "ms per sweep", "floor, ms", "start, ms"],
