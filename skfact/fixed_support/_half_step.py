@@ -191,8 +191,10 @@ class HalfStep:
         eye = xp.eye(k, dtype=gram.dtype, device=self._device)
         matrix = gram + self.alpha * eye if self.alpha else gram
         diagonal = xp.linalg.diagonal(gram)[..., None]  # (n, k, 1)
-        unseen = xp.astype(xp.real(diagonal) == 0 if is_complex(gram) else diagonal == 0, eye.dtype)
-        rounding = 8 * k * float(xp.finfo(gram.dtype).eps) * diagonal + unseen
+        rounding = 8 * k * float(xp.finfo(gram.dtype).eps) * diagonal
+        if not self.alpha:
+            unseen = (xp.real(diagonal) if is_complex(gram) else diagonal) == 0
+            rounding = rounding + xp.astype(unseen, eye.dtype)
         step = xp.linalg.solve(matrix + rounding * eye, target - matrix @ old)
         new = old + step
         inner = (xp.conj(new) if is_complex(new) else new) * (target + rounding * step)

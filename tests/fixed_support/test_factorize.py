@@ -229,6 +229,19 @@ def test_loss_never_increases(seed, is_complex):
     assert not X[~left].any() and not Y[~right].any()
 
 
+@ignore_cut_off
+@ignore_ill_posed
+@pytest.mark.parametrize("seed", range(6))
+def test_loss_never_increases_in_single_precision(seed):
+    random = np.random.default_rng(seed)
+    left, right = random.random((30, 8)) < 0.5, random.random((8, 20)) < 0.5
+    A = random.standard_normal((30, 20)).astype(np.float32)
+    result = fixed_support_factorize(A, left, right, max_iter=30, random_state=0)
+    assert result.left.dtype == np.float32
+    scale = np.linalg.norm(A) ** 2
+    assert np.diff(result.loss_curve).max() <= 20 * np.finfo(np.float32).eps * scale
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_alternating_reaches_the_optimum_of_tractable_problems(seed):
     """They have no spurious local minima; with several starts none gets stuck at a saddle."""
