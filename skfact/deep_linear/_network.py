@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, device, move, to_numpy
+from skfact._kernels import chain_gradient
 from skfact.deep_linear._factor_supports import resolve_factor_supports
-from skfact.deep_linear._parameters import Parameters, parameters_of
+from skfact.deep_linear._parameters import KroneckerParameters, Parameters, parameters_of
 from skfact.deep_linear._slots import Slot, make_slot
 from skfact.deep_linear._structured import StructuredFactor, check_adjoint
 from skfact.operators import FactorizedOperator, PartialPermutation
@@ -118,6 +119,21 @@ class Network:
         for the values, and ``S^T G`` for the factor before.
         """
         xp = array_namespace(X)
+        patterned = all(isinstance(piece, KroneckerParameters) for piece in self.pieces)
+        if patterned and chain_gradient.pays(values, X):
+            loss, gradients, residual = chain_gradient.loss_and_gradient(values, X, Y)
+        else:
+            loss, gradients, residual = self._piece_by_piece(values, X, Y)
+        if alpha:
+            loss += 0.5 * alpha * sum(float(xp.sum(v * v)) for v in values)
+            gradients = [g + alpha * v for g, v in zip(gradients, values)]
+        return loss, gradients, residual
+
+    def _piece_by_piece(
+        self, values: Sequence[Any], X: Any, Y: Any
+    ) -> tuple[float, list[Any], Any]:
+        """The same without penalty, in any array library."""
+        xp = array_namespace(X)
         inputs, remaining, signal = [], list(values), X
         for piece in reversed(self.pieces):
             if isinstance(piece, PartialPermutation):
@@ -136,9 +152,6 @@ class Network:
             gradients.append(piece.correlate(signal, inputs.pop()))
             if position + 1 < len(self.pieces):
                 signal = piece.adjoint_times(value, signal)
-        if alpha:
-            loss += 0.5 * alpha * sum(float(xp.sum(v * v)) for v in values)
-            gradients = [g + alpha * v for g, v in zip(gradients, values)]
         return loss, gradients, residual
 
 

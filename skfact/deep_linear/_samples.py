@@ -60,13 +60,20 @@ def fewer_rows(X: Any, Y: Any) -> tuple[Any, Any, float]:
     """As many samples as features, with the same loss up to the constant that comes third.
 
     With X^T = Q R the loss ||W X - Y||^2 is ||W R^T - Y Q||^2 and what Q does not reach of Y.
+    Q and R come from eigenvectors of X X^T, three times as fast as a QR decomposition, where the
+    square of the condition number, which is lost in them, is small.
     """
     if X.shape[1] <= X.shape[0]:
         return X, Y, 0.0
     xp = array_namespace(X)
-    Q, R = xp.linalg.qr(X.T)
-    seen = Y @ Q
-    return R.T, seen, max(0.0, 0.5 * (float(xp.sum(Y * Y)) - float(xp.sum(seen * seen))))
+    s, V = xp.linalg.eigh(X @ X.T)
+    if float(s[0]) > float(s[-1]) * float(xp.finfo(X.dtype).eps) ** 0.25:
+        roots = xp.sqrt(s)
+        rows, seen = V * roots, ((Y @ X.T) @ V) / roots
+    else:
+        Q, R = xp.linalg.qr(X.T)
+        rows, seen = R.T, Y @ Q
+    return rows, seen, max(0.0, 0.5 * (float(xp.sum(Y * Y)) - float(xp.sum(seen * seen))))
 
 
 def checked_weights(given: Any, X: Any) -> Any:

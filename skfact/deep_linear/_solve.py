@@ -101,8 +101,9 @@ def solve(
             start = start_values(network, matrix, random)
         if solver == "lbfgs":
             found = lbfgs(
-                network, X, Y, start, alpha=alpha, max_iter=max_iter, tol=tol, on_sweep=report
-            )
+                network, X, Y, start, alpha=alpha, max_iter=max_iter, tol=tol, on_sweep=report,
+                constant=constant,
+            )  # fmt: skip
         else:
             loss, _, _ = network.loss_and_gradient(start, X, Y)
             found = Trained(start, [loss], 1, True, False)

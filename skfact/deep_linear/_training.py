@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from skfact._backend import array_namespace
+from skfact._inputs import is_numpy
 from skfact.deep_linear._network import Network, from_vector, to_vector
 from skfact.deep_linear._scale_penalty import ScalePenalty
 from skfact.deep_linear._sweeps import normalized, sweep_factors
@@ -20,6 +21,7 @@ from skfact.deep_linear._sweeps import normalized, sweep_factors
 WINDOW = 10  # iterations over which the loss is compared
 # excess of the factors over their product that is called divergence
 EXCESS = 10.0
+CORRECTIONS = 20  # steps that L-BFGS remembers
 
 
 class Trained(NamedTuple):
@@ -42,12 +44,15 @@ def lbfgs(
     max_iter: int,
     tol: float,
     on_sweep: Callable[[int, float], Any],
+    constant: float = 0.0,
 ) -> Trained:
     """Minimize with SciPy's L-BFGS on a host vector; only that vector moves between libraries.
 
-    Ends when ten iterations lower the loss by no more than `tol` times it.
+    Ends when ten iterations lower the loss, `constant` included, by no more than `tol` times it.
     """
     xp = array_namespace(X)
+    if is_numpy(xp):  # once, not at each evaluation
+        X, Y = np.ascontiguousarray(X), np.ascontiguousarray(Y)
     size = 0.5 * float(xp.sum(Y * Y)) or 1.0
     first = to_vector(start)
     losses = [network.loss_and_gradient(from_vector(first, network, X), X, Y, alpha)[0]]
@@ -63,7 +68,7 @@ def lbfgs(
         losses.append(float(intermediate_result.fun) * size)
         done = bool(on_sweep(len(losses) - 1, losses[-1]))
         before = losses[max(len(losses) - 1 - WINDOW, 0)]
-        slow = len(losses) > WINDOW and before - losses[-1] <= tol * before
+        slow = len(losses) > WINDOW and before - losses[-1] <= tol * (before + constant)
         tiny = losses[-1] <= (float(xp.finfo(X.dtype).eps) * 10) ** 2 * size
         if done or slow or tiny:
             stopped = True
@@ -75,7 +80,13 @@ def lbfgs(
         jac=True,
         method="L-BFGS-B",
         callback=callback,
-        options={"maxiter": max_iter, "maxfun": 20 * max_iter + 20, "ftol": 0.0, "gtol": 0.0},
+        options={
+            "maxiter": max_iter,
+            "maxfun": 20 * max_iter + 20,
+            "maxcor": CORRECTIONS,
+            "ftol": 0.0,
+            "gtol": 0.0,
+        },
     )
     values = from_vector(result.x, network, X)
     finished = stopped or len(losses) - 1 < max_iter

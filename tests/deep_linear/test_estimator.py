@@ -15,6 +15,7 @@ from skfact import SparseDeepLinearNet
 from skfact._backend import array_namespace, to_numpy
 from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
 from skfact.deep_linear._network import from_vector, resolve_network, to_vector
+from skfact.deep_linear._samples import fewer_rows
 from skfact.deep_linear._scale_penalty import ScalePenalty
 from skfact.exceptions import IllPosedWarning
 from skfact.supports import FixedMask, KSparse
@@ -373,3 +374,31 @@ def test_warm_start_goes_on_where_fit_stopped(supports, exponent):
         second = net.fit(X, Y).loss_curve_
     assert_allclose(second[0], first[-1])
     assert second[-1] < first[-1]
+
+
+@pytest.mark.parametrize("smallest", [1.0, 1e-6, 0.0])
+def test_fewer_samples_change_every_loss_by_the_same_amount(smallest):
+    random = np.random.default_rng(0)
+    X = (random.standard_normal((50, 4)) * [1.0, 2.0, 3.0, smallest]).T
+    Y = random.standard_normal((3, 50))
+    short, target, constant = fewer_rows(X, Y)
+    assert short.shape == (4, 4)
+    assert target.shape == (3, 4)
+    assert_allclose(short @ short.T, X @ X.T, atol=1e-12)
+    differences = [
+        np.sum((W @ X - Y) ** 2) - np.sum((W @ short - target) ** 2)
+        for W in random.standard_normal((5, 3, 4))
+    ]
+    assert_allclose(differences, 2 * constant)
+
+
+def test_lbfgs_ends_by_the_loss_that_it_reports():
+    X, noise = data(400, 8, 8)
+    X[:, 1:] += 0.5 * X[:, :-1]
+    Y = X @ scipy.linalg.hadamard(8) + noise
+    model = SparseDeepLinearNet("butterfly", tol=1e-3).fit(X, Y + np.abs(X))
+    losses = np.array(model.loss_curve_)
+    falls = (losses[:-10] - losses[10:]) / losses[:-10]
+    assert model.solver_ == "lbfgs"
+    assert np.all(falls[:-1] > 1e-3)
+    assert falls[-1] <= 1e-3
