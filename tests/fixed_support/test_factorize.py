@@ -304,6 +304,25 @@ def test_all_ways_to_correlate_take_the_same_steps(monkeypatch, asarray, dtype, 
         assert_allclose(results[name].loss_curve, results["kept"].loss_curve, rtol=atol)
 
 
+@ignore_cut_off
+@ignore_ill_posed
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+def test_sparse_gram_matrices_take_the_same_steps(monkeypatch, dtype):
+    """As for many components; of a component that is zero nothing is stored."""
+    random = np.random.default_rng(4)
+    left, right = random.random((15, 8)) < 0.3, random.random((8, 12)) < 0.4
+    A = random_matrix(random, 15, 12, "complex" in dtype).astype(dtype)
+    for target in (A, 0 * A):
+        options = {"max_iter": 4, "tol": 0, "random_state": 0}
+        dense = fixed_support_factorize(target, left, right, **options)
+        with monkeypatch.context() as patch:
+            patch.setattr(_half_step, "DENSE_GRAM", 0)
+            found = fixed_support_factorize(target, left, right, **options)
+        assert found.right.dtype == dtype
+        assert_allclose(found.left, dense.left, atol=1e4 * np.finfo(dtype).eps)
+        assert_allclose(found.right, dense.right, atol=1e4 * np.finfo(dtype).eps)
+
+
 @pytest.mark.parametrize("route", ROUTES)
 def test_half_step_on_ill_conditioned_factors(monkeypatch, route):
     """It forms a Gram matrix, but two of them fit as well as an orthogonal factorization does."""
