@@ -98,6 +98,18 @@ def test_estimator_in_every_library(settings, xp, device, asarray):
     assert_allclose(np.abs(to_numpy(codes)), np.abs(expected.transform(host)), atol=1e-6)
 
 
+def test_batches_in_every_library(xp, device, asarray):
+    host, target = data(40, 8, 6)
+    expected = SparseDeepLinearNet(learning_rate_init=0.1, random_state=0)
+    net = SparseDeepLinearNet(learning_rate_init=0.1, random_state=0)
+    for batch in (slice(0, 15), slice(15, 40)):
+        expected.partial_fit(host[batch], target[batch])
+        net.partial_fit(asarray(host[batch]), asarray(target[batch]))
+    assert array_namespace(net.coef_) is xp and net.coef_.device == device
+    assert_allclose(to_numpy(net.coef_), expected.coef_, atol=1e-12)
+    assert_allclose(to_numpy(net.intercept_), expected.intercept_, atol=1e-12)
+
+
 def test_structured_factors_in_every_library(xp, asarray):
     for factor in (ToeplitzFactor(4, 3, blocks=(2, 1)), CirculantFactor(3, blocks=(1, 2))):
         h, G = RANDOM.standard_normal(factor.n_parameters), RANDOM.standard_normal(factor.shape)
