@@ -3,9 +3,8 @@
 Beside Ridge and PyTorch: 20,000 samples of 512 correlated inputs, 512 outputs; one thread, CPU
 time, float64. PyTorch gets the same start for nothing, and minimizes the same loss until it is as
 small as ours, or the time is up. Writes results/deep_linear_training.json and .rst, which the
-documentation includes; ``--quick`` prints the page for a small problem.
-
-Peer: ``pip install torch``.
+documentation includes; ``--quick`` prints the page for a small problem. PyTorch is optional:
+``pip install torch``.
 """
 
 import argparse

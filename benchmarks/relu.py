@@ -18,7 +18,13 @@ from measure import in_new_process, machine
 from report import Rows, _g, _ms, _table, _title
 
 RESULTS = Path(__file__).parent / "results"
-QUESTIONS = {"norms": (1, 2), "functions": (1, 2), "embedding": (1,), "scaling": (1,)}
+QUESTIONS = {
+    "norms": (1, 2),
+    "functions": (1, 2),
+    "graphs": (1, 2),
+    "embedding": (1,),
+    "scaling": (1,),
+}
 
 
 def page(results: dict[str, Any]) -> str:
@@ -35,6 +41,10 @@ def page(results: dict[str, Any]) -> str:
         "absolute weights.",
         "",
         *_functions(results["norms"] + results["functions"]),
+        *_title("ReLU networks with skip connections"),
+        "The forward pass is the graph's own, of one row. Batch norms are folded in each call.",
+        "",
+        *_functions(results["graphs"]),
         *_title("ReLU networks: transform of the digits"),
         "One thread; *memory*: the peak of what is allocated during the call, the result included.",
         "",

@@ -11,7 +11,15 @@ from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
 
 from skfact import ReLUPathEmbedding
-from skfact.relu import equalize, path_kernel, path_norm, path_sketch, rescale, top_paths
+from skfact.relu import (
+    NetworkGraph,
+    equalize,
+    path_kernel,
+    path_norm,
+    path_sketch,
+    rescale,
+    top_paths,
+)
 
 SIZES = (784, 1024, 1024, 10)
 Rows = list[dict[str, Any]]
@@ -54,6 +62,41 @@ def norms(threads: int, quick: bool) -> Rows:
             found, expected = (functions[name]() for name in ("path_norm", "PyTorch"))
             assert abs(found / expected - 1) < 1e-5
         rows += compare("l1 path norm", functions, threads, quick, dtype=dtype)
+    return rows
+
+
+def residual(batch_norm: bool) -> NetworkGraph:
+    """784 inputs, eight residual blocks of two 256 x 256 layers, 10 outputs; float64."""
+    random = np.random.default_rng(0)
+    graph = NetworkGraph(784)
+
+    def linear(h: Any, size: int) -> Any:
+        h = graph.linear(h, random.standard_normal((h.size, size)) / h.size**0.5)
+        if not batch_norm:
+            return h
+        return graph.batch_norm(h, random.standard_normal(size), 0.5 + random.random(size))
+
+    h = graph.relu(linear(graph.input, 256))
+    for _ in range(8):
+        branch = linear(graph.relu(linear(h, 256)), 256)
+        h = graph.relu(graph.add(h, branch))
+    graph.linear(h, random.standard_normal((256, 10)) / 16)
+    return graph
+
+
+def graphs(threads: int, quick: bool) -> Rows:
+    """The path norm of residual networks beside their own forward pass."""
+    rows: Rows = []
+    row = np.ones((1, 784))
+    for batch_norm in (False, True):
+        graph = residual(batch_norm)
+        functions = {
+            "path_norm": lambda graph=graph: path_norm(graph),
+            "predict, one row": lambda graph=graph: graph.predict(row),
+        }
+        name = "l1 path norm of a NetworkGraph, 8 residual blocks of 256"
+        name += ", batch norms" if batch_norm else ""
+        rows += compare(name, functions, threads, quick, dtype="float64")
     return rows
 
 

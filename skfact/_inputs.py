@@ -53,7 +53,7 @@ def is_complex_dtype(dtype: Any) -> bool:
     return dtype_name(dtype).startswith("complex")
 
 
-def as_floating(array: Any, name: str, default: Any = None) -> Any:
+def as_floating(array: Any, name: str, default: Any = None, *, real: bool = False) -> Any:
     """`array` as an array of one of the four floating dtypes, in its own library.
 
     Parameters
@@ -64,6 +64,8 @@ def as_floating(array: Any, name: str, default: Any = None) -> Any:
         What to call it in messages.
     default : dtype, optional
         What integers and bools become; None is float64.
+    real : bool, default=False
+        Whether complex arrays are refused, too.
 
     Returns
     -------
@@ -76,7 +78,8 @@ def as_floating(array: Any, name: str, default: Any = None) -> Any:
         If the dtype is half or extended precision, object, string or another non-number, or the
         array is masked or sparse.
     """
-    if type(array) is np.ndarray and array.dtype in _NAMES:  # the rule, answered in no time
+    allowed = FLOATING[:2] if real else FLOATING
+    if type(array) is np.ndarray and _NAMES.get(array.dtype) in allowed:  # the rule, in no time
         return array
     if is_sparse(array):
         raise TypeError(
@@ -89,7 +92,7 @@ def as_floating(array: Any, name: str, default: Any = None) -> Any:
     if not is_array_api_obj(array) or isinstance(array, np.ndarray | np.generic):
         array = np.asarray(array)
     found = dtype_name(array.dtype)
-    if found in FLOATING:
+    if found in allowed:
         if isinstance(array, np.ndarray) and not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
         return array
@@ -97,7 +100,7 @@ def as_floating(array: Any, name: str, default: Any = None) -> Any:
     if found.removeprefix("u").startswith("int") or found == "bool":
         return xp.astype(array, namespace_dtype("float64" if default is None else default, xp))
     raise TypeError(
-        f"{name} has dtype {array.dtype}; allowed are {', '.join(FLOATING)}, integers and bools: "
+        f"{name} has dtype {array.dtype}; allowed are {', '.join(allowed)}, integers and bools: "
         f"convert it first, for example with {name}.astype('float64')."
     )
 

@@ -57,6 +57,18 @@ class Stream:
         """Output at the mean of the samples."""
         return self.units.y_mean + times_power_of_two(self.shift, self.units.y_exponent)
 
+    def move_like(self, like: Any) -> None:
+        """Move all arrays to the library and device of `like`."""
+        units, adam = self.units, self.adam
+        self.units = units._replace(
+            x_mean=move_like(units.x_mean, like), y_mean=move_like(units.y_mean, like)
+        )
+        self.shift = move_like(self.shift, like)
+        self.values, adam.first, adam.second = (
+            [move_like(array, like) for array in arrays]
+            for arrays in (self.values, adam.first, adam.second)
+        )
+
     def step(self, X: Any, Y: Any, weights: Any, *, alpha: float, centre: bool) -> float:
         """Take a step on a batch; its loss before the step."""
         samples, targets = self.units.scaled(X, Y, weights)

@@ -310,10 +310,11 @@ class SparseDeepLinearNet(
             values = values or network.start(check_random_state(self.random_state), samples)
             stream = Stream(network, units, values, float(self.learning_rate_init))
         curve, n_iter = ([*self.loss_curve_], self.n_iter_) if fitted else ([], 0)
-        loss = stream.step(
-            *self._moved(X, Y, weights), alpha=float(self.alpha), centre=bool(self.fit_intercept)
-        )
+        batch = self._moved(X, Y, weights)
+        stream.move_like(batch[0])
+        loss = stream.step(*batch, alpha=float(self.alpha), centre=bool(self.fit_intercept))
         self._record(stream.network, stream.units, stream.values, stream.offset, X, single)
+        stream.move_like(X)  # nothing stays on a device that X is not on
         self._stream, self.solver_ = stream, "adam"
         self.loss_curve_, self.n_iter_ = [*curve, loss], n_iter + 1
         return self

@@ -71,7 +71,7 @@ def solve(
             tol=tol, random=random, on_sweep=on_sweep, **mini_batches,
         )  # fmt: skip
     X, Y, constant = fewer_rows(X, Y)
-    matrix = least_squares(X, Y, alpha if network.is_dense else 0.0)
+    matrix = least_squares(X, Y, alpha)  # with alpha > 0 small singular values of X do no harm
     exact = network.is_dense or (is_isotropic(X) and not alpha)
 
     def report(iteration: int, loss: float) -> bool:

@@ -11,6 +11,7 @@ from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._kernels.batched_linalg import abs2, adjoint, is_complex, thin_qr
 from skfact.fixed_support._analysis import SupportReport
 from skfact.fixed_support._blocks import FlatFactor, batches, gather, product, with_fixed_phases
+from skfact.fixed_support._elimination import eliminated_start
 from skfact.fixed_support._exact import batch_slots, fit_pieces
 from skfact.fixed_support._half_step import HalfStep
 from skfact.fixed_support._rank_one_supports import RankOneSupport
@@ -49,7 +50,7 @@ def alternating_factors(
     random: np.random.RandomState,
     on_sweep: Callable[[int, int, float], Any] | None = None,
 ) -> Run:
-    """The best of `n_init` runs; the first one starts from the tractable relaxation.
+    """The best of `n_init` runs; the first one starts from the tractable relaxation or elimination.
 
     Parameters
     ----------
@@ -77,14 +78,18 @@ def alternating_factors(
     )
     best: Run | None = None
     for number in range(n_init):
-        x = random_start(A, report, random)
+        noise = random_start(A, report, random)
+        starts = [noise]
         if number == 0:
-            x = perturbed(relaxed_start(A, report, random), x)
+            starts = [perturbed(relaxed_start(A, report, random), noise)]
+            eliminated = eliminated_start(A, report, observed)
+            if eliminated is not None:
+                starts.append(filled(eliminated, noise, solve_right))
 
         def report_sweep(sweep: int, loss: float, number: int = number) -> bool:
             return bool(on_sweep is not None and on_sweep(number, sweep, loss))
 
-        run = descend(x, solve_left, solve_right, max_iter, tol, report_sweep)
+        run = descend(starts, solve_left, solve_right, max_iter, tol, report_sweep)
         if best is None or run.losses[-1] < best.losses[-1]:
             best = run
     assert best is not None
@@ -92,24 +97,25 @@ def alternating_factors(
 
 
 def descend(
-    x: Any,
+    starts: list[Any],
     solve_left: HalfStep,
     solve_right: HalfStep,
     max_iter: int,
     tol: float,
     on_sweep: Callable[[int, float], bool],
 ) -> Run:
-    """Sweeps from one start until the loss hardly falls any more."""
+    """Sweeps until the loss hardly falls any more, from the start with the best right factor."""
     A, alpha = solve_right.A, solve_right.alpha
     xp = array_namespace(A)
     norm2 = float(xp.sum(abs2(A)))
     floor = 10 * float(xp.finfo(A.dtype).eps) * norm2
-    y = xp.zeros((solve_right.solved.nnz,), dtype=A.dtype, device=device(A))
+    zero = xp.zeros((solve_right.solved.nnz,), dtype=A.dtype, device=device(A))
 
     def loss_of(x: Any, part: float) -> float:
         return max(norm2 + part + (alpha * float(xp.sum(abs2(x))) if alpha else 0.0), 0.0)
 
-    y, part = solve_right(x, y)
+    found = [(x, *solve_right(x, zero)) for x in starts]
+    x, y, part = min(found, key=lambda start: loss_of(start[0], start[2]))
     losses, sizes, converged = [loss_of(x, part)], [], False
     for sweep in range(1, max_iter + 1):
         x, _ = solve_left(y, x)
@@ -194,6 +200,14 @@ def perturbed(start: Any, noise: Any) -> Any:
     norm = array_namespace(start).linalg.vector_norm
     found = float(norm(start))
     return start + (PERTURBATION * found / float(norm(noise)) * noise if found > 0 else noise)
+
+
+def filled(start: Any, noise: Any, solve_right: HalfStep) -> Any:
+    """A start whose components are not zero: least squares would leave those that are."""
+    norms = solve_right.component_norms(start)
+    return start + solve_right.scale_components(
+        noise, array_namespace(start).astype(norms == 0, norms.dtype)
+    )
 
 
 def disjoint_classes(

@@ -59,7 +59,7 @@ class FixedSupportMF(
         `transform` codes a sample by its other features.
     n_init : int, default=1
         Number of starts of alternating least squares: the first from the tractable relaxation of
-        the supports, the others at random.
+        the supports or by elimination, whichever fits better, the others at random.
     max_iter : int, default=200
         Largest number of sweeps per start.
     tol : float, default=1e-4
@@ -186,7 +186,7 @@ class FixedSupportMF(
         }
         check_options(**options)
         check_number(self.verbose, "verbose", int, 0)
-        X = validate_samples(self, X, reset=True, allow_nan=self._nan_is_missing())
+        X = self._validated(X, reset=True)
         xp, where = compute_namespace(self.backend, X)
         n_samples, n_features = X.shape
         report = report_on(
@@ -312,7 +312,7 @@ class FixedSupportMF(
     def _check_samples(self, X: Any, method: str) -> tuple[Any, Any]:
         """Where X is observed (None for everywhere), and X with zeros elsewhere."""
         check_is_fitted(self)
-        X = validate_samples(self, X, reset=False, allow_nan=self._nan_is_missing())
+        X = self._validated(X, reset=False)
         require_namespace(self, X, self.components_, method)
         return observed_entries(X, self.missing_values)
 
@@ -320,6 +320,18 @@ class FixedSupportMF(
         """The decoder and X where `backend` says to compute."""
         (work,) = on_backend(self.backend, X)
         return self._decoder.to_device(work), work
+
+    def _validated(self, X: Any, reset: bool) -> Any:
+        """X as floats; an error over NaN says how to have them completed."""
+        try:
+            return validate_samples(self, X, reset=reset, allow_nan=self._nan_is_missing())
+        except ValueError as error:
+            if "contains NaN" in str(error) and self.missing_values is None:
+                raise ValueError(
+                    f"{error}\nFixedSupportMF(missing_values=np.nan) takes NaN for missing entries "
+                    "and completes them."
+                ) from None
+            raise
 
     def _nan_is_missing(self) -> bool:
         missing = self.missing_values

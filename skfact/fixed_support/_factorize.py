@@ -180,7 +180,8 @@ def fixed_support_factorize(
         alternating least squares, never certified.
     n_init : int, default=1
         Number of starts of alternating least squares: the first from the tractable relaxation of
-        the supports, the others at random. The best one is kept.
+        the supports or by elimination, whichever fits better, the others at random. The best one
+        is kept.
     max_iter : int, default=200
         Largest number of sweeps per start.
     tol : float, default=1e-4
@@ -220,7 +221,10 @@ def fixed_support_factorize(
     -----
     Alternating least squares solves each half step exactly (a proximal term of the size of rounding
     errors handles rank deficiency), in work proportional to the entries of the rank-one supports,
-    or that of a dense product where this is less. Its loss never increases, up to rounding.
+    or that of a dense product where this is less. Its loss never increases, up to rounding. The
+    relaxation fits disjoint supports only. Elimination takes one class of components after the
+    other, as an LU decomposition without pivoting does: it fits a class to the entries that no
+    other remaining class reaches, and subtracts it.
 
     References
     ----------

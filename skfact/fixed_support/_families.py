@@ -84,8 +84,9 @@ def banded(n_samples: int, n_features: int, n_components: int | None) -> Masks:
 def lu(n_samples: int, n_features: int, n_components: int | None) -> Masks:
     """Lower times upper triangular, in near-equal steps where a side is longer than the rank.
 
-    The best approximation may not exist (:class:`~skfact.exceptions.IllPosedWarning`), and a single
-    start often ends far from it: give several (`n_init`), or a penalty (`alpha`).
+    An LU decomposition without pivoting is found where there is one. Otherwise the best
+    approximation may not exist (:class:`~skfact.exceptions.IllPosedWarning`): a penalty (`alpha`)
+    helps.
     """
     r = _or_default(n_components, min(n_samples, n_features))
     k = np.arange(r)

@@ -60,6 +60,21 @@ class Systems(NamedTuple):
     slots: np.ndarray  # (n_groups, k, c) of the unknowns; beyond fewer columns that of a zero
 
 
+class SparseVector(NamedTuple):
+    """The non-zeros of a vector, and where they are; past its end there is a zero."""
+
+    places: np.ndarray  # ascending
+    values: np.ndarray
+
+    @classmethod
+    def flat(cls, matrix: scipy.sparse.csr_array) -> SparseVector:
+        """A matrix, row after row."""
+        matrix.sort_indices()
+        end = np.zeros(1, dtype=matrix.dtype)
+        last = np.iinfo(np.int64).max
+        return cls(np.append(entries(matrix), last), np.append(matrix.data, end))
+
+
 class HalfStep:
     """Least squares for the factor `solved`, with the factor `given` on its left.
 
@@ -169,7 +184,7 @@ class HalfStep:
         return found
 
     def _gram(self, x: Any) -> Any:
-        """X^H X, flat or (for many components, in NumPy) as a sparse array."""
+        """X^H X, flat or (for many components, in NumPy) as a sparse vector."""
         xp, r = self._xp, self.given.shape[1]
         sparse_enough = self.given.nnz < 0.1 * self.given.shape[0] * r
         if is_numpy(xp) and (sparse_enough or r > DENSE_GRAM):
@@ -177,7 +192,9 @@ class HalfStep:
                 (x, self.given.indices, self.given.indptr), shape=self.given.shape
             )
             gram = matrix.conj().T @ matrix
-            return gram.tocsr() if r > DENSE_GRAM else gram.toarray().reshape(-1)
+            if r > DENSE_GRAM:
+                return SparseVector.flat(gram.tocsr())
+            return gram.toarray().reshape(-1)
         dense = dense_factor(self.given, x)
         return xp.reshape(adjoint(dense) @ dense, (-1,))
 
@@ -191,8 +208,10 @@ class HalfStep:
         eye = xp.eye(k, dtype=gram.dtype, device=self._device)
         matrix = gram + self.alpha * eye if self.alpha else gram
         diagonal = xp.linalg.diagonal(gram)[..., None]  # (n, k, 1)
-        unseen = xp.astype(xp.real(diagonal) == 0 if is_complex(gram) else diagonal == 0, eye.dtype)
-        rounding = 8 * k * float(xp.finfo(gram.dtype).eps) * diagonal + unseen
+        rounding = 8 * k * float(xp.finfo(gram.dtype).eps) * diagonal
+        if not self.alpha:
+            unseen = (xp.real(diagonal) if is_complex(gram) else diagonal) == 0
+            rounding = rounding + xp.astype(unseen, eye.dtype)
         step = xp.linalg.solve(matrix + rounding * eye, target - matrix @ old)
         new = old + step
         inner = (xp.conj(new) if is_complex(new) else new) * (target + rounding * step)
@@ -248,20 +267,17 @@ class HalfStep:
 
 
 def take(vector: Any, places: Any) -> Any:
-    """vector[places] for places of any shape; vector may be a SciPy matrix, read row by row."""
-    if scipy.sparse.issparse(vector):
-        rows, columns = np.divmod(places, vector.shape[1])
-        found = vector[rows.ravel(), columns.ravel()]
-        return np.asarray(found.todense() if scipy.sparse.issparse(found) else found).reshape(
-            places.shape
-        )
+    """vector[places] for places of any shape."""
+    if isinstance(vector, SparseVector):
+        where = np.searchsorted(vector.places, places)
+        return np.where(vector.places[where] == places, vector.values[where], 0)
     xp = array_namespace(vector)
     return xp.reshape(xp.take(vector, xp.reshape(places, (-1,))), tuple(places.shape))
 
 
 def entries(compressed: scipy.sparse.csr_array) -> np.ndarray:
     """Where each slot is in the flat dense matrix: (nnz,)."""
-    rows = np.repeat(np.arange(compressed.shape[0]), np.diff(compressed.indptr))
+    rows = np.repeat(np.arange(compressed.shape[0], dtype=np.int64), np.diff(compressed.indptr))
     return rows * compressed.shape[1] + compressed.indices
 
 

@@ -65,7 +65,8 @@ def _pair(supports: Any, what: str) -> tuple[Any, Any]:
         shown = supports if isinstance(supports, int | float | None) else type(supports).__name__
         raise TypeError(
             f"supports must be one of the names {sorted(FAMILIES)}, a pair of masks (left, right), "
-            "or a callable (n_samples, n_features, n_components) -> (left, right); "
+            "(None, right) for a mask of the features alone, or a callable (n_samples, n_features, "
+            "n_components) -> (left, right); "
             f"{what} {shown}."
         )
     if supports[1] is None:

@@ -58,6 +58,11 @@ def as_mask(mask: Any, name: str) -> scipy.sparse.csr_array:
     Takes arrays of any library, nested lists, SciPy and CuPy sparse matrices, and the supports
     :class:`~skfact.supports.FixedMask` and :class:`~skfact.supports.KroneckerSparse`.
     """
+    if mask is None:
+        raise TypeError(
+            f"{name} is None: pass a mask of booleans or of 0 and 1, np.ones((rows, columns)) for "
+            "a factor without zeros."
+        )
     if isinstance(mask, FixedMask | KroneckerSparse):
         mask = mask.mask()
     if is_sparse(mask):

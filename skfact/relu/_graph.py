@@ -15,8 +15,8 @@ from skfact.relu._graph_nodes import (
     checked_name,
     indices_of,
     replaced,
-    require_same_library,
 )
+from skfact.relu._network import require_same_library
 from skfact.relu._samples import checked_samples
 
 

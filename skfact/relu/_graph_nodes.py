@@ -10,7 +10,7 @@ import numpy as np
 
 from skfact._backend import array_namespace, device
 from skfact._inputs import is_sparse
-from skfact.relu._network import real_array
+from skfact.relu._network import real_array, require_same_library
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -183,14 +183,3 @@ def checked_groups(groups: Any, size: int, label: str) -> tuple[tuple[int, ...],
     if not found:
         raise ValueError(f"{label}: groups is empty; there must be at least one group.")
     return tuple(found)
-
-
-def require_same_library(array: Any, others: Sequence[Any], label: str) -> None:
-    """Raise unless the array belongs to the array library of the graph's other arrays."""
-    if others and array_namespace(others[0]) is not array_namespace(array):
-        spaces = (array_namespace(a).__name__ for a in (array, others[0]))
-        names = [space.rsplit(".", maxsplit=1)[-1] for space in spaces]
-        raise ValueError(
-            f"{label} has arrays of {names[0]}, but the nodes before it are of {names[1]}: convert "
-            "one of them."
-        )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from skfact._backend import move
 from skfact._inputs import namespace_dtype
+from skfact._kernels.paths import power_product
 from skfact._scale import times_power_of_two
 from skfact.relu._graph import NetworkGraph
 from skfact.relu._graph_passes import Paths, backward, combined, forward, on_any_scale
@@ -15,13 +17,13 @@ from skfact.relu._scale import scaled_float, scaled_sum
 
 def graph_norm(graph: NetworkGraph, q: float, include_bias: bool) -> float:
     """(sum over paths of |Phi_p|^q)^(1/q)."""
-    function = path_power(q)
+    function, product = path_power(q), partial(power_product, q=q)
     paths = Paths.of(graph)
     output = paths.graph.output.index
 
     def run(scaled: Any) -> list[Any]:
-        steps = combined(function, scaled[0], include_bias=include_bias)
-        return forward(steps[: output + 1], paths.ones(graph.input.size))
+        steps = combined(lambda edge: edge, scaled[0], include_bias=include_bias)
+        return forward(steps[: output + 1], paths.ones(graph.input.size), function, product)
 
     values, (exponents,) = on_any_scale(run, paths)
     total, power = scaled_sum(values[output], exponents[output] * q)
@@ -57,10 +59,10 @@ def graph_saliency(graph: NetworkGraph, include_bias: bool) -> tuple[list[Any], 
 
     values, (exponents,) = on_any_scale(run, paths)
     f, g = values[: len(nodes)], values[len(nodes) :]
-    top = paths.xp.max(exponents[output])
+    top = int(paths.xp.max(exponents[output]))
 
     def saliency(values: Any) -> Any:
-        return paths.xp.astype(times_power_of_two(values, top + 0 * values), paths.dtype)
+        return paths.xp.astype(times_power_of_two(values, top), paths.dtype)
 
     coefs, intercepts = [], []
     for node, step, g_v in zip(nodes, absolute, g):

@@ -128,10 +128,16 @@ def _shifted(
     return Step(node.inputs, None, None, tuple(factors))
 
 
-def _value(step: Step, given: Sequence[Any], function: Callable[[Any], Any]) -> Any:
+def _value(
+    step: Step,
+    given: Sequence[Any],
+    function: Callable[[Any], Any],
+    product: Callable[[Any, Any], Any] | None = None,
+) -> Any:
     """The value of a node from those of its inputs, with a function of the edges."""
     if step.matrix is not None:
-        value = given[0] @ function(step.matrix)
+        matrix = step.matrix
+        value = given[0] @ function(matrix) if product is None else product(given[0], matrix)
         return value if step.bias is None else value + function(step.bias)
     value = None
     for number, h in enumerate(given):
@@ -158,12 +164,20 @@ def combined(function: Callable[..., Any], *graphs: list[Step], include_bias: bo
     ]
 
 
-def forward(steps: Sequence[Step], start: Any) -> list[Any]:
-    """Sums over the paths that arrive at each node."""
+def forward(
+    steps: Sequence[Step],
+    start: Any,
+    function: Callable[[Any], Any] = lambda edge: edge,
+    product: Callable[[Any, Any], Any] | None = None,
+) -> list[Any]:
+    """Sums over the paths that arrive at each node, of products of a function of the edges.
+
+    ``product(h, matrix)`` is ``h @ function(matrix)``, where there is a way that needs less memory.
+    """
     found = next((step.matrix for step in steps if step.matrix is not None), start)
     values = [array_namespace(start).astype(start, found.dtype)]
     for step in steps[1:]:
-        values.append(_value(step, [values[i] for i in step.inputs], lambda edge: edge))
+        values.append(_value(step, [values[i] for i in step.inputs], function, product))
     return values
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from array_api_compat import is_torch_array
 
 from skfact._backend import array_namespace, device, move
-from skfact._inputs import as_floating, dtype_name, is_complex_dtype, is_numpy, namespace_dtype
+from skfact._inputs import as_floating, is_numpy, namespace_dtype
 
 Arrays = Sequence[Any]
 
@@ -88,7 +88,8 @@ def checked_network(
     TypeError
         If an array is no matrix or vector of float32, float64, integers or bools.
     ValueError
-        If there is no layer, shapes do not chain, or a number is NaN or infinite.
+        If there is no layer, shapes do not chain, arrays come from different libraries, or a number
+        is NaN or infinite.
     """
     if len(weights) == 0:
         raise ValueError("The network has zero layers; it needs at least one weight matrix.")
@@ -117,6 +118,9 @@ def checked_network(
                 )
         checked_weights.append(w)
         checked_biases.append(b)
+        for array, name in ((w, weight_name), (b, bias_name)):
+            if array is not None:
+                require_same_library(array, checked_weights[:1], name)
     given = [a for a in (*checked_weights, *checked_biases) if a is not None]
     xp = array_namespace(*given)
     dtype = xp.result_type(*given)
@@ -133,14 +137,9 @@ def checked_network(
 def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> Any:
     """A finite weight matrix (2-D) or bias (1-D) in float32 or float64, in its own library."""
     try:
-        array = as_floating(array, name)
+        array = as_floating(array, name, real=True)
     except ValueError as error:  # ragged nested lists
         raise ValueError(f"{name} is no rectangular array of numbers: {error}") from error
-    if is_complex_dtype(array.dtype):
-        raise TypeError(
-            f"{name} has dtype {dtype_name(array.dtype)}; ReLU networks are real: pass float32, "
-            "float64 or integers."
-        )
     if array.ndim != ndim:
         shape = "2-D, of shape (n_in, n_out)" if ndim == 2 else "1-D, of shape (n_out,)"
         raise ValueError(f"{name} must be {shape}; got an array of shape {tuple(array.shape)}.")
@@ -151,6 +150,17 @@ def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> A
         found = "NaN" if bool(xp.any(xp.isnan(array))) else "infinity"
         raise ValueError(f"{name} contains {found}: the network is not usable; train it again.")
     return array
+
+
+def require_same_library(array: Any, others: Sequence[Any], name: str) -> None:
+    """Raise unless an array belongs to the library of the others of a network."""
+    if others and array_namespace(others[0]) is not array_namespace(array):
+        spaces = (array_namespace(a).__name__ for a in (array, others[0]))
+        names = [space.rsplit(".", maxsplit=1)[-1] for space in spaces]
+        raise ValueError(
+            f"{name} belongs to {names[0]}, but the arrays before it to {names[1]}: convert one of "
+            "them."
+        )
 
 
 def _all_finite(array: Any) -> bool:

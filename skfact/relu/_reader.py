@@ -154,12 +154,12 @@ def _read_torch(module: Any, torch: Any, check_finite: bool) -> Network:
                 "are read. Fold or replace it first."
             )
         if kind == last:
-            reason = (
-                "two Linear layers without a ReLU between them are one: multiply them"
+            raise ValueError(
+                f"module {number} is Linear and follows Linear, but two of them without a ReLU "
+                "between them are one: multiply them."
                 if kind == "Linear"
-                else "a ReLU must follow a Linear"
+                else f"module {number} is ReLU, and a ReLU must follow a Linear: remove it."
             )
-            raise ValueError(f"module {number} is {kind} and follows {last}, but {reason}.")
         if kind == "Linear":
             if any(layer is other for other in linears):
                 raise ValueError(

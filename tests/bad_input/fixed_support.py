@@ -114,6 +114,14 @@ refused(
     message=r"left_support of shape \(8, 3\) has 3 columns, but right_support .*2 rows",
 )
 refused(
+    "no left mask",
+    analyze_supports,
+    None,
+    RIGHT,
+    error=TypeError,
+    message="left_support is None: pass a mask",
+)
+refused(
     "masks for another matrix",
     fixed_support_factorize,
     A[:, :5],
@@ -290,6 +298,13 @@ for id, X, error, message in BAD_X:
         error=error,
         message=message,
     )
+refused(
+    "FixedSupportMF: NaN not declared missing",
+    lambda X: FixedSupportMF().fit(X),
+    changed(A, np.nan),
+    error=ValueError,
+    message=r"X contains NaN(.|\n)*missing_values=np.nan",
+)
 refused(
     "FixedSupportMF: infinity beside missing values",
     lambda X: FixedSupportMF(missing_values=np.nan).fit(X),

@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skfact.fixed_support import closedness, relu_training_has_optimum
+from skfact.fixed_support import (
+    closedness,
+    fixed_support_factorize,
+    relu_training_has_optimum,
+)
 from skfact.fixed_support._open_patterns import FIRST, Budget, find_open_pattern
 from skfact.fixed_support._support_masks import check_supports
 from tests.fixed_support.masks import band, support_pairs
@@ -193,6 +197,38 @@ def test_overlapping_feature_groups_are_not_closed():
     found = closedness(np.ones((4, 2)), groups)
     assert found.answer == "not closed"
     check_witness(found, np.ones((4, 2)), groups)
+
+
+CHAINS = {  # columns of components that all have the same rows, and whether they are chains
+    "two": ([[1, 1, 1], [1, 1, 0]], True),
+    "three, one twice": ([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 1, 0], [0, 1, 0, 0]], True),
+    "and another one": ([[1, 1, 1, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 1, 1], [0, 0, 0, 0, 1]], True),
+    "two in one": ([[1, 1, 1, 1], [1, 1, 0, 0], [0, 0, 1, 1]], False),
+    "two in one, one of them longer": ([[1] * 5, [1, 1, 1, 0, 0], [0, 0, 0, 1, 1]], False),
+    "overlapping in one": ([[1, 1, 1, 1], [1, 1, 1, 0], [0, 1, 1, 1]], False),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_chains_are_closed(name):
+    columns, is_chain = CHAINS[name]
+    left, right = np.ones((9, len(columns))), np.repeat(columns, 3, axis=1)
+    for masks in ((left, right), (right.T, left.T)):
+        found = closedness(*masks)
+        assert (found.answer == "closed") == is_chain
+        assert not is_chain or "nested" in found.reason
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_products_on_a_chain_are_known_by_ranks(rank):
+    """Two components on all columns, one more on three: also where the others have few ranks."""
+    random = np.random.default_rng(rank)
+    right = np.array([[1] * 6, [1] * 6, [0, 0, 0, 1, 1, 1]])
+    A = random.standard_normal((6, 3)) @ random.standard_normal((3, 6))
+    A[:, :3] = A[:, 3 : 3 + rank] @ random.standard_normal((rank, 3))
+    assert closedness(np.ones((6, 3)), right).answer == "closed"
+    result = fixed_support_factorize(A, np.ones((6, 3)), right, random_state=0, n_init=3)
+    assert result.error <= 1e-6 * np.linalg.norm(A)
 
 
 @given(support_pairs())

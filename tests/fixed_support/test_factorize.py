@@ -229,6 +229,19 @@ def test_loss_never_increases(seed, is_complex):
     assert not X[~left].any() and not Y[~right].any()
 
 
+@ignore_cut_off
+@ignore_ill_posed
+@pytest.mark.parametrize("seed", range(6))
+def test_loss_never_increases_in_single_precision(seed):
+    random = np.random.default_rng(seed)
+    left, right = random.random((30, 8)) < 0.5, random.random((8, 20)) < 0.5
+    A = random.standard_normal((30, 20)).astype(np.float32)
+    result = fixed_support_factorize(A, left, right, max_iter=30, random_state=0)
+    assert result.left.dtype == np.float32
+    scale = np.linalg.norm(A) ** 2
+    assert np.diff(result.loss_curve).max() <= 20 * np.finfo(np.float32).eps * scale
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_alternating_reaches_the_optimum_of_tractable_problems(seed):
     """They have no spurious local minima; with several starts none gets stuck at a saddle."""
@@ -289,6 +302,25 @@ def test_all_ways_to_correlate_take_the_same_steps(monkeypatch, asarray, dtype, 
             assert found.dtype == dtype
             assert_allclose(found, kept, atol=atol)
         assert_allclose(results[name].loss_curve, results["kept"].loss_curve, rtol=atol)
+
+
+@ignore_cut_off
+@ignore_ill_posed
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+def test_sparse_gram_matrices_take_the_same_steps(monkeypatch, dtype):
+    """As for many components; of a component that is zero nothing is stored."""
+    random = np.random.default_rng(4)
+    left, right = random.random((15, 8)) < 0.3, random.random((8, 12)) < 0.4
+    A = random_matrix(random, 15, 12, "complex" in dtype).astype(dtype)
+    for target in (A, 0 * A):
+        options = {"max_iter": 4, "tol": 0, "random_state": 0}
+        dense = fixed_support_factorize(target, left, right, **options)
+        with monkeypatch.context() as patch:
+            patch.setattr(_half_step, "DENSE_GRAM", 0)
+            found = fixed_support_factorize(target, left, right, **options)
+        assert found.right.dtype == dtype
+        assert_allclose(found.left, dense.left, atol=1e4 * np.finfo(dtype).eps)
+        assert_allclose(found.right, dense.right, atol=1e4 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("route", ROUTES)

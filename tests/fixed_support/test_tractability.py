@@ -10,7 +10,7 @@ import scipy.sparse
 from numpy.testing import assert_array_equal
 from scipy.sparse.csgraph import connected_components
 
-from skfact.fixed_support import rank_one_supports
+from skfact.fixed_support import analyze_supports, rank_one_supports
 from skfact.fixed_support._rank_one_supports import RankOneSupport
 from skfact.fixed_support._support_masks import check_supports
 from skfact.fixed_support._tractability import complete_closure, overlaps, pieces_of
@@ -203,3 +203,33 @@ def test_large_masks_take_seconds_and_the_memory_of_their_nonzeros(kind):
     assert closure.cover.to_csr().nnz <= nnz
     assert peak < 200 * nnz + 3000 * n  # 25 million entries would be more
     assert time.process_time() - start < 30
+
+
+def test_the_report_can_be_read():
+    """Sizes, complete and dead components, the reason and where, the route, its cost."""
+    left = np.array([[1, 1, 0, 1], [1, 1, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]])
+    right = np.array([[1, 1, 1, 0, 0], [0, 1, 1, 1, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 1]])
+    report = analyze_supports(left, right)
+    assert not report.is_tractable and report.route == "alternating"
+    text = repr(report)
+    for words in (
+        "(4 x 5) ~ (4 x 4) @ (4 x 5)",
+        "3 distinct",
+        "dead components    1: [2]",
+        "complete classes   1",
+        "no: ",
+        "components [0] and [1]",
+        "alternating",
+        "per sweep",
+    ):
+        assert words in text, words
+    assert "yes: " in repr(analyze_supports(np.eye(3), np.eye(3)))
+
+
+def test_the_cost_of_a_sweep_is_that_of_the_nonzeros():
+    """Products with the blocks, Gram matrices and systems of both half steps, counted by hand."""
+    left, right = np.ones((6, 2)), np.array([[1, 1, 1, 0], [0, 1, 1, 1]])
+    products = 2 * (6 * 3 + 6 * 3)
+    of_rows = 6 * 2**2 + 2**3 // 3  # six rows with the same two components: one system
+    of_columns = (1 + 4 + 4 + 1) + (1 + 8 + 1) // 3  # three different ones
+    assert analyze_supports(left, right).cost == products + of_rows + of_columns

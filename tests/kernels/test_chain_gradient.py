@@ -29,7 +29,7 @@ def problem(name, batch, dtype):
     random = np.random.default_rng(0)
     values = [random.standard_normal((p.a, p.d, p.b, p.c)).astype(dtype) for p in chain]
     X, Y = (random.standard_normal((n, batch)).astype(dtype) for n in chain.shape[::-1])
-    return Network(list(chain), list(chain), chain), values, X, Y
+    return Network(list(chain), [p.shape for p in chain]), values, X, Y
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

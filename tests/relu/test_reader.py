@@ -15,7 +15,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skfact._backend import array_namespace, to_numpy
 from skfact._backend import device as device_of
-from skfact.relu import rescale
+from skfact.relu import NetworkGraph, rescale
 from skfact.relu._reader import read_network
 from tests.relu.networks import output, random_network
 
@@ -94,6 +94,19 @@ def test_dtypes_of_arrays():
     assert_array_equal(read_network(([np.ones((3, 2))], None)).biases[0], np.zeros(2))
 
 
+def test_libraries_are_not_mixed():
+    coefs, intercepts = random_network([3, 4, 2])
+    strict = pytest.importorskip("array_api_strict")
+    with pytest.raises(ValueError, match=r"layer 1: coefs\[1\] belongs to array_api_strict, but"):
+        read_network(([coefs[0], strict.asarray(coefs[1])], None))
+    with pytest.raises(ValueError, match=r"layer 0: intercepts\[0\] belongs to array_api_strict"):
+        read_network((coefs, [strict.asarray(intercepts[0]), intercepts[1]]))
+    graph = NetworkGraph(3)
+    graph.linear(graph.input, coefs[0])
+    with pytest.raises(ValueError, match="node 'linear_2' belongs to array_api_strict"):
+        graph.linear(graph.output, strict.asarray(coefs[1]))
+
+
 def test_no_hidden_layer():
     mlp = fitted(hidden=())
     assert read_network(mlp).hidden_sizes == ()
@@ -136,7 +149,8 @@ class TestTorch:
             ([("Linear", 5, 6), ("ReLU6",), ("Linear", 6, 2)], "module 1 is ReLU6"),
             ([("Linear", 5, 6), ("Tanh",), ("Linear", 6, 2)], "module 1 is Tanh"),
             ([("Linear", 5, 6), ("Linear", 6, 2)], "module 1 is Linear.*multiply them"),
-            ([("ReLU",), ("Linear", 5, 6)], "module 0 is ReLU"),
+            ([("ReLU",), ("Linear", 5, 6)], "module 0 is ReLU, and .* follow a Linear"),
+            ([("Linear", 5, 6), ("ReLU",), ("ReLU",), ("Linear", 6, 2)], "module 2 is ReLU"),
             ([("Linear", 5, 6), ("ReLU",)], "last module is ReLU"),
             ([("Linear", 5, 6), ("ReLU",), ("Linear", 5, 2)], r"module 2 \(Linear\).*chain"),
             ([], "zero layers"),
