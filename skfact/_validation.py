@@ -130,6 +130,12 @@ def check_number(value: Any, name: str, kind: type, low: float) -> None:
         raise ValueError(f"{name} must be at least {low}, got {value!r}.")
 
 
+def check_verbose(value: Any) -> None:
+    """Raise unless `value` is a bool, or how many steps there are between two reports."""
+    if not isinstance(value, bool | np.bool_):
+        check_number(value, "verbose", int, 0)
+
+
 def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
     """Raise unless `value` is one of the strings."""
     if not isinstance(value, str) or value not in choices:

@@ -72,7 +72,7 @@ SETTINGS = [
     FixedSupportMF(n_components=2, supports="disjoint-groups", missing_values=-1, max_iter=5),
     FixedSupportMF(supports=Overlapping(), max_iter=5),
     SparseDeepLinearNet(random_state=0),
-    SparseDeepLinearNet("low-rank", hidden_layer_sizes=2, alpha=0.1, tol=1e-6, random_state=0),
+    SparseDeepLinearNet("dense", hidden_layer_sizes=1, alpha=0.1, tol=1e-6, random_state=0),
     SparseDeepLinearNet("kaleidoscope", max_iter=10, fit_intercept=False, random_state=0),
     SparseDeepLinearNet("monarch", backend="numpy", solver="lbfgs", alpha=0.1, random_state=0),
     SparseDeepLinearNet(

@@ -26,6 +26,7 @@ from skfact._validation import (
     check_choice,
     check_codes,
     check_number,
+    check_verbose,
     require_namespace,
     validate_samples,
 )
@@ -211,7 +212,7 @@ class ButterflyFactorizer(
         """
         check_choice(self.criterion, "criterion", ("matrix", "subspace"))
         check_number(self.max_iter, "max_iter", int, 1)
-        check_number(self.verbose, "verbose", int, 0)
+        check_verbose(self.verbose)
         X = validate_samples(self, X, reset=True)
         xp, where = compute_namespace(self.backend, X)
         target = target_of(X, y, self.operator, self.n_components, self.random_state)

@@ -163,4 +163,6 @@ def adam_epochs(
         if on_sweep(epoch, total) or waited >= n_iter_no_change:
             converged = True
             break
-    return Trained(kept if held else values, losses, len(losses), converged, False)
+    nothing = 0.5 * float(xp.sum(take(Y, order) ** 2))
+    worse = not held and losses[-1] > nothing > 0
+    return Trained(kept if held else values, losses, len(losses), converged, False, worse)

@@ -22,11 +22,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skfact._backend import array_namespace, move_like, on_backend, to_numpy
 from skfact._inputs import is_numpy
-from skfact._scale import times_power_of_two
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
 from skfact._validation import (
     check_choice,
     check_number,
+    check_verbose,
     require_finite,
     require_namespace,
     validate_samples,
@@ -70,7 +70,8 @@ class SparseDeepLinearNet(
     ----------
     supports : str, callable, Chain or list, default="butterfly"
         - A family by name: "butterfly", "monarch", "low-rank", "dense", or "kaleidoscope" (a
-          transposed butterfly times a butterfly).
+          transposed butterfly times a butterfly), all of rank 1; for other ranks pass a callable,
+          or "dense" with `hidden_layer_sizes` for low rank.
         - A callable ``(n_out, n_in) -> Chain``, or a chain.
         - A list with one item per factor, the last one applied first: patterns, masks, structured
           factors such as :class:`ToeplitzFactor`, or budgets such as ``KSparse(2, axis=1)``.
@@ -81,7 +82,8 @@ class SparseDeepLinearNet(
     solver : {"auto", "closed-form", "lbfgs", "adam", "palm4msa", "hierarchical"}, default="auto"
         "closed-form" factors the least-squares matrix, for one dense layer or where the centred
         inputs are isotropic; "lbfgs" and "adam" are for fixed supports and structured factors;
-        "palm4msa" and "hierarchical" for budgets. "auto" takes the first that applies.
+        "palm4msa" and "hierarchical" for budgets. "auto" takes the first that applies, for several
+        factors with budgets "hierarchical"; see the user guide.
     alpha : float, default=0.0
         Ridge penalty on the factors. Those within budgets get equal norms, for which it is least.
     fit_intercept : bool, default=True
@@ -106,7 +108,7 @@ class SparseDeepLinearNet(
         Where to compute; "auto" is where X lives. Results come back in the array type of X.
     random_state : int, RandomState instance or None, default=None
         Draws starts, batches and the validation set.
-    verbose : int, default=0
+    verbose : int or bool, default=0
         Print the loss after every `verbose` iterations.
 
     Attributes
@@ -115,6 +117,9 @@ class SparseDeepLinearNet(
         The coefficients as a fast linear map.
     factors_ : list of arrays
         Factors with parameters: values (a, d, b, c), or dense arrays.
+    parameters_ : list of arrays
+        What was learned, from left to right: the blocks (a, d, b, c) of a pattern, the entries
+        within a mask row by row, the vector of a structured factor, the matrix within a budget.
     coef_ : array of shape (n_outputs, n_features) or (n_features,)
         `operator_` as a dense array, made when asked for.
     intercept_ : array of shape (n_outputs,) or float
@@ -141,7 +146,8 @@ class SparseDeepLinearNet(
     -----
     With more samples than features a QR decomposition of the centred X replaces the samples of
     full-batch solvers by as many rows as there are features; the loss changes by a constant, which
-    is added back.
+    is added back. X and y are taken in units near their root mean squares, and with budgets (and
+    ``alpha=0``) each feature is: multiplying X or y by a power of two changes no iteration.
 
     Examples
     --------
@@ -337,16 +343,16 @@ class SparseDeepLinearNet(
 
     def _earlier(self, network: Network, units: Units, like: Any) -> list[Any] | None:
         """Values of the last fit in the units of this one; None if they do not fit the network."""
-        earlier = getattr(self, "_values", None)
+        earlier = getattr(self, "parameters_", None)
         if earlier is None or [tuple(value.shape) for value in earlier] != network.values_shapes:
             return None
-        return [times_power_of_two(move_like(v, like), -units.exponent) for v in earlier]
+        return units.factors([move_like(value, like) for value in earlier], back=True)
 
     def _record(
         self, network: Network, units: Units, values: list[Any], y_mean: Any, X: Any, single: bool
     ) -> None:
         """Fitted attributes, in the array type of X."""
-        values = [times_power_of_two(value, units.exponent) for value in values]
+        values = units.factors(values)
         xp = array_namespace(y_mean)
         if not all(bool(xp.all(xp.isfinite(value))) for value in values):
             raise ValueError(
@@ -361,13 +367,10 @@ class SparseDeepLinearNet(
         offset = move_like(offset, X)
         self.intercept_ = offset[0] if single else offset
         self._offset, self._single = offset, single
-        self._values = [move_like(value, X) for value in values]
-        # the code of a sample is the input of the last-applied factor of the product
-        factors = self.operator_.factors
-        first = next(i for i, factor in enumerate(factors) if factor.dtype is not None)
-        rest = factors[first + 1 :]
+        self.parameters_ = [move_like(value, X) for value in values]
+        rest = self.operator_.factors[network.n_decoding :]
         self._encoder = FactorizedOperator(rest) if len(network.supports) > 1 else None
-        self._n_features_out = int(factors[first].shape[1])
+        self._n_features_out = int(self.operator_.factors[network.n_decoding - 1].shape[1])
 
     def _warn(self, trained: Trained) -> None:
         if trained.diverging:
@@ -375,6 +378,13 @@ class SparseDeepLinearNet(
                 "The factors have grown large against their product: the best factors on these "
                 "supports seem not to exist. Pass alpha > 0 (a ridge penalty).",
                 IllPosedWarning,
+                stacklevel=4,
+            )
+        elif trained.worse:
+            warnings.warn(
+                f"The loss ends above that of predicting the mean: learning_rate_init="
+                f"{self.learning_rate_init} is too large. Pass a smaller one.",
+                ConvergenceWarning,
                 stacklevel=4,
             )
         elif not trained.converged:
@@ -420,7 +430,7 @@ class SparseDeepLinearNet(
         return Y[:, 0] if self._single else Y
 
     def transform(self, X: Any) -> Any:
-        """Input of the last-applied factor, for the centred samples.
+        """Codes of the samples: the last hidden layer, or the input of the last-applied factor.
 
         Parameters
         ----------
@@ -430,7 +440,8 @@ class SparseDeepLinearNet(
         Returns
         -------
         X_new : array of shape (n_samples, n_inner)
-            All factors but ``factors_[0]`` applied to ``X - mean_``; for one factor that itself.
+            With `hidden_layer_sizes` the values of the last of these layers for ``X - mean_``; else
+            all factors but ``factors_[0]`` applied to it, and for one factor ``X - mean_``.
         """
         work, X = self._samples(X, "transform")
         centred = work - move_like(self.mean_, work)
@@ -508,7 +519,9 @@ class SparseDeepLinearNet(
             raise ValueError(f"learning_rate_init must be positive, got {self.learning_rate_init}.")
         for name in ("max_iter", "n_iter_no_change"):
             check_number(getattr(self, name), name, int, 1)
-        check_number(self.verbose, "verbose", int, 0)
+        check_verbose(self.verbose)
+        if not isinstance(self.fit_intercept, bool | np.bool_):
+            raise TypeError(f"fit_intercept must be bool, got {self.fit_intercept!r}.")
         if self.batch_size != "auto":
             check_number(self.batch_size, "batch_size", int, 1)
 

@@ -18,6 +18,7 @@ from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear._factor_supports import FactorSupports, resolve_factor_supports
 from skfact.deep_linear._palm import PalmResult, assembled, printer, usual_scale
 from skfact.deep_linear._slots import make_slot, transposed_support
+from skfact.deep_linear._structured import check_adjoints
 from skfact.deep_linear._sweeps import (
     Sweeps,
     best_scale,
@@ -179,6 +180,7 @@ def run_hierarchical(
     check_number(tol, "tol", float, 0)
     A = check_matrix(A, "A")
     budgets = resolve_budgets(A.shape, supports, residual_supports, n_factors, k, inner_sizes)
+    check_adjoints(budgets.factors.supports, A)
     exponent = binary_exponent(A)
     target = times_power_of_two(A, -exponent)
     turned = residual == "right"

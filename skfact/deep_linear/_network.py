@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -14,10 +15,11 @@ from skfact._kernels import chain_gradient
 from skfact.deep_linear._factor_supports import resolve_factor_supports
 from skfact.deep_linear._parameters import KroneckerParameters, Parameters, parameters_of
 from skfact.deep_linear._slots import Slot, make_slot
-from skfact.deep_linear._structured import StructuredFactor, check_adjoint
+from skfact.deep_linear._structured import check_adjoints
 from skfact.operators import FactorizedOperator, PartialPermutation
 from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse, resolve_supports
 from skfact.supports._checks import positive_ints
+from skfact.supports._families import FAMILIES
 
 
 class Layer(NamedTuple):
@@ -50,6 +52,8 @@ class Network:
         Supports and the selections (padding and cropping) between them; None if there are none.
     layers : list of Layer, default=()
         What the supports belong to, if all are those of chains.
+    n_decoding : int, default=None
+        Pieces that follow the codes; None is up to the first of `supports`.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Network:
         shapes: Sequence[tuple[int, int]],
         pieces: Sequence[Any] | None = None,
         layers: Sequence[Layer] = (),
+        n_decoding: int | None = None,
     ) -> None:
         self.supports, self.shapes, self.layers = supports, shapes, layers
         self.budgeted = any(isinstance(support, KSparse) for support in supports)
@@ -69,6 +74,8 @@ class Network:
             piece if isinstance(piece, PartialPermutation) else parameters_of(piece)
             for piece in (supports if pieces is None else pieces)
         ]
+        cropped = isinstance(self.pieces[0], PartialPermutation)
+        self.n_decoding = 1 + cropped if n_decoding is None else n_decoding
 
     @property
     def parameters(self) -> list[Parameters]:
@@ -184,6 +191,17 @@ def resolve_network(supports: Any, hidden: Any, n_out: int, n_in: int, like: Any
         hidden = positive_ints(sizes, "hidden_layer_sizes")
     if isinstance(supports, Sequence) and not isinstance(supports, str | Chain):
         return _listed(list(supports), hidden, n_out, n_in, like)
+    if not isinstance(supports, str | Chain) and not callable(supports):
+        raise TypeError(
+            "supports must be the name of a family, a Chain, a callable (n_out, n_in) -> Chain, or "
+            "a list with one pattern, mask, structured factor or budget per factor, got "
+            f"{supports!r}. One factor is a list of one."
+        )
+    names = sorted([*FAMILIES, "kaleidoscope"])
+    if isinstance(supports, str) and supports not in names:
+        close = get_close_matches(supports, names, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"supports={supports!r} is not a family; the names are {names}.{hint}")
     if isinstance(supports, Chain) and hidden:
         raise ValueError(
             f"hidden_layer_sizes={hidden} contradicts a Chain, which has its own sizes. Pass None, "
@@ -193,6 +211,7 @@ def resolve_network(supports: Any, hidden: Any, n_out: int, n_in: int, like: Any
     layers = [_layer(supports, *pair) for pair in pairwise([n_out, *reversed(hidden or ()), n_in])]
     listed: list[Any] = []
     pieces: list[Any] = []
+    n_decoding = None
     for layer in layers:
         (rows, columns), patterns = layer.shape, layer.patterns
         listed += patterns
@@ -202,12 +221,14 @@ def resolve_network(supports: Any, hidden: Any, n_out: int, n_in: int, like: Any
         if patterns[-1].shape[1] > columns:
             index = np.arange(patterns[-1].shape[1])
             pieces.append(PartialPermutation(np.where(index < columns, index, -1), columns))
+        if hidden and n_decoding is None:
+            n_decoding = len(pieces)
     xp = array_namespace(like)
     pieces = [
         piece._to_device(xp, device(like)) if isinstance(piece, PartialPermutation) else piece
         for piece in pieces
     ]
-    return Network(listed, [pattern.shape for pattern in listed], pieces, layers)
+    return Network(listed, [pattern.shape for pattern in listed], pieces, layers, n_decoding)
 
 
 def _layer(supports: Any, rows: int, columns: int) -> Layer:
@@ -223,13 +244,12 @@ def _listed(supports: list[Any], hidden: Any, n_out: int, n_in: int, like: Any) 
     sizes = None if hidden is None else tuple(reversed(hidden))
     if sizes is not None and len(sizes) != len(supports) - 1:
         raise ValueError(
-            f"hidden_layer_sizes={hidden} has {len(sizes)} sizes, but there are "
-            f"{max(len(supports) - 1, 0)} gaps between the {len(supports)} supports."
+            f"hidden_layer_sizes={hidden} has the wrong length: {len(supports)} supports have "
+            f"{max(len(supports) - 1, 0)} sizes between them, got {len(sizes)}."
         )
     resolved = resolve_factor_supports(supports, (n_out, n_in), sizes)
+    check_adjoints(resolved.supports, like)
     for i, support in enumerate(resolved.supports):
-        if isinstance(support, StructuredFactor):
-            check_adjoint(support, like, f"supports[{i}]")
         if isinstance(support, FixedMask) and support.nnz == 0:
             raise ValueError(
                 f"supports[{i}] is a mask without a True entry: the product would be zero."

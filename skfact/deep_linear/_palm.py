@@ -15,9 +15,10 @@ from skfact._backend import array_namespace, device, move, move_like
 from skfact._inputs import as_floating
 from skfact._kernels.batched_linalg import is_complex
 from skfact._scale import binary_exponent, times_power_of_two, unscaled
-from skfact._validation import check_choice, check_matrix, check_number
+from skfact._validation import check_choice, check_matrix, check_number, check_verbose
 from skfact.deep_linear._factor_supports import FactorSupports, resolve_factor_supports
 from skfact.deep_linear._slots import Slot
+from skfact.deep_linear._structured import check_adjoints
 from skfact.deep_linear._sweeps import best_scale, normalized, suffix_products, sweep_factors
 from skfact.operators import FactorizedOperator, PartialPermutation
 from skfact.supports import Chain
@@ -63,9 +64,9 @@ def palm4msa(
         Real or complex matrix, from any array library; integers become float64.
     supports : str, callable, Chain or list
         One support per factor, from left to right: a ``KroneckerSparse``, a ``FixedMask`` or a mask
-        of booleans, a ``KSparse`` budget, in any mixture. Or the name of a family ("butterfly",
-        "monarch", ...), a callable ``(n_out, n_in) -> Chain``, or a ``Chain``; one larger than `A`
-        pads it with zeros.
+        of booleans, a ``KSparse`` budget, a ``StructuredFactor``, in any mixture. Or the name of a
+        family ("butterfly", "monarch", ...), a callable ``(n_out, n_in) -> Chain``, or a ``Chain``;
+        one larger than `A` pads it with zeros.
     inner_sizes : sequence of int, default=None
         Sizes between neighbouring factors, for a list of supports. None takes those that the
         supports have, and between budgets the smaller side of `A`.
@@ -162,6 +163,7 @@ def run_palm(
     check_number(tol, "tol", float, 0)
     A = check_matrix(A, "A")
     resolved = resolve_factor_supports(supports, A.shape, inner_sizes)
+    check_adjoints(resolved.supports, A)
     exponent = binary_exponent(A)
     target = padded(times_power_of_two(A, -exponent), resolved.shape)
     xp = array_namespace(target)
@@ -304,7 +306,7 @@ def assembled(
 
 def printer(verbose: Any, name: str, step: str = "sweep") -> Callable[[int, float], None] | None:
     """A hook that prints every `verbose`-th step."""
-    check_number(verbose, "verbose", int, 0)
+    check_verbose(verbose)
     if not verbose:
         return None
 

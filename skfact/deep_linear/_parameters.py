@@ -40,7 +40,7 @@ class MaskParameters:
         """The factor: CSR for few entries of NumPy arrays, otherwise dense."""
         xp = array_namespace(values)
         if self.sparse and is_numpy(xp):
-            return scipy.sparse.csr_array((values, self.columns, self.starts), shape=self.shape)
+            return self._csr(values)
         zero = xp.zeros((1,), dtype=values.dtype, device=device(values))
         place = move(self.place, xp, device(values))
         return xp.reshape(xp.take(xp.concat([values, zero]), place), self.shape)
@@ -68,8 +68,12 @@ class MaskParameters:
 
     def factor(self, values: Any) -> Any:
         """The factor as one of an operator."""
-        matrix = self.matrix(values)
-        return SparseFactor(matrix) if scipy.sparse.issparse(matrix) else dense_factor(matrix)
+        if is_numpy(array_namespace(values)) and len(values) < self.place.size:
+            return SparseFactor(self._csr(values))
+        return dense_factor(self.matrix(values))
+
+    def _csr(self, values: Any) -> Any:
+        return scipy.sparse.csr_array((values, self.columns, self.starts), shape=self.shape)
 
 
 class StructuredParameters:

@@ -28,15 +28,19 @@ class Units(NamedTuple):
             X, Y = X * root, Y * root
         return times_power_of_two(X, -self.x_exponent).T, times_power_of_two(Y, -self.y_exponent).T
 
-    @property
-    def exponent(self) -> int:
-        """Power of two of each factor: the same for all, so that a ridge penalty stays one."""
-        return (self.y_exponent - self.x_exponent) // self.n_factors
+    def factors(self, values: list[Any], *, back: bool = False) -> list[Any]:
+        """Factors of these units in those of the data, or `back`: the same multiple of each."""
+        whole, rest = divmod(self.y_exponent - self.x_exponent, self.n_factors)
+        if back:
+            whole, rest = -whole, -rest
+        part = 2.0 ** (rest / self.n_factors)
+        return [times_power_of_two(value * part, whole) for value in values]
 
     def penalty(self, alpha: float) -> float:
         """The ridge penalty on factors in these units."""
-        exponent = 2 * (self.exponent - self.y_exponent)
-        return math.ldexp(alpha, max(-1000, min(1000, exponent)))
+        share = (self.y_exponent - self.x_exponent) / self.n_factors
+        exponent = max(-1000.0, min(1000.0, 2 * (share - self.y_exponent)))
+        return alpha * 2.0**exponent
 
     def loss(self, loss: float) -> float:
         """A loss in the units of the data; infinite where that is no number."""
@@ -50,10 +54,20 @@ def prepared(
     """The units of some samples, and samples and targets in them."""
     units = Units(_mean(X, weights, centre), _mean(Y, weights, centre), n_factors=n_factors)
     X, Y = units.scaled(X, Y, weights)
-    x_exponent, y_exponent = binary_exponent(X, "X"), binary_exponent(Y, "y")
-    y_exponent -= (y_exponent - x_exponent) % n_factors
-    units = units._replace(x_exponent=x_exponent, y_exponent=y_exponent)
-    return units, times_power_of_two(X, -x_exponent), times_power_of_two(Y, -y_exponent)
+    n_samples = X.shape[1] if weights is None else float(array_namespace(X).sum(weights))
+    X, x_exponent = _ordinary(X, n_samples, "X")
+    Y, y_exponent = _ordinary(Y, n_samples, "y")
+    return units._replace(x_exponent=x_exponent, y_exponent=y_exponent), X, Y
+
+
+def column_sizes(X: Any) -> Any:
+    """Powers of two near the norms of features (n_features, n); one for a zero."""
+    xp = array_namespace(X)
+    norms = xp.linalg.vector_norm(X, axis=1)
+    seen = norms > 0
+    safe = xp.where(seen, norms, xp.ones_like(norms))
+    two = 2 * xp.ones_like(norms)
+    return xp.where(seen, two ** xp.round(xp.log2(safe)), xp.ones_like(norms))
 
 
 def fewer_rows(X: Any, Y: Any) -> tuple[Any, Any, float]:
@@ -95,6 +109,20 @@ def checked_weights(given: Any, X: Any) -> Any:
     if not float(xp.max(weights)) > 0:
         raise ValueError("sample_weight is zero for every sample: nothing to learn from.")
     return weights
+
+
+def _ordinary(array: Any, n_samples: float, name: str) -> tuple[Any, int]:
+    """The array (n, n_samples) over a power of two near its root mean square, and the exponent.
+
+    Iterations take other paths in other units, and Adam's steps have a size. A sample of weight two
+    counts as two.
+    """
+    exponent = binary_exponent(array, name)
+    array = times_power_of_two(array, -exponent)
+    xp = array_namespace(array)
+    size = float(xp.linalg.vector_norm(array)) / (array.shape[0] * n_samples) ** 0.5
+    further = math.frexp(size)[1] if size > 0 else 0
+    return times_power_of_two(array, -further), exponent + further
 
 
 def _mean(array: Any, weights: Any, centre: bool) -> Any:

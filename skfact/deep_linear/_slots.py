@@ -72,6 +72,12 @@ class KroneckerSlot:
         """The values where `kept` may be non-zero."""
         return values
 
+    def scale_columns(self, values: Any, sizes: Any) -> Any:
+        """The factor times a diagonal matrix."""
+        xp = array_namespace(values)
+        a, _, c, d = self.pattern
+        return values * xp.permute_dims(xp.reshape(sizes, (a, 1, c, d)), (0, 3, 1, 2))
+
     def dense(self, values: Any) -> Any:
         """The factor as a matrix."""
         return KroneckerFactor._wrap(values, self.pattern).toarray()
@@ -126,14 +132,18 @@ class DenseSlot:
         xp = array_namespace(values)
         return xp.where(kept != 0, values, xp.zeros_like(values))
 
+    def scale_columns(self, values: Any, sizes: Any) -> Any:
+        """The factor times a diagonal matrix."""
+        return values * sizes[None, :]
+
     def dense(self, values: Any) -> Any:
         """The factor as a matrix."""
         return values
 
     def factor(self, values: Any) -> Any:
-        """The factor as one of an operator: sparse where that pays and the library knows it."""
+        """The factor as one of an operator: sparse if it has zeros and the library knows that."""
         xp = array_namespace(values)
-        if is_numpy(xp) and np.count_nonzero(to_numpy(values)) <= SPARSE * self.nnz:
+        if is_numpy(xp) and np.count_nonzero(to_numpy(values)) < self.nnz:
             from scipy.sparse import csr_array
 
             return SparseFactor(csr_array(values))

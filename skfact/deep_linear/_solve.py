@@ -20,7 +20,8 @@ from skfact.deep_linear._closed_form import (
 from skfact.deep_linear._hierarchical_palm import run_hierarchical
 from skfact.deep_linear._network import Network
 from skfact.deep_linear._palm import run_palm
-from skfact.deep_linear._samples import fewer_rows
+from skfact.deep_linear._samples import column_sizes, fewer_rows
+from skfact.deep_linear._slots import StructuredSlot
 from skfact.deep_linear._training import Trained, data_sweeps, lbfgs
 
 SOLVERS = ("auto", "closed-form", "lbfgs", "adam", "palm4msa", "hierarchical")
@@ -70,6 +71,12 @@ def solve(
             weights=None if weights is None else to_numpy(weights), max_iter=max_iter,
             tol=tol, random=random, on_sweep=on_sweep, **mini_batches,
         )  # fmt: skip
+    sizes = None
+    if network.budgeted and not alpha and not isinstance(network.slots[-1], StructuredSlot):
+        sizes = column_sizes(X)  # the last factor takes them up, whatever its budget
+        X = X / sizes[:, None]
+        if start is not None:
+            start = [*start[:-1], network.slots[-1].scale_columns(start[-1], sizes)]
     X, Y, constant = fewer_rows(X, Y)
     matrix = least_squares(X, Y, alpha)  # with alpha > 0 small singular values of X do no harm
     exact = network.is_dense or (is_isotropic(X) and not alpha)
@@ -78,7 +85,8 @@ def solve(
         return bool(on_sweep(iteration, loss + constant))
 
     if network.budgeted:
-        solver = "palm4msa" if solver == "auto" else solver
+        if solver == "auto":
+            solver = "palm4msa" if len(network.slots) == 1 else "hierarchical"
         if start is None:
             found = _within_budgets(
                 network, solver, matrix, X, Y, max_iter, tol, random, report if exact else _silent
@@ -107,7 +115,11 @@ def solve(
         else:
             loss, _, _ = network.loss_and_gradient(start, X, Y)
             found = Trained(start, [loss], 1, True, False)
-    return solver, found._replace(losses=[loss + constant for loss in found.losses])
+    values = found.values
+    if sizes is not None:
+        values = [*values[:-1], network.slots[-1].scale_columns(values[-1], 1 / sizes)]
+    losses = [loss + constant for loss in found.losses]
+    return solver, found._replace(values=values, losses=losses)
 
 
 def _check_solver(solver: str, network: Network) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -250,6 +250,13 @@ def _tiled(index: np.ndarray, blocks: Any) -> np.ndarray:
     return whole.reshape(rows * m, columns * n)
 
 
+def check_adjoints(supports: Sequence[Any], like: Any) -> None:
+    """Raise unless the adjoints of the structured factors among `supports` pass their test."""
+    for i, support in enumerate(supports):
+        if isinstance(support, StructuredFactor):
+            check_adjoint(support, like, f"supports[{i}]")
+
+
 def check_adjoint(factor: StructuredFactor, like: Any, name: str) -> None:
     """Raise unless the adjoint passes the dot-product test, in the library of `like`."""
     xp = array_namespace(like)
@@ -264,11 +271,10 @@ def check_adjoint(factor: StructuredFactor, like: Any, name: str) -> None:
         (M, factor.shape, "matrix"),
         (g, (factor.n_parameters,), "adjoint"),
     ):
-        if tuple(found.shape) != tuple(wanted):
-            raise ValueError(
-                f"{name}: `{what}` returned an array of shape {tuple(found.shape)}, "
-                f"expected {tuple(wanted)}."
-            )
+        shape = getattr(found, "shape", None)
+        if shape is None or tuple(shape) != tuple(wanted):
+            got = type(found).__name__ if shape is None else f"an array of shape {tuple(shape)}"
+            raise ValueError(f"{name}: `{what}` returned {got}, expected shape {tuple(wanted)}.")
     left, right = float(xp.sum(M * G)), float(xp.sum(h * g))
     norm = xp.linalg.vector_norm
     size = float(norm(M)) * float(norm(G)) + float(norm(h)) * float(norm(g))

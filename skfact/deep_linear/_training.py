@@ -32,6 +32,7 @@ class Trained(NamedTuple):
     n_iter: int
     converged: bool
     diverging: bool
+    worse: bool = False  # than no factors at all
 
 
 def lbfgs(

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfact._backend import array_namespace, compute_namespace, move, move_like, on_backend
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
-from skfact._validation import check_codes, check_number, require_namespace, validate_samples
+from skfact._validation import check_codes, check_verbose, require_namespace, validate_samples
 from skfact.fixed_support._analysis import report_on
 from skfact.fixed_support._codes import masked_codes
 from skfact.fixed_support._factorize import check_options, factorize, observed_entries
@@ -185,7 +185,7 @@ class FixedSupportMF(
             for name in ("solver", "alpha", "missing_values", "n_init", "max_iter", "tol")
         }
         check_options(**options)
-        check_number(self.verbose, "verbose", int, 0)
+        check_verbose(self.verbose)
         X = self._validated(X, reset=True)
         xp, where = compute_namespace(self.backend, X)
         n_samples, n_features = X.shape

@@ -31,7 +31,7 @@ for id, supports, options, message in [
     ("no supports", [], {}, "supports is empty"),
     ("a chain too small", Chain.butterfly(2), {}, "smaller than the matrix"),
     ("unknown family", "buterfly", {}, "Did you mean 'butterfly'"),
-    ("hidden sizes of a list", [KSparse(2)], {"hidden_layer_sizes": 3}, "gaps"),
+    ("hidden sizes of a list", [KSparse(2)], {"hidden_layer_sizes": 3}, "wrong length"),
     (
         "hidden sizes of masks",
         [np.ones((3, 5)), np.ones((5, 4))],
@@ -41,6 +41,7 @@ for id, supports, options, message in [
     ("hidden sizes of a chain", Chain.butterfly(4), {"hidden_layer_sizes": 2}, "contradicts"),
     ("hidden size 0", "dense", {"hidden_layer_sizes": 0}, "hidden_layer_sizes"),
     ("wrong adjoint", [WRONG], {}, r"supports\[0\]: the adjoint fails the dot-product test"),
+    ("a family that is not there", "kaleidoscop", {}, "Did you mean 'kaleidoscope'"),
     ("budgets by L-BFGS", [KSparse(2)], {"solver": "lbfgs"}, "needs fixed supports"),
     ("budgets by Adam", [KSparse(2)], {"solver": "adam"}, "needs fixed supports"),
     ("wrong adjoint beside a budget", [KSparse(2), BENT], {}, r"supports\[1\]: the adjoint fails"),
@@ -110,3 +111,16 @@ refused(
     error=ValueError,
     message="sample_weight must be finite and not negative",
 )
+for id, supports, options, message in [
+    ("one budget without a list", KSparse(2), {}, "One factor is a list of one"),
+    ("one mask without a list", np.ones((3, 4)), {}, "One factor is a list of one"),
+    ("intercept in words", "dense", {"fit_intercept": "no"}, "fit_intercept must be bool"),
+]:
+    refused(
+        f"SparseDeepLinearNet: {id}",
+        fitted(supports, **options),
+        X,
+        Y,
+        error=TypeError,
+        message=message,
+    )

@@ -21,6 +21,7 @@ from skfact.exceptions import IllPosedWarning
 from skfact.supports import FixedMask, KSparse
 
 RANDOM = np.random.default_rng(0)
+STATE = RANDOM.bit_generator.state
 SIZES = np.array([1.0, 10.0, 100.0])
 THIN = RANDOM.random((6, 7)) < 0.2
 THIN[0, 0] = True
@@ -32,6 +33,11 @@ NETWORKS = {
     "mixture": ([(1, 3, 2, 2), FixedMask(np.tri(4, 5)), ToeplitzFactor(5, 8)], None),
     "blocks": ([ToeplitzFactor(3, 4, blocks=(2, 1)), CirculantFactor(2, blocks=(2, 4))], None),
 }
+
+
+@pytest.fixture(autouse=True)
+def same_numbers_in_any_order():
+    RANDOM.bit_generator.state = STATE
 
 
 def data(n, p, q, seed=0):
@@ -74,7 +80,7 @@ def test_gradient_in_every_library(xp, device, asarray):
     [
         {"solver": "lbfgs", "max_iter": 30},
         {"supports": [ToeplitzFactor(6, 4), CirculantFactor(4, blocks=(1, 2))], "max_iter": 20},
-        {"supports": [KSparse(2, axis=1), KSparse(2, axis=1)], "max_iter": 5},
+        {"supports": [KSparse(2, axis=1)] * 2, "max_iter": 5, "solver": "palm4msa"},
         {"solver": "adam", "max_iter": 3, "early_stopping": True},
     ],
     ids=["masks", "structured", "budgets", "adam"],
@@ -187,10 +193,9 @@ def test_budgets_are_kept_and_the_loss_never_rises():
     X = X * np.linspace(0.5, 2, 16)
     Y = X @ scipy.linalg.hadamard(16).T
     supports = [KSparse(4, axis=1), KSparse(4, axis=1)]
-    net = SparseDeepLinearNet(supports, max_iter=30, tol=0, random_state=0)
+    net = SparseDeepLinearNet(supports, solver="palm4msa", max_iter=30, tol=0, random_state=0)
     with pytest.warns(ConvergenceWarning):
         net.fit(X, Y)
-    assert net.solver_ == "palm4msa"
     for factor in net.operator_.factors:
         assert np.count_nonzero(factor.toarray(), axis=1).max() <= 4
     losses = np.array(net.loss_curve_)
@@ -298,6 +303,63 @@ def test_ridge_on_two_factors_is_the_nuclear_norm():
         net = SparseDeepLinearNet(supports, hidden_layer_sizes=hidden, **options)
         net.fit(np.eye(5), Y.T)
         assert_allclose(net.coef_, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("supports", ["butterfly", [KSparse(2, axis=1)] * 3, [KSparse(9)]])
+def test_units_of_the_data_change_nothing(supports):
+    X, Y = data(60, 8, 8)
+    X[:, 1:] += 0.5 * X[:, :-1]
+    usual = SparseDeepLinearNet(supports, random_state=0).fit(X, Y)
+    for x, y in ((2.0**20, 1.0), (2.0**-20, 2.0**30)):
+        other = SparseDeepLinearNet(supports, random_state=0).fit(X * x, Y * y)
+        assert other.n_iter_ == usual.n_iter_ and other.solver_ == usual.solver_
+        assert_allclose(other.coef_, usual.coef_ * (y / x), rtol=1e-6, atol=1e-9 * y / x)
+
+
+def test_budgets_do_not_depend_on_the_units_of_features():
+    X, _ = data(60, 8, 1)
+    units = 2.0 ** np.arange(-4, 4)
+    coef = KSparse(9).project(RANDOM.standard_normal((5, 8)))
+    net = SparseDeepLinearNet([KSparse(9)]).fit(X * units, X @ coef.T)
+    assert net.operator_.nnz == 9
+    assert_allclose(net.coef_ * units, coef, atol=1e-6)
+
+
+def test_several_budgets_are_split_level_by_level():
+    H = scipy.linalg.hadamard(16)
+    X, _ = data(80, 16, 1)
+    net = SparseDeepLinearNet([KSparse(2, axis=(0, 1))] * 4, max_iter=30, tol=1e-10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        net.fit(X, X @ H.T)
+    assert net.solver_ == "hierarchical" and net.operator_.nnz == 2 * 16 * 4
+    assert net.score(X, X @ H.T) > 0.95
+
+
+def test_codes_are_those_of_the_last_hidden_layer():
+    X, Y = data(40, 12, 10)
+    net = SparseDeepLinearNet("butterfly", hidden_layer_sizes=(7, 5), alpha=0.1, max_iter=500)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        net.fit(X, Y)
+    codes = net.transform(X)
+    assert codes.shape == (40, 5) and len(net.get_feature_names_out()) == 5
+    assert np.linalg.matrix_rank(np.hstack([codes, net.predict(X) - Y.mean(axis=0)])) == 5
+
+
+def test_parameters_are_those_of_the_structure():
+    X, _ = data(50, 8, 1)
+    circulant = CirculantFactor(8)
+    h = np.arange(8.0)
+    net = SparseDeepLinearNet([circulant], tol=0, max_iter=300).fit(X, X @ circulant.matrix(h).T)
+    assert_allclose(net.parameters_[0], h, atol=1e-6)
+
+
+def test_steps_that_are_too_long_are_reported():
+    X, Y = data(60, 8, 6)
+    net = SparseDeepLinearNet("dense", solver="adam", learning_rate_init=100.0, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="learning_rate_init=100"):
+        net.fit(X, Y)
 
 
 def test_structures_and_budgets_go_together():
