@@ -61,13 +61,15 @@ def prepared(
 
 
 def column_sizes(X: Any) -> Any:
-    """Powers of two near the norms of features (n_features, n); one for a zero."""
+    """Powers of two near the norms of features (n_features, n).
+
+    Not below sqrt(eps) of the largest: a constant feature is rounding errors once it is centred.
+    """
     xp = array_namespace(X)
     norms = xp.linalg.vector_norm(X, axis=1)
-    seen = norms > 0
-    safe = xp.where(seen, norms, xp.ones_like(norms))
-    two = 2 * xp.ones_like(norms)
-    return xp.where(seen, two ** xp.round(xp.log2(safe)), xp.ones_like(norms))
+    largest = float(xp.max(norms)) or 1.0
+    least = largest * float(xp.finfo(X.dtype).eps) ** 0.5 * xp.ones_like(norms)
+    return (2 * xp.ones_like(norms)) ** xp.round(xp.log2(xp.where(norms > least, norms, least)))
 
 
 def fewer_rows(X: Any, Y: Any) -> tuple[Any, Any, float]:

@@ -94,8 +94,9 @@ def solve(
             start = found.values
         if not exact:
             found = data_sweeps(
-                network, X, Y, start, alpha=alpha, max_iter=max_iter, tol=tol, on_sweep=report
-            )
+                network, X, Y, start, alpha=alpha, max_iter=max_iter, tol=tol, on_sweep=report,
+                constant=constant,
+            )  # fmt: skip
     else:
         direct = exact and has_closed_form(network)
         if solver == "closed-form" and not direct:

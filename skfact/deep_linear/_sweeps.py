@@ -79,6 +79,7 @@ def sweep_factors(
     tol: float,
     on_sweep: Callable[[int, float], Any] | None = None,
     penalty: ScalePenalty = FREE,
+    constant: float = 0.0,
 ) -> Sweeps:
     """Update the factors from left to right until the loss hardly falls any more.
 
@@ -101,6 +102,8 @@ def sweep_factors(
         Called with the sweep and the loss; True ends the run.
     penalty : ScalePenalty, default=FREE
         Added to the loss.
+    constant : float, default=0.0
+        Part of the loss that no factors change: `tol` is a share of the sum.
     """
     xp = array_namespace(A)
     norm2 = _norm2(A)
@@ -116,7 +119,7 @@ def sweep_factors(
         losses.append(state.loss)
         stop = bool(on_sweep is not None and on_sweep(sweep, losses[-1]))
         before = losses[max(len(losses) - 1 - WINDOW, 0)]
-        slow = sweep >= WINDOW and before - losses[-1] <= tol * before
+        slow = sweep >= WINDOW and before - losses[-1] <= tol * (before + constant)
         converged = (slow and tol > 0) or losses[-1] <= floor or is_zero
         if converged or stop:
             break

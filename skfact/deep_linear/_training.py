@@ -121,6 +121,7 @@ def data_sweeps(
     max_iter: int,
     tol: float,
     on_sweep: Callable[[int, float], Any],
+    constant: float = 0.0,
 ) -> Trained:
     """PALM on the data: Y ~ S_1 ... S_L X with X as one more factor that stays as it is."""
     norm = array_namespace(X).linalg.vector_norm
@@ -139,6 +140,7 @@ def data_sweeps(
         penalty=ScalePenalty.ridge(alpha, len(network.slots), unit),
         max_iter=max_iter,
         tol=tol,
+        constant=2 * constant,
         on_sweep=lambda sweep, loss: on_sweep(sweep, 0.5 * loss),
     )
     scale = found.scale / unit

@@ -325,6 +325,14 @@ def test_budgets_do_not_depend_on_the_units_of_features():
     assert_allclose(net.coef_ * units, coef, atol=1e-6)
 
 
+def test_constant_features_get_no_large_coefficients():
+    X, _ = data(60, 8, 1)
+    X[:, 3] = 0.1  # not a multiple of a power of two: its mean differs by a rounding error
+    Y = X[:, :2] @ RANDOM.standard_normal((2, 3)) + 0.1 * RANDOM.standard_normal((60, 3))
+    net = SparseDeepLinearNet([KSparse(8)]).fit(X, Y)
+    assert np.abs(net.coef_).max() < 10
+
+
 def test_several_budgets_are_split_level_by_level():
     H = scipy.linalg.hadamard(16)
     X, _ = data(80, 16, 1)
