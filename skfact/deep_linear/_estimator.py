@@ -265,9 +265,11 @@ class SparseDeepLinearNet(
         return self
 
     def _takes_batches(self) -> bool:
-        """Whether supports has no budget, which would have to be projected on."""
+        """True, or an AttributeError that says why there are no batches."""
         listed = isinstance(self.supports, list | tuple) and not isinstance(self.supports, Chain)
-        return not (listed and any(isinstance(support, KSparse) for support in self.supports))
+        if listed and any(isinstance(support, KSparse) for support in self.supports):
+            raise AttributeError("partial_fit needs fixed supports, but supports has budgets.")
+        return True
 
     @available_if(_takes_batches)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseDeepLinearNet:

@@ -124,6 +124,8 @@ class StructuredFactor:
 class _TiedEntries(StructuredFactor):
     """Entries that share parameters: entry (i, j) is parameter ``index[i, j]``."""
 
+    _arguments: tuple[Any, ...]  # of the constructor, the blocks last
+
     def __init__(self, index: np.ndarray) -> None:
         flat = index.ravel()
         n_parameters = int(flat.max()) + 1
@@ -134,6 +136,11 @@ class _TiedEntries(StructuredFactor):
         table[np.arange(counts.max()) < counts[:, None]] = order
         self._index, self._table, self._counts = flat, table, counts.astype(float)
         super().__init__(index.shape, n_parameters, self._gather, self._sum)
+
+    def __repr__(self) -> str:
+        *sizes, blocks = self._arguments
+        shown = [str(size) for size in sizes] + [f"blocks={blocks}"] * (blocks != (1, 1))
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def project(self, matrix: Any) -> Any:
         """The nearest matrix with this structure: means over the entries that share a parameter.
@@ -200,6 +207,7 @@ class ToeplitzFactor(_TiedEntries):
     def __init__(self, n_out: int, n_in: int, blocks: tuple[int, int] = (1, 1)) -> None:
         m, n = positive_int(n_out, "n_out"), positive_int(n_in, "n_in")
         super().__init__(_tiled(np.arange(n) - np.arange(m)[:, None] + m - 1, blocks))
+        self._arguments = (m, n, tuple(blocks))
 
 
 class CirculantFactor(_TiedEntries):
@@ -237,6 +245,7 @@ class CirculantFactor(_TiedEntries):
     def __init__(self, n: int, blocks: tuple[int, int] = (1, 1)) -> None:
         n = positive_int(n, "n")
         super().__init__(_tiled((np.arange(n)[:, None] - np.arange(n)) % n, blocks))
+        self._arguments = (n, tuple(blocks))
 
 
 def _tiled(index: np.ndarray, blocks: Any) -> np.ndarray:

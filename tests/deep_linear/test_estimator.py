@@ -406,6 +406,20 @@ def test_projection_on_a_structure_is_least_squares(structure):
     assert_allclose(structure.project(G), expected.reshape(structure.shape), atol=1e-12)
 
 
+def test_budgets_have_no_partial_fit_and_say_why():
+    net = SparseDeepLinearNet([KSparse(3)])
+    assert not hasattr(net, "partial_fit")
+    with pytest.raises(AttributeError) as raised:
+        net.partial_fit(*data(5, 3, 2))
+    assert "supports has budgets" in str(raised.value.__cause__)
+
+
+def test_structures_print_what_makes_them():
+    for factor in (ToeplitzFactor(2, 3), ToeplitzFactor(2, 3, blocks=(1, 2)), CirculantFactor(4)):
+        again = eval(repr(factor))
+        assert again.shape == factor.shape and again.n_parameters == factor.n_parameters
+
+
 def test_partial_fit_goes_on_after_fit_and_fit_starts_anew():
     X, Y = data(60, 8, 6)
     net = SparseDeepLinearNet("butterfly", solver="lbfgs", learning_rate_init=1e-9).fit(X, Y)
