@@ -6,6 +6,7 @@ product with a batch, its adjoint, and the gradient of the parameters.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,17 @@ class MaskParameters:
         self.starts = np.append(0, np.cumsum(mask.sum(axis=1)))
         self.sparse = self.rows.size <= SPARSE * mask.size
         self.fan = max(1.0, self.rows.size / mask.shape[0])
-        # where each entry of the matrix finds its value; a zero stands after the last value
-        place = np.full(mask.shape, self.rows.size)
-        place[mask] = np.arange(self.rows.size)
-        self.place = place.ravel()
+        self.is_full = self.rows.size == mask.size
+
+    @cached_property
+    def place(self) -> np.ndarray:
+        """Where each entry of the matrix finds its value; a zero stands after the last value.
+
+        As large as the matrix: sparse factors do without it.
+        """
+        place = np.full(self.shape, self.rows.size)
+        place[self.rows, self.columns] = np.arange(self.rows.size)
+        return place.ravel()
 
     def matrix(self, values: Any) -> Any:
         """The factor: CSR for few entries of NumPy arrays, otherwise dense."""
@@ -68,7 +76,7 @@ class MaskParameters:
 
     def factor(self, values: Any) -> Any:
         """The factor as one of an operator."""
-        if is_numpy(array_namespace(values)) and len(values) < self.place.size:
+        if is_numpy(array_namespace(values)) and not self.is_full:
             return SparseFactor(self._csr(values))
         return dense_factor(self.matrix(values))
 

@@ -105,7 +105,7 @@ def is_cancelling(network: Network, values: Sequence[Any]) -> bool:
     xp = array_namespace(values[0])
     operator = network.operator(values)
     product = float(xp.max(xp.abs(operator.toarray())))
-    largest = [float(xp.max(xp.abs(f.toarray()))) for f in operator.factors if f.dtype is not None]
+    largest = [float(xp.max(xp.abs(f._array))) for f in operator.factors if f.dtype is not None]
     if not product > 0 or min(largest) == 0:
         return False
     return sum(math.log(x) for x in largest) - math.log(product) > len(largest) * math.log(EXCESS)
