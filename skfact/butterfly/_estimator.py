@@ -21,15 +21,9 @@ from skfact._backend import (
     move_like,
     on_backend,
 )
+from skfact._checks import check_choice, check_number, check_verbose
+from skfact._samples import check_codes, require_namespace, validate_samples
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
-from skfact._validation import (
-    check_choice,
-    check_codes,
-    check_number,
-    check_verbose,
-    require_namespace,
-    validate_samples,
-)
 from skfact.butterfly._bounds import error_bound, rounding_allowance
 from skfact.butterfly._factorize import factorize, split_errors
 from skfact.butterfly._rotation import factorize_row_space

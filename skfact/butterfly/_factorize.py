@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, to_numpy
+from skfact._checks import check_matrix
+from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._kernels.low_rank_blocks import Arranged, OutOfScaleError
-from skfact._scale import binary_exponent, times_power_of_two, unscaled
-from skfact._validation import check_matrix
 from skfact.butterfly._arrange import (
     Permutation,
     arrange,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from skfact._backend import array_namespace, device
-from skfact._kernels.batched_linalg import adjoint
+from skfact._linalg import adjoint
 from skfact.butterfly._factorize import Factorization
 
 # Relative gain in one round below which the alternation counts as converged.

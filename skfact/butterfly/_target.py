@@ -11,9 +11,10 @@ from sklearn.decomposition import PCA
 from sklearn.utils import get_tags
 
 from skfact._backend import array_namespace, device, move_like, to_numpy
+from skfact._checks import check_matrix, check_number, require_finite
 from skfact._inputs import is_numpy
-from skfact._kernels.batched_linalg import is_complex
-from skfact._validation import check_matrix, check_number, clone_with_seed, require_finite
+from skfact._linalg import is_complex
+from skfact._samples import clone_with_seed
 
 # Rows of X on which an estimator given as `operator` is tested for being affine.
 PROBES = 5

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
 from skfact.supports import Chain, resolve_supports
 

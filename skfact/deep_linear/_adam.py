@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, move_like
-from skfact._scale import times_power_of_two
+from skfact._exponents import times_power_of_two
 from skfact.deep_linear._network import Network
 from skfact.deep_linear._samples import Units
 from skfact.deep_linear._training import Trained

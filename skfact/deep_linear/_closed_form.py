@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, device, move, move_like
-from skfact._kernels.batched_linalg import abs2, adjoint
+from skfact._linalg import abs2, adjoint
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear._network import Layer, Network
 from skfact.fixed_support import fixed_support_factorize

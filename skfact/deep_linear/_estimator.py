@@ -21,16 +21,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skfact._backend import array_namespace, move_like, on_backend, to_numpy
+from skfact._checks import check_choice, check_number, check_verbose, require_finite
 from skfact._inputs import is_numpy
+from skfact._samples import require_namespace, validate_samples
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
-from skfact._validation import (
-    check_choice,
-    check_number,
-    check_verbose,
-    require_finite,
-    require_namespace,
-    validate_samples,
-)
 from skfact.deep_linear._adam import Stream
 from skfact.deep_linear._network import Network, resolve_network
 from skfact.deep_linear._samples import Units, checked_weights, prepared

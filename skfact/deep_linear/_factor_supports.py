@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from skfact._checks import positive_ints
 from skfact.deep_linear._slots import Slot, make_slot, transposed_support
 from skfact.deep_linear._structured import StructuredFactor
 from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse, resolve_supports
-from skfact.supports._checks import positive_ints
 
 SUPPORTS = (KroneckerSparse, FixedMask, KSparse, StructuredFactor)
 

@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace, device
-from skfact._scale import binary_exponent, times_power_of_two, unscaled
-from skfact._validation import check_choice, check_matrix, check_number
+from skfact._checks import check_choice, check_matrix, check_number
+from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear._factor_supports import FactorSupports, resolve_factor_supports
 from skfact.deep_linear._palm import PalmResult, assembled, printer, usual_scale

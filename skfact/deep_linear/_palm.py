@@ -12,10 +12,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skfact._backend import array_namespace, device, move, move_like
+from skfact._checks import check_choice, check_matrix, check_number, check_verbose
+from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._inputs import as_floating
-from skfact._kernels.batched_linalg import is_complex
-from skfact._scale import binary_exponent, times_power_of_two, unscaled
-from skfact._validation import check_choice, check_matrix, check_number, check_verbose
+from skfact._linalg import is_complex
 from skfact.deep_linear._factor_supports import FactorSupports, resolve_factor_supports
 from skfact.deep_linear._slots import Slot
 from skfact.deep_linear._structured import check_adjoints

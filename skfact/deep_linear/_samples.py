@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, device, move_like
-from skfact._scale import binary_exponent, times_power_of_two
+from skfact._exponents import binary_exponent, times_power_of_two
 
 
 class Units(NamedTuple):

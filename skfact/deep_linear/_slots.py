@@ -15,7 +15,7 @@ import numpy as np
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._inputs import is_numpy
 from skfact._kernels.apply import apply_factor
-from skfact._kernels.batched_linalg import adjoint
+from skfact._linalg import adjoint
 from skfact.deep_linear._structured import StructuredFactor
 from skfact.operators import KroneckerFactor, SparseFactor
 from skfact.supports import FixedMask, KroneckerSparse, KSparse

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, device, move, move_like, to_numpy
-from skfact._kernels.batched_linalg import is_complex
-from skfact.supports._checks import positive_int
+from skfact._checks import positive_int
+from skfact._linalg import is_complex
 
 # relative difference of the two sides of the dot-product test, in multiples of eps
 DOT_TEST = 1e4

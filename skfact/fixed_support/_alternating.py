@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, device, move, to_numpy
-from skfact._kernels.batched_linalg import abs2, adjoint, is_complex, thin_qr
+from skfact._linalg import abs2, adjoint, is_complex, thin_qr
 from skfact.fixed_support._analysis import SupportReport
 from skfact.fixed_support._blocks import FlatFactor, batches, gather, product, with_fixed_phases
 from skfact.fixed_support._elimination import eliminated_start

@@ -14,8 +14,8 @@ import numpy as np
 
 from skfact._backend import array_namespace, device, is_cupy_namespace, move
 from skfact._inputs import is_numpy
-from skfact._kernels.batched_linalg import is_complex
 from skfact._kernels.low_rank_blocks import Arranged, Classes
+from skfact._linalg import is_complex
 from skfact.fixed_support._rank_one_supports import RankOneSupport
 
 # Bytes of the blocks that are worked on at once: small enough to stay in a processor's cache.

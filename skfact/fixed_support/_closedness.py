@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.fixed_support._diverging import DivergingSequence, corner_sequence, is_corner
 from skfact.fixed_support._open_patterns import Budget, find_corner_at_hole, find_open_pattern
 from skfact.fixed_support._rank_one_supports import RankOneSupport, abbreviated, classes_of

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, device, move, to_numpy
-from skfact._validation import check_matrix, check_number, require_finite
+from skfact._checks import check_matrix, check_number, require_finite
 from skfact.fixed_support._peeling import Block, complete
 from skfact.fixed_support._support_masks import check_supports
 

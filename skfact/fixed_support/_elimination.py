@@ -19,7 +19,7 @@ import numpy as np
 import scipy.sparse
 
 from skfact._backend import array_namespace, device, move
-from skfact._kernels.batched_linalg import abs2, is_complex
+from skfact._linalg import abs2, is_complex
 from skfact.fixed_support._analysis import SupportReport
 from skfact.fixed_support._blocks import Batch, gather, product
 from skfact.fixed_support._rank_one_supports import RankOneSupport

@@ -12,8 +12,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from skfact._backend import array_namespace, compute_namespace, move, move_like, on_backend
+from skfact._checks import check_verbose
+from skfact._samples import check_codes, require_namespace, validate_samples
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
-from skfact._validation import check_codes, check_verbose, require_namespace, validate_samples
 from skfact.fixed_support._analysis import report_on
 from skfact.fixed_support._codes import masked_codes
 from skfact.fixed_support._factorize import check_options, factorize, observed_entries

@@ -9,8 +9,8 @@ import numpy as np
 
 from skfact._backend import array_namespace, device, move
 from skfact._inputs import is_numpy
-from skfact._kernels.batched_linalg import abs2
 from skfact._kernels.low_rank_blocks import low_rank_blocks, split_product
+from skfact._linalg import abs2
 from skfact.fixed_support._analysis import SupportReport
 from skfact.fixed_support._blocks import Batch, FlatFactor, gather, product, slots
 from skfact.fixed_support._rank_one_supports import RankOneSupport

@@ -13,11 +13,11 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skfact._backend import array_namespace
+from skfact._checks import check_choice, check_matrix, check_number
+from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._inputs import is_numpy
-from skfact._kernels.batched_linalg import abs2
 from skfact._kernels.low_rank_blocks import OutOfScaleError
-from skfact._scale import binary_exponent, times_power_of_two, unscaled
-from skfact._validation import check_choice, check_matrix, check_number
+from skfact._linalg import abs2
 from skfact.fixed_support._alternating import alternating_factors
 from skfact.fixed_support._analysis import ALTERNATING, BLOCKWISE, SupportReport, report_on
 from skfact.fixed_support._blocks import dense_factor, product, with_fixed_phases

@@ -28,7 +28,7 @@ import scipy.sparse
 
 from skfact._backend import array_namespace, device, move
 from skfact._inputs import is_numpy
-from skfact._kernels.batched_linalg import abs2, adjoint, is_complex
+from skfact._linalg import abs2, adjoint, is_complex
 from skfact.fixed_support._blocks import Batch, dense_factor, gather, sources
 from skfact.fixed_support._rank_one_supports import RankOneSupport, equal_runs, grouped
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import to_numpy
-from skfact._validation import check_matrix, require_finite
+from skfact._checks import check_matrix, require_finite
 from skfact.fixed_support._support_masks import as_mask
 
 

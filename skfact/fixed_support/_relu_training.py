@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.fixed_support._closedness import Closedness, closedness
 from skfact.fixed_support._support_masks import check_supports
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.fixed_support._families import FAMILIES, family
 from skfact.fixed_support._support_masks import as_mask, check_supports
 

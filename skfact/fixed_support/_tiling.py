@@ -10,7 +10,7 @@ import scipy.sparse
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from skfact._backend import to_numpy
-from skfact._validation import check_matrix, check_number, require_finite
+from skfact._checks import check_matrix, check_number, require_finite
 
 
 @dataclass(frozen=True, repr=False)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import to_numpy
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.inspection._matplotlib import pyplot
 from skfact.inspection._plane_regions import line_regions, on_host, plane_regions
 from skfact.relu._activation import hidden_inputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.inspection._matplotlib import pyplot
 from skfact.relu import IdentifiabilityReport, identifiability_report
 

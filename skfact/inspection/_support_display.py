@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.inspection._matplotlib import pyplot
 from skfact.inspection._panels import Panel, image_of, panel_of
 from skfact.operators import FactorizedOperator

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.fixed_support import SupportReport, analyze_supports
 from skfact.inspection._matplotlib import pyplot
 

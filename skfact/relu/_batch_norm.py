@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from skfact._backend import array_namespace, device
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.relu._graph_nodes import GraphNode, checked_vector
 
 

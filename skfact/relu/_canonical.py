@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import move, to_numpy
-from skfact._scale import times_power_of_two
+from skfact._exponents import times_power_of_two
 from skfact.relu._network import Network
 from skfact.relu._reader import read_network
 from skfact.relu._scale import balance, exponent

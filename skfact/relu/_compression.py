@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import move, to_numpy
-from skfact._validation import check_choice, check_number
+from skfact._checks import check_choice, check_number
 from skfact.relu._path_saliency import path_saliency
 from skfact.relu._reader import read_network
 

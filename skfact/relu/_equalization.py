@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.relu._equalization_sweeps import largest_weight_sweeps, power_sweeps
 from skfact.relu._graph import NetworkGraph
 from skfact.relu._graph_equalization import equalized_graph

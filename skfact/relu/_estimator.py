@@ -19,8 +19,9 @@ from skfact._backend import (
     on_backend,
     to_numpy,
 )
+from skfact._checks import check_number
 from skfact._inputs import is_numpy
-from skfact._validation import check_number, clone_with_seed, require_namespace, validate_samples
+from skfact._samples import clone_with_seed, require_namespace, validate_samples
 from skfact.relu._activation import gates
 from skfact.relu._network import Network
 from skfact.relu._path_features import (

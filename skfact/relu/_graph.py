@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.relu._batch_norm import affine, fold
 from skfact.relu._graph_forward import in_one_dtype, outputs
 from skfact.relu._graph_nodes import (

@@ -9,7 +9,7 @@ import scipy.sparse
 from scipy.sparse.linalg import cg
 
 from skfact._backend import move
-from skfact._scale import times_power_of_two
+from skfact._exponents import times_power_of_two
 from skfact.relu._graph import NetworkGraph
 from skfact.relu._graph_passes import Paths
 from skfact.relu._scaling_classes import ClassEdges, class_edges

@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any
 
 from skfact._backend import move
+from skfact._exponents import times_power_of_two
 from skfact._inputs import namespace_dtype
 from skfact._kernels.paths import power_product
-from skfact._scale import times_power_of_two
 from skfact.relu._graph import NetworkGraph
 from skfact.relu._graph_passes import Paths, backward, combined, forward, on_any_scale
 from skfact.relu._passes import path_power

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import NUMPY, array_namespace, device, move
-from skfact._scale import times_power_of_two
+from skfact._exponents import times_power_of_two
 from skfact.relu._graph import NetworkGraph
 from skfact.relu._graph_nodes import GraphNode
 from skfact.relu._scale import are_steady, exponent

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, to_numpy
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.relu._activation import gates
 from skfact.relu._identifiability_report import IdentifiabilityReport, LayerIdentifiability
 from skfact.relu._irreducibility import decide_irreducibility

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
+from skfact._checks import check_number
 from skfact._kernels.paths import magnitude_power
-from skfact._validation import check_number
 from skfact.relu._network import Network
 
 

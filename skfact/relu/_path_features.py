@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse
 
 from skfact._backend import array_namespace, device, move, to_numpy
-from skfact._scale import times_power_of_two
+from skfact._exponents import times_power_of_two
 from skfact.relu._network import Network
 from skfact.relu._scale import steady
 from skfact.relu._top_paths import largest_paths, magnitudes

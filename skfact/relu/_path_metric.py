@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, move, to_numpy
-from skfact._scale import times_power_of_two
+from skfact._exponents import times_power_of_two
 from skfact.relu._canonical import normalized
 from skfact.relu._network import Network
 from skfact.relu._passes import ones

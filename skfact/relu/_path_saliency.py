@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from skfact._scale import times_power_of_two
+from skfact._exponents import times_power_of_two
 from skfact.relu._graph import NetworkGraph
 from skfact.relu._graph_norms import graph_saliency
 from skfact.relu._network import Network

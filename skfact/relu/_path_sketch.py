@@ -7,8 +7,8 @@ from typing import Any
 from sklearn.utils import check_random_state
 
 from skfact._backend import move
-from skfact._scale import times_power_of_two
-from skfact._validation import check_choice, check_number
+from skfact._checks import check_choice, check_number
+from skfact._exponents import times_power_of_two
 from skfact.relu._passes import ones
 from skfact.relu._reader import read_network
 from skfact.relu._scale import steady

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skfact._scale import times_power_of_two
+from skfact._exponents import times_power_of_two
 from skfact.relu._passes import forward, path_power
 from skfact.relu._reader import read_network
 from skfact.relu._scale import on_any_scale

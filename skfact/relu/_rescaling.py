@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import move, to_numpy
+from skfact._checks import check_number
 from skfact._inputs import as_floating
-from skfact._validation import check_number
 from skfact.relu._alignment import matched_order
 from skfact.relu._canonical import permuted
 from skfact.relu._network import Network

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from skfact._backend import array_namespace
+from skfact._checks import check_matrix, require_finite
 from skfact._inputs import is_complex_dtype
-from skfact._validation import check_matrix, require_finite
 
 
 def checked_samples(X: Any, n_inputs: int | None, name: str) -> Any:

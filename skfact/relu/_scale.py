@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace
-from skfact._scale import times_power_of_two, unscaled
+from skfact._exponents import times_power_of_two, unscaled
 from skfact.relu._network import Network
 from skfact.relu._passes import edges, forward, ones
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import to_numpy
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.relu._network import Network
 from skfact.relu._path_norm import count_paths
 from skfact.relu._reader import read_network

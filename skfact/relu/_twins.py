@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from skfact._backend import to_numpy
-from skfact._validation import check_number
+from skfact._checks import check_number
 from skfact.relu._canonical import normalized
 from skfact.relu._network import Network
 

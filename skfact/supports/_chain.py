@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import prod
 from typing import Any, overload
 
-from skfact.supports._checks import positive_int, positive_ints
+from skfact._checks import positive_int, positive_ints
 from skfact.supports._kronecker import KroneckerSparse, PatternLike, as_patterns
 from skfact.supports._radices import balanced_factors, prime_factors
 

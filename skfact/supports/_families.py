@@ -8,8 +8,8 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
+from skfact._checks import positive_int
 from skfact.supports._chain import Chain
-from skfact.supports._checks import positive_int
 from skfact.supports._radices import balanced_factors, padded_size, prime_factors
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from skfact.supports._checks import keep_where, positive_int
+from skfact._checks import keep_where, positive_int
 
 
 @dataclass(frozen=True, slots=True, repr=False, order=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import to_numpy
-from skfact.supports._checks import keep_where, matrix_namespace, positive_int
+from skfact._checks import keep_where, matrix_namespace, positive_int
 from skfact.supports._largest import smallest_keys
 
 # an explicit mask up to this many entries is written out by repr

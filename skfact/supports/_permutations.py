@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from skfact.supports._checks import positive_ints
+from skfact._checks import positive_ints
 
 
 def digit_reversal(radices: Sequence[int]) -> np.ndarray:

@@ -16,7 +16,7 @@ import math
 from typing import Any
 
 from skfact._backend import array_namespace, device
-from skfact._kernels.batched_linalg import abs2, adjoint, thin_qr
+from skfact._linalg import abs2, adjoint, thin_qr
 
 # A discarded part (squared, relative) below this is computed from the residual itself, not by
 # subtraction, and is never taken from a Gram matrix: the objective keeps 12 digits.

@@ -8,11 +8,11 @@ import numpy as np
 
 from skfact._kernels._jit import as_if_writeable, jit
 from skfact._kernels._threads import run_slices
-from skfact._kernels.batched_linalg import adjoint
 from skfact._kernels.low_rank_blocks.exact_groups import TOGETHER, exact_group, gather, store_group
 from skfact._kernels.low_rank_blocks.generic import low_rank_blocks
 from skfact._kernels.low_rank_blocks.layout import Classes
 from skfact._kernels.low_rank_blocks.leading_pair import leading_pair, rotate, square
+from skfact._linalg import adjoint
 
 # Bytes of one row that are copied at once, at least: long enough for the hardware to fetch ahead.
 STRETCH = 4096

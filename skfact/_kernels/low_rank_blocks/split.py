@@ -9,9 +9,9 @@ import numpy as np
 
 from skfact._backend import array_namespace, device, move
 from skfact._kernels._jit import compiled
-from skfact._kernels.batched_linalg import adjoint, thin_qr
 from skfact._kernels.low_rank_blocks.generic import low_rank_blocks
 from skfact._kernels.low_rank_blocks.layout import Classes
+from skfact._linalg import adjoint, thin_qr
 
 # Entries of the product copied at once by the generic loop: a batch stays in cache.
 CHUNK = 2**17

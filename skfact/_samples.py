@@ -1,8 +1,7 @@
-"""Checks of matrices, samples and parameters, on top of scikit-learn's; nested estimators."""
+"""Samples as estimators take them, on top of scikit-learn's checks; nested estimators."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,45 +10,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from skfact._backend import array_namespace, device, is_array_api_obj
-from skfact._inputs import as_floating, is_numpy
-
-
-def check_matrix(A: Any, name: str) -> Any:
-    """A 2-D, non-empty floating array (real or complex) in its own library; finiteness not yet.
-
-    Raises
-    ------
-    TypeError
-        If `A` is sparse, masked, lazy or not numeric.
-    ValueError
-        If `A` is not 2-D or has no entry.
-    """
-    if hasattr(A, "dask"):
-        raise TypeError(
-            f"{name} is a dask array, which would be loaded whole: pass {name}.compute()."
-        )
-    try:
-        A = as_floating(A, name)
-    except ValueError as error:  # ragged nested lists
-        raise ValueError(f"{name} is no rectangular array of numbers: {error}") from error
-    if A.ndim != 2:
-        raise ValueError(
-            f"{name} must be 2-D (a matrix), got an array of shape {tuple(A.shape)}. Reshape a "
-            f"vector with {name}.reshape(-1, 1) or {name}.reshape(1, -1)."
-        )
-    if 0 in A.shape:
-        raise ValueError(
-            f"{name} must have at least one row and one column, got shape {tuple(A.shape)}."
-        )
-    return A
-
-
-def require_finite(largest: float, A: Any, name: str) -> None:
-    """Raise unless the largest magnitude of `A`, found on the way, is finite."""
-    if math.isfinite(largest):
-        return
-    found = "NaN" if math.isnan(largest) else "infinity"
-    raise ValueError(f"{name} contains {found}. Remove or impute such entries first.")
+from skfact._checks import check_matrix, require_finite
+from skfact._inputs import is_numpy
 
 
 def validate_samples(
@@ -119,27 +81,6 @@ def require_namespace(estimator: Any, X: Any, fitted: Any, method: str) -> None:
             f"({device(fitted)}), got {given.__name__} ({device(X)}). Convert X, or fit on "
             "arrays of this kind."
         )
-
-
-def check_number(value: Any, name: str, kind: type, low: float) -> None:
-    """Raise unless `value` is a number of the kind (int or float) of at least `low`."""
-    expected = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, expected):
-        raise TypeError(f"{name} must be {kind.__name__}, got {value!r}.")
-    if not value >= low:
-        raise ValueError(f"{name} must be at least {low}, got {value!r}.")
-
-
-def check_verbose(value: Any) -> None:
-    """Raise unless `value` is a bool, or how many steps there are between two reports."""
-    if not isinstance(value, bool | np.bool_):
-        check_number(value, "verbose", int, 0)
-
-
-def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
-    """Raise unless `value` is one of the strings."""
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be one of {choices}, got {value!r}.")
 
 
 def clone_with_seed(estimator: Any, random_state: Any) -> Any:

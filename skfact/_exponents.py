@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, device
-from skfact._kernels.batched_linalg import is_complex
-from skfact._validation import require_finite
+from skfact._checks import require_finite
+from skfact._linalg import is_complex
 
 
 def binary_exponent(A: Any, name: str = "A") -> int:

@@ -1,0 +1,122 @@
+"""Checks of matrices, samples and parameters, on top of scikit-learn's; nested estimators."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from array_api_compat import is_array_api_obj
+
+from skfact._backend import array_namespace, device, is_array_api_obj, move
+from skfact._inputs import as_floating
+
+
+def check_matrix(A: Any, name: str) -> Any:
+    """A 2-D, non-empty floating array (real or complex) in its own library; finiteness not yet.
+
+    Raises
+    ------
+    TypeError
+        If `A` is sparse, masked, lazy or not numeric.
+    ValueError
+        If `A` is not 2-D or has no entry.
+    """
+    if hasattr(A, "dask"):
+        raise TypeError(
+            f"{name} is a dask array, which would be loaded whole: pass {name}.compute()."
+        )
+    try:
+        A = as_floating(A, name)
+    except ValueError as error:  # ragged nested lists
+        raise ValueError(f"{name} is no rectangular array of numbers: {error}") from error
+    if A.ndim != 2:
+        raise ValueError(
+            f"{name} must be 2-D (a matrix), got an array of shape {tuple(A.shape)}. Reshape a "
+            f"vector with {name}.reshape(-1, 1) or {name}.reshape(1, -1)."
+        )
+    if 0 in A.shape:
+        raise ValueError(
+            f"{name} must have at least one row and one column, got shape {tuple(A.shape)}."
+        )
+    return A
+
+
+def require_finite(largest: float, A: Any, name: str) -> None:
+    """Raise unless the largest magnitude of `A`, found on the way, is finite."""
+    if math.isfinite(largest):
+        return
+    found = "NaN" if math.isnan(largest) else "infinity"
+    raise ValueError(f"{name} contains {found}. Remove or impute such entries first.")
+
+
+def check_number(value: Any, name: str, kind: type, low: float) -> None:
+    """Raise unless `value` is a number of the kind (int or float) of at least `low`."""
+    expected = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, expected):
+        raise TypeError(f"{name} must be {kind.__name__}, got {value!r}.")
+    if not value >= low:
+        raise ValueError(f"{name} must be at least {low}, got {value!r}.")
+
+
+def check_verbose(value: Any) -> None:
+    """Raise unless `value` is a bool, or how many steps there are between two reports."""
+    if not isinstance(value, bool | np.bool_):
+        check_number(value, "verbose", int, 0)
+
+
+def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
+    """Raise unless `value` is one of the strings."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {choices}, got {value!r}.")
+
+
+def positive_int(value: Any, name: str) -> int:
+    """Return `value` as a Python int, refusing all but integers of at least one."""
+    # bool is an Integral; a pattern of truth values is a mistake, not a size
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        raise TypeError(
+            f"{name} must be an integer, got {value!r} of type {type(value).__name__}. "
+            f"Pass a positive int such as 4."
+        )
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}. Pass a positive int.")
+    return int(value)
+
+
+def positive_ints(values: Any, name: str) -> tuple[int, ...]:
+    """Return a sequence of positive integers as a tuple."""
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+        raise TypeError(
+            f"{name} must be a sequence of positive integers, got {values!r} of type "
+            f"{type(values).__name__}."
+        )
+    return tuple(positive_int(value, f"{name}[{i}]") for i, value in enumerate(values))
+
+
+def matrix_namespace(matrix: Any, shape: tuple[int, int] | None = None) -> Any:
+    """Return the array-API namespace of a numeric matrix, of the given shape if there is one."""
+    if not is_array_api_obj(matrix):
+        raise TypeError(
+            f"matrix must be an array (NumPy, PyTorch, CuPy or any array-API array), got "
+            f"{type(matrix).__name__}. Convert it first, for example with numpy.asarray "
+            f"(or .toarray() if it is a SciPy sparse matrix)."
+        )
+    xp = array_namespace(matrix)
+    if not xp.isdtype(matrix.dtype, ("bool", "numeric")):
+        raise TypeError(f"matrix must hold numbers, got dtype {matrix.dtype}. Convert it first.")
+    if matrix.ndim != 2:
+        raise ValueError(f"matrix must be 2-D, got shape {tuple(matrix.shape)}.")
+    if shape is not None and tuple(matrix.shape) != shape:
+        raise ValueError(
+            f"matrix must have the shape of the support, {shape}, got {tuple(matrix.shape)}."
+        )
+    return xp
+
+
+def keep_where(mask: np.ndarray, matrix: Any) -> Any:
+    """Return a copy of `matrix` with zeros where the NumPy mask is False."""
+    xp = matrix_namespace(matrix, mask.shape)
+    # a selection, not a product: 0 * nan would put a nan outside the support
+    return xp.where(move(mask, xp, device(matrix)), matrix, xp.zeros_like(matrix))
