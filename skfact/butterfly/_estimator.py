@@ -25,7 +25,8 @@ from skfact._checks import check_choice, check_number, check_verbose
 from skfact._samples import check_codes, require_namespace, validate_samples
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
 from skfact.butterfly._bounds import error_bound, rounding_allowance
-from skfact.butterfly._factorize import factorize, split_errors
+from skfact.butterfly._factorize import factorize
+from skfact.butterfly._rank_search import split_errors
 from skfact.butterfly._rotation import factorize_row_space
 from skfact.butterfly._target import Target, target_of
 from skfact.butterfly._variance import variance_shares
