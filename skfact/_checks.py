@@ -7,7 +7,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from array_api_compat import is_array_api_obj
 
 from skfact._backend import array_namespace, device, is_array_api_obj, move
 from skfact._inputs import as_floating

@@ -25,11 +25,11 @@ from skfact._checks import check_choice, check_number, check_verbose, require_fi
 from skfact._inputs import is_numpy
 from skfact._samples import require_namespace, validate_samples
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
-from skfact.deep_linear._adam import Stream
-from skfact.deep_linear._network import Network, resolve_network
-from skfact.deep_linear._samples import Units, checked_weights, prepared
-from skfact.deep_linear._solve import SOLVERS, solve
-from skfact.deep_linear._training import Trained
+from skfact.deep_linear._linear_network import Network, resolve_network
+from skfact.deep_linear._solvers.adam import Stream
+from skfact.deep_linear._solvers.solve import SOLVERS, solve
+from skfact.deep_linear._solvers.trained import Trained
+from skfact.deep_linear._units import Units, checked_weights, prepared
 from skfact.exceptions import IllPosedWarning
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain, KSparse

@@ -11,8 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from skfact._backend import array_namespace, to_numpy
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear import palm4msa
-from skfact.deep_linear._factor_supports import resolve_factor_supports
-from skfact.deep_linear._sweeps import CompiledSweeps, GenericSweeps, start_sweeps
+from skfact.deep_linear._factor_sets.resolve import resolve_factor_supports
+from skfact.deep_linear._palm.sweeps import CompiledSweeps, GenericSweeps, start_sweeps
 from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse
 
 SUPPORTS = {

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skfact._kernels import _threads, chain_gradient
-from skfact.deep_linear._network import Network
+from skfact.deep_linear._linear_network import Network
 from skfact.supports import Chain
 
 CHAINS = {

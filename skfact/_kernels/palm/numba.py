@@ -1,6 +1,6 @@
 """One sweep of PALM over Kronecker-sparse factors, in place (numba).
 
-The same steps as `skfact.deep_linear._sweeps.GenericSweeps`, which says what they are. A factor of
+The same steps as `skfact.deep_linear._palm.sweeps.GenericSweeps`, which says what they are. A factor of
 pattern (a, b, c, d) lies in a flat array at its offset, in the order (a, d, b, c).
 """
 

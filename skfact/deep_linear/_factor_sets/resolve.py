@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from skfact._checks import positive_ints
-from skfact.deep_linear._slots import Slot, make_slot, transposed_support
-from skfact.deep_linear._structured import StructuredFactor
+from skfact.deep_linear._factor_sets.slots import Slot, make_slot, transposed_support
+from skfact.deep_linear._factor_sets.structured import StructuredFactor
 from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse, resolve_supports
 
 SUPPORTS = (KroneckerSparse, FixedMask, KSparse, StructuredFactor)

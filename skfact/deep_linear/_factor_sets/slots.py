@@ -16,7 +16,7 @@ from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._inputs import is_numpy
 from skfact._kernels.apply import apply_factor
 from skfact._linalg import adjoint
-from skfact.deep_linear._structured import StructuredFactor
+from skfact.deep_linear._factor_sets.structured import StructuredFactor
 from skfact.operators import KroneckerFactor, SparseFactor
 from skfact.supports import FixedMask, KroneckerSparse, KSparse
 

@@ -13,10 +13,14 @@ import numpy as np
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._checks import positive_ints
 from skfact._kernels import chain_gradient
-from skfact.deep_linear._factor_supports import resolve_factor_supports
-from skfact.deep_linear._parameters import KroneckerParameters, Parameters, parameters_of
-from skfact.deep_linear._slots import Slot, make_slot
-from skfact.deep_linear._structured import check_adjoints
+from skfact.deep_linear._factor_sets.parameters import (
+    KroneckerParameters,
+    Parameters,
+    parameters_of,
+)
+from skfact.deep_linear._factor_sets.resolve import resolve_factor_supports
+from skfact.deep_linear._factor_sets.slots import Slot, make_slot
+from skfact.deep_linear._factor_sets.structured import check_adjoints
 from skfact.operators import FactorizedOperator, PartialPermutation
 from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse, resolve_supports
 from skfact.supports._families import FAMILIES

@@ -22,9 +22,9 @@ import numpy as np
 from skfact._backend import array_namespace, device, move
 from skfact._kernels._jit import as_if_writeable, compiled
 from skfact._linalg import abs2, adjoint, is_complex
-from skfact.deep_linear._scale_penalty import FREE, ScalePenalty
-from skfact.deep_linear._slots import KroneckerSlot, Slot
-from skfact.deep_linear._spectral_norm import PRECISION, squared_norm
+from skfact.deep_linear._factor_sets.slots import KroneckerSlot, Slot
+from skfact.deep_linear._palm.scale_penalty import FREE, ScalePenalty
+from skfact.deep_linear._palm.spectral_norm import PRECISION, squared_norm
 from skfact.supports import KroneckerSparse
 
 MARGIN = 1e-3

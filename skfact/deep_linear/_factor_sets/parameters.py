@@ -1,6 +1,6 @@
 """The parameters of a factor beside its slot: masks and structured factors as short vectors.
 
-Like the slots of :mod:`skfact.deep_linear._slots`, they hold no numbers: what they offer is the
+Like the slots of :mod:`skfact.deep_linear._factor_sets.slots`, they hold no numbers: what they offer is the
 product with a batch, its adjoint, and the gradient of the parameters.
 """
 
@@ -14,8 +14,8 @@ import scipy.sparse
 
 from skfact._backend import array_namespace, device, move
 from skfact._inputs import is_numpy
-from skfact.deep_linear._slots import SPARSE, KroneckerSlot
-from skfact.deep_linear._structured import StructuredFactor
+from skfact.deep_linear._factor_sets.slots import SPARSE, KroneckerSlot
+from skfact.deep_linear._factor_sets.structured import StructuredFactor
 from skfact.operators import KroneckerFactor, SparseFactor
 from skfact.supports import FixedMask, KroneckerSparse
 

@@ -10,19 +10,21 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace, to_numpy
-from skfact.deep_linear._adam import adam_epochs
-from skfact.deep_linear._closed_form import (
+from skfact.deep_linear._factor_sets.slots import StructuredSlot
+from skfact.deep_linear._linear_network import Network
+from skfact.deep_linear._palm.hierarchical import run_hierarchical
+from skfact.deep_linear._palm.palm4msa import run_palm
+from skfact.deep_linear._solvers.adam import adam_epochs
+from skfact.deep_linear._solvers.closed_form import (
     has_closed_form,
     is_isotropic,
     least_squares,
     start_values,
 )
-from skfact.deep_linear._hierarchical_palm import run_hierarchical
-from skfact.deep_linear._network import Network
-from skfact.deep_linear._palm import run_palm
-from skfact.deep_linear._samples import column_sizes, fewer_rows
-from skfact.deep_linear._slots import StructuredSlot
-from skfact.deep_linear._training import Trained, data_sweeps, lbfgs
+from skfact.deep_linear._solvers.data_palm import data_sweeps
+from skfact.deep_linear._solvers.lbfgs import lbfgs
+from skfact.deep_linear._solvers.trained import Trained
+from skfact.deep_linear._units import column_sizes, fewer_rows
 
 SOLVERS = ("auto", "closed-form", "lbfgs", "adam", "palm4msa", "hierarchical")
 FOR_BUDGETS = ("palm4msa", "hierarchical")

@@ -10,9 +10,9 @@ import numpy as np
 
 from skfact._backend import array_namespace, move_like
 from skfact._exponents import times_power_of_two
-from skfact.deep_linear._network import Network
-from skfact.deep_linear._samples import Units
-from skfact.deep_linear._training import Trained
+from skfact.deep_linear._linear_network import Network
+from skfact.deep_linear._solvers.trained import Trained
+from skfact.deep_linear._units import Units
 
 BATCH = 200  # samples of a mini-batch where batch_size="auto"
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8

@@ -16,10 +16,10 @@ from skfact._checks import check_choice, check_matrix, check_number, check_verbo
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._inputs import as_floating
 from skfact._linalg import is_complex
-from skfact.deep_linear._factor_supports import FactorSupports, resolve_factor_supports
-from skfact.deep_linear._slots import Slot
-from skfact.deep_linear._structured import check_adjoints
-from skfact.deep_linear._sweeps import best_scale, normalized, suffix_products, sweep_factors
+from skfact.deep_linear._factor_sets.resolve import FactorSupports, resolve_factor_supports
+from skfact.deep_linear._factor_sets.slots import Slot
+from skfact.deep_linear._factor_sets.structured import check_adjoints
+from skfact.deep_linear._palm.sweeps import best_scale, normalized, suffix_products, sweep_factors
 from skfact.operators import FactorizedOperator, PartialPermutation
 from skfact.supports import Chain
 

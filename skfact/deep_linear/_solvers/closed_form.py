@@ -15,7 +15,7 @@ import numpy as np
 from skfact._backend import array_namespace, device, move, move_like
 from skfact._linalg import abs2, adjoint
 from skfact.butterfly import butterfly_factorize
-from skfact.deep_linear._network import Layer, Network
+from skfact.deep_linear._linear_network import Layer, Network
 from skfact.fixed_support import fixed_support_factorize
 from skfact.operators import PartialPermutation
 from skfact.supports import Chain, FixedMask

@@ -15,11 +15,11 @@ from skfact._backend import array_namespace, device
 from skfact._checks import check_choice, check_matrix, check_number
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact.butterfly import butterfly_factorize
-from skfact.deep_linear._factor_supports import FactorSupports, resolve_factor_supports
-from skfact.deep_linear._palm import PalmResult, assembled, printer, usual_scale
-from skfact.deep_linear._slots import make_slot, transposed_support
-from skfact.deep_linear._structured import check_adjoints
-from skfact.deep_linear._sweeps import (
+from skfact.deep_linear._factor_sets.resolve import FactorSupports, resolve_factor_supports
+from skfact.deep_linear._factor_sets.slots import make_slot, transposed_support
+from skfact.deep_linear._factor_sets.structured import check_adjoints
+from skfact.deep_linear._palm.palm4msa import PalmResult, assembled, printer, usual_scale
+from skfact.deep_linear._palm.sweeps import (
     Sweeps,
     best_scale,
     normalized,

@@ -1,0 +1,1 @@
+"""What a factor may be: patterns, masks, budgets, structured factors."""

@@ -1,0 +1,1 @@
+"""Solvers of SparseDeepLinearNet: from a network and data to values of its factors."""
