@@ -1,18 +1,18 @@
 """Two factors with fixed supports: A ~ left @ right, each zero outside a given mask."""
 
-from skfact.fixed_support._analysis import SupportReport, analyze_supports
-from skfact.fixed_support._closability import is_closable
-from skfact.fixed_support._closedness import Closedness, closedness
-from skfact.fixed_support._completion import RankOneCompletion, complete_rank_one
-from skfact.fixed_support._diverging import DivergingSequence
 from skfact.fixed_support._estimator import FixedSupportMF
+from skfact.fixed_support._existence.closedness import Closedness, closedness
+from skfact.fixed_support._existence.diverging import DivergingSequence
+from skfact.fixed_support._existence.relu_training import TrainingOptimum, relu_training_has_optimum
 from skfact.fixed_support._factorize import FixedSupportFactorization, fixed_support_factorize
-from skfact.fixed_support._families import FAMILIES
-from skfact.fixed_support._hardness import hardness_instance
-from skfact.fixed_support._identifiability import is_locally_identifiable
-from skfact.fixed_support._rank_one_supports import RankOneSupport, rank_one_supports
-from skfact.fixed_support._relu_training import TrainingOptimum, relu_training_has_optimum
-from skfact.fixed_support._tiling import Tiling, identify_tiling
+from skfact.fixed_support._supports.families import FAMILIES
+from skfact.fixed_support._supports.rank_one import RankOneSupport, rank_one_supports
+from skfact.fixed_support._tractable.hardness import hardness_instance
+from skfact.fixed_support._tractable.report import SupportReport, analyze_supports
+from skfact.fixed_support._uniqueness.closability import is_closable
+from skfact.fixed_support._uniqueness.completion import RankOneCompletion, complete_rank_one
+from skfact.fixed_support._uniqueness.local import is_locally_identifiable
+from skfact.fixed_support._uniqueness.tiling import Tiling, identify_tiling
 
 __all__ = [
     "FAMILIES",

@@ -15,10 +15,10 @@ from skfact._backend import array_namespace, compute_namespace, move, move_like,
 from skfact._checks import check_verbose
 from skfact._samples import check_codes, require_namespace, validate_samples
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
-from skfact.fixed_support._analysis import report_on
 from skfact.fixed_support._codes import masked_codes
 from skfact.fixed_support._factorize import check_options, factorize, observed_entries
-from skfact.fixed_support._resolve import resolve_supports
+from skfact.fixed_support._supports.resolve import resolve_supports
+from skfact.fixed_support._tractable.report import report_on
 from skfact.operators import FactorizedOperator, least_squares_codes
 
 

@@ -18,16 +18,16 @@ from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._inputs import is_numpy
 from skfact._kernels.low_rank_blocks import OutOfScaleError
 from skfact._linalg import abs2
-from skfact.fixed_support._alternating import alternating_factors
-from skfact.fixed_support._analysis import ALTERNATING, BLOCKWISE, SupportReport, report_on
-from skfact.fixed_support._blocks import dense_factor, product, with_fixed_phases
-from skfact.fixed_support._exact import exact_factors, reads_all_once
-from skfact.fixed_support._ill_posed import (
+from skfact.fixed_support._alternating.descent import alternating_factors
+from skfact.fixed_support._supports.masks import check_supports
+from skfact.fixed_support._tractable.exact import exact_factors, reads_all_once
+from skfact.fixed_support._tractable.grids import dense_factor, product, with_fixed_phases
+from skfact.fixed_support._tractable.report import ALTERNATING, BLOCKWISE, SupportReport, report_on
+from skfact.fixed_support._warnings import (
     warn_if_diverging,
     warn_if_not_closed,
     warn_if_unfinished,
 )
-from skfact.fixed_support._support_masks import check_supports
 from skfact.operators import FactorizedOperator, SparseFactor
 
 SOLVERS = ("auto", "exact", "alternating")

@@ -15,8 +15,8 @@ from skfact.fixed_support import (
     fixed_support_factorize,
     relu_training_has_optimum,
 )
-from skfact.fixed_support._open_patterns import FIRST, Budget, find_open_pattern
-from skfact.fixed_support._support_masks import check_supports
+from skfact.fixed_support._existence.open_patterns import FIRST, Budget, find_open_pattern
+from skfact.fixed_support._supports.masks import check_supports
 from tests.fixed_support.masks import band, support_pairs
 
 LU = np.tri(2, dtype=int), np.tri(2, dtype=int).T

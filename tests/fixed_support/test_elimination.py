@@ -7,7 +7,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact._backend import to_numpy
 from skfact.fixed_support import FAMILIES, analyze_supports, fixed_support_factorize
-from skfact.fixed_support._elimination import eliminated_start, elimination_order, rank_one
+from skfact.fixed_support._alternating.elimination import (
+    eliminated_start,
+    elimination_order,
+    rank_one,
+)
 from tests.fixed_support.independent import random_matrix
 from tests.fixed_support.masks import support_pairs
 

@@ -17,7 +17,7 @@ from skfact.fixed_support import (
     analyze_supports,
     fixed_support_factorize,
 )
-from skfact.fixed_support._blocks import dense_factor
+from skfact.fixed_support._tractable.grids import dense_factor
 from skfact.supports import KroneckerSparse
 from tests.fixed_support.independent import descend, random_masks, random_matrix
 

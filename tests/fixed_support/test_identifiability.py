@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from skfact.fixed_support import is_closable, is_locally_identifiable
-from skfact.fixed_support._identifiability import _jacobian
-from skfact.fixed_support._support_masks import check_supports
+from skfact.fixed_support._supports.masks import check_supports
+from skfact.fixed_support._uniqueness.local import _jacobian
 from tests.fixed_support.masks import band, support_pairs
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact.fixed_support import complete_rank_one, identify_tiling
-from skfact.fixed_support._tiling import _unique_perfect_matching
+from skfact.fixed_support._uniqueness.tiling import _unique_perfect_matching
 
 
 def dft(n):

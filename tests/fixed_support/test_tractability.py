@@ -11,9 +11,9 @@ from numpy.testing import assert_array_equal
 from scipy.sparse.csgraph import connected_components
 
 from skfact.fixed_support import analyze_supports, rank_one_supports
-from skfact.fixed_support._rank_one_supports import RankOneSupport
-from skfact.fixed_support._support_masks import check_supports
-from skfact.fixed_support._tractability import complete_closure, overlaps, pieces_of
+from skfact.fixed_support._supports.masks import check_supports
+from skfact.fixed_support._supports.rank_one import RankOneSupport
+from skfact.fixed_support._tractable.closure import complete_closure, overlaps, pieces_of
 from skfact.supports import KroneckerSparse
 
 

@@ -28,7 +28,7 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from skfact.fixed_support._rank_one_supports import RankOneSupport, equal_runs, grouped
+from skfact.fixed_support._supports.rank_one import RankOneSupport, equal_runs, grouped
 
 
 class Cover:

@@ -20,9 +20,9 @@ import scipy.sparse
 
 from skfact._backend import array_namespace, device, move
 from skfact._linalg import abs2, is_complex
-from skfact.fixed_support._analysis import SupportReport
-from skfact.fixed_support._blocks import Batch, gather, product
-from skfact.fixed_support._rank_one_supports import RankOneSupport
+from skfact.fixed_support._supports.rank_one import RankOneSupport
+from skfact.fixed_support._tractable.grids import Batch, gather, product
+from skfact.fixed_support._tractable.report import SupportReport
 
 # Bits of the sum of the numbers of the classes that reach an entry; above them their count.
 BITS = 40

@@ -16,7 +16,7 @@ from skfact._backend import array_namespace, device, is_cupy_namespace, move
 from skfact._inputs import is_numpy
 from skfact._kernels.low_rank_blocks import Arranged, Classes
 from skfact._linalg import is_complex
-from skfact.fixed_support._rank_one_supports import RankOneSupport
+from skfact.fixed_support._supports.rank_one import RankOneSupport
 
 # Bytes of the blocks that are worked on at once: small enough to stay in a processor's cache.
 CACHED, ON_DEVICE = 2**21, 2**28

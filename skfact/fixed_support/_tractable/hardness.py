@@ -8,7 +8,7 @@ import numpy as np
 
 from skfact._backend import to_numpy
 from skfact._checks import check_matrix, require_finite
-from skfact.fixed_support._support_masks import as_mask
+from skfact.fixed_support._supports.masks import as_mask
 
 
 def hardness_instance(A: Any, observed: Any) -> tuple[np.ndarray, np.ndarray]:

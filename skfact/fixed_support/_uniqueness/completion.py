@@ -10,8 +10,8 @@ import numpy as np
 
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._checks import check_matrix, check_number, require_finite
-from skfact.fixed_support._peeling import Block, complete
-from skfact.fixed_support._support_masks import check_supports
+from skfact.fixed_support._supports.masks import check_supports
+from skfact.fixed_support._uniqueness.rank_one_completion import Block, complete
 
 
 @dataclass(frozen=True, repr=False)

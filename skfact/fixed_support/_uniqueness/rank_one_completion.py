@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from skfact.fixed_support._shared_entries import run_of, weighted_coverage
+from skfact.fixed_support._supports.shared_entries import run_of, weighted_coverage
 
 
 @dataclass

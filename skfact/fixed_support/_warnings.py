@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact.exceptions import IllPosedWarning
-from skfact.fixed_support._analysis import SupportReport
-from skfact.fixed_support._open_patterns import Budget, find_open_pattern
-from skfact.fixed_support._rank_one_supports import abbreviated
+from skfact.fixed_support._existence.open_patterns import Budget, find_open_pattern
+from skfact.fixed_support._supports.rank_one import abbreviated
+from skfact.fixed_support._tractable.report import SupportReport
 
 # What may be spent on finding out whether a best approximation exists, which is to take no longer
 # than some sweeps: restrictions, and entries of the rectangles of all components.

@@ -10,8 +10,8 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 
-from skfact.fixed_support._rank_one_supports import abbreviated
-from skfact.fixed_support._shared_entries import run_of
+from skfact.fixed_support._supports.rank_one import abbreviated
+from skfact.fixed_support._supports.shared_entries import run_of
 
 # (row, column, coefficient, exponent): an entry coefficient * epsilon ** exponent
 Term = tuple[int, int, float, int]

@@ -25,15 +25,15 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from skfact.fixed_support._closability import joined
-from skfact.fixed_support._diverging import (
+from skfact.fixed_support._existence.diverging import (
     DivergingSequence,
     corner_sequence,
     covering_set,
     line_sequence,
     transposed,
 )
-from skfact.fixed_support._shared_entries import SharedEntries, reached_twice, run_of
+from skfact.fixed_support._supports.shared_entries import SharedEntries, reached_twice, run_of
+from skfact.fixed_support._uniqueness.closability import joined
 
 # Components that are looked at by themselves before all shared entries are listed.
 FIRST = 3

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from skfact.fixed_support._blocks import Batch, batches
-from skfact.fixed_support._rank_one_supports import (
+from skfact.fixed_support._supports.masks import check_supports
+from skfact.fixed_support._supports.rank_one import (
     RankOneSupport,
     abbreviated,
     classes_of,
     dead_components,
     equal_runs,
 )
-from skfact.fixed_support._support_masks import check_supports
-from skfact.fixed_support._tractability import Overlap, complete_closure, overlaps
+from skfact.fixed_support._tractable.closure import Overlap, complete_closure, overlaps
+from skfact.fixed_support._tractable.grids import Batch, batches
 
 BLOCKWISE, COMPLETE, ALTERNATING = "blockwise", "complete-classes", "alternating"
 ROUTES = {

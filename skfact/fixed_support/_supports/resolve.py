@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from skfact._checks import check_number
-from skfact.fixed_support._families import FAMILIES, family
-from skfact.fixed_support._support_masks import as_mask, check_supports
+from skfact.fixed_support._supports.families import FAMILIES, family
+from skfact.fixed_support._supports.masks import as_mask, check_supports
 
 
 def resolve_supports(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from skfact.fixed_support._support_masks import check_supports
+from skfact.fixed_support._supports.masks import check_supports
 
 
 @dataclass(frozen=True, slots=True, eq=False)

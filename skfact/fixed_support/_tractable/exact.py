@@ -11,9 +11,9 @@ from skfact._backend import array_namespace, device, move
 from skfact._inputs import is_numpy
 from skfact._kernels.low_rank_blocks import low_rank_blocks, split_product
 from skfact._linalg import abs2
-from skfact.fixed_support._analysis import SupportReport
-from skfact.fixed_support._blocks import Batch, FlatFactor, gather, product, slots
-from skfact.fixed_support._rank_one_supports import RankOneSupport
+from skfact.fixed_support._supports.rank_one import RankOneSupport
+from skfact.fixed_support._tractable.grids import Batch, FlatFactor, gather, product, slots
+from skfact.fixed_support._tractable.report import SupportReport
 
 
 def exact_factors(

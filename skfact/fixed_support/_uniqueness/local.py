@@ -11,9 +11,9 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 
 from skfact._checks import check_number
-from skfact.fixed_support._closability import determined_components, has_equal_rectangles
-from skfact.fixed_support._shared_entries import run_of, weighted_coverage
-from skfact.fixed_support._support_masks import check_supports
+from skfact.fixed_support._supports.masks import check_supports
+from skfact.fixed_support._supports.shared_entries import run_of, weighted_coverage
+from skfact.fixed_support._uniqueness.closability import determined_components, has_equal_rectangles
 
 
 def is_locally_identifiable(

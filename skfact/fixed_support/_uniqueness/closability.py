@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from skfact.fixed_support._rank_one_supports import classes_of, dead_components
-from skfact.fixed_support._shared_entries import SharedEntries, run_of
-from skfact.fixed_support._support_masks import check_supports
-from skfact.fixed_support._tractability import _component_labels
+from skfact.fixed_support._supports.masks import check_supports
+from skfact.fixed_support._supports.rank_one import classes_of, dead_components
+from skfact.fixed_support._supports.shared_entries import SharedEntries, run_of
+from skfact.fixed_support._tractable.closure import _component_labels
 
 
 def is_closable(left_support: Any, right_support: Any) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from skfact._checks import check_number
-from skfact.fixed_support._closedness import Closedness, closedness
-from skfact.fixed_support._support_masks import check_supports
+from skfact.fixed_support._existence.closedness import Closedness, closedness
+from skfact.fixed_support._supports.masks import check_supports
 
 
 @dataclass(frozen=True, repr=False, eq=False)

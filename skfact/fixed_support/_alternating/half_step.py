@@ -29,8 +29,8 @@ import scipy.sparse
 from skfact._backend import array_namespace, device, move
 from skfact._inputs import is_numpy
 from skfact._linalg import abs2, adjoint, is_complex
-from skfact.fixed_support._blocks import Batch, dense_factor, gather, sources
-from skfact.fixed_support._rank_one_supports import RankOneSupport, equal_runs, grouped
+from skfact.fixed_support._supports.rank_one import RankOneSupport, equal_runs, grouped
+from skfact.fixed_support._tractable.grids import Batch, dense_factor, gather, sources
 
 # Blocks of A are copied once for all sweeps if they take at most this many copies of A.
 KEPT_COPIES = 2

@@ -9,13 +9,19 @@ import numpy as np
 
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._linalg import abs2, adjoint, is_complex, thin_qr
-from skfact.fixed_support._analysis import SupportReport
-from skfact.fixed_support._blocks import FlatFactor, batches, gather, product, with_fixed_phases
-from skfact.fixed_support._elimination import eliminated_start
-from skfact.fixed_support._exact import batch_slots, fit_pieces
-from skfact.fixed_support._half_step import HalfStep
-from skfact.fixed_support._rank_one_supports import RankOneSupport
-from skfact.fixed_support._tractability import Cover
+from skfact.fixed_support._alternating.elimination import eliminated_start
+from skfact.fixed_support._alternating.half_step import HalfStep
+from skfact.fixed_support._supports.rank_one import RankOneSupport
+from skfact.fixed_support._tractable.closure import Cover
+from skfact.fixed_support._tractable.exact import batch_slots, fit_pieces
+from skfact.fixed_support._tractable.grids import (
+    FlatFactor,
+    batches,
+    gather,
+    product,
+    with_fixed_phases,
+)
+from skfact.fixed_support._tractable.report import SupportReport
 
 # A component beyond this many norms of A cancels against others; it is called diverging if it still
 # grows, or is far beyond, and the loss is not zero.

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from skfact._checks import check_number
-from skfact.fixed_support._diverging import DivergingSequence, corner_sequence, is_corner
-from skfact.fixed_support._open_patterns import Budget, find_corner_at_hole, find_open_pattern
-from skfact.fixed_support._rank_one_supports import RankOneSupport, abbreviated, classes_of
-from skfact.fixed_support._support_masks import check_supports
-from skfact.fixed_support._tractability import Closure, complete_closure, overlaps
+from skfact.fixed_support._existence.diverging import DivergingSequence, corner_sequence, is_corner
+from skfact.fixed_support._existence.open_patterns import (
+    Budget,
+    find_corner_at_hole,
+    find_open_pattern,
+)
+from skfact.fixed_support._supports.masks import check_supports
+from skfact.fixed_support._supports.rank_one import RankOneSupport, abbreviated, classes_of
+from skfact.fixed_support._tractable.closure import Closure, complete_closure, overlaps
 
 
 @dataclass(frozen=True, repr=False, eq=False)

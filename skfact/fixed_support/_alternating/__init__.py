@@ -1,0 +1,1 @@
+"""Alternating least squares, where no closed form is known."""

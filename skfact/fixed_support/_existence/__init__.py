@@ -1,0 +1,1 @@
+"""Whether an optimum exists: closed sets of products, and diverging factors (arXiv 2306.02666)."""

@@ -1,0 +1,1 @@
+"""Pairs of supports: masks, families, rank-one supports."""

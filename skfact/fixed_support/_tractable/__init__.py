@@ -1,0 +1,1 @@
+"""Supports with a closed form, and that form (arXiv 2112.00386)."""

@@ -1,0 +1,1 @@
+"""When the factors are determined by their product (arXiv 2110.01235)."""
