@@ -10,9 +10,9 @@ from skfact._backend import to_numpy
 from skfact._checks import check_number
 from skfact.inspection._matplotlib import pyplot
 from skfact.inspection._plane_regions import line_regions, on_host, plane_regions
-from skfact.relu._activation import hidden_inputs
-from skfact.relu._reader import read_network
-from skfact.relu._samples import checked_samples
+from skfact.relu._networks.gates import hidden_inputs
+from skfact.relu._networks.readers import read_network
+from skfact.relu._networks.samples import checked_samples
 
 BEND, SWITCH = "#202020", "#d62728"
 

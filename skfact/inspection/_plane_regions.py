@@ -15,9 +15,9 @@ import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
 from skfact._backend import NUMPY
-from skfact.relu._activation import gates
-from skfact.relu._network import Network
-from skfact.relu._scale import balance
+from skfact.relu._networks.balance import balance
+from skfact.relu._networks.gates import gates
+from skfact.relu._networks.layered import Network
 
 # Two affine maps are equal up to this part of the sum of the magnitudes that they are made of.
 TOLERANCE = 1e-9

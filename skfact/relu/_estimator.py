@@ -22,9 +22,7 @@ from skfact._backend import (
 from skfact._checks import check_number
 from skfact._inputs import is_numpy
 from skfact._samples import clone_with_seed, require_namespace, validate_samples
-from skfact.relu._activation import gates
-from skfact.relu._network import Network
-from skfact.relu._path_features import (
+from skfact.relu._features import (
     CHUNK,
     dense_features,
     every_path,
@@ -34,8 +32,10 @@ from skfact.relu._path_features import (
     kept_paths,
     sparse_features,
 )
+from skfact.relu._networks.gates import gates
+from skfact.relu._networks.layered import Network
+from skfact.relu._networks.readers import read_network, require_relu
 from skfact.relu._random_gates import random_gates
-from skfact.relu._reader import read_network, require_relu
 
 DEFAULT_SIZES = (8,)
 

@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.utils import check_random_state
 
 from skfact._backend import array_namespace, device, move
-from skfact.relu._network import Network
+from skfact.relu._networks.layered import Network
 
 
 def random_gates(X: Any, hidden_sizes: tuple[int, ...], random_state: Any, like: Any) -> Network:

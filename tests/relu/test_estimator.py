@@ -245,7 +245,7 @@ def test_sparse_samples(format, sparse_output):
 
 
 def test_rows_in_pieces(monkeypatch):
-    from skfact.relu import _path_features
+    from skfact.relu import _features as _path_features
 
     X = np.random.default_rng(0).standard_normal((50, 6))
     for n_paths in (None, 20):

@@ -11,7 +11,7 @@ from sklearn.neural_network import MLPRegressor
 
 from skfact.relu import _irreducibility as ladder
 from skfact.relu import identifiability_report, is_rescaling_equivalent, rescale
-from skfact.relu._irreducibility import decide_irreducibility
+from skfact.relu._identifiability.irreducibility import decide_irreducibility
 from tests.relu.networks import (
     output,
     random_factors,
@@ -246,10 +246,10 @@ def test_copies_have_the_same_report(widths, seed):
 
 def test_rank_by_differences():
     """The Jacobian itself: against central differences of the network."""
-    from skfact.relu._activation import gates
-    from skfact.relu._local_rank import _scaled_jacobian
-    from skfact.relu._reader import read_network
-    from skfact.relu._twins import host_layers
+    from skfact.relu._identifiability.local_rank import _scaled_jacobian
+    from skfact.relu._identifiability.twins import host_layers
+    from skfact.relu._networks.gates import gates
+    from skfact.relu._networks.readers import read_network
 
     network = random_network([3, 4, 3, 2], 0)
     X = np.random.default_rng(1).standard_normal((15, 3))

@@ -22,7 +22,7 @@ from skfact.relu import (
     rescaling_factors,
     simplify,
 )
-from skfact.relu._reader import read_network
+from skfact.relu._networks.readers import read_network
 from tests.relu.networks import output, random_network, shuffled
 
 RNG = np.random.default_rng(0)

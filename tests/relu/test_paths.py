@@ -250,7 +250,7 @@ def test_top_paths_are_the_largest(widths, seed, k, bias):
 @pytest.mark.parametrize("kind", ["normal", "ties", "equal", "zeros", "wild"])
 def test_top_paths_of_wide_networks(monkeypatch, k, kind):
     """The search by thresholds: more extensions than are ever listed."""
-    from skfact.relu import _top_paths
+    from skfact.relu._paths import top as _top_paths
 
     monkeypatch.setattr(_top_paths, "LISTED", 0)
     widths = [20, 15, 12, 3]

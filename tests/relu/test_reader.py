@@ -16,7 +16,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from skfact._backend import array_namespace, to_numpy
 from skfact._backend import device as device_of
 from skfact.relu import NetworkGraph, rescale
-from skfact.relu._reader import read_network
+from skfact.relu._networks.readers import read_network
 from tests.relu.networks import output, random_network
 
 X, Y = make_regression(60, 5, n_targets=2, random_state=0)

@@ -1,0 +1,232 @@
+"""Identifiability: which other networks compute the same function."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from skfact._backend import array_namespace, to_numpy
+from skfact._checks import check_number
+from skfact.relu._identifiability.irreducibility import decide_irreducibility
+from skfact.relu._identifiability.local_rank import (
+    LocalRank,
+    Suspect,
+    local_rank,
+    parameter_count,
+    samples_needed,
+)
+from skfact.relu._identifiability.report import IdentifiabilityReport, LayerIdentifiability
+from skfact.relu._identifiability.twins import find_twins, host_layers, twin_tolerance
+from skfact.relu._networks.gates import gates
+from skfact.relu._networks.layered import Network
+from skfact.relu._networks.readers import read_network
+from skfact.relu._networks.samples import checked_samples
+
+DEAD, ALWAYS_ACTIVE, NOT_ADMISSIBLE = "dead on X", "always active on X", "not admissible"
+POSITIVE_TWIN, NEGATIVE_TWIN = "positive twin", "negative twin"
+# the order in which suspicious neurons join the others: what a neuron costs is counted last for
+# the causes that cost most
+ORDER = (ALWAYS_ACTIVE, NEGATIVE_TWIN, POSITIVE_TWIN, NOT_ADMISSIBLE, DEAD)
+
+
+def identifiability_report(
+    network: Any,
+    X: Any = None,
+    *,
+    tol: float | None = None,
+    time_budget: float = 10.0,
+    max_size: int = 20_000_000,
+) -> IdentifiabilityReport:
+    """Find out whether a network is determined by its function, up to permutation and rescaling.
+
+    Weights alone tell about twins (neurons of a layer whose incoming weights and biases are
+    multiples of each other), about irreducibility (whether the signs of some neurons can be
+    flipped) and about neurons that nothing arrives at or leaves. Samples add which neurons are
+    dead or always active on them, and whether the network is locally identifiable from its
+    outputs on them: the rank test.
+
+    Parameters
+    ----------
+    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+        The ReLU network.
+    X : array-like of shape (n_samples, n_features), default=None
+        Samples for the rank test; all of them are used.
+    tol : float, default=None
+        Relative tolerance: for the distance of twins once their incoming weights and biases have
+        unit norm, for sums that vanish and for singular values. None is 1e-10, for a network in
+        float32 1e-5.
+    time_budget : float, default=10.0
+        Seconds for the solvers that decide irreducibility, over all layers. The problem is NP-hard:
+        when time runs out, the answer is "undetermined".
+    max_size : int, default=20_000_000
+        Largest number of entries of a dense matrix that may be formed (8 bytes each).
+
+    Returns
+    -------
+    report : IdentifiabilityReport
+        To be printed, or asked for its attributes.
+
+    Raises
+    ------
+    TypeError
+        If the network is of an unsupported kind, or a parameter is no number.
+    ValueError
+        If the network is not usable or has the identity as activation, X does not fit it, or the
+        derivative on X has more than `max_size` entries: the message has the exact count.
+
+    See Also
+    --------
+    skfact.relu.simplify : Merges positive twins and removes unused neurons.
+    skfact.relu.is_rescaling_equivalent : Whether two networks are copies.
+    skfact.inspection.IdentifiabilityDisplay : A picture of the report.
+
+    Notes
+    -----
+    **Flips.** relu(z) - relu(-z) = z. Flipping the signs of the incoming weights w and biases b of
+    neurons T changes the input of the next layer by the sum over T of v (w . x + b), with v the
+    outgoing weights. If the sum of v w^T vanishes, this is a constant, which the next bias absorbs.
+    A layer is irreducible if there is no such T. The ladder: the matrices v w^T are linearly
+    independent; or one matrix has a positive inner product with all of them (a linear program whose
+    answer is checked); or all assignments of the free columns are tried, up to nullity 18; or a
+    mixed-integer program, to its own precision, in what remains of the time. (Its solver, HiGHS,
+    prints a line of its own now and then in the version 1.12 that SciPy 1.17 contains.)
+
+    **Rank.** The derivative J of all outputs on X by the parameters has rank at most the number
+    of parameters less that of hidden neurons, since each rescaling is a direction that changes
+    nothing. If it is attained, networks near this one with the same outputs on X are rescalings of
+    it [1]_. What is computed is J diag(theta) with unit columns, which rescaling does not change.
+    What is missing is attributed to neurons in the order always active, negative twin, positive
+    twin, not admissible, dead; of several causes of a neuron the last one counts. The first of a
+    group of twins often costs nothing. Loss without such a cause is called unexplained: a neuron
+    that is active on fewer samples than it has incoming parameters costs it, for instance.
+
+    **One hidden layer** is identifiable from some bounded set if and only if it has no twins and is
+    irreducible [1]_. Why negative twins prevent it, in any layer: let their inputs be z and -z,
+    scaled alike, and v and u what leaves them. Then v relu(z) + u relu(-z) = (v + u) relu(z) - u z.
+    For B so large that z + B > 0 on the set, the second neuron can become relu(z + B) with outgoing
+    weights -u; the next bias absorbs B u. On all inputs the two networks differ.
+
+    Weights are copied to the host; the derivative is formed and compressed where X lives.
+
+    References
+    ----------
+    .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
+       identifiability", arXiv:2107.09370.
+
+    Examples
+    --------
+    Three neurons whose signs can be flipped together:
+
+    >>> import numpy as np
+    >>> from skfact.relu import identifiability_report
+    >>> coefs = [np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]), np.array([[1.0], [1.0], [-1.0]])]
+    >>> intercepts = [np.array([0.5, -0.2, 0.3]), np.zeros(1)]
+    >>> X = np.random.default_rng(0).uniform(-3, 3, size=(1000, 2))
+    >>> report = identifiability_report((coefs, intercepts), X)
+    >>> report.is_identifiable, report.is_locally_identifiable, report.layers[0].dead
+    (False, True, ())
+    >>> identifiability_report((coefs, intercepts))
+    IdentifiabilityReport: ReLU network 2-3-1
+      identifiable       no: other networks compute the same function
+      layer 1            reducible          flip the signs of 0, 1, 2
+    """
+    network = read_network(network)
+    if network.activation == "identity" and network.hidden_sizes:
+        raise ValueError(
+            "network has activation='identity': any invertible matrix between two layers keeps its "
+            "function. Identifiability up to rescaling is a question on activation='relu'."
+        )
+    tol = twin_tolerance(network, tol)
+    check_number(time_budget, "time_budget", float, 0)
+    check_number(max_size, "max_size", int, 1)
+    if X is not None:
+        X = checked_samples(X, network.sizes[0], "X")
+        _require_room(network.sizes, X.shape[0], max_size)
+    deadline = time.monotonic() + float(time_budget)
+    layers = host_layers(network)
+    activity = _activity(network, X)
+    found = []
+    for l, (incoming, outgoing) in enumerate(pairwise(layers)):
+        dead, always = (None, None) if X is None else activity[1][l]
+        found.append(
+            LayerIdentifiability(
+                n_neurons=incoming.shape[1],
+                twins=tuple(find_twins(incoming, tol)),
+                zero_incoming=_indices(~incoming.any(axis=0)),
+                zero_outgoing=_indices(~outgoing[:-1].any(axis=1)),
+                irreducibility=decide_irreducibility(
+                    incoming[:-1], outgoing[:-1], tol, max_size, deadline
+                ),
+                dead=dead,
+                always_active=always,
+            )
+        )
+    local = None if X is None else _local(layers, X, activity[0], found, tol)
+    return IdentifiabilityReport(network.sizes, tuple(found), local, tol)
+
+
+def _require_room(sizes: tuple[int, ...], n_samples: int, max_size: int) -> None:
+    rows, columns = n_samples * sizes[-1], parameter_count(sizes)
+    if rows * columns > max_size:
+        least = samples_needed(sizes)
+        room = max_size // (sizes[-1] * columns)
+        raise ValueError(
+            f"The derivative of {n_samples:,} x {sizes[-1]:,} outputs by {columns:,} parameters "
+            f"has {rows * columns:,} entries ({8 * rows * columns:,} bytes; about "
+            f"{2 * rows * columns * min(rows, columns):.1e} operations), more than "
+            f"max_size={max_size:,}. "
+            + (
+                f"Pass at most {room:,} samples (at least {least:,} are needed), raise max_size"
+                if room >= least
+                else f"At least {least:,} samples are needed: raise max_size"
+            )
+            + ", or leave X out."
+        )
+
+
+def _indices(mask: Any) -> tuple[int, ...]:
+    return tuple(int(v) for v in np.flatnonzero(mask))
+
+
+def _activity(network: Network, X: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:
+    """Gates in float64, and for each layer the neurons that are dead and always active."""
+    if X is None:
+        return [], []
+    xp = array_namespace(X)
+    active = [xp.astype(gate, xp.float64, copy=False) for gate in gates(network, X)]
+    counts = [to_numpy(xp.sum(gate, axis=0)) for gate in active]
+    return active, [(_indices(c == 0), _indices(c == X.shape[0])) for c in counts]
+
+
+def _local(
+    layers: list[np.ndarray],
+    X: Any,
+    active: list[Any],
+    found: list[LayerIdentifiability],
+    tol: float,
+) -> LocalRank:
+    xp = array_namespace(X)
+    X = xp.astype(X, xp.float64, copy=False)
+    suspects = [s for number, layer in enumerate(found, start=1) for s in _suspects(number, layer)]
+    suspects.sort(key=lambda suspect: ORDER.index(suspect.cause))
+    with np.errstate(all="ignore"):
+        return local_rank(layers, X, active, suspects, tol)
+
+
+def _suspects(number: int, layer: LayerIdentifiability) -> list[Suspect]:
+    """Neurons of a layer with something that may cost rank, each with its gravest cause."""
+    causes: dict[int, str] = dict.fromkeys(layer.always_active or (), ALWAYS_ACTIVE)
+    grave = dict.fromkeys((*layer.zero_incoming, *layer.zero_outgoing), NOT_ADMISSIBLE)
+    grave.update(dict.fromkeys(layer.dead or (), DEAD))
+    for group in layer.twins:
+        usual = [[v for v in side if v not in grave] for side in group]
+        for side in usual:
+            if all(usual):
+                causes.update(dict.fromkeys(side, NEGATIVE_TWIN))
+            if len(side) > 1:
+                causes.update(dict.fromkeys(side, POSITIVE_TWIN))
+    causes.update(grave)
+    return [Suspect(number, v, cause) for v, cause in sorted(causes.items())]

@@ -1,0 +1,259 @@
+"""What a report on identifiability holds, and how it reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skfact.relu._identifiability.irreducibility import Irreducibility
+from skfact.relu._identifiability.local_rank import LocalRank
+from skfact.relu._identifiability.twins import Twins
+
+
+@dataclass(frozen=True)
+class LayerIdentifiability:
+    """What was found in one hidden layer; neurons are numbered from 0.
+
+    Parameters
+    ----------
+    n_neurons : int
+        Width of the layer.
+    twins : tuple of Twins
+        Groups of proportional neurons: `neurons` on one side, `opposite` on the other.
+    zero_incoming : tuple of int
+        Neurons whose incoming weights and bias are all zero.
+    zero_outgoing : tuple of int
+        Neurons whose outgoing weights are all zero.
+    irreducibility : Irreducibility
+        Its `answer` (None: undetermined), the `reason` and, if reducible, a `witness`.
+    dead, always_active : tuple of int or None
+        Neurons that are active on no sample, and on all; None without samples.
+    """
+
+    n_neurons: int
+    twins: tuple[Twins, ...]
+    zero_incoming: tuple[int, ...]
+    zero_outgoing: tuple[int, ...]
+    irreducibility: Irreducibility
+    dead: tuple[int, ...] | None = None
+    always_active: tuple[int, ...] | None = None
+
+    @property
+    def positive_twins(self) -> tuple[tuple[int, ...], ...]:
+        """Groups of positive twins."""
+        return tuple(side for group in self.twins for side in group if len(side) > 1)
+
+    @property
+    def negative_twins(self) -> tuple[Twins, ...]:
+        """Groups with neurons on both sides."""
+        return tuple(group for group in self.twins if group.opposite)
+
+    @property
+    def is_admissible(self) -> bool:
+        """Whether something arrives at each neuron, and something leaves it."""
+        return not self.zero_incoming and not self.zero_outgoing
+
+    @property
+    def has_flip(self) -> bool:
+        """Whether flipping the signs of the witness is more than exchanging two negative twins.
+
+        It is no permutation otherwise: each exchange in it would be a smaller witness, and a
+        witness of more than two neurons contains no smaller one of two.
+        """
+        witness = set(self.irreducibility.witness)
+        return bool(witness) and not any(
+            len(witness) == 2 and all(witness.intersection(side) for side in group)
+            for group in self.negative_twins
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class IdentifiabilityReport:
+    """What is known about the networks that compute the same function as a given one.
+
+    Made by :func:`identifiability_report`; its text is meant to be read. Nothing in it changes when
+    neurons are rescaled, and only the numbers of neurons do when they are permuted.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Widths of all layers, inputs and outputs included.
+    layers : tuple of LayerIdentifiability
+        One entry for each hidden layer, with `n_neurons`, `twins` (groups with `neurons` and
+        `opposite`), `positive_twins`, `negative_twins`, `zero_incoming`, `zero_outgoing`,
+        `irreducibility` (`answer`, `reason`, `witness`), `dead` and `always_active`.
+    local : LocalRank or None
+        The rank test on samples, with `rank`, `full_rank`, `deficiency`, `losses` (neuron by
+        neuron), `unexplained`, `by_cause()`, `n_samples`, `n_samples_needed`, `smallest_kept` and
+        `largest_dropped`; None without samples.
+    tol : float
+        The tolerance that was used.
+
+    See Also
+    --------
+    identifiability_report : Makes the report.
+    skfact.inspection.IdentifiabilityDisplay : Draws it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.relu import identifiability_report
+    >>> network = [np.array([[1.0, 2.0, -1.0]]), np.array([[1.0], [1.0], [3.0]])], None
+    >>> report = identifiability_report(network)
+    >>> report.layers[0].twins
+    (Twins(neurons=(0, 1), opposite=(2,)),)
+    >>> report.is_identifiable
+    False
+    """
+
+    sizes: tuple[int, ...]
+    layers: tuple[LayerIdentifiability, ...]
+    local: LocalRank | None
+    tol: float
+
+    @property
+    def is_admissible(self) -> bool:
+        """Whether each hidden neuron has a nonzero incoming and a nonzero outgoing parameter."""
+        return all(layer.is_admissible for layer in self.layers)
+
+    @property
+    def is_irreducible(self) -> bool | None:
+        """Whether all layers are irreducible; None if that is undetermined."""
+        answers = [layer.irreducibility.answer for layer in self.layers]
+        if False in answers:
+            return False
+        return None if None in answers else True
+
+    @property
+    def has_twins(self) -> bool:
+        """Whether any layer has twins, positive or negative."""
+        return any(layer.twins for layer in self.layers)
+
+    @property
+    def is_non_degenerate(self) -> bool | None:
+        """Admissible, without twins and, on the samples, each neuron sometimes on, sometimes off.
+
+        None if the network passes, but there are no samples.
+        """
+        if not self.is_admissible or self.has_twins:
+            return False
+        if self.local is None:
+            return None if self.layers else True
+        return not any(layer.dead or layer.always_active for layer in self.layers)
+
+    @property
+    def is_locally_identifiable(self) -> bool | None:
+        """Whether the rank on the samples is full.
+
+        Then all networks near this one with the same outputs on the samples are its rescalings.
+        False: the test does not show it. None: without samples.
+        """
+        return None if self.local is None else self.local.deficiency == 0
+
+    @property
+    def is_identifiable(self) -> bool | None:
+        """Whether some bounded set of inputs determines the network, up to its copies.
+
+        That is, whether all networks of these sizes with the same outputs on this set are copies:
+        permutations and rescalings. One hidden layer: True if and only if it has no twins and is
+        irreducible. More layers: False where another network can be written down, because of
+        twins, neurons that are not admissible or flips of signs; else None: not decided.
+        """
+        if not self.is_admissible or self.has_twins or self.is_irreducible is False:
+            return False
+        if not self.layers or (len(self.layers) == 1 and self.is_irreducible):
+            return True
+        return None
+
+    def __repr__(self) -> str:
+        lines = [f"IdentifiabilityReport: ReLU network {'-'.join(str(n) for n in self.sizes)}"]
+        lines.append(f"  identifiable       {self._verdict()}")
+        for number, layer in enumerate(self.layers, start=1):
+            lines += [f"  {text}" for text in _findings(number, layer)]
+        if self.local is not None:
+            lines += [f"  {text}" for text in _rank_lines(self.local, self.sizes, self.tol)]
+        advice = self._advice()
+        if advice:
+            lines.append(f"  what to do         {advice}")
+        return "\n".join(lines)
+
+    def _verdict(self) -> str:
+        if self.is_identifiable:
+            return "yes: no twins, irreducible" if self.layers else "yes: affine"
+        if self.is_identifiable is False:
+            anywhere = not self.is_admissible or any(
+                layer.positive_twins or layer.has_flip for layer in self.layers
+            )
+            return "no: other networks compute the same function" + (
+                "" if anywhere else " on any bounded set"
+            )
+        if len(self.layers) > 1:
+            return "not decided: sufficient conditions are known for one hidden layer only"
+        return "not decided: irreducibility is undetermined"
+
+    def _advice(self) -> str:
+        found = []
+        if any(layer.positive_twins or not layer.is_admissible for layer in self.layers):
+            found.append("simplify(network) merges positive twins and drops unused neurons")
+        if any(layer.dead for layer in self.layers):
+            found.append("more varied samples, or simplify(network, dead_on=X)")
+        if self.local is not None and self.local.n_samples < self.local.n_samples_needed:
+            found.append(f"pass at least {self.local.n_samples_needed:,} samples")
+        return "; ".join(found)
+
+
+def _findings(number: int, layer: LayerIdentifiability) -> list[str]:
+    """One line for each finding of a hidden layer, one for a layer without."""
+    found = []
+    for group in layer.twins:
+        for side in group:
+            if len(side) > 1:
+                found.append(("positive twins", listed(side)))
+        if group.opposite:
+            found.append(
+                ("negative twins", f"{listed(group.neurons)} against {listed(group.opposite)}")
+            )
+    result = layer.irreducibility
+    if result.answer is False:
+        text = f"flip the signs of {listed(result.witness)}"
+        found.append(("reducible", text + ("" if layer.has_flip else ": exchanges twins")))
+    elif result.answer is None:
+        found.append(("irreducible?", result.reason))
+    for name, neurons in (
+        ("nothing arrives at", layer.zero_incoming),
+        ("nothing leaves", layer.zero_outgoing),
+        ("dead on X", layer.dead),
+        ("always active on X", layer.always_active),
+    ):
+        if neurons:
+            found.append((name, listed(neurons)))
+    head = f"layer {number}"
+    if not found:
+        return [f"{head:<18} {layer.n_neurons:,} neurons: no twins, irreducible"]
+    return [
+        f"{head if i == 0 else '':<18} {name:<18} {text}" for i, (name, text) in enumerate(found)
+    ]
+
+
+def _rank_lines(local: LocalRank, sizes: tuple[int, ...], tol: float) -> list[str]:
+    sufficient = local.n_samples >= local.n_samples_needed
+    verdict = "full" if local.deficiency == 0 else f"{local.deficiency:,} missing"
+    lines = [
+        f"{'local rank':<18} {local.rank:,} of {local.full_rank:,} ({verdict}) from "
+        f"{local.n_samples:,} samples; {'' if sufficient else 'too few: '}"
+        f"at least {local.n_samples_needed:,} are needed"
+    ]
+    if local.deficiency and sufficient:
+        causes = ", ".join(f"{cause} {loss:,}" for cause, loss in local.by_cause().items())
+        lines.append(f"{'missing for':<18} {causes}")
+    border = local.smallest_kept < 100 * tol or local.largest_dropped > tol / 100
+    lines.append(
+        f"{'singular values':<18} {'CLOSE CALL: ' if border else ''}kept down to "
+        f"{local.smallest_kept:.0e}, dropped from {local.largest_dropped:.0e} (tol={tol:.0e})"
+    )
+    return lines
+
+
+def listed(neurons: tuple[int, ...], most: int = 8) -> str:
+    """Neurons in words, the first few of many."""
+    shown = ", ".join(str(v) for v in neurons[:most])
+    return shown if len(neurons) <= most else f"{shown}, ... ({len(neurons):,} in all)"

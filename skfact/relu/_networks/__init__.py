@@ -1,0 +1,1 @@
+"""Networks as all functions see them: readers, layers, graphs, passes."""

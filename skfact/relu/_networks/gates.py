@@ -1,0 +1,96 @@
+"""Which hidden neurons are active on which samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from skfact._backend import array_namespace, device
+from skfact._inputs import namespace_dtype
+from skfact.relu._networks.balance import balance
+from skfact.relu._networks.layered import Network
+from skfact.relu._networks.readers import read_network
+from skfact.relu._networks.samples import checked_samples
+
+
+def activation_patterns(network: Any, X: Any) -> Any:
+    """Tell which hidden neurons are active on each sample.
+
+    Samples with equal rows lie in the same activation region, on which the network is affine.
+    Regions that differ may still carry the same affine map: behind a weight of zero, for example.
+
+    Parameters
+    ----------
+    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+        The network.
+    X : array-like of shape (n_samples, n_features)
+        Samples.
+
+    Returns
+    -------
+    patterns : array of bool of shape (n_samples, n_hidden)
+        Whether the input of each hidden neuron is positive, layer by layer, in the array library
+        of X. All are active in a network with the identity as activation.
+
+    Raises
+    ------
+    TypeError
+        If the network is of an unsupported kind.
+    ValueError
+        If the network is not usable, or X does not fit it.
+
+    References
+    ----------
+    .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
+       identifiability", arXiv:2107.09370.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.relu import activation_patterns
+    >>> coefs = [np.array([[1.0, -2.0], [3.0, 0.5]]), np.array([[2.0], [-1.0]])]
+    >>> intercepts = [np.array([0.5, -1.0]), np.array([0.25])]
+    >>> activation_patterns((coefs, intercepts), [[1.0, 1.0], [-2.0, 0.0]])
+    array([[ True, False],
+           [False,  True]])
+    """
+    network = read_network(network)
+    X = checked_samples(X, network.sizes[0], "X")
+    xp = array_namespace(X)
+    found = [active > 0 for active in gates(network, X)]
+    if not found:
+        return xp.zeros((X.shape[0], 0), dtype=xp.bool, device=device(X))
+    return xp.concat(found, axis=1)
+
+
+def gates(network: Network, X: Any) -> list[Any]:
+    """One where a hidden neuron is active, else zero: arrays (n_samples, n_l) of the dtype of X."""
+    xp, where = array_namespace(X), device(X)
+    if network.activation == "identity":
+        return [xp.ones((X.shape[0], n), dtype=X.dtype, device=where) for n in network.hidden_sizes]
+    with np.errstate(all="ignore"):  # what leaves the range of floating point is found here
+        inputs = list(hidden_inputs(network, X))
+        if not all(_in_range(z) for z in inputs):
+            inputs = list(hidden_inputs(balance(network)[0], X))  # rescaling keeps the signs
+    return [xp.astype(z > 0, X.dtype) for z in inputs]
+
+
+def hidden_inputs(network: Network, X: Any) -> Iterator[Any]:
+    """Inputs z of the hidden neurons of a ReLU network, (n_samples, n_l) for each layer."""
+    xp = array_namespace(X)
+    dtype = xp.result_type(X.dtype, namespace_dtype(network.dtype, xp))
+    network = network.moved(xp, device(X), dtype)
+    h = xp.astype(X, dtype, copy=False)
+    for w, b in zip(network.weights[:-1], network.biases[:-1]):
+        z = h @ w + b
+        yield z
+        h = xp.where(z > 0, z, xp.zeros_like(z))
+
+
+def _in_range(z: Any) -> bool:
+    xp = array_namespace(z)
+    info = xp.finfo(z.dtype)
+    largest = float(xp.max(xp.abs(z)))
+    return float(info.smallest_normal) / float(info.eps) ** 2 <= largest <= float(info.max)

@@ -1,0 +1,185 @@
+"""The nodes that a network graph is made of, and the checks of what they are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from skfact._backend import array_namespace, device
+from skfact._inputs import is_sparse
+from skfact.relu._networks.layered import real_array, require_same_library
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GraphNode:
+    """A vector of `size` coordinates, computed from earlier nodes of the same graph."""
+
+    index: int  # in the order of construction
+    kind: str  # input, linear, batch_norm, relu, max_pool, maximum or add
+    name: str
+    size: int
+    inputs: tuple[int, ...] = ()  # indices of earlier nodes
+    weight: Any = None  # linear: (n_in, size); batch_norm: (size,), the factor of each coordinate
+    bias: Any = None  # (size,)
+    groups: tuple[tuple[int, ...], ...] = ()  # max_pool: coordinates of the input, one per output
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} node {self.name!r} of size {self.size}>"
+
+
+def indices_of(nodes: Sequence[Any], known: Sequence[GraphNode]) -> list[int]:
+    """Where nodes stand in a graph.
+
+    Raises
+    ------
+    TypeError
+        If one is no node.
+    ValueError
+        If one belongs to another graph.
+    """
+    for node in nodes:
+        if not isinstance(node, GraphNode):
+            raise TypeError(
+                f"a node of the graph is needed, as graph.input or what graph.linear(...) "
+                f"returns; got {type(node).__name__}."
+            )
+        if node.index >= len(known) or known[node.index] is not node:
+            raise ValueError(f"node {node.name!r} belongs to another graph.")
+    return [node.index for node in nodes]
+
+
+def checked_name(name: Any, kind: str, known: Sequence[GraphNode]) -> str:
+    """The name of a new node; None is its kind and number.
+
+    Raises
+    ------
+    TypeError
+        If it is no text.
+    ValueError
+        If another node has it.
+    """
+    if name is None:
+        name = f"{kind}_{len(known)}"
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"name must be a non-empty str or None, got {name!r}.")
+    if any(node.name == name for node in known):
+        raise ValueError(f"name {name!r} is taken by another node of the graph.")
+    return name
+
+
+def checked_vector(
+    vector: Any, label: str, size: int, default: float | None = None, like: Any = None
+) -> Any:
+    """A real vector of a size, in the library of `like`; None is one of defaults.
+
+    Raises
+    ------
+    TypeError
+        If it is not real.
+    ValueError
+        If it has another shape or library, or a number is NaN or infinite.
+    """
+    if vector is None and default is not None:
+        xp = array_namespace(like)
+        return xp.full((size,), default, dtype=like.dtype, device=device(like))
+    vector = real_array(vector, label, 1)
+    if tuple(vector.shape) != (size,):
+        raise ValueError(f"{label} has shape {tuple(vector.shape)}; ({size},) is needed.")
+    if like is not None:
+        require_same_library(vector, [like], label)
+    return vector
+
+
+def checked_linear(weight: Any, bias: Any, source: GraphNode, label: str) -> tuple[Any, Any]:
+    """Weights (n_in, n_out) and biases (n_out,) of a linear node that reads `source`.
+
+    Raises
+    ------
+    TypeError
+        If an array is not real.
+    ValueError
+        If shapes do not fit, or a number is NaN or infinite.
+    """
+    weight = real_array(weight, f"{label}: weight", 2)
+    if weight.shape[0] != source.size or weight.shape[1] == 0:
+        raise ValueError(
+            f"{label}: weight has shape {tuple(weight.shape)}, but its input {source.name!r} has "
+            f"size {source.size}: ({source.size}, n_out) with n_out >= 1 is needed."
+        )
+    return weight, checked_vector(bias, f"{label}: bias", int(weight.shape[1]), 0.0, weight)
+
+
+def replaced(
+    nodes: Sequence[GraphNode], coefs: Sequence[Any], intercepts: Sequence[Any]
+) -> list[GraphNode]:
+    """New nodes with other weights and biases of the linear ones, in their order.
+
+    Raises
+    ------
+    TypeError
+        If an array is not real.
+    ValueError
+        If there is not one array for each linear node, or one does not fit.
+    """
+    expected = sum(node.kind == "linear" for node in nodes)
+    if len(coefs) != expected or len(intercepts) != expected:
+        raise ValueError(
+            f"coefs and intercepts must have one array for each of the {expected} linear "
+            f"nodes; got {len(coefs)} and {len(intercepts)}."
+        )
+    arrays = iter(zip(coefs, intercepts))
+    made: list[GraphNode] = []
+    for node in nodes:
+        weight, bias = node.weight, node.bias
+        if node.kind == "linear":
+            label = f"node {node.name!r}"
+            weight, bias = checked_linear(*next(arrays), made[node.inputs[0]], label)
+            if weight.shape[1] != node.size:
+                raise ValueError(
+                    f"{label}: weight has {weight.shape[1]} columns; {node.size} are needed."
+                )
+        if weight is not None:
+            others = [other.weight for other in made if other.weight is not None]
+            require_same_library(weight, others[:1], f"node {node.name!r}")
+        made.append(replace(node, weight=weight, bias=bias))
+    return made
+
+
+def checked_groups(groups: Any, size: int, label: str) -> tuple[tuple[int, ...], ...]:
+    """Groups of coordinates of a vector of `size` entries, as tuples of Python ints.
+
+    Raises
+    ------
+    TypeError
+        If they are no sequence of sequences of integers.
+    ValueError
+        If there is none, one is empty, or an index is out of range or twice in a group.
+    """
+    if is_sparse(groups) or not (isinstance(groups, Sequence) or hasattr(groups, "__array__")):
+        raise TypeError(
+            f"{label}: groups must be a list of lists of coordinates (or an integer array with one "
+            f"group per row); got {type(groups).__name__}."
+        )
+    found = []
+    for number, group in enumerate(groups):
+        members = np.asarray(group)
+        if members.ndim != 1 or (members.size and members.dtype.kind not in "iu"):
+            raise TypeError(
+                f"{label}: groups[{number}] must be a list of integers; got {group!r:.60}."
+            )
+        if members.size == 0:
+            raise ValueError(f"{label}: groups[{number}] is empty; a maximum needs an entry.")
+        if members.min() < 0 or members.max() >= size:
+            raise ValueError(
+                f"{label}: groups[{number}] has coordinates from {members.min()} to "
+                f"{members.max()}, but its input has {size}: 0 to {size - 1} are allowed."
+            )
+        if len(np.unique(members)) < len(members):
+            raise ValueError(f"{label}: groups[{number}] has a coordinate twice: {group!r:.60}.")
+        found.append(tuple(int(i) for i in members))
+    if not found:
+        raise ValueError(f"{label}: groups is empty; there must be at least one group.")
+    return tuple(found)

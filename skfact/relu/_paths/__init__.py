@@ -1,0 +1,1 @@
+"""The embedding and what is computed from it without listing paths."""

@@ -1,0 +1,111 @@
+"""Random projections of the vector of path weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.utils import check_random_state
+
+from skfact._backend import move
+from skfact._checks import check_choice, check_number
+from skfact._exponents import times_power_of_two
+from skfact.relu._networks.balance import steady
+from skfact.relu._networks.passes import ones
+from skfact.relu._networks.readers import read_network
+
+
+def path_sketch(
+    network: Any,
+    n_components: int = 64,
+    *,
+    signs: str = "node",
+    include_bias: bool = True,
+    random_state: Any = 0,
+) -> Any:
+    """Project the path weights on random signs: inner products stay, in expectation.
+
+    Each component is one forward pass, without ReLU, in which the outputs of neurons (or the
+    weights) are multiplied by random signs. For two networks of the same shape sketched with the
+    **same** seed, ``(path_sketch(a) * path_sketch(b)).sum()`` is an unbiased estimate of
+    ``path_inner(a, b)``. The estimate of one component has a standard deviation of about the size
+    of the product of the norms; that of the mean falls like ``n_components ** -0.5``. Invariant to
+    rescaling.
+
+    Parameters
+    ----------
+    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+        The network.
+    n_components : int, default=64
+        Number of projections.
+    signs : {"node", "edge"}, default="node"
+        Draw a sign for each neuron, in one batched pass, or for each weight: slower, with lighter
+        tails when all weights are alike.
+    include_bias : bool, default=True
+        Include the paths that start at a bias.
+    random_state : int or RandomState instance, default=0
+        Seed of the signs. Sketches can be compared only if it is the same.
+
+    Returns
+    -------
+    sketch : array of shape (n_components, n_outputs)
+        In the array library and dtype of the network.
+
+    Raises
+    ------
+    TypeError
+        If the network is of an unsupported kind, or `n_components` is no integer.
+    ValueError
+        If the network is not usable, or a parameter has a wrong value.
+
+    References
+    ----------
+    .. [1] N. Alon, Y. Matias, M. Szegedy, "The space complexity of approximating the frequency
+       moments", STOC 1996 (random signs).
+    .. [2] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
+       identifiability", arXiv:2107.09370 (the vector that is projected).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.relu import path_inner, path_sketch
+    >>> rng = np.random.default_rng(0)
+    >>> network = [rng.normal(size=(20, 30)), rng.normal(size=(30, 5))], None
+    >>> sketch = path_sketch(network, 1000)
+    >>> sketch.shape
+    (1000, 5)
+    >>> bool(abs((sketch**2).sum() / path_inner(network, network) - 1) < 0.2)
+    True
+    """
+    network = read_network(network)
+    check_number(n_components, "n_components", int, 1)
+    check_choice(signs, "signs", ("node", "edge"))
+    if random_state is None:
+        raise ValueError(
+            "random_state must be a seed: sketches drawn with different signs cannot be compared."
+        )
+    random = check_random_state(random_state)
+    xp, dtype = network.xp, network.dtype
+
+    def draw(*shape: int) -> Any:
+        drawn = 2.0 * random.randint(0, 2, size=shape, dtype="int8") - 1.0
+        return xp.astype(move(drawn, xp, network.device), network.dtype)
+
+    network, exponents = steady(network)
+    if signs == "node":
+        h = draw(n_components, network.sizes[0])
+        last = len(network.weights) - 1
+        for l, (w, b) in enumerate(zip(network.weights, network.biases)):
+            h = h @ w + b if include_bias else h @ w
+            if l < last:
+                h = h * draw(n_components, w.shape[1])
+    else:
+        rows = []
+        for _ in range(n_components):
+            row = ones(network, network.sizes[0])[None, :]
+            for w, b in zip(network.weights, network.biases):
+                row = row @ (w * draw(*w.shape))
+                row = row + b * draw(*b.shape) if include_bias else row
+            rows.append(row)
+        h = xp.concat(rows)
+    h = times_power_of_two(h, exponents[-1]) / float(n_components) ** 0.5
+    return xp.astype(h, dtype, copy=False)

@@ -1,0 +1,236 @@
+"""The paths of largest weight."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skfact._backend import to_numpy
+from skfact._checks import check_number
+from skfact.relu._networks.balance import balance
+from skfact.relu._networks.layered import Network
+from skfact.relu._networks.readers import read_network
+from skfact.relu._paths.count import count_paths
+
+# A candidate list of this many times k is small enough to be sorted.
+SPARE = 4
+# So many extensions are rather listed than counted.
+LISTED = 1 << 16
+# Halvings of an interval of floats until nothing is between its ends.
+HALVINGS = 70
+
+
+class TopPaths(NamedTuple):
+    """Paths and their weights, the largest magnitude first; see :func:`top_paths`."""
+
+    paths: np.ndarray
+    weights: np.ndarray
+
+
+def top_paths(network: Any, k: int = 10, *, include_bias: bool = True) -> TopPaths:
+    """Find the k paths of largest weight in magnitude, exactly.
+
+    The layers are swept once. A path's beginning is worth its weight times the largest weight of a
+    way on to an output; a beginning that is not among the k most valuable ones is not the
+    beginning of one of the k largest paths.
+
+    Parameters
+    ----------
+    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+        The network.
+    k : int, default=10
+        Number of paths; all of them if there are fewer.
+    include_bias : bool, default=True
+        Include the paths that start at a bias.
+
+    Returns
+    -------
+    paths : ndarray of int of shape (k, L + 1)
+        Neuron of each layer that the path runs through, from input to output; -1 in the layers
+        before the one whose bias it starts at.
+    weights : ndarray of shape (k,)
+        Their weights Phi_p, sorted by decreasing magnitude.
+
+    Raises
+    ------
+    TypeError
+        If the network is of an unsupported kind, or `k` is no integer.
+    ValueError
+        If the network is not usable, or `k` is not positive.
+
+    Notes
+    -----
+    The largest paths describe a network; they do not approximate it well: keeping a few per cent of
+    the paths of a trained network costs much of its accuracy.
+
+    References
+    ----------
+    .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
+       identifiability", arXiv:2107.09370 (paths and their weights).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.relu import top_paths
+    >>> coefs = [np.array([[1.0, -2.0], [3.0, 0.5]]), np.array([[2.0], [-1.0]])]
+    >>> intercepts = [np.array([0.5, -1.0]), np.array([0.25])]
+    >>> paths, weights = top_paths((coefs, intercepts), 3)
+    >>> paths
+    array([[1, 0, 0],
+           [0, 0, 0],
+           [0, 1, 0]])
+    >>> weights
+    array([6., 2., 2.])
+    """
+    network = read_network(network)
+    check_number(k, "k", int, 1)
+    k = min(int(k), count_paths(network.sizes, include_bias))
+    weights = [to_numpy(w) for w in network.weights]
+    biases = [to_numpy(b) for b in network.biases]
+    values = magnitudes(network)
+    paths = largest_paths(*values, np.ones(network.sizes[-1]), k, include_bias)
+    return TopPaths(paths, path_weights(paths, weights, biases))
+
+
+def magnitudes(network: Network) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Magnitudes of weights and biases after a rescaling that keeps products in range.
+
+    Outputs keep a common scale, that of the largest.
+    """
+    balanced, exponents = balance(network)
+    weights = [np.abs(to_numpy(w)) for w in balanced.weights]
+    biases = [np.abs(to_numpy(b)) for b in balanced.biases]
+    outputs = to_numpy(exponents[-1])
+    relative = np.exp2(np.maximum(outputs - outputs.max(), -1e3))
+    weights[-1], biases[-1] = weights[-1] * relative, biases[-1] * relative
+    return weights, biases
+
+
+def largest_paths(
+    weights: list[np.ndarray],
+    biases: list[np.ndarray],
+    end: np.ndarray,
+    k: int,
+    include_bias: bool = True,
+) -> np.ndarray:
+    """The k paths of largest product of non-negative weights and `end`, the largest first.
+
+    `end` is what reaching each last neuron is worth. A row names the neuron of every layer.
+    """
+    gains = [end]  # the best way on from each neuron
+    for w in weights[::-1]:
+        gains.insert(0, (w * gains[0]).max(axis=1))
+    paths = np.arange(len(gains[0]))[:, None]
+    products = np.ones(len(paths))
+    for l, (w, b) in enumerate(zip(weights, biases)):
+        if len(paths) > k:
+            worth = products * gains[l][paths[:, -1]]
+            keep = _largest(worth, k)
+            paths, products = paths[keep], products[keep]
+        parents, ends = _best_extensions(products, paths[:, -1], w, gains[l + 1], k)
+        products = products[parents] * w[paths[parents, -1], ends]
+        paths = np.concatenate([paths[parents], ends[:, None]], axis=1)
+        if include_bias:
+            started = np.full((len(b), l + 2), -1)
+            started[:, -1] = np.arange(len(b))
+            paths = np.concatenate([paths, started])
+            products = np.concatenate([products, b])
+    worth = products * end[paths[:, -1]]
+    return paths[np.lexsort((*paths.T[::-1], -worth))[:k]]
+
+
+def _largest(values: np.ndarray, k: int) -> np.ndarray:
+    """Indices of the k largest values, in their order of appearance."""
+    return np.sort(np.argpartition(-values, k - 1)[:k])
+
+
+def _best_extensions(
+    products: np.ndarray, ends: np.ndarray, w: np.ndarray, gain: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (path, next neuron) of the k most valuable extensions, of all if there are fewer.
+
+    The worth products[s] * w[ends[s], j] * gain[j] is sorted in j, so that extensions above a
+    threshold are counted by bisection: the threshold is lowered to about k of them.
+    """
+    n_next = w.shape[1]
+    if len(products) * n_next <= max(SPARE * k, LISTED):
+        worth = (products[:, None] * (w * gain)[ends]).ravel()
+        chosen = np.arange(worth.size) if worth.size <= k else _largest(worth, k)
+        return chosen // n_next, chosen % n_next
+    used, ends = np.unique(ends, return_inverse=True)
+    step = (w * gain)[used]
+    order = np.argsort(-step, axis=1, kind="stable")
+    step = np.take_along_axis(step, order, axis=1)
+
+    def count(threshold: float, strictly: bool = False) -> np.ndarray:
+        return _count_above(products, step, ends, threshold, strictly)
+
+    threshold, exact = _threshold(count, products * step[ends, 0], k)
+    counts = count(threshold, strictly=exact)
+    if exact:  # many are equal: take as many as are missing
+        missing = k - int(counts.sum())
+        equal = count(threshold) - counts
+        taken = np.clip(missing - (np.cumsum(equal) - equal), 0, equal)
+        counts = counts + taken
+    parents = np.repeat(np.arange(len(products)), counts)
+    place = np.arange(len(parents)) - np.repeat(np.cumsum(counts) - counts, counts)
+    if len(parents) > k:
+        keep = _largest(products[parents] * step[ends[parents], place], k)
+        parents, place = parents[keep], place[keep]
+    return parents, order[ends[parents], place]
+
+
+def _threshold(count: Any, best: np.ndarray, k: int) -> tuple[float, bool]:
+    """A worth that at least k extensions reach, and not many more; or the k-th largest itself."""
+    # each path has an extension worth `best`: the k-th of these is reached k times
+    low = float(np.partition(best, len(best) - k)[len(best) - k]) if len(best) > k else 0.0
+    if int(count(low).sum()) <= SPARE * k:
+        return low, False
+    high = float(best.max())
+    for _ in range(HALVINGS):
+        bits = (np.array([low, high]).view(np.int64)).tolist()
+        if bits[1] - bits[0] <= 1:
+            break
+        # positive floats are ordered like their bits: halve the logarithm, roughly
+        middle = float(np.array([(bits[0] + bits[1]) // 2]).view(np.float64)[0])
+        total = int(count(middle).sum())
+        if total < k:
+            high = middle
+        else:
+            low = middle
+            if total <= SPARE * k:
+                return low, False
+    return (high, True) if int(count(high).sum()) >= k else (low, True)
+
+
+def _count_above(
+    products: np.ndarray, step: np.ndarray, rows: np.ndarray, threshold: float, strictly: bool
+) -> np.ndarray:
+    """For each path the number of extensions of at least (or above) the threshold, by bisection."""
+    low = np.zeros(len(products), dtype=np.int64)
+    high = np.full(len(products), step.shape[1], dtype=np.int64)
+    for _ in range(int(step.shape[1]).bit_length()):
+        middle = np.minimum((low + high) // 2, step.shape[1] - 1)
+        worth = products * step[rows, middle]
+        above = (worth > threshold) if strictly else (worth >= threshold)
+        open_ = low < high
+        low = np.where(open_ & above, middle + 1, low)
+        high = np.where(open_ & ~above, middle, high)
+    return low
+
+
+def path_weights(
+    paths: np.ndarray, weights: list[np.ndarray], biases: list[np.ndarray]
+) -> np.ndarray:
+    """Signed weights of paths (k, L + 1), in the dtype of the network."""
+    mantissa, power = np.ones(len(paths)), np.zeros(len(paths), dtype=np.int64)
+    for l, (w, b) in enumerate(zip(weights, biases)):
+        before, after = paths[:, l], paths[:, l + 1]
+        factor = np.where(
+            after < 0, 1.0, np.where(before < 0, b[after], w[before, after]).astype(np.float64)
+        )
+        mantissa, shift = np.frexp(mantissa * factor)
+        power += shift
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(mantissa, power).astype(weights[0].dtype)

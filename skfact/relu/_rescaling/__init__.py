@@ -1,0 +1,1 @@
+"""Networks that are the same up to rescaling: representatives, distances, the best one."""
