@@ -1,7 +1,7 @@
 """One sweep of PALM over Kronecker-sparse factors, in place (numba).
 
-The same steps as `skfact.deep_linear._palm.sweeps.GenericSweeps`, which says what they are. A factor of
-pattern (a, b, c, d) lies in a flat array at its offset, in the order (a, d, b, c).
+The same steps as `skfact.deep_linear._palm.sweeps.GenericSweeps`, which says what they are. A
+factor of pattern (a, b, c, d) lies in a flat array at its offset, in the order (a, d, b, c).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The parameters of a factor beside its slot: masks and structured factors as short vectors.
 
-Like the slots of :mod:`skfact.deep_linear._factor_sets.slots`, they hold no numbers: what they offer is the
-product with a batch, its adjoint, and the gradient of the parameters.
+Like the slots of :mod:`skfact.deep_linear._factor_sets.slots`, they hold no numbers: what they
+offer is the product with a batch, its adjoint, and the gradient of the parameters.
 """
 
 from __future__ import annotations

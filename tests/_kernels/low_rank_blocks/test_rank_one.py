@@ -19,7 +19,7 @@ from skfact._kernels.low_rank_blocks import (
 )
 from skfact._kernels.low_rank_blocks import split as split_module
 from skfact.butterfly import butterfly_factorize
-from tests.kernels.test_low_rank_blocks import (
+from tests._kernels.low_rank_blocks.test_low_rank_blocks import (
     DTYPES,
     KINDS,
     check,
