@@ -153,8 +153,7 @@ class PartialPermutation(Factor, kind="selection"):
         array([[1.],
                [0.]])
         """
-        index = np.arange(n)
-        return cls(np.where(index < m, index, -1), m)
+        return cls.crop(m, n).T
 
     def __reduce__(self) -> Any:
         return PartialPermutation, (self.index, self.n_in)

@@ -63,17 +63,13 @@ class SparseFactor(Factor, kind="sparse"):
                 f"csr must have two dimensions and at least one row and one column, got shape "
                 f"{csr.shape}."
             )
-        if scipy.sparse.issparse(csr):
-            csr = scipy.sparse.csr_array(csr)
-            dtype = as_floating(csr.data, "csr").dtype
-            csr = scipy.sparse.csr_array(csr, dtype=dtype, copy=True)
-            csr.sum_duplicates()
+        on_host = scipy.sparse.issparse(csr)
+        csr = scipy.sparse.csr_array(csr, copy=True) if on_host else csr.tocsr(copy=True)
+        csr = csr.astype(as_floating(csr.data, "csr").dtype, copy=False)
+        csr.sum_duplicates()
+        if on_host:
             for part in (csr.data, csr.indices, csr.indptr):
                 part.flags.writeable = False
-        else:
-            csr = csr.tocsr(copy=True)
-            csr = csr.astype(as_floating(csr.data, "csr").dtype)
-            csr.sum_duplicates()
         shape = (int(csr.shape[0]), int(csr.shape[1]))
         self._set(csr=csr, shape=shape, _xp=array_namespace(csr.data))
 
