@@ -122,8 +122,9 @@ def test_top_level_names():
     names = [resolve(path) for module in TABLE for path in paths(module)]
     classes = filter(inspect.isclass, names)
     estimators = {c.__name__: c for c in classes if issubclass(c, BaseEstimator)}
-    expected = {**subpackages, **estimators, "__version__": skfact.__version__}
-    assert {name: getattr(skfact, name) for name in skfact.__all__} == expected
+    assert {*subpackages, *estimators, "__version__"} == set(skfact.__all__)
+    for name, value in {**subpackages, **estimators}.items():
+        assert getattr(skfact, name) is skfact.__getattr__(name) is value  # at hand, and imported
 
 
 def test_unknown_top_level_name():
