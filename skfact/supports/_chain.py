@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import prod
 from typing import Any, overload
 
-from skfact._checks import positive_int, positive_ints
+from skfact._checks import positive_int, positive_ints, unknown_name
 from skfact.supports._kronecker import KroneckerSparse, PatternLike, as_patterns
 from skfact.supports._radices import balanced_factors, prime_factors
 
@@ -425,9 +426,6 @@ class Chain(Sequence[KroneckerSparse]):
         >>> Chain.for_shape(6, 31).out_radices, Chain.for_shape(6, 31).in_radices
         ((2, 3), (4, 8))
         """
-        # the table of families is built on this class
-        from skfact.supports._families import family_chain
-
         return family_chain(family, n_out, n_in, rank, argument="family")
 
     # ---- a sequence -----------------------------------------------------------------------
@@ -470,3 +468,26 @@ def _radix_pair(radices: Any, name: str, size: int) -> tuple[int, ...] | None:
     if len(pair) != 2 or prod(pair) != size:
         raise ValueError(f"{name} must be two integers with product {size}, got {pair}.")
     return pair
+
+
+#: Families by name: callables ``(n_out, n_in, rank) -> Chain`` that work for every shape.
+#: `_families` enters them.
+FAMILIES: dict[str, Callable[[int, int, int], Chain]] = {}
+
+
+def family_chain(
+    name: str, n_out: int, n_in: int, rank: int, *, argument: str = "supports"
+) -> Chain:
+    """Return the chain of a named family for a shape, after checking the arguments."""
+    if not isinstance(name, str):
+        raise TypeError(f"{argument} must be a str, got {name!r} of type {type(name).__name__}.")
+    if name not in FAMILIES:
+        raise unknown_name(argument, name, FAMILIES)
+    return _chain_of(
+        name, positive_int(n_out, "n_out"), positive_int(n_in, "n_in"), positive_int(rank, "rank")
+    )
+
+
+@lru_cache(maxsize=256)
+def _chain_of(name: str, n_out: int, n_in: int, rank: int) -> Chain:
+    return FAMILIES[name](n_out, n_in, rank)

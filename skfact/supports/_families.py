@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from math import prod
 from typing import Any
 
-from skfact._checks import positive_int, unknown_name
-from skfact.supports._chain import Chain
+from skfact._checks import positive_int
+from skfact.supports._chain import FAMILIES, Chain, family_chain
 from skfact.supports._radices import balanced_factors, padded_size, prime_factors
 
 
@@ -36,31 +36,12 @@ def _dense(n_out: int, n_in: int, rank: int) -> Chain:
     return Chain.dense(n_out, n_in)
 
 
-#: Families by name: callables ``(n_out, n_in, rank) -> Chain`` that work for every shape.
-FAMILIES: dict[str, Callable[[int, int, int], Chain]] = {
+FAMILIES |= {
     "butterfly": _radix_chain,
     "monarch": partial(_radix_chain, max_factors=2),
     "low-rank": _low_rank,
     "dense": _dense,
 }
-
-
-def family_chain(
-    name: str, n_out: int, n_in: int, rank: int, *, argument: str = "supports"
-) -> Chain:
-    """Return the chain of a named family for a shape, after checking the arguments."""
-    if not isinstance(name, str):
-        raise TypeError(f"{argument} must be a str, got {name!r} of type {type(name).__name__}.")
-    if name not in FAMILIES:
-        raise unknown_name(argument, name, FAMILIES)
-    return _chain_of(
-        name, positive_int(n_out, "n_out"), positive_int(n_in, "n_in"), positive_int(rank, "rank")
-    )
-
-
-@lru_cache(maxsize=256)
-def _chain_of(name: str, n_out: int, n_in: int, rank: int) -> Chain:
-    return FAMILIES[name](n_out, n_in, rank)
 
 
 def resolve_supports(
