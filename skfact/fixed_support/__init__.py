@@ -4,7 +4,8 @@ from skfact.fixed_support._estimator import FixedSupportMF
 from skfact.fixed_support._existence.closedness import Closedness, closedness
 from skfact.fixed_support._existence.diverging import DivergingSequence
 from skfact.fixed_support._existence.relu_training import TrainingOptimum, relu_training_has_optimum
-from skfact.fixed_support._factorize import FixedSupportFactorization, fixed_support_factorize
+from skfact.fixed_support._factorization import FixedSupportFactorization
+from skfact.fixed_support._factorize import fixed_support_factorize
 from skfact.fixed_support._supports.families import FAMILIES
 from skfact.fixed_support._supports.rank_one import RankOneSupport, rank_one_supports
 from skfact.fixed_support._tractable.hardness import hardness_instance

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skfact._backend import array_namespace, compute_namespace, move, move_like, on_backend
 from skfact._checks import check_verbose
 from skfact._samples import check_codes, require_namespace, validate_samples
 from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
+from skfact.fixed_support._alternating.descent import Runs
 from skfact.fixed_support._codes import masked_codes
-from skfact.fixed_support._factorize import check_options, factorize, observed_entries
+from skfact.fixed_support._factorize import check_options
+from skfact.fixed_support._outcome import warnings_for
+from skfact.fixed_support._problem import Problem, observed_entries
+from skfact.fixed_support._solvers import factorize
 from skfact.fixed_support._supports.resolve import resolve_supports
 from skfact.fixed_support._tractable.report import report_on
 from skfact.operators import FactorizedOperator, least_squares_codes
@@ -181,11 +187,10 @@ class FixedSupportMF(
         ImportError, RuntimeError
             If ``backend="cupy"`` and CuPy or a device is missing.
         """
-        options = {
-            name: getattr(self, name)
-            for name in ("solver", "alpha", "missing_values", "n_init", "max_iter", "tol")
-        }
-        check_options(**options)
+        check_options(
+            self.solver, self.alpha, self.missing_values, self.n_init, self.max_iter, self.tol
+        )
+        random = check_random_state(self.random_state)
         check_verbose(self.verbose)
         X = self._validated(X, reset=True)
         xp, where = compute_namespace(self.backend, X)
@@ -203,14 +208,11 @@ class FixedSupportMF(
             task.call_on_fit_task_begin(estimator=self)
             return bool(task.call_on_fit_task_end(estimator=self))
 
-        result = factorize(
-            move(X, xp, where),
-            report,
-            **options,
-            random_state=self.random_state,
-            on_sweep=on_sweep,
-            stacklevel=3,
-        )
+        problem = Problem.of(move(X, xp, where), report, self.alpha, self.missing_values)
+        runs = Runs(random, self.max_iter, self.tol, self.n_init, on_sweep)
+        result, outcome = factorize(problem, self.solver, runs)
+        for warning in warnings_for(problem, result, outcome):
+            warnings.warn(warning, stacklevel=3)  # from the caller of the decorated method
         result = replace(
             result,
             left_values=move_like(result.left_values, X),
