@@ -1,8 +1,10 @@
-"""Checks of matrices, samples and parameters, on top of scikit-learn's; nested estimators."""
+"""Checks of matrices and parameters."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from difflib import get_close_matches
 from numbers import Integral
 from typing import Any
 
@@ -42,8 +44,8 @@ def check_matrix(A: Any, name: str) -> Any:
     return A
 
 
-def require_finite(largest: float, A: Any, name: str) -> None:
-    """Raise unless the largest magnitude of `A`, found on the way, is finite."""
+def require_finite(largest: float, name: str) -> None:
+    """Raise unless the largest magnitude of an array, found on the way, is finite."""
     if math.isfinite(largest):
         return
     found = "NaN" if math.isnan(largest) else "infinity"
@@ -69,6 +71,16 @@ def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
     """Raise unless `value` is one of the strings."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {choices}, got {value!r}.")
+
+
+def unknown_name(argument: str, value: str, names: Iterable[str]) -> ValueError:
+    """The error that no family has that name, with the names there are."""
+    names = sorted(names)
+    close = get_close_matches(value, names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return ValueError(
+        f"{argument}={value!r} is not a family of supports; the names are {names}.{hint}"
+    )
 
 
 def positive_int(value: Any, name: str) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from skfact._backend import array_namespace
 from skfact._checks import check_matrix
-from skfact._exponents import binary_exponent, times_power_of_two, unscaled
+from skfact._exponents import binary_exponent, equal_shares, times_power_of_two, unscaled
 from skfact._kernels.low_rank_blocks import Arranged, OutOfScaleError
 from skfact.butterfly._hierarchical import (
     expand_redundant,
@@ -214,10 +214,7 @@ def _factorize_scaled(
             part = part.values()
         factors += [part] if stop == start + 1 else expand_redundant(part, chain[start:stop])
 
-    # equal shares of the scale: no factor over- or underflows before the product does
-    shares = [
-        exponent * (i + 1) // len(chain) - exponent * i // len(chain) for i in range(len(chain))
-    ]
+    shares = equal_shares(exponent, len(chain))
     pieces: list[Any] = [
         _factor(times_power_of_two(part, share), pattern, new=len(chain) > 1)
         for part, share, pattern in zip(factors, shares, chain, strict=True)

@@ -71,7 +71,7 @@ def _given_operator(X: Any, y: Any, operator: Any, random_state: Any) -> Target:
         operator, origin = operator(X.shape[1]), "the result of operator(n_features)"
     matrix = check_matrix(operator, origin)
     xp = array_namespace(matrix)
-    require_finite(float(xp.max(xp.abs(matrix))), matrix, origin)
+    require_finite(float(xp.max(xp.abs(matrix))), origin)
     if matrix.shape[1] != X.shape[1]:
         raise ValueError(
             f"{origin} must have one column per feature: got shape {tuple(matrix.shape)} for "
@@ -151,7 +151,6 @@ def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any) -> Targe
     matrix = np.concatenate(rows).T
     require_finite(
         float(np.max(np.abs(matrix))),
-        matrix,
         f"the matrix of operator={operator!r}, fitted on n_samples={len(X)},",
     )
     _require_affine(fitted, method, X, mean, matrix, offset, operator)

@@ -106,6 +106,56 @@ class PartialPermutation(Factor):
             _xp=xp,
         )
 
+    @classmethod
+    def crop(cls, n: int, m: int) -> PartialPermutation:
+        """Keep the first entries of a longer vector.
+
+        Parameters
+        ----------
+        n : int
+            Number of entries kept.
+        m : int
+            Number of entries there are, at least `n`.
+
+        Returns
+        -------
+        PartialPermutation of shape (n, m)
+            The factor.
+
+        Examples
+        --------
+        >>> from skfact.operators import PartialPermutation
+        >>> PartialPermutation.crop(1, 2).toarray()
+        array([[1., 0.]])
+        """
+        return cls(np.arange(n), m)
+
+    @classmethod
+    def pad(cls, n: int, m: int) -> PartialPermutation:
+        """Append zeros to a vector.
+
+        Parameters
+        ----------
+        n : int
+            Number of entries of the longer vector, at least `m`.
+        m : int
+            Number of entries there are.
+
+        Returns
+        -------
+        PartialPermutation of shape (n, m)
+            The factor.
+
+        Examples
+        --------
+        >>> from skfact.operators import PartialPermutation
+        >>> PartialPermutation.pad(2, 1).toarray()
+        array([[1.],
+               [0.]])
+        """
+        index = np.arange(n)
+        return cls(np.where(index < m, index, -1), m)
+
     def __reduce__(self) -> Any:
         return PartialPermutation, (self.index, self.n_in)
 

@@ -19,7 +19,7 @@ CHAINS = {
 def small(monkeypatch):
     """The compiled loop at any size, on two threads."""
     pytest.importorskip("numba")
-    monkeypatch.setattr(chain_gradient.tiles, "SMALLEST", 1)
+    monkeypatch.setattr(chain_gradient.dispatch, "SMALLEST", 1)
     monkeypatch.setattr(_threads, "WORTH_A_THREAD", 0.0)
     monkeypatch.setattr(_threads, "thread_limit", lambda: 2)
 
@@ -67,5 +67,5 @@ def test_what_it_leaves_to_blas_and_to_the_generic_one(small, monkeypatch):
     assert not chain_gradient.pays(values, X.astype("float32"))
     assert not chain_gradient.pays(values, X.astype(complex))
     assert not chain_gradient.pays([np.ones((1, 1, 9, 16))], X)
-    monkeypatch.setattr(chain_gradient.tiles, "SMALLEST", 2**40)
+    monkeypatch.setattr(chain_gradient.dispatch, "SMALLEST", 2**40)
     assert not chain_gradient.pays(values, X)

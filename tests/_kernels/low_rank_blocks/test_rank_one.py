@@ -13,11 +13,11 @@ from skfact._kernels.low_rank_blocks import (
     Arranged,
     Classes,
     OutOfScaleError,
+    dispatch,
     low_rank_blocks,
     move_magnitudes,
     split_product,
 )
-from skfact._kernels.low_rank_blocks import split as split_module
 from skfact.butterfly import butterfly_factorize
 from tests._kernels.low_rank_blocks.test_low_rank_blocks import (
     DTYPES,
@@ -128,7 +128,7 @@ def test_the_same_product_as_the_generic_loop(classes, leftwards, dtype, noise, 
     before = values.copy()
     left, right, missed = split_product(values, classes, leftwards)
     assert_array_equal(values, before)
-    generic = split_module._split_generic(values, classes, leftwards)
+    generic = dispatch._split_generic(values, classes, leftwards)
     assert left.shape == generic[0].shape and left.dtype == generic[0].dtype
     assert right.shape == generic[1].shape and right.dtype == generic[1].dtype
     eps, norm = np.finfo(dtype).eps, np.linalg.norm(values)
