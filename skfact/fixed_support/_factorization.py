@@ -11,7 +11,8 @@ import numpy as np
 
 from skfact._backend import array_namespace
 from skfact._inputs import is_numpy
-from skfact.fixed_support._tractable.grids import dense_factor
+from skfact.fixed_support._supports.runs import with_values
+from skfact.fixed_support._tractable.flat_factor import dense_factor
 from skfact.fixed_support._tractable.report import SupportReport
 from skfact.operators import FactorizedOperator, SparseFactor
 
@@ -91,19 +92,16 @@ class FixedSupportFactorization:
     @cached_property
     def operator(self) -> FactorizedOperator:
         """The product as a fast linear map; factors with few non-zeros stay sparse (in NumPy)."""
-        factors: list[Any] = []
+        report, factors = self.support_report, []
         for mask, values, name in (
-            (self.support_report.left_support, self.left_values, "left"),
-            (self.support_report.right_support, self.right_values, "right"),
+            (report.left_support, self.left_values, "left"),
+            (report.right_support, self.right_values, "right"),
         ):
-            sparse = mask.nnz <= SPARSE * math.prod(mask.shape) and is_numpy(
-                array_namespace(values)
-            )
-            factors.append(
-                SparseFactor(type(mask)((values, mask.indices, mask.indptr), shape=mask.shape))
-                if sparse
-                else getattr(self, name)
-            )
+            sparse = mask.nnz <= SPARSE * math.prod(mask.shape)
+            if sparse and is_numpy(array_namespace(values)):
+                factors.append(SparseFactor(with_values(mask, values)))
+            else:
+                factors.append(getattr(self, name))
         return FactorizedOperator(factors)
 
     def __repr__(self) -> str:

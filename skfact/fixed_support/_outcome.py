@@ -11,7 +11,7 @@ from skfact.exceptions import IllPosedWarning
 from skfact.fixed_support._existence.open_patterns import Budget, find_open_pattern
 from skfact.fixed_support._factorization import FixedSupportFactorization
 from skfact.fixed_support._problem import Problem
-from skfact.fixed_support._supports.rank_one import abbreviated
+from skfact.fixed_support._supports.words import in_lines, named
 
 # What may be spent on finding out whether a best approximation exists, which is to take no longer
 # than some sweeps: restrictions, and entries of the rectangles of all components.
@@ -28,15 +28,14 @@ class Outcome(Flag):
 
 
 DIVERGING = (
-    "The factors of component{s} {components} grow while the loss falls: the best approximation on "
-    "these supports seems not to exist. Pass alpha > 0 (a ridge penalty) for a problem that has a "
+    "The factors of {components} grow while the loss falls: the best approximation on these "
+    "supports seems not to exist. Pass alpha > 0 (a ridge penalty) for a problem that has a "
     "solution."
 )
 NOT_CLOSED = (
-    "On these supports some matrices have no best approximation: components {components} in rows "
-    "{rows} and columns {columns} form a pattern that is not closed. Whether this matrix has one "
-    "is not known. Pass alpha > 0 (a ridge penalty) for a problem that has a solution; "
-    "closedness() says more."
+    "On these supports some matrices have no best approximation: {components} in {lines} form a "
+    "pattern that is not closed. Whether this matrix has one is not known. Pass alpha > 0 (a ridge "
+    "penalty) for a problem that has a solution; closedness() says more."
 )
 CUT_OFF = (
     "Alternating least squares still improved after max_iter={n_iter} sweeps; increase max_iter or "
@@ -49,16 +48,15 @@ def warnings_for(
 ) -> Iterator[Warning]:
     """What the public functions have to warn of; the search for a reason is made here."""
     if Outcome.DIVERGING in outcome:
-        components = result.diverging_components
-        s = "s" * (len(components) > 1)
-        yield IllPosedWarning(DIVERGING.format(s=s, components=abbreviated(components)))
+        components = named(result.diverging_components)
+        yield IllPosedWarning(DIVERGING.format(components=components))
         return
     if Outcome.EXACT not in outcome and problem.may_be_ill_posed():
         masks = problem.report.left_support, problem.report.right_support
         witness = find_open_pattern(*masks, Budget(BUDGET), largest=LARGEST)
         if witness is not None:
-            lines = (witness.components, witness.rows, witness.columns)
-            texts = dict(zip(("components", "rows", "columns"), map(abbreviated, lines)))
-            yield IllPosedWarning(NOT_CLOSED.format(**texts))
+            lines = in_lines(witness.rows, witness.columns)
+            components = named(witness.components)
+            yield IllPosedWarning(NOT_CLOSED.format(components=components, lines=lines))
     if Outcome.CUT_OFF in outcome:
         yield ConvergenceWarning(CUT_OFF.format(n_iter=result.n_iter))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from skfact._backend import array_namespace
 from skfact._exponents import binary_exponent, times_power_of_two
-from skfact._linalg import abs2
+from skfact._linalg import norm2
 from skfact.fixed_support._tractable.report import BLOCKWISE, SupportReport
 
 
@@ -75,7 +75,3 @@ def observed_entries(A: Any, missing_values: float | None) -> tuple[Any, Any]:
     if not bool(xp.any(missing)):
         return None, A
     return xp.astype(~missing, A.dtype), xp.where(missing, xp.zeros_like(A), A)
-
-
-def norm2(x: Any) -> float:
-    return float(array_namespace(x).sum(abs2(x)))

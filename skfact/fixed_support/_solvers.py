@@ -14,14 +14,16 @@ import numpy as np
 from skfact._backend import array_namespace
 from skfact._exponents import times_power_of_two, unscaled
 from skfact._kernels.low_rank_blocks import OutOfScaleError
+from skfact._linalg import norm2
 from skfact.fixed_support._alternating.descent import Runs, alternating_factors
 from skfact.fixed_support._factorization import FixedSupportFactorization
 from skfact.fixed_support._outcome import Outcome
-from skfact.fixed_support._problem import Problem, norm2
+from skfact.fixed_support._problem import Problem
 from skfact.fixed_support._supports.masks import check_supports
+from skfact.fixed_support._tractable.analysis import report_on
 from skfact.fixed_support._tractable.exact import exact_factors, reads_all_once
-from skfact.fixed_support._tractable.grids import product, with_fixed_phases
-from skfact.fixed_support._tractable.report import ALTERNATING, SupportReport, report_on
+from skfact.fixed_support._tractable.flat_factor import factor_product, with_fixed_phases
+from skfact.fixed_support._tractable.report import ALTERNATING, SupportReport
 
 SOLVERS = ("auto", "exact", "alternating")
 # A loss of that many rounding errors of ||A||^2 is none.
@@ -85,7 +87,7 @@ def alternating(problem: Problem, runs: Runs) -> Factors:
     """The best of some runs of alternating least squares."""
     A, report, observed = problem.A, problem.report, problem.observed
     x, y, losses, converged, diverging = alternating_factors(problem, runs)
-    rest = A - product(report.left_support, x, report.right_support, y)
+    rest = A - factor_product(report.left_support, x, report.right_support, y)
     error2 = norm2(rest if observed is None else rest * observed)
     loss = error2 + problem.penalty(x, y)
     outcome = Outcome.CONVERGED if converged else Outcome.CUT_OFF
@@ -100,9 +102,7 @@ def packed(
     found: Factors, report: SupportReport, exponent: int, route: str
 ) -> FixedSupportFactorization:
     """The result for A * 2**exponent, from the factors of A."""
-    x, y = with_fixed_phases(
-        found.x, found.y, report.left_support, report.right_support, report.class_batches
-    )
+    x, y = with_fixed_phases(found.x, found.y, report)
     return FixedSupportFactorization(
         left_values=times_power_of_two(x, exponent // 2),
         right_values=times_power_of_two(y, exponent // 2),

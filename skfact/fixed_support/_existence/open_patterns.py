@@ -32,7 +32,8 @@ from skfact.fixed_support._existence.diverging import (
     line_sequence,
     transposed,
 )
-from skfact.fixed_support._supports.shared_entries import SharedEntries, reached_twice, run_of
+from skfact.fixed_support._supports.runs import run_of
+from skfact.fixed_support._supports.shared_entries import SharedEntries, reached_twice
 from skfact.fixed_support._uniqueness.closability import joined
 
 # Components that are looked at by themselves before all shared entries are listed.

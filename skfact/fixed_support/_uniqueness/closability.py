@@ -9,7 +9,8 @@ import numpy as np
 
 from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._supports.rank_one import classes_of, dead_components
-from skfact.fixed_support._supports.shared_entries import SharedEntries, run_of
+from skfact.fixed_support._supports.runs import run_of
+from skfact.fixed_support._supports.shared_entries import SharedEntries
 from skfact.fixed_support._tractable.closure import _component_labels
 
 
