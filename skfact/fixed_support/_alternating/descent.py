@@ -128,12 +128,10 @@ def first_starts(
     with np.errstate(invalid="ignore"):
         relaxed = relaxed_start(A, report, random)
         eliminated = eliminated_start(A, report, observed)
-    starts = [perturbed(relaxed, noise)]
-    if eliminated is not None:
-        starts.append(filled(eliminated, noise, solve_right))
-    if not all(math.isfinite(norm2(start)) for start in starts):
+    found = [relaxed] if eliminated is None else [relaxed, eliminated]
+    if not all(math.isfinite(norm2(start)) for start in found):
         raise FloatingPointError("A start of alternating least squares is not finite.")
-    return starts
+    return [perturbed(relaxed, noise), *(filled(start, noise, solve_right) for start in found[1:])]
 
 
 def with_equal_norms(

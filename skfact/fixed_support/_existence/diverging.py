@@ -151,12 +151,13 @@ def corner_sequence(
     others = np.setdiff1d(covering_set(left, right, rows[p], columns[p]), few)
     a, i, d, j, k, helper = rows[p - 1], rows[p], columns[p - 1], columns[p], few[p - 1], others[0]
     plain = range(p - 1)
+    (m, r), n = left.shape, right.shape[1]
     sequence = DivergingSequence(
         rows=np.asarray(rows),
         columns=np.asarray(columns),
         components=np.sort(np.append(few, helper)),
         covering=_covering(left, right, rows, columns),
-        limit=_ones(left, right, [*((rows[t], columns[t]) for t in plain), (a, j), (i, d)]),
+        limit=_ones([*((rows[t], columns[t]) for t in plain), (a, j), (i, d)], (m, n)),
         why=f"only {named(few)} reach{'es' * (p == 1)} its entries other than ({i}, {j}), and "
         f"would need rank {p}; the limit has rank {p + 1} whatever stands at ({i}, {j})",
         left_terms=(
@@ -167,7 +168,7 @@ def corner_sequence(
             *((few[t], columns[t], 1.0, 0) for t in plain),
             *((k, d, 1.0, 0), (k, j, 1.0, -1), (helper, j, -1.0, -1)),
         ),
-        shape=(*left.shape, right.shape[1]),
+        shape=(m, r, n),
     )
     return _checked(sequence, left, right)
 
@@ -200,18 +201,19 @@ def line_sequence(
         for j in columns
     )
     _require(alone and np.array_equal(both, sorted({k, q})))
+    (m, r), n = left.shape, right.shape[1]
     sequence = DivergingSequence(
         rows=np.asarray(rows),
         columns=np.asarray(columns),
         components=both,
         covering=_covering(left, right, rows, columns),
-        limit=_ones(left, right, [(a, d), (b, e), (c, d)]),
+        limit=_ones([(a, d), (b, e), (c, d)], (m, n)),
         why=f"only component {k} reaches the first of these lines, only {q} the last and only "
         "these two the middle one; in the limit the outer lines are parallel, and the middle one "
         "is not parallel to them",
         left_terms=((a, k, 1.0, 0), (c, q, 1.0, 0), (b, k, -1.0, -1), (b, q, 1.0, -1)),
         right_terms=((k, d, 1.0, 0), (q, d, 1.0, 0), (q, e, 1.0, 1)),
-        shape=(*left.shape, right.shape[1]),
+        shape=(m, r, n),
     )
     return _checked(sequence, left, right)
 
@@ -245,13 +247,6 @@ def _covering(left: Any, right: Any, rows: Sequence[int], columns: Sequence[int]
     return np.array([[len(covering_set(left, right, i, j)) for j in columns] for i in rows])
 
 
-def _ones(left: Any, right: Any, at: list[tuple[int, int]]) -> Any:
-    """The matrix of the size of the product with ones at these entries."""
-    i, j = np.transpose(at)
-    shape = left.shape[0], right.shape[1]
-    return scipy.sparse.csr_array((np.ones(len(at)), (i, j)), shape=shape)
-
-
 def _checked(sequence: DivergingSequence, left: Any, right: Any) -> DivergingSequence:
     """The sequence, after a look at its numbers."""
     for epsilon in CHECKED_AT:
@@ -269,6 +264,10 @@ def _require(holds: Any) -> None:
             "A sequence that was found does not do what it should; this is an error in skfact, "
             "please report it with the supports."
         )
+
+
+def _ones(at: list[tuple[int, int]], shape: tuple[int, int]) -> Any:
+    return _at(tuple((i, j, 1.0, 0) for i, j in at), shape, 1.0)
 
 
 def _at(terms: tuple[Term, ...], shape: tuple[int, int], epsilon: float) -> Any:

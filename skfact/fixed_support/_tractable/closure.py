@@ -252,7 +252,7 @@ def pieces_of(support: RankOneSupport, cover: Cover) -> list[tuple[np.ndarray, n
     n_holes = np.bincount(i, minlength=len(rows))
     if 2 * n_holes.max() < len(columns):  # any two rows share a column
         return [(rows, columns, False)]
-    row_label, column_label = _component_labels(len(rows), len(columns), i, j, n_holes)
+    row_label, column_label = component_labels(len(rows), len(columns), i, j, n_holes)
     is_rectangle = np.ones(row_label.max() + 1, dtype=bool)
     is_rectangle[row_label[i[row_label[i] == column_label[j]]]] = False
     by_column = grouped_by_label(column_label)
@@ -267,7 +267,7 @@ def grouped_by_label(labels: np.ndarray) -> dict[int, np.ndarray]:
     return {int(labels[group[0]]): group for group in grouped(labels)}
 
 
-def _component_labels(
+def component_labels(
     n_rows: int, n_columns: int, i: np.ndarray, j: np.ndarray, n_holes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Connected components of the complete bipartite graph without the edges (i, j).

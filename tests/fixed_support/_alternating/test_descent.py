@@ -21,7 +21,7 @@ ignore_ill_posed = pytest.mark.filterwarnings("ignore::skfact.exceptions.IllPose
 @ignore_cut_off
 @ignore_ill_posed
 @pytest.mark.parametrize("is_complex", [False, True])
-@over_seeds(40)
+@over_seeds(20)
 def test_loss_never_increases(seed, is_complex):
     random = np.random.default_rng(seed)
     left, right = random_masks(random, "anything")
@@ -55,7 +55,7 @@ def test_loss_never_increases_in_single_precision(seed):
     assert np.diff(result.loss_curve).max() <= 20 * np.finfo(np.float32).eps * scale
 
 
-@over_seeds(30)
+@over_seeds(15)
 def test_alternating_reaches_the_optimum_of_tractable_problems(seed):
     """They have no spurious local minima; with several starts none gets stuck at a saddle."""
     random = np.random.default_rng(seed)

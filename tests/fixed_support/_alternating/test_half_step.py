@@ -20,7 +20,7 @@ ignore_cut_off = pytest.mark.filterwarnings("ignore::sklearn.exceptions.Converge
 ignore_ill_posed = pytest.mark.filterwarnings("ignore::skfact.exceptions.IllPosedWarning")
 
 
-@over_seeds(10)
+@over_seeds(5)
 def test_each_half_step_is_least_squares(seed):
     """No change of one factor alone lowers the loss of the result."""
     random = np.random.default_rng(seed)
