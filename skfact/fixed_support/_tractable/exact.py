@@ -241,7 +241,7 @@ def subtract_block(A: Any, rows: np.ndarray, columns: np.ndarray, change: Any) -
     xp = array_namespace(A)
     if not len(rows) or not len(columns):
         return A
-    if is_numpy(xp):
+    if is_numpy(xp):  # without a copy for each piece: a staircase has one in each row
         A[rows[:, None], columns] -= change
         return A
     # the other libraries cannot write at indices: they subtract a matrix with zeros elsewhere
