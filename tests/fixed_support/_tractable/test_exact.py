@@ -57,7 +57,7 @@ def test_closed_forms_are_global_optima(seed, kind):
     assert found <= result.loss + 1e-3 * scale
 
 
-@over_seeds(150)
+@over_seeds(40)
 def test_pieces_that_share_components(seed):
     """Iterated closures, whose blocks across pieces lie in what complete classes answer for."""
     random = np.random.default_rng(seed)
