@@ -23,7 +23,7 @@ def binary_exponent(A: Any, name: str = "A") -> int:
         largest = float(xp.max(xp.abs(A)))
     else:  # without a copy
         largest = max(float(xp.max(A)), -float(xp.min(A)))
-    require_finite(largest, A, name)
+    require_finite(largest, name)
     usual = 100 if xp.finfo(A.dtype).eps < 1e-10 else 8
     exponent = math.frexp(largest)[1]
     return 0 if largest == 0 or abs(exponent) <= usual else exponent
@@ -48,6 +48,11 @@ def times_power_of_two(x: Any, exponent: Any) -> Any:
         x = x * two**step
         exponent = exponent - step
     return x
+
+
+def equal_shares(exponent: int, count: int) -> list[int]:
+    """The exponent in `count` near-equal parts: no factor overflows before the product does."""
+    return [exponent * (i + 1) // count - exponent * i // count for i in range(count)]
 
 
 def unscaled(norms: Any, exponent: int) -> np.ndarray:

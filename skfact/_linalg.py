@@ -25,6 +25,25 @@ def abs2(x: Any) -> Any:
     return xp.real(x) ** 2 + xp.imag(x) ** 2 if is_complex(x) else x * x
 
 
+def norm2(x: Any) -> float:
+    """Squared Frobenius norm."""
+    return float(array_namespace(x).sum(abs2(x)))
+
+
+def inner(x: Any, y: Any) -> float:
+    """Real part of the inner product."""
+    xp = array_namespace(x)
+    if not is_complex(x):
+        return float(xp.sum(x * y))
+    return float(xp.sum(xp.real(x) * xp.real(y) + xp.imag(x) * xp.imag(y)))
+
+
+def normalized(x: Any) -> Any:
+    """The array at unit norm; zero stays zero."""
+    norm = float(array_namespace(x).linalg.vector_norm(x))
+    return x / norm if norm > 0 else x
+
+
 def thin_qr(x: Any) -> tuple[Any, Any]:
     """QR of tall matrices; one column is just normalized, and stays zero where it is zero."""
     xp = array_namespace(x)

@@ -49,7 +49,7 @@ def validate_samples(
     magnitudes = xp.abs(X)
     if allow_nan:
         magnitudes = xp.where(xp.isnan(X), xp.zeros_like(X), magnitudes)
-    require_finite(float(xp.max(magnitudes)), X, "X")
+    require_finite(float(xp.max(magnitudes)), "X")
     return X
 
 

@@ -99,9 +99,9 @@ def make_butterfly(
         factors.append(KroneckerFactor((scale * values).astype(dtype), pattern))
     m, n = chain.shape
     if m > n_out:
-        factors.insert(0, PartialPermutation(np.arange(n_out), m))
+        factors.insert(0, PartialPermutation.crop(n_out, m))
     if n > n_in:
-        factors.append(PartialPermutation(np.where(np.arange(n) < n_in, np.arange(n), -1), n_in))
+        factors.append(PartialPermutation.pad(n, n_in))
     operator = FactorizedOperator(factors)
 
     product = operator.toarray()

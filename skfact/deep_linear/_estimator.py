@@ -486,7 +486,7 @@ class SparseDeepLinearNet(
             X = validate_samples(self, X, reset=reset)
             y = move_like(y, X)
             xp = array_namespace(X)
-            require_finite(float(xp.max(xp.abs(xp.astype(y, X.dtype)))), y, "y")
+            require_finite(float(xp.max(xp.abs(xp.astype(y, X.dtype)))), "y")
             if y.shape[0] != X.shape[0]:
                 raise ValueError(f"X has {X.shape[0]} samples, but y has {y.shape[0]}.")
         else:

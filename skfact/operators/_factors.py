@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -17,15 +20,170 @@ from skfact._inputs import (
     private_copy,
 )
 from skfact._kernels.apply import apply_factor
+from skfact._kernels.low_rank_blocks import Classes
 from skfact.supports import KroneckerSparse
+from skfact.supports._kronecker import places
+
+SELECTION = "selection"  # stands for the pattern of a factor that only selects entries
 
 
-class Factor:
-    """What the three kinds of factor have in common: a shape, and that they are immutable."""
+class Factor(ABC):
+    """What users and operators ask of a factor, which is immutable.
+
+    A new kind of factor opens no other file.
+    """
 
     __slots__ = ("_xp", "shape")
+    KINDS: ClassVar[dict[str, type[Factor]]] = {}  # by what files call them
     shape: tuple[int, int]
     _xp: Any
+    _pattern: Any = None  # a KroneckerSparse or SELECTION, where neighbours may be fused
+
+    def __init_subclass__(cls, kind: str) -> None:
+        super().__init_subclass__()
+        Factor.KINDS[kind] = cls
+        for name, member in vars(cls).items():  # what all kinds have is documented here, once
+            if isinstance(member, FunctionType | property) and hasattr(Factor, name):
+                member.__doc__ = member.__doc__ or getattr(Factor, name).__doc__
+
+    @property
+    @abstractmethod
+    def dtype(self) -> Any:
+        """Dtype of the stored entries; None where a factor has none."""
+
+    @property
+    @abstractmethod
+    def nnz(self) -> int:
+        """Number of stored entries."""
+
+    @property
+    @abstractmethod
+    def T(self) -> Any:
+        """The transpose."""
+
+    @property
+    @abstractmethod
+    def H(self) -> Any:
+        """The conjugate transpose."""
+
+    @abstractmethod
+    def astype(self, dtype: Any) -> Any:
+        """Convert the stored entries.
+
+        Parameters
+        ----------
+        dtype : dtype or str
+            One of float32, float64, complex64 and complex128.
+
+        Returns
+        -------
+        factor
+            The factor itself if it has that dtype, or no entries of its own.
+        """
+
+    @abstractmethod
+    def apply(self, X: Any) -> Any:
+        """Multiply a batch of vectors.
+
+        Parameters
+        ----------
+        X : array of shape (n_in, batch)
+            One vector per column, in the dtype, library and device of the factor.
+
+        Returns
+        -------
+        array of shape (n_out, batch)
+            The products; of a selection perhaps a view of `X`.
+        """
+
+    @abstractmethod
+    def solve(self, B: Any) -> Any:
+        """Multiply a batch of vectors by the inverse.
+
+        Parameters
+        ----------
+        B : array of shape (n_out, batch)
+            One vector per column, in the dtype, library and device of the factor.
+
+        Returns
+        -------
+        array of shape (n_in, batch)
+            The solutions.
+
+        Raises
+        ------
+        ValueError
+            If the factor, or a block of it, is not square.
+        numpy.linalg.LinAlgError
+            If it is singular.
+        """
+
+    @abstractmethod
+    def toarray(self) -> Any:
+        """Write the factor as a dense matrix.
+
+        Returns
+        -------
+        array of shape (n_out, n_in)
+            A new array in the library of the factor.
+        """
+
+    @abstractmethod
+    def to_csr(self) -> scipy.sparse.csr_array:
+        """Write the factor as a sparse matrix on the host.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of shape (n_out, n_in)
+            All stored entries, zeros among them included; ones for a selection.
+        """
+
+    @property
+    @abstractmethod
+    def _array(self) -> Any:
+        """The array that tells in which library and on which device the factor lives."""
+
+    @abstractmethod
+    def _to_device(self, xp: Any, target: Any) -> Any:
+        """The factor in another array library or on another device."""
+
+    @abstractmethod
+    def _layer(self) -> Any:
+        """The PyTorch module that applies the factor to rows."""
+
+    @abstractmethod
+    def _described(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What a file says about the factor, and its arrays by name."""
+
+    @classmethod
+    @abstractmethod
+    def _read(cls, file: Any) -> Any:
+        """The factor from a file's `SavedFactor`, with arrays that nobody else writes to."""
+
+    def _times(self, right: Any) -> Any:
+        """The product with a neighbour that it can be fused with."""
+        raise NotImplementedError
+
+    def _scale(self, scale: Callable[[Any], Any]) -> Any:
+        """The factor with `scale` applied to its numbers."""
+        raise NotImplementedError
+
+    def _is_safe(self) -> bool:
+        """Whether, fused, it is far from overflow and underflow, as its parts may not have been."""
+        return True
+
+    @property
+    def _is_invertible(self) -> bool:
+        """Whether `solve` applies, unless the numbers are singular."""
+        return self.shape[0] == self.shape[1]
+
+    def _condition(self) -> float:
+        """The condition number; infinite where the inverse is no factor of the kind."""
+        return math.inf
+
+    def _inverse(self) -> Any:
+        """The inverse, where the condition number is finite."""
+        raise NotImplementedError
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; {name!r} cannot be set.")
@@ -44,7 +202,7 @@ class Factor:
             object.__setattr__(self, name, value)
 
 
-class KroneckerFactor(Factor):
+class KroneckerFactor(Factor, kind="kronecker"):
     r"""Kronecker-sparse factor: ``a * d`` dense blocks of shape (b, c).
 
     Parameters
@@ -127,81 +285,34 @@ class KroneckerFactor(Factor):
 
     @property
     def dtype(self) -> Any:
-        """Dtype of the values."""
         return self.values.dtype
 
     @property
     def nnz(self) -> int:
-        """Number of stored entries, ``a * b * c * d``."""
         return self.pattern.nnz
 
     @property
     def T(self) -> KroneckerFactor:
-        """The transpose."""
         values = self._xp.permute_dims(self.values, (0, 1, 3, 2))
         return KroneckerFactor._wrap(values, self.pattern.T)
 
     @property
     def H(self) -> KroneckerFactor:
-        """The conjugate transpose."""
         transpose = self.T
         if not is_complex_dtype(self.dtype):
             return transpose
         return KroneckerFactor._wrap(self._xp.conj(transpose.values), transpose.pattern)
 
     def astype(self, dtype: Any) -> KroneckerFactor:
-        """Convert the values.
-
-        Parameters
-        ----------
-        dtype : dtype or str
-            One of float32, float64, complex64 and complex128.
-
-        Returns
-        -------
-        KroneckerFactor
-            The factor itself if it has that dtype.
-        """
         dtype = namespace_dtype(dtype, self._xp)
         if dtype == self.dtype:
             return self
         return KroneckerFactor._wrap(self._xp.astype(self.values, dtype), self.pattern)
 
     def apply(self, X: Any) -> Any:
-        """Multiply a batch of vectors.
-
-        Parameters
-        ----------
-        X : array of shape (n_in, batch)
-            One vector per column, in the dtype, library and device of the factor.
-
-        Returns
-        -------
-        array of shape (n_out, batch)
-            The products.
-        """
         return apply_factor(self.values, X)
 
     def solve(self, B: Any) -> Any:
-        """Multiply a batch of vectors by the inverse, block by block.
-
-        Parameters
-        ----------
-        B : array of shape (n_out, batch)
-            One vector per column, in the dtype, library and device of the factor.
-
-        Returns
-        -------
-        array of shape (n_in, batch)
-            The solutions.
-
-        Raises
-        ------
-        ValueError
-            If the blocks are not square.
-        numpy.linalg.LinAlgError
-            If a block is singular.
-        """
         a, b, c, d = self.pattern
         if b != c:
             raise ValueError(f"{self!r} has no inverse: its blocks are {b} x {c}, not square.")
@@ -211,13 +322,6 @@ class KroneckerFactor(Factor):
         return xp.reshape(xp.permute_dims(solution, (0, 2, 1, 3)), (a * c * d, batch))
 
     def toarray(self) -> Any:
-        """Write the factor as a dense matrix.
-
-        Returns
-        -------
-        array of shape (n_out, n_in)
-            A new array in the library of the values.
-        """
         xp = self._xp
         a, b, c, d = self.pattern
         place = device(self.values)
@@ -231,33 +335,63 @@ class KroneckerFactor(Factor):
         return xp.reshape(dense, self.shape)
 
     def to_csr(self) -> scipy.sparse.csr_array:
-        """Write the factor as a sparse matrix on the host.
-
-        Returns
-        -------
-        scipy.sparse.csr_array of shape (n_out, n_in)
-            All ``a * b * c * d`` entries, zeros among them included.
-        """
-        a, b, c, d = self.pattern
-        data = np.array(to_numpy(self.values).transpose(0, 2, 1, 3), order="C").reshape(-1)
-        i, l, k = np.ogrid[:a, :d, :c]
-        columns = (i * (c * d) + k * d + l)[:, None]  # (a, 1, d, c)
-        columns = np.broadcast_to(columns, (a, b, d, c)).reshape(-1)
-        indptr = np.arange(0, data.size + 1, c)
-        return scipy.sparse.csr_array((data, columns, indptr), shape=self.shape)
+        rows, columns = places(self.pattern)
+        entries = to_numpy(self.values).ravel(), (rows.ravel(), columns.ravel())
+        return scipy.sparse.csr_array(entries, shape=self.shape)
 
     def _to_device(self, xp: Any, target: Any) -> KroneckerFactor:
         values = move(self.values, xp, target)
         return self if values is self.values else KroneckerFactor._wrap(values, self.pattern)
 
-    def _scale(self, scale: Any) -> KroneckerFactor:
-        """The factor with `scale` applied to its values."""
+    def _scale(self, scale: Callable[[Any], Any]) -> KroneckerFactor:
         return KroneckerFactor._wrap(scale(self.values), self.pattern)
 
     @property
     def _array(self) -> Any:
-        """The array that tells in which library and on which device the factor lives."""
         return self.values
+
+    @property
+    def _pattern(self) -> KroneckerSparse:
+        return self.pattern
+
+    def _times(self, right: KroneckerFactor) -> KroneckerFactor:
+        """The product of a chainable pair, or of one whose transposes are chainable."""
+        if not self.pattern.is_chainable_with(right.pattern):
+            return right.T._times(self.T).T
+        classes = Classes.of_pair(self.pattern, right.pattern)
+        blocks = classes.columns_of_left(self.values) @ classes.rows_of_right(right.values)
+        values = classes.product_from_blocks(blocks)
+        return KroneckerFactor._wrap(values, self.pattern.product(right.pattern))
+
+    def _is_safe(self) -> bool:
+        largest = float(self._xp.max(self._xp.abs(self.values)))
+        limits = self._xp.finfo(self.dtype)
+        return math.sqrt(float(limits.smallest_normal)) < largest < math.sqrt(float(limits.max))
+
+    def _condition(self) -> float:
+        if not self._is_invertible:
+            return math.inf
+        singular = self._xp.linalg.svdvals(self.values)
+        smallest = float(self._xp.min(singular))
+        return float(self._xp.max(singular)) / smallest if smallest > 0 else math.inf
+
+    def _inverse(self) -> KroneckerFactor:
+        return KroneckerFactor._wrap(self._xp.linalg.inv(self.values), self.pattern)
+
+    def _layer(self) -> Any:
+        from skfact.operators._torch import KroneckerLayer, tensor
+
+        return KroneckerLayer(tensor(self.values))
+
+    def _described(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        values = np.ascontiguousarray(to_numpy(self.values))
+        return {"kind": "kronecker", "pattern": list(self.pattern)}, {"values": values}
+
+    @classmethod
+    def _read(cls, file: Any) -> KroneckerFactor:
+        pattern = KroneckerSparse(*file.description["pattern"])
+        a, b, c, d = pattern
+        return cls._wrap(file.numbers("values", (a, d, b, c)), pattern)
 
 
 def solve_blocks(xp: Any, blocks: Any, right: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import scipy.sparse
 from array_api_compat import is_array_api_obj
 
 from skfact._backend import array_namespace, device, move, to_numpy
-from skfact.operators._factors import Factor
+from skfact._checks import positive_int
+from skfact.operators._factors import SELECTION, Factor
 
 
-class PartialPermutation(Factor):
+class PartialPermutation(Factor, kind="selection"):
     """Factor that selects entries: ``y_i = x[index_i]``, and 0 where ``index_i == -1``.
 
     Permutations, zero padding and cropping are all of this kind, and so are their transposes and
@@ -68,15 +70,13 @@ class PartialPermutation(Factor):
     n_in: int
     nnz = 0
     dtype = None
+    _pattern = SELECTION
     _host: np.ndarray
     _kept: int | None
     _total: bool
 
     def __init__(self, index: Any, n_in: int) -> None:
-        if isinstance(n_in, bool) or not isinstance(n_in, int | np.integer):
-            raise TypeError(f"n_in must be an int, got {n_in!r}.")
-        if n_in < 1:
-            raise ValueError(f"n_in must be at least 1, got {n_in}.")
+        n_in = positive_int(n_in, "n_in")
         host = to_numpy(index)
         if host.ndim != 1 or host.size == 0:
             raise ValueError(f"index must be 1-D with at least one entry, got shape {host.shape}.")
@@ -98,13 +98,62 @@ class PartialPermutation(Factor):
         prefix = np.concatenate([np.arange(taken.size), np.full(host.size - taken.size, -1)])
         self._set(
             index=move(host, xp, device(target)),
-            n_in=int(n_in),
-            shape=(host.size, int(n_in)),
+            n_in=n_in,
+            shape=(host.size, n_in),
             _host=host,
             _kept=int(taken.size) if np.array_equal(host, prefix) else None,
             _total=taken.size == host.size,
             _xp=xp,
         )
+
+    @classmethod
+    def crop(cls, n: int, m: int) -> PartialPermutation:
+        """Keep the first entries of a longer vector.
+
+        Parameters
+        ----------
+        n : int
+            Number of entries kept.
+        m : int
+            Number of entries there are, at least `n`.
+
+        Returns
+        -------
+        PartialPermutation of shape (n, m)
+            The factor.
+
+        Examples
+        --------
+        >>> from skfact.operators import PartialPermutation
+        >>> PartialPermutation.crop(1, 2).toarray()
+        array([[1., 0.]])
+        """
+        return cls(np.arange(n), m)
+
+    @classmethod
+    def pad(cls, n: int, m: int) -> PartialPermutation:
+        """Append zeros to a vector.
+
+        Parameters
+        ----------
+        n : int
+            Number of entries of the longer vector, at least `m`.
+        m : int
+            Number of entries there are.
+
+        Returns
+        -------
+        PartialPermutation of shape (n, m)
+            The factor.
+
+        Examples
+        --------
+        >>> from skfact.operators import PartialPermutation
+        >>> PartialPermutation.pad(2, 1).toarray()
+        array([[1.],
+               [0.]])
+        """
+        return cls.crop(m, n).T
 
     def __reduce__(self) -> Any:
         return PartialPermutation, (self.index, self.n_in)
@@ -119,7 +168,6 @@ class PartialPermutation(Factor):
 
     @property
     def T(self) -> PartialPermutation:
-        """The transpose, again a partial permutation."""
         index = np.full(self.n_in, -1)
         (rows,) = np.nonzero(self._host >= 0)
         index[self._host[rows]] = rows
@@ -127,37 +175,12 @@ class PartialPermutation(Factor):
 
     @property
     def H(self) -> PartialPermutation:
-        """The conjugate transpose, which is the transpose."""
         return self.T
 
     def astype(self, dtype: Any) -> PartialPermutation:
-        """Return the factor itself: a selection has no dtype.
-
-        Parameters
-        ----------
-        dtype : dtype or str
-            Ignored.
-
-        Returns
-        -------
-        PartialPermutation
-            The factor itself.
-        """
         return self
 
     def apply(self, X: Any) -> Any:
-        """Select from a batch of vectors.
-
-        Parameters
-        ----------
-        X : array of shape (n_in, batch)
-            One vector per column, of any dtype, in the library and on the device of the factor.
-
-        Returns
-        -------
-        array of shape (n_out, batch)
-            The selected entries; may be a view of `X` where the last ones are only cropped.
-        """
         xp = self._xp
         n_out = self.shape[0]
         if self._kept == n_out:
@@ -173,53 +196,22 @@ class PartialPermutation(Factor):
         return xp.where(taken[:, None], selected, xp.zeros_like(selected))
 
     def solve(self, B: Any) -> Any:
-        """Undo the permutation of a batch of vectors.
-
-        Parameters
-        ----------
-        B : array of shape (n_out, batch)
-            One vector per column, in the library and on the device of the factor.
-
-        Returns
-        -------
-        array of shape (n_in, batch)
-            The solutions.
-
-        Raises
-        ------
-        ValueError
-            If the factor is not a permutation in the strict sense.
-        """
         if not self.is_permutation:
             raise ValueError(f"{self!r} has no inverse: entries are added or lost.")
         return self.T.apply(B)
 
     def toarray(self) -> Any:
-        """Write the factor as a dense matrix.
-
-        Returns
-        -------
-        array of shape (n_out, n_in)
-            Zeros and ones, in float64.
-        """
         xp = self._xp
         columns = xp.arange(self.n_in, dtype=self.index.dtype, device=device(self.index))
         return xp.astype(self.index[:, None] == columns[None, :], xp.float64)
 
     def to_csr(self) -> scipy.sparse.csr_array:
-        """Write the factor as a sparse matrix on the host.
-
-        Returns
-        -------
-        scipy.sparse.csr_array of shape (n_out, n_in)
-            Ones, in float64.
-        """
         (rows,) = np.nonzero(self._host >= 0)
         entries = (np.ones(rows.size), (rows, self._host[rows]))
         return scipy.sparse.csr_array(entries, shape=self.shape)
 
-    def _after(self, right: PartialPermutation) -> PartialPermutation:
-        """The product with the partial permutation `right`: one selection after the other."""
+    def _times(self, right: PartialPermutation) -> PartialPermutation:
+        """One selection after the other."""
         index = np.where(self._host >= 0, right._host[self._host], -1)
         return self._like(index, right.n_in)
 
@@ -232,5 +224,27 @@ class PartialPermutation(Factor):
 
     @property
     def _array(self) -> Any:
-        """The array that tells in which library and on which device the factor lives."""
         return self.index
+
+    @property
+    def _is_invertible(self) -> bool:
+        return self.is_permutation
+
+    def _condition(self) -> float:
+        return 1.0 if self.is_permutation else math.inf
+
+    def _inverse(self) -> PartialPermutation:
+        return self.T
+
+    def _layer(self) -> Any:
+        from skfact.operators._torch import SelectionLayer, tensor
+
+        return SelectionLayer(tensor(self.index))
+
+    def _described(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return {"kind": "selection", "shape": list(self.shape)}, {"index": self._host}
+
+    @classmethod
+    def _read(cls, file: Any) -> PartialPermutation:
+        n_out, n_in = file.shape
+        return cls(file.integers("index", n_out), n_in)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from skfact._inputs import as_floating, dtype_name, is_numpy, is_sparse, namespa
 from skfact.operators._factors import Factor
 
 
-class SparseFactor(Factor):
+class SparseFactor(Factor, kind="sparse"):
     """Factor that is a general sparse matrix.
 
     Parameters
@@ -62,17 +63,13 @@ class SparseFactor(Factor):
                 f"csr must have two dimensions and at least one row and one column, got shape "
                 f"{csr.shape}."
             )
-        if scipy.sparse.issparse(csr):
-            csr = scipy.sparse.csr_array(csr)
-            dtype = as_floating(csr.data, "csr").dtype
-            csr = scipy.sparse.csr_array(csr, dtype=dtype, copy=True)
-            csr.sum_duplicates()
+        on_host = scipy.sparse.issparse(csr)
+        csr = scipy.sparse.csr_array(csr, copy=True) if on_host else csr.tocsr(copy=True)
+        csr = csr.astype(as_floating(csr.data, "csr").dtype, copy=False)
+        csr.sum_duplicates()
+        if on_host:
             for part in (csr.data, csr.indices, csr.indptr):
                 part.flags.writeable = False
-        else:
-            csr = csr.tocsr(copy=True)
-            csr = csr.astype(as_floating(csr.data, "csr").dtype)
-            csr.sum_duplicates()
         shape = (int(csr.shape[0]), int(csr.shape[1]))
         self._set(csr=csr, shape=shape, _xp=array_namespace(csr.data))
 
@@ -85,75 +82,28 @@ class SparseFactor(Factor):
 
     @property
     def dtype(self) -> Any:
-        """Dtype of the entries."""
         return self.csr.dtype
 
     @property
     def nnz(self) -> int:
-        """Number of stored entries."""
         return int(self.csr.nnz)
 
     @property
     def T(self) -> SparseFactor:
-        """The transpose."""
         return SparseFactor(self.csr.T)
 
     @property
     def H(self) -> SparseFactor:
-        """The conjugate transpose."""
         return SparseFactor(self.csr.T.conj())
 
     def astype(self, dtype: Any) -> SparseFactor:
-        """Convert the entries.
-
-        Parameters
-        ----------
-        dtype : dtype or str
-            One of float32, float64, complex64 and complex128.
-
-        Returns
-        -------
-        SparseFactor
-            The factor itself if it has that dtype.
-        """
         dtype = namespace_dtype(dtype, self._xp)
         return self if dtype == self.dtype else SparseFactor(self.csr.astype(dtype))
 
     def apply(self, X: Any) -> Any:
-        """Multiply a batch of vectors.
-
-        Parameters
-        ----------
-        X : array of shape (n_in, batch)
-            One vector per column, in the dtype and library of the factor.
-
-        Returns
-        -------
-        array of shape (n_out, batch)
-            The products.
-        """
         return self.csr @ X
 
     def solve(self, B: Any) -> Any:
-        """Multiply a batch of vectors by the inverse, through a sparse LU decomposition.
-
-        Parameters
-        ----------
-        B : array of shape (n_out, batch)
-            One vector per column, in the dtype and library of the factor.
-
-        Returns
-        -------
-        array of shape (n_in, batch)
-            The solutions.
-
-        Raises
-        ------
-        ValueError
-            If the factor is not square.
-        numpy.linalg.LinAlgError
-            If it is singular.
-        """
         if self.shape[0] != self.shape[1]:
             raise ValueError(f"{self!r} has no inverse: it is not square.")
         if is_numpy(self._xp):
@@ -169,23 +119,9 @@ class SparseFactor(Factor):
         return decomposition.solve(self._xp.asarray(B, copy=True))
 
     def toarray(self) -> Any:
-        """Write the factor as a dense matrix.
-
-        Returns
-        -------
-        array of shape (n_out, n_in)
-            A new array in the library of the entries.
-        """
         return self.csr.toarray()
 
     def to_csr(self) -> scipy.sparse.csr_array:
-        """Copy the factor to the host.
-
-        Returns
-        -------
-        scipy.sparse.csr_array of shape (n_out, n_in)
-            A copy.
-        """
         return self.csr.copy() if is_numpy(self._xp) else scipy.sparse.csr_array(self.csr.get())
 
     def _to_device(self, xp: Any, target: Any) -> SparseFactor:
@@ -201,13 +137,36 @@ class SparseFactor(Factor):
         with target:  # a CuPy device is a context
             return SparseFactor(cupyx.scipy.sparse.csr_matrix(self.csr))
 
-    def _scale(self, scale: Any) -> SparseFactor:
-        """The factor with `scale` applied to its entries."""
+    def _scale(self, scale: Callable[[Any], Any]) -> SparseFactor:
         scaled = self.csr.copy()
         scaled.data = scale(self.csr.data)
         return SparseFactor(scaled)
 
     @property
     def _array(self) -> Any:
-        """The array that tells in which library and on which device the factor lives."""
         return self.csr.data
+
+    def _layer(self) -> Any:
+        from skfact.operators._torch import SparseLayer, tensor
+
+        entries = self.to_csr().tocoo()
+        rows, columns = (tensor(part.astype(np.int64)) for part in entries.coords)
+        return SparseLayer(tensor(entries.data), rows, columns, self.shape[0])
+
+    def _described(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        csr = self.to_csr()
+        parts = {
+            "data": csr.data,
+            "indices": csr.indices.astype(np.int64),
+            "indptr": csr.indptr.astype(np.int64),
+        }
+        return {"kind": "sparse", "shape": list(self.shape), "nnz": self.nnz}, parts
+
+    @classmethod
+    def _read(cls, file: Any) -> SparseFactor:
+        n_out, nnz = file.shape[0], file.size(file.description["nnz"], least=0)
+        entries = file.numbers("data", (nnz,)), file.integers("indices", nnz)
+        indptr = file.integers("indptr", n_out + 1)
+        csr = scipy.sparse.csr_array((*entries, indptr), shape=file.shape)
+        csr.check_format(full_check=True)
+        return cls(csr)

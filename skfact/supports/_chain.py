@@ -428,7 +428,7 @@ class Chain(Sequence[KroneckerSparse]):
         # the table of families is built on this class
         from skfact.supports._families import family_chain
 
-        return family_chain(family, n_out, n_in, rank)
+        return family_chain(family, n_out, n_in, rank, argument="family")
 
     # ---- a sequence -----------------------------------------------------------------------
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import lru_cache
 from math import prod
 from typing import Any
 
-from skfact._checks import positive_int
+from skfact._checks import positive_int, unknown_name
 from skfact.supports._chain import Chain
 from skfact.supports._radices import balanced_factors, padded_size, prime_factors
 
@@ -54,16 +53,14 @@ FAMILIES: dict[str, Callable[[int, int, int], Chain]] = {
 }
 
 
-def family_chain(name: str, n_out: int, n_in: int, rank: int) -> Chain:
+def family_chain(
+    name: str, n_out: int, n_in: int, rank: int, *, argument: str = "supports"
+) -> Chain:
     """Return the chain of a named family for a shape, after checking the arguments."""
     if not isinstance(name, str):
-        raise TypeError(f"family must be a str, got {name!r} of type {type(name).__name__}.")
+        raise TypeError(f"{argument} must be a str, got {name!r} of type {type(name).__name__}.")
     if name not in FAMILIES:
-        close = get_close_matches(name, FAMILIES, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(
-            f"{name!r} is not a family of supports; the names are {sorted(FAMILIES)}.{hint}"
-        )
+        raise unknown_name(argument, name, FAMILIES)
     return _chain_of(
         name, positive_int(n_out, "n_out"), positive_int(n_in, "n_in"), positive_int(rank, "rank")
     )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from skfact._backend import to_numpy
-from skfact._checks import keep_where, matrix_namespace, positive_int
+from skfact._checks import is_number, keep_where, matrix_namespace, positive_int
 from skfact.supports._largest import smallest_keys
 
 # an explicit mask up to this many entries is written out by repr
@@ -137,7 +136,7 @@ def _budget_axis(axis: Any) -> int | tuple[int, int] | None:
         if len(axis) == 2 and {_budget_axis(item) for item in axis} == {0, 1}:
             return (0, 1)
         raise ValueError(f"an axis of two items must be (0, 1), rows and columns, got {axis!r}.")
-    if isinstance(axis, (bool, np.bool_)) or not isinstance(axis, Integral):
+    if not is_number(axis, int):
         raise TypeError(
             f"axis must be None, 0, 1 or (0, 1), got {axis!r} of type {type(axis).__name__}."
         )
@@ -147,6 +146,32 @@ def _budget_axis(axis: Any) -> int | tuple[int, int] | None:
             f"got {axis}."
         )
     return int(axis)
+
+
+def dense_mask(mask: Any, name: str) -> np.ndarray:
+    """A mask of any array library, or nested lists, as a checked NumPy array."""
+    try:
+        given = to_numpy(mask)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular 2-D array of booleans: {error}") from error
+    check_mask(given, given.shape, name)
+    return given
+
+
+def check_mask(values: np.ndarray, shape: tuple[int, ...], name: str) -> None:
+    """Raise unless the values, all those that are stored, make a non-empty mask of that shape."""
+    if values.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name} must be a mask of booleans or of 0 and 1, got dtype {values.dtype}. Convert "
+            "it, for example with .toarray() if it is sparse."
+        )
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"{name} must be 2-D with at least one entry, got shape {shape}.")
+    if values.dtype.kind != "b" and not np.all((values == 0) | (values == 1)):
+        raise ValueError(
+            f"{name} must hold only booleans or 0 and 1. For the support of a matrix pass "
+            "matrix != 0."
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False, init=False, eq=False)
@@ -189,25 +214,7 @@ class FixedMask:
     __array_ufunc__ = None
 
     def __init__(self, mask: Any) -> None:
-        try:
-            given = to_numpy(mask)
-        except ValueError as error:
-            raise ValueError(
-                f"mask must be a rectangular 2-D array of booleans: {error}"
-            ) from error
-        if given.dtype.kind not in "biuf":
-            raise TypeError(
-                f"mask must be an array of booleans or of 0 and 1, got {type(mask).__name__} of "
-                f"dtype {given.dtype}. Convert it, for example with .toarray() if it is sparse."
-            )
-        if given.ndim != 2 or given.size == 0:
-            raise ValueError(f"mask must be 2-D with at least one entry, got shape {given.shape}.")
-        own = given.astype(bool)
-        if not np.array_equal(own, given):
-            raise ValueError(
-                "mask must hold only booleans or 0 and 1. For the support of a matrix pass "
-                "matrix != 0."
-            )
+        own = dense_mask(mask, "mask").astype(bool)
         own.flags.writeable = False
         object.__setattr__(self, "_mask", own)
 

@@ -157,7 +157,7 @@ def test_partial_permutation_is_its_matrix(data):
     np.testing.assert_array_equal(factor.to_csr().toarray(), matrix)
     np.testing.assert_array_equal(factor.T.toarray(), matrix.T)
     np.testing.assert_array_equal(factor.H.toarray(), matrix.T)
-    np.testing.assert_array_equal(factor._after(factor.T).toarray(), matrix @ matrix.T)
+    np.testing.assert_array_equal(factor._times(factor.T).toarray(), matrix @ matrix.T)
     assert factor.is_permutation == (n_out == n_in == kept)
 
 
@@ -248,3 +248,14 @@ def test_copies_and_pickles(factor):
     for again in (copy.copy(factor), copy.deepcopy(factor), pickle.loads(pickle.dumps(factor))):
         np.testing.assert_array_equal(again.toarray(), factor.toarray())
         assert repr(again) == repr(factor)
+
+
+@pytest.mark.parametrize("short, long", [(1, 1), (1, 4), (3, 4), (4, 4)])
+def test_crop_and_pad(short, long):
+    crop, pad = PartialPermutation.crop(short, long), PartialPermutation.pad(long, short)
+    np.testing.assert_array_equal(crop.toarray(), np.eye(short, long))
+    np.testing.assert_array_equal(pad.toarray(), np.eye(long, short))
+    with pytest.raises(ValueError, match="index"):
+        PartialPermutation.crop(long + 1, long)
+    with pytest.raises(ValueError, match="index"):
+        PartialPermutation.pad(long, long + 1)

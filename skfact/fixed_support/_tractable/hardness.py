@@ -62,7 +62,7 @@ def hardness_instance(A: Any, observed: Any) -> tuple[np.ndarray, np.ndarray]:
            [0, 1]])
     """
     A = to_numpy(check_matrix(A, "A"))
-    require_finite(float(np.abs(A).max()), A, "A")
+    require_finite(float(np.abs(A).max()), "A")
     m, n = A.shape
     seen = as_mask(observed, "observed").toarray()
     if seen.shape != (m, n):

@@ -167,7 +167,7 @@ def complete_rank_one(
     xp, where = array_namespace(Z), device(Z)
     host = to_numpy(Z)
     largest = float(np.abs(host).max())
-    require_finite(largest, host, "Z")
+    require_finite(largest, "Z")
     left, right = check_supports(left_support, right_support)
     if host.shape != (left.shape[0], right.shape[1]):
         raise ValueError(

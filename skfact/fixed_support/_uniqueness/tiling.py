@@ -118,7 +118,7 @@ def identify_tiling(Z: Any, *, tol: float | None = None) -> Tiling:
     Z = check_matrix(Z, "Z")
     Z = to_numpy(Z)
     largest = float(np.abs(Z).max())
-    require_finite(largest, Z, "Z")
+    require_finite(largest, "Z")
     n = len(Z)
     if Z.shape != (n, n) or n % 2:
         raise ValueError(

@@ -27,5 +27,5 @@ def checked_samples(X: Any, n_inputs: int | None, name: str) -> Any:
         raise ValueError(
             f"{name} has {X.shape[1]} features, but the network has {n_inputs} inputs."
         )
-    require_finite(float(xp.max(xp.abs(X))), X, name)
+    require_finite(float(xp.max(xp.abs(X))), name)
     return X
