@@ -4,11 +4,13 @@ from skfact.fixed_support._estimator import FixedSupportMF
 from skfact.fixed_support._existence.closedness import Closedness, closedness
 from skfact.fixed_support._existence.diverging import DivergingSequence
 from skfact.fixed_support._existence.relu_training import TrainingOptimum, relu_training_has_optimum
-from skfact.fixed_support._factorize import FixedSupportFactorization, fixed_support_factorize
-from skfact.fixed_support._supports.families import FAMILIES
+from skfact.fixed_support._factorization import FixedSupportFactorization
+from skfact.fixed_support._factorize import fixed_support_factorize
+from skfact.fixed_support._supports.families import MASK_PAIRS as FAMILIES
 from skfact.fixed_support._supports.rank_one import RankOneSupport, rank_one_supports
+from skfact.fixed_support._tractable.analysis import analyze_supports
 from skfact.fixed_support._tractable.hardness import hardness_instance
-from skfact.fixed_support._tractable.report import SupportReport, analyze_supports
+from skfact.fixed_support._tractable.report import SupportReport
 from skfact.fixed_support._uniqueness.closability import is_closable
 from skfact.fixed_support._uniqueness.completion import RankOneCompletion, complete_rank_one
 from skfact.fixed_support._uniqueness.local import is_locally_identifiable

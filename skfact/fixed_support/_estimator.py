@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils import check_random_state
 
-from skfact._backend import array_namespace, compute_namespace, move, move_like, on_backend
+from skfact._backend import array_namespace, compute_namespace, move, move_like
 from skfact._checks import check_verbose
-from skfact._samples import check_codes, require_namespace, validate_samples
-from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
+from skfact._face import Face, ReportsProgress
+from skfact._samples import validate_samples
+from skfact._sklearn_compat import with_callbacks
+from skfact.fixed_support._alternating.descent import Runs
 from skfact.fixed_support._codes import masked_codes
-from skfact.fixed_support._factorize import check_options, factorize, observed_entries
+from skfact.fixed_support._factorization import FixedSupportFactorization
+from skfact.fixed_support._factorize import check_options
+from skfact.fixed_support._outcome import warnings_for
+from skfact.fixed_support._problem import Problem, observed_entries
+from skfact.fixed_support._solvers import factorize
 from skfact.fixed_support._supports.resolve import resolve_supports
-from skfact.fixed_support._tractable.report import report_on
+from skfact.fixed_support._tractable.analysis import report_on
 from skfact.operators import FactorizedOperator, least_squares_codes
 
 
-class FixedSupportMF(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     r"""Matrix factorization whose factors are zero outside given supports, as a transformer.
 
     Finds :math:`X \approx W H` that minimizes
@@ -181,36 +187,33 @@ class FixedSupportMF(
         ImportError, RuntimeError
             If ``backend="cupy"`` and CuPy or a device is missing.
         """
-        options = {
-            name: getattr(self, name)
-            for name in ("solver", "alpha", "missing_values", "n_init", "max_iter", "tol")
-        }
-        check_options(**options)
+        check_options(
+            self.solver, self.alpha, self.missing_values, self.n_init, self.max_iter, self.tol
+        )
+        random = check_random_state(self.random_state)
         check_verbose(self.verbose)
-        X = self._validated(X, reset=True)
+        with self._explaining_nan():
+            X = validate_samples(self, X, reset=True, allow_nan=self._nan_is_missing())
         xp, where = compute_namespace(self.backend, X)
-        n_samples, n_features = X.shape
-        report = report_on(
-            *resolve_supports(self.supports, left_support, n_samples, n_features, self.n_components)
-        )
-        context = self._init_callback_context(max_subtasks=None)
-        context.call_on_fit_task_begin(estimator=self)
+        m, n = X.shape
+        masks = resolve_supports(self.supports, left_support, m, n, self.n_components)
+        work = move(X, xp, where)
+        problem = Problem.of(work, report_on(*masks), self.alpha, self.missing_values)
 
-        def on_sweep(run: int, sweep: int, loss: float) -> bool:
-            if self.verbose:
-                print(f"[{type(self).__name__}] start {run}, sweep {sweep}, loss: {loss:.3e}")
-            task = context.subcontext(task_name="sweep")
-            task.call_on_fit_task_begin(estimator=self)
-            return bool(task.call_on_fit_task_end(estimator=self))
+        with self._progress() as report:
 
-        result = factorize(
-            move(X, xp, where),
-            report,
-            **options,
-            random_state=self.random_state,
-            on_sweep=on_sweep,
-            stacklevel=3,
-        )
+            def on_sweep(run: int, sweep: int, loss: float) -> bool:
+                return report("sweep", f"start {run}, sweep {sweep}, loss: {loss:.3e}")
+
+            runs = Runs(random, self.max_iter, self.tol, self.n_init, on_sweep)
+            result, outcome = factorize(problem, self.solver, runs)
+            self._record(result, X)
+        for warning in warnings_for(problem, result, outcome):
+            warnings.warn(warning, stacklevel=3)  # from the caller of the decorated method
+        return self
+
+    def _record(self, result: FixedSupportFactorization, X: Any) -> None:
+        """Set the fitted attributes, as arrays of the type of X."""
         result = replace(
             result,
             left_values=move_like(result.left_values, X),
@@ -219,14 +222,12 @@ class FixedSupportMF(
         self.left_factor_, self.components_ = result.left, result.right
         self.operator_ = result.operator
         self.solver_, self.optimal_ = result.solver, result.optimal
-        self.support_report_ = report
+        self.support_report_ = result.support_report
         self.reconstruction_err_ = result.error
         self.loss_curve_, self.n_iter_ = result.loss_curve.tolist(), result.n_iter
-        self._n_features_out = report.n_components
+        self._n_features_out = result.support_report.n_components
         transposed = array_namespace(X).matrix_transpose(self.components_)
         self._decoder = FactorizedOperator([transposed])  # a code to its sample
-        context.call_on_fit_task_end(estimator=self)
-        return self
 
     def transform(self, X: Any) -> Any:
         """Code each sample by least squares through the components.
@@ -247,8 +248,8 @@ class FixedSupportMF(
         ValueError
             If X has another number of features, or another array library, than in `fit`.
         """
-        observed, X = self._check_samples(X, "transform")
-        return move_like(self._codes(X, observed), X)
+        observed, X = observed_entries(self._samples(X, "transform"), self.missing_values)
+        return self._there_and_back(lambda work: self._least_squares(work, observed), X)
 
     def inverse_transform(self, X: Any) -> Any:
         """Map codes back to samples.
@@ -268,10 +269,7 @@ class FixedSupportMF(
         ValueError
             If X has another number of columns than `transform` returns, or is not finite.
         """
-        check_is_fitted(self)
-        X = check_codes(self, X, self._n_features_out, self.components_)
-        decoder, work = self._on_backend(X)
-        return move_like(decoder.apply(work), X)
+        return self._there_and_back(self._decoded, self._codes(X))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Share of the samples' energy that survives transform and inverse_transform.
@@ -289,43 +287,35 @@ class FixedSupportMF(
             1 - ||X - inverse_transform(transform(X))||^2 / ||X||^2 over the entries that are not
             missing; at most 1.
         """
-        observed, X = self._check_samples(X, "score")
-        xp = array_namespace(X)
-        largest = float(xp.max(xp.abs(X)))
-        if largest == 0:
-            return 1.0
-        X = X / largest
-        decoder, work = self._on_backend(X)
-        lost = work - decoder.apply(self._codes(X, observed))
-        if observed is not None:
-            lost = lost * move_like(observed, work)
-        norm = array_namespace(work).linalg.vector_norm
-        return 1.0 - (float(norm(lost)) / float(norm(work))) ** 2
+        observed, X = observed_entries(self._samples(X, "score"), self.missing_values)
 
-    def _codes(self, X: Any, observed: Any) -> Any:
-        """Least-squares codes, where `backend` says to compute."""
-        decoder, work = self._on_backend(X)
+        def round_trip(work: Any) -> Any:
+            back = self._decoded(self._least_squares(work, observed))
+            return back if observed is None else back * move_like(observed, work)
+
+        return self._share_kept(X, round_trip)
+
+    def _least_squares(self, work: Any, observed: Any) -> Any:
+        """Codes of samples, by the features that are observed (None for all)."""
         if observed is None:
-            return least_squares_codes(decoder, work)
-        components = move_like(self.components_, work)
-        return masked_codes(components, work, move_like(observed, work))
+            return least_squares_codes(self._decoder.to_device(work), work)
+        return masked_codes(move_like(self.components_, work), work, move_like(observed, work))
 
-    def _check_samples(self, X: Any, method: str) -> tuple[Any, Any]:
-        """Where X is observed (None for everywhere), and X with zeros elsewhere."""
-        check_is_fitted(self)
-        X = self._validated(X, reset=False)
-        require_namespace(self, X, self.components_, method)
-        return observed_entries(X, self.missing_values)
+    def _decoded(self, codes: Any) -> Any:
+        return self._decoder.to_device(codes).apply(codes)
 
-    def _on_backend(self, X: Any) -> tuple[Any, Any]:
-        """The decoder and X where `backend` says to compute."""
-        (work,) = on_backend(self.backend, X)
-        return self._decoder.to_device(work), work
+    def _fitted_array(self) -> Any:
+        return self.components_
 
-    def _validated(self, X: Any, reset: bool) -> Any:
-        """X as floats; an error over NaN says how to have them completed."""
+    def _samples(self, X: Any, method: str, **accepted: bool) -> Any:
+        with self._explaining_nan():
+            return super()._samples(X, method, allow_nan=self._nan_is_missing(), **accepted)
+
+    @contextmanager
+    def _explaining_nan(self) -> Iterator[None]:
+        """An error over NaN says how to have them completed."""
         try:
-            return validate_samples(self, X, reset=reset, allow_nan=self._nan_is_missing())
+            yield
         except ValueError as error:
             if "contains NaN" in str(error) and self.missing_values is None:
                 raise ValueError(
@@ -340,7 +330,5 @@ class FixedSupportMF(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.allow_nan = self._nan_is_missing()
         return tags

@@ -14,7 +14,7 @@ from skfact.inspection._matplotlib import Display
 GAP = 0.16  # between two panels, in units of the longest side
 THINNEST = 0.06  # a mask of a few components is drawn at least this wide
 INCHES = 2.6  # length of the unit in a figure of our own
-COMPLETE, OVERLAP, DEAD, NONE = "#4d4d4d", "#d62728", "#d9d9d9", "#ffffff"
+COMPLETE, OVERLAP, DEAD = "#4d4d4d", "#d62728", "#d9d9d9"
 
 
 class SupportReportDisplay(Display):

@@ -148,6 +148,32 @@ def _budget_axis(axis: Any) -> int | tuple[int, int] | None:
     return int(axis)
 
 
+def dense_mask(mask: Any, name: str) -> np.ndarray:
+    """A mask of any array library, or nested lists, as a checked NumPy array."""
+    try:
+        given = to_numpy(mask)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular 2-D array of booleans: {error}") from error
+    check_mask(given, given.shape, name)
+    return given
+
+
+def check_mask(values: np.ndarray, shape: tuple[int, ...], name: str) -> None:
+    """Raise unless the values, all those that are stored, make a non-empty mask of that shape."""
+    if values.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name} must be a mask of booleans or of 0 and 1, got dtype {values.dtype}. Convert "
+            "it, for example with .toarray() if it is sparse."
+        )
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"{name} must be 2-D with at least one entry, got shape {shape}.")
+    if values.dtype.kind != "b" and not np.all((values == 0) | (values == 1)):
+        raise ValueError(
+            f"{name} must hold only booleans or 0 and 1. For the support of a matrix pass "
+            "matrix != 0."
+        )
+
+
 @dataclass(frozen=True, slots=True, repr=False, init=False, eq=False)
 class FixedMask:
     """Support given entry by entry.
@@ -188,25 +214,7 @@ class FixedMask:
     __array_ufunc__ = None
 
     def __init__(self, mask: Any) -> None:
-        try:
-            given = to_numpy(mask)
-        except ValueError as error:
-            raise ValueError(
-                f"mask must be a rectangular 2-D array of booleans: {error}"
-            ) from error
-        if given.dtype.kind not in "biuf":
-            raise TypeError(
-                f"mask must be an array of booleans or of 0 and 1, got {type(mask).__name__} of "
-                f"dtype {given.dtype}. Convert it, for example with .toarray() if it is sparse."
-            )
-        if given.ndim != 2 or given.size == 0:
-            raise ValueError(f"mask must be 2-D with at least one entry, got shape {given.shape}.")
-        own = given.astype(bool)
-        if not np.array_equal(own, given):
-            raise ValueError(
-                "mask must hold only booleans or 0 and 1. For the support of a matrix pass "
-                "matrix != 0."
-            )
+        own = dense_mask(mask, "mask").astype(bool)
         own.flags.writeable = False
         object.__setattr__(self, "_mask", own)
 

@@ -1,6 +1,7 @@
-"""An independent optimizer, and random problems of each kind."""
+"""An independent optimizer, random problems of each kind, and what holds of all factors."""
 
 import numpy as np
+from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 
 
@@ -74,3 +75,14 @@ def random_masks(random, kind):
             left.append(rows), right.append(columns)
     order = random.permutation(len(left))
     return np.array(left)[order].T, np.array(right)[order]
+
+
+def check_factors(result, A, left, right):
+    """Supports are respected, and loss and error are those of the factors."""
+    assert not result.left[~np.asarray(left, dtype=bool)].any()
+    assert not result.right[~np.asarray(right, dtype=bool)].any()
+    error = np.linalg.norm(A - result.left @ result.right)
+    scale = np.linalg.norm(A)
+    assert_allclose(result.error, error, rtol=1e-9, atol=1e-12 * scale)
+    dense = result.operator.toarray()
+    assert_allclose(dense, result.left @ result.right, atol=1e-13 * (scale + 1))

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from skfact._backend import array_namespace, device, move, to_numpy
-from skfact._linalg import abs2, adjoint, is_complex, thin_qr
+from skfact._linalg import abs2, adjoint, is_complex, norm2, thin_qr
+from skfact._stopping import Stopping
 from skfact.fixed_support._alternating.elimination import eliminated_start
 from skfact.fixed_support._alternating.half_step import HalfStep
+from skfact.fixed_support._problem import Problem
 from skfact.fixed_support._supports.rank_one import RankOneSupport
 from skfact.fixed_support._tractable.closure import Cover
-from skfact.fixed_support._tractable.exact import batch_slots, fit_pieces
-from skfact.fixed_support._tractable.grids import (
+from skfact.fixed_support._tractable.exact import batch_places, fit_pieces
+from skfact.fixed_support._tractable.flat_factor import (
     FlatFactor,
-    batches,
-    gather,
-    product,
+    factor_product,
     with_fixed_phases,
 )
+from skfact.fixed_support._tractable.grids import batches, gather
 from skfact.fixed_support._tractable.report import SupportReport
 
 # A component beyond this many norms of A cancels against others; it is called diverging if it still
 # grows, or is far beyond, and the loss is not zero.
 LARGE, FAR, GROWTH = 3.0, 30.0, 1.05
-# Number of sweeps over which the loss is compared: a run that leaves a saddle point starts slowly.
-WINDOW = 10
 # Relative size of the random part of the first start.
 PERTURBATION = 1e-2
 # Power steps towards the singular vectors that the other part of it starts from.
 POWER_STEPS = 2
+
+
+class Runs(NamedTuple):
+    """How often alternating least squares starts, and when a run ends."""
+
+    random: np.random.RandomState  # draws the starts after the first
+    max_iter: int = 200
+    tol: float = 1e-4
+    n_init: int = 1
+    on_sweep: Callable[[int, int, float], Any] | None = None  # (run, sweep, loss); True ends it
+
+    def stopping(self, run: int) -> Stopping:
+        """When the run of that number ends."""
+        told = None if self.on_sweep is None else partial(self.on_sweep, run)
+        return Stopping(self.max_iter, self.tol, told)
 
 
 class Run(NamedTuple):
@@ -44,37 +60,9 @@ class Run(NamedTuple):
     diverging: np.ndarray  # components whose factors grow without end
 
 
-def alternating_factors(
-    A: Any,
-    report: SupportReport,
-    *,
-    alpha: float,
-    observed: Any,
-    max_iter: int,
-    tol: float,
-    n_init: int,
-    random: np.random.RandomState,
-    on_sweep: Callable[[int, int, float], Any] | None = None,
-) -> Run:
-    """The best of `n_init` runs; the first one starts from the tractable relaxation or elimination.
-
-    Parameters
-    ----------
-    A : array of shape (m, n)
-        The target, zero where it is not observed.
-    report : SupportReport
-        The supports.
-    alpha : float
-        Ridge penalty of both factors.
-    observed : array of shape (m, n) or None
-        Ones and zeros in the dtype of A: which entries count.
-    max_iter, tol, n_init : int, float, int
-        Sweeps per run, relative decrease of the loss at which a run ends, number of runs.
-    random : RandomState
-        Draws the other starts.
-    on_sweep : callable, default=None
-        Called with the run, the sweep and the loss; True ends the run.
-    """
+def alternating_factors(problem: Problem, runs: Runs) -> Run:
+    """The best of some runs; the first one starts from the tractable relaxation or elimination."""
+    A, report, alpha, observed = problem
     left, right, classes = report.left_support, report.right_support, report.classes
     transposed = [RankOneSupport(s.columns, s.rows, s.components) for s in classes]
     flipped = None if observed is None else array_namespace(A).matrix_transpose(observed)
@@ -83,19 +71,10 @@ def alternating_factors(
         array_namespace(A).matrix_transpose(A), right.T, left.T, transposed, alpha, flipped
     )
     best: Run | None = None
-    for number in range(n_init):
-        noise = random_start(A, report, random)
-        starts = [noise]
-        if number == 0:
-            starts = [perturbed(relaxed_start(A, report, random), noise)]
-            eliminated = eliminated_start(A, report, observed)
-            if eliminated is not None:
-                starts.append(filled(eliminated, noise, solve_right))
-
-        def report_sweep(sweep: int, loss: float, number: int = number) -> bool:
-            return bool(on_sweep is not None and on_sweep(number, sweep, loss))
-
-        run = descend(starts, solve_left, solve_right, max_iter, tol, report_sweep)
+    for number in range(runs.n_init):
+        noise = random_start(A, report, runs.random)
+        starts = [noise] if number else first_starts(problem, noise, solve_right, runs.random)
+        run = descend(starts, solve_left, solve_right, runs.stopping(number))
         if best is None or run.losses[-1] < best.losses[-1]:
             best = run
     assert best is not None
@@ -106,42 +85,56 @@ def descend(
     starts: list[Any],
     solve_left: HalfStep,
     solve_right: HalfStep,
-    max_iter: int,
-    tol: float,
-    on_sweep: Callable[[int, float], bool],
+    stopping: Stopping,
 ) -> Run:
     """Sweeps until the loss hardly falls any more, from the start with the best right factor."""
     A, alpha = solve_right.A, solve_right.alpha
     xp = array_namespace(A)
-    norm2 = float(xp.sum(abs2(A)))
-    floor = 10 * float(xp.finfo(A.dtype).eps) * norm2
+    whole = norm2(A)
+    floor = 10 * float(xp.finfo(A.dtype).eps) * whole
     zero = xp.zeros((solve_right.solved.nnz,), dtype=A.dtype, device=device(A))
 
     def loss_of(x: Any, part: float) -> float:
-        return max(norm2 + part + (alpha * float(xp.sum(abs2(x))) if alpha else 0.0), 0.0)
+        return max(whole + part + (alpha * norm2(x) if alpha else 0.0), 0.0)
 
     found = [(x, *solve_right(x, zero)) for x in starts]
     x, y, part = min(found, key=lambda start: loss_of(start[0], start[2]))
     losses, sizes, converged = [loss_of(x, part)], [], False
-    for sweep in range(1, max_iter + 1):
+    for sweep in range(1, stopping.max_iter + 1):
         x, _ = solve_left(y, x)
-        x, y, size = balance(x, y, solve_left, solve_right)
+        x, y, size = with_equal_norms(x, y, solve_left, solve_right)
         y, part = solve_right(x, y)
         losses.append(loss_of(x, part))
         sizes.append(size)
-        stop = on_sweep(sweep, losses[-1])
-        before = losses[max(len(losses) - 1 - WINDOW, 0)]
-        slow = sweep >= WINDOW and before - losses[-1] <= tol * before
-        converged = slow or losses[-1] <= floor
+        stop = stopping.told(sweep, losses[-1])
+        converged = stopping.is_slow(losses) or losses[-1] <= floor
         if converged or stop:
             break
     diverging = np.empty(0, dtype=np.intp)
     if not alpha and losses[-1] > floor:
-        diverging = diverging_components(np.array(sizes), norm2**0.5)
+        diverging = diverging_components(np.array(sizes), whole**0.5)
     return Run(x, y, np.array(losses), converged, diverging)
 
 
-def balance(
+def first_starts(
+    problem: Problem, noise: Any, solve_right: HalfStep, random: np.random.RandomState
+) -> list[Any]:
+    """Left factors from the tractable relaxation and, where a class owns entries, by elimination.
+
+    Raises FloatingPointError if one is not finite.
+    """
+    A, report, _, observed = problem
+    # some BLAS raise the invalid flag over finite float32 operands: the result is looked at instead
+    with np.errstate(invalid="ignore"):
+        relaxed = relaxed_start(A, report, random)
+        eliminated = eliminated_start(A, report, observed)
+    found = [relaxed] if eliminated is None else [relaxed, eliminated]
+    if not all(math.isfinite(norm2(start)) for start in found):
+        raise FloatingPointError("A start of alternating least squares is not finite.")
+    return [perturbed(relaxed, noise), *(filled(start, noise, solve_right) for start in found[1:])]
+
+
+def with_equal_norms(
     x: Any, y: Any, solve_left: HalfStep, solve_right: HalfStep
 ) -> tuple[Any, Any, np.ndarray]:
     """Equal norms for the two factors of each component; and the norm of their product."""
@@ -175,17 +168,15 @@ def relaxed_start(A: Any, report: SupportReport, random: np.random.RandomState) 
     fit_pieces(A, batches(chosen), left, right, 0.0)
     x, y = left.vector(A), right.vector(A)
     if others:
-        rest = A - product(report.left_support, x, report.right_support, y)
+        rest = A - factor_product(report.left_support, x, report.right_support, y)
         unit = float(xp.linalg.vector_norm(A)) ** 0.5
         for batch in batches(others):
-            places, _ = batch_slots(batch, left, right)
+            places, _ = batch_places(batch, left, right)
             for part, blocks in gather(rest, batch):
                 u = leading_vectors(blocks, batch.components.shape[1], random)
                 left.put(places[part], xp.matrix_transpose(unit * u))
         x = left.vector(A)
-    return with_fixed_phases(x, y, report.left_support, report.right_support, report.class_batches)[
-        0
-    ]
+    return with_fixed_phases(x, y, report)[0]
 
 
 def leading_vectors(blocks: Any, rank: int, random: np.random.RandomState) -> Any:

@@ -18,10 +18,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from skfact._backend import array_namespace, device, move
+from skfact._backend import array_namespace, device, move, move_like
 from skfact._linalg import abs2, is_complex
 from skfact.fixed_support._supports.rank_one import RankOneSupport
-from skfact.fixed_support._tractable.grids import Batch, gather, product
+from skfact.fixed_support._supports.runs import with_values
+from skfact.fixed_support._tractable.flat_factor import factor_product
+from skfact.fixed_support._tractable.grids import block_of
 from skfact.fixed_support._tractable.report import SupportReport
 
 # Bits of the sum of the numbers of the classes that reach an entry; above them their count.
@@ -38,20 +40,21 @@ def eliminated_start(A: Any, report: SupportReport, observed: Any = None) -> Any
     xp, where = array_namespace(A), device(A)
     left, right = report.left_support, report.right_support
     x, y = (xp.zeros((int(s.nnz) + 1,), dtype=A.dtype, device=where) for s in (left, right))
-    slots_left, slots_right = slot_table(left).tocsr(), slot_table(right).tocsc()
+    # the places of the entries, from 1: at the others there is no number
+    in_left = with_values(left, np.arange(1, left.nnz + 1)).tocsr()
+    in_right = with_values(right, np.arange(1, right.nnz + 1)).tocsc()
     is_done = np.zeros(report.n_components, dtype=bool)
     for support, owned in elimination_order(report.classes, left, right):
-        rest, weights = _block(A, support), move(owned, xp, where)
+        rest, weights = block_of(A, support.rows, support.columns), move(owned, xp, where)
         weights = xp.astype(weights, xp.real(A).dtype if is_complex(A) else A.dtype)
         if observed is not None:
-            seen = _block(observed, support)
+            seen = block_of(observed, support.rows, support.columns)
             weights = weights * (xp.real(seen) if is_complex(seen) else seen)
-        of_rows, of_columns = slots_left[support.rows], slots_right[:, support.columns]
+        of_rows, of_columns = in_left[support.rows], in_right[:, support.columns]
         near = np.intersect1d(of_rows.indices, of_columns.indices)
         near = near[is_done[near]]
         if len(near):
-            X, Y = _values(x, of_rows[:, near]), _values(y, of_columns[near])
-            rest = rest - X @ Y
+            rest = rest - _part(x, of_rows[:, near]) @ _part(y, of_columns[near])
         for k in support.components.tolist():
             u, v = rank_one(rest, weights)
             rest = rest - u[:, None] * v[None, :]
@@ -74,8 +77,8 @@ def elimination_order(
     of_left, of_right = left[:, firsts], right[firsts]  # one component for each class
     numbers = np.repeat(np.arange(1.0, len(classes) + 1), np.diff(of_left.indptr))
     ones = np.ones(of_right.nnz)
-    reached = product(of_left, np.ones(of_left.nnz), of_right, ones).astype(np.int64) << BITS
-    reached += product(of_left, numbers, of_right, ones).astype(np.int64)
+    reached = factor_product(of_left, np.ones(of_left.nnz), of_right, ones).astype(np.int64) << BITS
+    reached += factor_product(of_left, numbers, of_right, ones).astype(np.int64)
     sizes = np.array([support.size for support in classes])
     n_owned = _owners(reached, len(classes))
     is_waiting = np.ones(len(classes), dtype=bool)
@@ -84,11 +87,11 @@ def elimination_order(
         if not is_waiting[t] or not n_owned[t]:
             return
         is_waiting[t] = False
-        place = np.ix_(classes[t].rows, classes[t].columns)
-        block = reached[place]
+        rectangle = np.ix_(classes[t].rows, classes[t].columns)
+        block = reached[rectangle]
         yield classes[t], block >> BITS == 1
         block -= (1 << BITS) + t + 1
-        reached[place] = block
+        reached[rectangle] = block
         n_owned += _owners(block, len(classes))
 
 
@@ -134,21 +137,6 @@ def _least_squares(seen: Any, weights: Any, given: Any, old: Any) -> Any:
     return xp.where(norm2 > 0, fitted / xp.where(norm2 > 0, norm2, one), old)
 
 
-def slot_table(compressed: Any) -> Any:
-    """The mask with the number of the slot, from 1, at each entry."""
-    numbers = np.arange(1, compressed.nnz + 1)
-    return type(compressed)((numbers, compressed.indices, compressed.indptr), compressed.shape)
-
-
-def _values(vector: Any, slots: scipy.sparse.sparray) -> Any:
-    """Part of a factor as a dense matrix; the last value of the vector is zero."""
-    xp = array_namespace(vector)
-    places = move((slots.toarray() - 1).ravel() % vector.shape[0], xp, device(vector))
-    return xp.reshape(xp.take(vector, places), slots.shape)
-
-
-def _block(A: Any, support: RankOneSupport) -> Any:
-    """A on the rectangle of the support."""
-    batch = Batch(support.rows[None], support.columns[None], support.components[None])
-    ((_, blocks),) = gather(A, batch)
-    return blocks[0, :, :]
+def _part(vector: Any, numbers: scipy.sparse.sparray) -> Any:
+    """Part of a factor as a dense matrix, by the places + 1; the last value is zero."""
+    return vector[move_like((numbers.toarray() - 1) % vector.shape[0], vector)]

@@ -19,7 +19,7 @@ slows the steps along the directions that G hardly sees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil, log
 from typing import Any, NamedTuple
 
@@ -29,8 +29,17 @@ import scipy.sparse
 from skfact._backend import array_namespace, device, move
 from skfact._inputs import is_numpy
 from skfact._linalg import abs2, adjoint, is_complex
-from skfact.fixed_support._supports.rank_one import RankOneSupport, equal_runs, grouped
-from skfact.fixed_support._tractable.grids import Batch, dense_factor, gather, sources
+from skfact.fixed_support._supports.rank_one import RankOneSupport
+from skfact.fixed_support._supports.runs import (
+    equal_runs,
+    grouped,
+    run_of,
+    run_of_place,
+    run_places,
+    with_values,
+)
+from skfact.fixed_support._tractable.flat_factor import collected, dense_factor, sources
+from skfact.fixed_support._tractable.grids import Batch, gather
 
 # Blocks of A are copied once for all sweeps if they take at most this many copies of A.
 KEPT_COPIES = 2
@@ -48,7 +57,7 @@ class Correlations(NamedTuple):
     """Classes of about equal size: where their blocks are, and their values."""
 
     blocks: Batch  # rows and columns padded to one size
-    given: np.ndarray  # (n_blocks, p, a): slots; beyond a shorter support the slot of a zero
+    given: np.ndarray  # (n_blocks, p, a): places; beyond a shorter support that of a zero
     solved: np.ndarray  # (n_blocks, p, b)
 
 
@@ -57,7 +66,7 @@ class Systems(NamedTuple):
 
     components: np.ndarray  # (n_groups, k)
     columns: np.ndarray  # (n_groups, c)
-    slots: np.ndarray  # (n_groups, k, c) of the unknowns; beyond fewer columns that of a zero
+    unknowns: np.ndarray  # (n_groups, k, c): places; beyond fewer columns that of a zero
 
 
 class SparseVector(NamedTuple):
@@ -73,6 +82,11 @@ class SparseVector(NamedTuple):
         end = np.zeros(1, dtype=matrix.dtype)
         last = np.iinfo(np.int64).max
         return cls(np.append(entries(matrix), last), np.append(matrix.data, end))
+
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """Values at places of any shape."""
+        where = np.searchsorted(self.places, places)
+        return np.where(self.places[where] == places, self.values[where], 0)
 
 
 class HalfStep:
@@ -107,22 +121,21 @@ class HalfStep:
         self.observed = observed
         self._xp, self._device = array_namespace(A), device(A)
         self._batches = correlations(classes, given, solved)
-        self._given_slots = [self._move(batch.given) for batch in self._batches]
+        self._given_places = [self._move(batch.given) for batch in self._batches]
         self._from_batches = self._move(sources([b.solved for b in self._batches], solved.nnz))
         size = sum(b.given.shape[0] * b.given.shape[2] * b.solved.shape[2] for b in self._batches)
         self._keep = size <= KEPT_COPIES * A.shape[0] * A.shape[1]
         multiplications = given.shape[1] * A.shape[0] * A.shape[1]
         self._dense = multiplications < size * (KEPT if self._keep else GATHERED)
-        self._places = self._move(entries(solved)) if self._dense else None
+        self._entries = self._move(entries(solved)) if self._dense else None
         self._blocks: dict[int, list[tuple[slice, Any]]] = {}
         self._systems = systems(solved, batched=observed is None)
-        self._unknowns = [self._move(group.slots) for group in self._systems]
-        self._from_systems = self._move(sources([g.slots for g in self._systems], solved.nnz))
-        self._gram_places = [self._move(self._pairs(group.components)) for group in self._systems]
+        self._unknowns = [self._move(group.unknowns) for group in self._systems]
+        self._from_systems = self._move(sources([g.unknowns for g in self._systems], solved.nnz))
+        self._in_gram = [self._move(self._pairs(group.components)) for group in self._systems]
         holders = [batch.blocks.components for batch in self._batches]
         self._from_norms = self._move(sources(holders, given.shape[1]))
-        runs = np.repeat(np.arange(given.shape[1]), np.diff(given.indptr))
-        self._component_of_slot = self._move(runs)
+        self._component_of_place = self._move(run_of_place(given))
 
     def __call__(self, x: Any, y: Any) -> tuple[Any, float]:
         """The solved factor, and the part of the loss that depends on it.
@@ -130,49 +143,42 @@ class HalfStep:
         Both factors are flat vectors. The part is
         ``-2 Re<y, b> + <y, G y> + alpha ||y||^2``: with ||A||^2 and the penalty of x, the loss.
         """
-        xp = self._xp
         b, y = self._with_zero(self.correlate(x)), self._with_zero(y)
-        given, gram = self._with_zero(x), None
-        if self.observed is None:
-            gram = self._gram(x)
+        given = self._with_zero(x)
+        gram = self._gram(x) if self.observed is None else None
         solved, value = [], 0.0
-        for group, where, places in zip(
-            self._systems, self._unknowns, self._gram_places, strict=True
-        ):
-            target, old = take(b, where), take(y, where)  # (n_groups, k, c)
-            if gram is not None:
-                new, part = self._solve(take(gram, places), target, old)
-            else:
+        for group, where, pairs in zip(self._systems, self._unknowns, self._in_gram, strict=True):
+            target, old = b[where], y[where]  # (n_groups, k, c)
+            if gram is None:
                 new, part = self._solve_weighted(given, group, target, old)
+            else:
+                new, part = self._solve(gram(pairs), target, old)
             value += part
-            solved.append(xp.reshape(new, (-1,)))
-        return self._assemble(solved, self._from_systems, y), value
+            solved.append(new)
+        return collected(solved, self._from_systems, y), value
 
     def correlate(self, x: Any) -> Any:
         """X^H A where Y may be non-zero, as a flat vector."""
         xp, found = self._xp, []
         if self._dense:
             everywhere = adjoint(dense_factor(self.given, x)) @ self.A  # (r, n)
-            return take(xp.reshape(everywhere, (-1,)), self._places)
+            return xp.reshape(everywhere, (-1,))[self._entries]
         given = self._with_zero(xp.conj(x) if is_complex(x) else x)
-        for number, (batch, where) in enumerate(zip(self._batches, self._given_slots)):
-            values = take(given, where)  # (n_blocks, p, a)
-            for part, blocks in self._blocks_of(number, batch):
-                found.append(xp.reshape(values[part, :, :] @ blocks, (-1,)))
-        return self._assemble(found, self._from_batches, x)
+        for number, (batch, where) in enumerate(zip(self._batches, self._given_places)):
+            values = given[where]  # (n_blocks, p, a)
+            found += [values[part, :, :] @ rest for part, rest in self._blocks_of(number, batch)]
+        return collected(found, self._from_batches, x)
 
     def component_norms(self, x: Any) -> Any:
         """Norm of each component of the given factor: (r,), real."""
-        xp, given, found = self._xp, self._with_zero(x), []
-        for where in self._given_slots:
-            found.append(xp.reshape(xp.sqrt(xp.sum(abs2(take(given, where)), axis=2)), (-1,)))
-        real = xp.real(x) if is_complex(x) else x
-        return self._assemble(found, self._from_norms, real)
+        xp, given = self._xp, self._with_zero(x)
+        norms = [xp.sqrt(xp.sum(abs2(given[where]), axis=2)) for where in self._given_places]
+        return collected(norms, self._from_norms, xp.real(x) if is_complex(x) else x)
 
     def scale_components(self, x: Any, scale: Any) -> Any:
         """The given factor with component k times scale[k]."""
         xp = self._xp
-        return x * xp.astype(xp.take(scale, self._component_of_slot), x.dtype)
+        return x * xp.astype(xp.take(scale, self._component_of_place), x.dtype)
 
     def _blocks_of(self, number: int, batch: Correlations) -> Any:
         if number in self._blocks:
@@ -183,20 +189,21 @@ class HalfStep:
             return self._blocks[number]
         return found
 
-    def _gram(self, x: Any) -> Any:
-        """X^H X, flat or (for many components, in NumPy) as a sparse vector."""
+    def _gram(self, x: Any) -> Callable[[Any], Any]:
+        """How to read X^H X at places of the flat matrix.
+
+        For many components, in NumPy, its non-zeros alone are stored.
+        """
         xp, r = self._xp, self.given.shape[1]
         sparse_enough = self.given.nnz < 0.1 * self.given.shape[0] * r
         if is_numpy(xp) and (sparse_enough or r > DENSE_GRAM):
-            matrix = scipy.sparse.csc_array(
-                (x, self.given.indices, self.given.indptr), shape=self.given.shape
-            )
+            matrix = with_values(self.given, x)
             gram = matrix.conj().T @ matrix
             if r > DENSE_GRAM:
-                return SparseVector.flat(gram.tocsr())
-            return gram.toarray().reshape(-1)
+                return SparseVector.flat(gram.tocsr()).at
+            return gram.toarray().reshape(-1).__getitem__
         dense = dense_factor(self.given, x)
-        return xp.reshape(adjoint(dense) @ dense, (-1,))
+        return xp.reshape(adjoint(dense) @ dense, (-1,)).__getitem__
 
     def _solve(self, gram: Any, target: Any, old: Any) -> tuple[Any, float]:
         """The proximal step for (n, k, k) systems with (n, k, c) right-hand sides.
@@ -223,13 +230,12 @@ class HalfStep:
         """The same where each column has its own observed rows: (1, k, c) right-hand sides."""
         xp = self._xp
         components, columns = group.components[0], group.columns[0]
-        indices, starts = self.given.indices, self.given.indptr
-        rows = np.unique(np.concatenate([indices[starts[k] : starts[k + 1]] for k in components]))
+        supports = [run_of(self.given, k) for k in components.tolist()]
+        rows = np.unique(np.concatenate(supports))
         places = np.full((len(rows), len(components)), self.given.nnz)
-        for q, k in enumerate(components.tolist()):
-            own = np.searchsorted(rows, indices[starts[k] : starts[k + 1]])
-            places[own, q] = np.arange(starts[k], starts[k + 1])
-        X = take(given, self._move(places))  # (n_rows, k)
+        for q, (k, own) in enumerate(zip(components.tolist(), supports)):
+            places[np.searchsorted(rows, own), q] = self.given.indptr[k] + np.arange(len(own))
+        X = given[self._move(places)]  # (n_rows, k)
         step = max(1, WEIGHTED // max(1, places.size))
         parts, value = [], 0.0
         for start in range(0, len(columns), step):
@@ -253,11 +259,6 @@ class HalfStep:
         wide = components.astype(np.int64)
         return wide[:, :, None] * self.given.shape[1] + wide[:, None, :]
 
-    def _assemble(self, parts: list[Any], source: Any, like: Any) -> Any:
-        xp = self._xp
-        zero = xp.zeros((1,), dtype=like.dtype, device=self._device)
-        return xp.take(xp.concat([*parts, zero]), source)
-
     def _with_zero(self, x: Any) -> Any:
         xp = self._xp
         return xp.concat([x, xp.zeros((1,), dtype=x.dtype, device=self._device)])
@@ -266,19 +267,9 @@ class HalfStep:
         return move(np.ascontiguousarray(index), self._xp, self._device)
 
 
-def take(vector: Any, places: Any) -> Any:
-    """vector[places] for places of any shape."""
-    if isinstance(vector, SparseVector):
-        where = np.searchsorted(vector.places, places)
-        return np.where(vector.places[where] == places, vector.values[where], 0)
-    xp = array_namespace(vector)
-    return xp.reshape(xp.take(vector, xp.reshape(places, (-1,))), tuple(places.shape))
-
-
-def entries(compressed: scipy.sparse.csr_array) -> np.ndarray:
-    """Where each slot is in the flat dense matrix: (nnz,)."""
-    rows = np.repeat(np.arange(compressed.shape[0], dtype=np.int64), np.diff(compressed.indptr))
-    return rows * compressed.shape[1] + compressed.indices
+def entries(matrix: scipy.sparse.csr_array) -> np.ndarray:
+    """Where each value is in the flat dense matrix: (nnz,)."""
+    return run_of_place(matrix) * matrix.shape[1] + matrix.indices
 
 
 def correlations(
@@ -303,20 +294,9 @@ def correlations(
             np.stack([np.pad(s.columns, (0, b - len(s.columns)), mode="edge") for s in batch]),
             np.stack([s.components for s in batch]),
         )
-        places = [
-            np.stack([_padded_slots(mask, s.components, size) for s in batch])
-            for mask, size in ((given, a), (solved, b))
-        ]
-        found.append(Correlations(padded, *places))
+        k = padded.components
+        found.append(Correlations(padded, run_places(given, k, a), run_places(solved, k, b)))
     return found
-
-
-def _padded_slots(compressed: Any, components: np.ndarray, size: int) -> np.ndarray:
-    """All slots of some components with equal supports, (p, size); then the one past the end."""
-    starts = compressed.indptr[components].astype(np.int64)[:, None]
-    length = compressed.indptr[components[0] + 1] - compressed.indptr[components[0]]
-    place = np.arange(size)
-    return np.where(place < length, starts + place, compressed.nnz)
 
 
 def systems(solved: scipy.sparse.csr_array, batched: bool) -> list[Systems]:
@@ -329,11 +309,9 @@ def systems(solved: scipy.sparse.csr_array, batched: bool) -> list[Systems]:
         if size:
             key = (size, len(columns).bit_length()) if batched else (size, -number)
             kinds.setdefault(key, []).append(columns)
-    # slot of every entry, in the order of the columns
-    numbers = scipy.sparse.csr_array(
-        (np.arange(solved.nnz), solved.indices, solved.indptr), shape=solved.shape
-    ).tocsc()
-    numbers.sort_indices()
+    # place of every entry, in the order of the columns
+    places = with_values(solved, np.arange(solved.nnz)).tocsc()
+    places.sort_indices()
     found = []
     for (k, _), groups in kinds.items():
         c = max(map(len, groups))
@@ -341,8 +319,8 @@ def systems(solved: scipy.sparse.csr_array, batched: bool) -> list[Systems]:
         components = by_column.indices[firsts[:, None] + np.arange(k)]  # (n_groups, k)
         unknowns = np.full((len(groups), k, c), solved.nnz, dtype=np.int64)
         for g, columns in enumerate(groups):
-            entries = numbers.indptr[columns].astype(np.int64) + np.arange(k)[:, None]
-            unknowns[g, :, : len(columns)] = numbers.data[entries]
+            run = places.indptr[columns].astype(np.int64) + np.arange(k)[:, None]
+            unknowns[g, :, : len(columns)] = places.data[run]
         padded = np.stack(
             [np.pad(columns, (0, c - len(columns)), mode="edge") for columns in groups]
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skfact._checks import check_number
+from skfact.fixed_support._existence.chains import chains
 from skfact.fixed_support._existence.diverging import DivergingSequence, corner_sequence, is_corner
 from skfact.fixed_support._existence.open_patterns import (
     Budget,
@@ -13,8 +14,9 @@ from skfact.fixed_support._existence.open_patterns import (
     find_open_pattern,
 )
 from skfact.fixed_support._supports.masks import check_supports
-from skfact.fixed_support._supports.rank_one import RankOneSupport, abbreviated, classes_of
-from skfact.fixed_support._tractable.closure import Closure, complete_closure, overlaps
+from skfact.fixed_support._supports.rank_one import RankOneSupport, classes_of
+from skfact.fixed_support._supports.words import in_lines
+from skfact.fixed_support._tractable.closure import Closure, complete_closure
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -147,22 +149,22 @@ def closedness(left_support: Any, right_support: Any, *, budget: int = 10_000) -
     """
     left, right = check_supports(left_support, right_support)
     check_number(budget, "budget", int, 0)
-    return decide(left, right, budget)
+    return closedness_of(left, right, budget)
 
 
-def decide(left: Any, right: Any, budget: int) -> Closedness:
+def closedness_of(left: Any, right: Any, budget: int) -> Closedness:
     """`closedness` of two checked masks."""
-    shape = left.shape[0], right.shape[1]
-    closure = complete_closure(classes_of(left, right), shape)
-    obstacle = _obstacle(closure, shape)
-    if obstacle is None:
-        return Closedness("closed", _closed_reason(closure), None, 0)
+    closure = complete_closure(classes_of(left, right), (left.shape[0], right.shape[1]))
+    merged = chains(closure.pieces)
+    obstacle = closure.obstacle([chain[0] for chain in merged])
+    if not obstacle:
+        return Closedness("closed", _closed_reason(closure, merged), None, 0)
 
     limited = Budget(budget)
     witness = _from_pieces(closure, left, right) or find_open_pattern(left, right, limited)
     if witness is not None:
-        place = f"rows {abbreviated(witness.rows)} and columns {abbreviated(witness.columns)}"
-        return Closedness("not closed", f"in {place} {witness.why}", witness, limited.spent)
+        reason = f"in {in_lines(witness.rows, witness.columns)} {witness.why}"
+        return Closedness("not closed", reason, witness, limited.spent)
     searched = f"{limited.spent} restrictions examined" + (
         ", all that the budget allows" if limited.is_spent else ", which are all of these kinds"
     )
@@ -170,57 +172,12 @@ def decide(left: Any, right: Any, budget: int) -> Closedness:
     return Closedness("undecided", reason, None, limited.spent)
 
 
-def _obstacle(closure: Closure, shape: tuple[int, int]) -> str | None:
-    """What keeps the complete classes from proving closedness; None if nothing does."""
-    for piece, is_rectangle in zip(closure.pieces, closure.is_rectangle, strict=True):
-        if not is_rectangle:
-            return f"what complete classes leave of component {piece.components[0]} is no rectangle"
-    merged = chains(chains([[piece] for piece in closure.pieces], 0), 1)
-    largest = [chain[0] for chain in merged]
-    for overlap in overlaps(largest, shape, limit=1):
-        first, second = largest[overlap.first], largest[overlap.second]
-        return (
-            f"components {first.components[0]} and {second.components[0]} have different "
-            "rectangles that overlap"
-        )
-    return None
-
-
-def chains(found: list[list[RankOneSupport]], side: int) -> list[list[RankOneSupport]]:
-    """Nested rectangles with equal rows (side 0) or columns (side 1) as one chain, largest first.
-
-    Chains of more than one rectangle are left as they are.
-    """
-    groups: dict[bytes, list[RankOneSupport]] = {}
-    result = [chain for chain in found if len(chain) > 1]
-    for piece, *others in found:
-        if not others:
-            groups.setdefault((piece.rows, piece.columns)[side].tobytes(), []).append(piece)
-    for group in groups.values():
-        smallest: dict[int, RankOneSupport] = {}  # so far, with this line of the other side
-        chain_of: dict[int, list[RankOneSupport]] = {}
-        for piece in sorted(group, key=lambda piece: -piece.size):
-            lines = (piece.columns, piece.rows)[side].tolist()
-            around = {id(smallest.get(line)): smallest.get(line) for line in lines}
-            (holder, *more) = around.values()
-            chain = chain_of[id(holder)] if holder is not None and not more else None
-            if chain is None or chain[-1] is not holder:  # in no rectangle, or beside another one
-                chain = []
-                result.append(chain)
-            chain.append(piece)
-            chain_of[id(piece)] = chain
-            smallest.update(dict.fromkeys(lines, piece))
-    return result
-
-
-def _closed_reason(closure: Closure) -> str:
-    if not closure.pieces:
+def _closed_reason(closure: Closure, merged: list[list[RankOneSupport]]) -> str:
+    if not merged:
         return "complete classes reach every entry of the product by themselves"
-    lengths = map(len, chains(chains([[piece] for piece in closure.pieces], 0), 1))
-    alike = "nested, with equal rows or columns" if max(lengths) > 1 else "equal"
-    if not closure.absorbed:
-        return f"the rectangles of the components are disjoint or {alike}"
-    return f"outside the complete classes the rectangles of the components are disjoint or {alike}"
+    alike = "nested, with equal rows or columns" if max(map(len, merged)) > 1 else "equal"
+    outside = "outside the complete classes " if closure.absorbed else ""
+    return f"{outside}the rectangles of the components are disjoint or {alike}"
 
 
 def _from_pieces(closure: Closure, left: Any, right: Any) -> DivergingSequence | None:

@@ -10,8 +10,8 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 
-from skfact.fixed_support._supports.rank_one import abbreviated
-from skfact.fixed_support._supports.shared_entries import run_of
+from skfact.fixed_support._supports.runs import run_of
+from skfact.fixed_support._supports.words import in_lines, named
 
 # (row, column, coefficient, exponent): an entry coefficient * epsilon ** exponent
 Term = tuple[int, int, float, int]
@@ -129,8 +129,8 @@ class DivergingSequence:
 
     def __repr__(self) -> str:
         return (
-            f"DivergingSequence(rows {abbreviated(self.rows)}, columns {abbreviated(self.columns)},"
-            f" components {abbreviated(self.components)})"
+            f"DivergingSequence({in_lines(self.rows, self.columns, ', ')}, "
+            f"{named(self.components)})"
         )
 
 
@@ -151,24 +151,26 @@ def corner_sequence(
     others = np.setdiff1d(covering_set(left, right, rows[p], columns[p]), few)
     a, i, d, j, k, helper = rows[p - 1], rows[p], columns[p - 1], columns[p], few[p - 1], others[0]
     plain = range(p - 1)
-    return _sequence(
-        left,
-        right,
-        rows,
-        columns,
-        np.append(few, helper),
-        [*((rows[t], columns[t]) for t in plain), (a, j), (i, d)],
-        f"only {_named(few)} reach{'es' * (p == 1)} its entries other than ({i}, {j}), and would "
-        f"need rank {p}; the limit has rank {p + 1} whatever stands at ({i}, {j})",
-        [
+    (m, r), n = left.shape, right.shape[1]
+    sequence = DivergingSequence(
+        rows=np.asarray(rows),
+        columns=np.asarray(columns),
+        components=np.sort(np.append(few, helper)),
+        covering=_covering(left, right, rows, columns),
+        limit=_ones([*((rows[t], columns[t]) for t in plain), (a, j), (i, d)], (m, n)),
+        why=f"only {named(few)} reach{'es' * (p == 1)} its entries other than ({i}, {j}), and "
+        f"would need rank {p}; the limit has rank {p + 1} whatever stands at ({i}, {j})",
+        left_terms=(
             *((rows[t], few[t], 1.0, 0) for t in plain),
             *((a, k, 1.0, 1), (i, k, 1.0, 0), (i, helper, 1.0, 0)),
-        ],
-        [
+        ),
+        right_terms=(
             *((few[t], columns[t], 1.0, 0) for t in plain),
             *((k, d, 1.0, 0), (k, j, 1.0, -1), (helper, j, -1.0, -1)),
-        ],
+        ),
+        shape=(m, r, n),
     )
+    return _checked(sequence, left, right)
 
 
 def is_corner(left: Any, right: Any, rows: Sequence[int], columns: Sequence[int]) -> bool:
@@ -199,19 +201,21 @@ def line_sequence(
         for j in columns
     )
     _require(alone and np.array_equal(both, sorted({k, q})))
-    return _sequence(
-        left,
-        right,
-        rows,
-        columns,
-        both,
-        [(a, d), (b, e), (c, d)],
-        f"only component {k} reaches the first of these lines, only {q} the last and only these "
-        "two the middle one; in the limit the outer lines are parallel, and the middle one is not "
-        "parallel to them",
-        [(a, k, 1.0, 0), (c, q, 1.0, 0), (b, k, -1.0, -1), (b, q, 1.0, -1)],
-        [(k, d, 1.0, 0), (q, d, 1.0, 0), (q, e, 1.0, 1)],
+    (m, r), n = left.shape, right.shape[1]
+    sequence = DivergingSequence(
+        rows=np.asarray(rows),
+        columns=np.asarray(columns),
+        components=both,
+        covering=_covering(left, right, rows, columns),
+        limit=_ones([(a, d), (b, e), (c, d)], (m, n)),
+        why=f"only component {k} reaches the first of these lines, only {q} the last and only "
+        "these two the middle one; in the limit the outer lines are parallel, and the middle one "
+        "is not parallel to them",
+        left_terms=((a, k, 1.0, 0), (c, q, 1.0, 0), (b, k, -1.0, -1), (b, q, 1.0, -1)),
+        right_terms=((k, d, 1.0, 0), (q, d, 1.0, 0), (q, e, 1.0, 1)),
+        shape=(m, r, n),
     )
+    return _checked(sequence, left, right)
 
 
 def transposed(sequence: DivergingSequence) -> DivergingSequence:
@@ -238,31 +242,13 @@ def covering_set(left: Any, right: Any, i: int, j: int) -> np.ndarray:
     return np.intersect1d(run_of(left, i), run_of(right, j), assume_unique=True)
 
 
-def _sequence(
-    left: Any,
-    right: Any,
-    rows: Sequence[int],
-    columns: Sequence[int],
-    components: np.ndarray,
-    ones: list[tuple[int, int]],
-    why: str,
-    left_terms: list[Term],
-    right_terms: list[Term],
-) -> DivergingSequence:
+def _covering(left: Any, right: Any, rows: Sequence[int], columns: Sequence[int]) -> np.ndarray:
+    """How many components reach each entry of rows x columns."""
+    return np.array([[len(covering_set(left, right, i, j)) for j in columns] for i in rows])
+
+
+def _checked(sequence: DivergingSequence, left: Any, right: Any) -> DivergingSequence:
     """The sequence, after a look at its numbers."""
-    (m, r), n = left.shape, right.shape[1]
-    i, j = np.transpose(ones)
-    sequence = DivergingSequence(
-        np.asarray(rows),
-        np.asarray(columns),
-        np.sort(components),
-        np.array([[len(covering_set(left, right, i, j)) for j in columns] for i in rows]),
-        scipy.sparse.csr_array((np.ones(len(ones)), (i, j)), shape=(m, n)),
-        why,
-        tuple(left_terms),
-        tuple(right_terms),
-        (m, r, n),
-    )
     for epsilon in CHECKED_AT:
         X, Y = sequence.factors(epsilon)
         _require(((X != 0).astype(int) - left.astype(int)).max() <= 0)
@@ -280,8 +266,8 @@ def _require(holds: Any) -> None:
         )
 
 
-def _named(components: np.ndarray) -> str:
-    return f"component{'s' * (len(components) > 1)} {abbreviated(components)}"
+def _ones(at: list[tuple[int, int]], shape: tuple[int, int]) -> Any:
+    return _at(tuple((i, j, 1.0, 0) for i, j in at), shape, 1.0)
 
 
 def _at(terms: tuple[Term, ...], shape: tuple[int, int], epsilon: float) -> Any:

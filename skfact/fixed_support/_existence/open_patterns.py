@@ -32,7 +32,8 @@ from skfact.fixed_support._existence.diverging import (
     line_sequence,
     transposed,
 )
-from skfact.fixed_support._supports.shared_entries import SharedEntries, reached_twice, run_of
+from skfact.fixed_support._supports.runs import run_of
+from skfact.fixed_support._supports.shared_entries import SharedEntries, reached_twice
 from skfact.fixed_support._uniqueness.closability import joined
 
 # Components that are looked at by themselves before all shared entries are listed.
@@ -73,14 +74,6 @@ class Group:
         self.by_row = scipy.sparse.csr_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=shape)
         self.by_row.sort_indices()
         self.by_column = self.by_row.tocsc()
-
-    def of_row(self, i: int) -> np.ndarray:
-        """Columns of row i, ascending, as positions."""
-        return self.by_row.indices[self.by_row.indptr[i] : self.by_row.indptr[i + 1]]
-
-    def of_column(self, j: int) -> np.ndarray:
-        """Rows of column j, ascending, as positions."""
-        return self.by_column.indices[self.by_column.indptr[j] : self.by_column.indptr[j + 1]]
 
 
 def find_open_pattern(
@@ -204,14 +197,14 @@ def find_corner(group: Group, budget: Budget) -> Pattern | None:
     """p + 1 rows and columns of a group that has all their entries but the last."""
     n_columns = len(group.columns)
     for i in np.flatnonzero(np.diff(group.by_row.indptr) < n_columns).tolist():
-        of_i = group.of_row(i)
+        of_i = run_of(group.by_row, i)
         shared = group.by_column[:, of_i].sum(axis=1)  # columns that a row has in common with i
         near = np.flatnonzero(shared >= group.p)
         if len(near) < group.p:
             continue
         reached = np.unique(group.by_row[near].indices)
         for j in np.setdiff1d(reached, of_i).tolist():
-            rows = np.intersect1d(group.of_column(j), near)
+            rows = np.intersect1d(run_of(group.by_column, j), near)
             block = _common_block(group, [], rows, of_i, budget)
             if block is not None:
                 return (
@@ -232,7 +225,7 @@ def _common_block(
     for position, a in enumerate(candidates):
         if not budget.spend():
             return None
-        shared = np.intersect1d(common, group.of_row(a), assume_unique=True)
+        shared = np.intersect1d(common, run_of(group.by_row, a), assume_unique=True)
         if len(shared) >= group.p:
             rest = candidates[position + 1 :]
             found = _common_block(group, [*chosen, int(a)], rest, shared, budget)

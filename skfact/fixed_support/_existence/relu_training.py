@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skfact._checks import check_number
-from skfact.fixed_support._existence.closedness import Closedness, closedness
+from skfact.fixed_support._existence.closedness import Closedness, closedness_of
 from skfact.fixed_support._supports.masks import check_supports
 
 
@@ -117,7 +117,7 @@ def relu_training_has_optimum(
         return TrainingOptimum(
             "always", "a network with one output and one hidden layer always has an optimum", None
         )
-    found = closedness(left, right, budget=budget)
+    found = closedness_of(left, right, budget)
     if found.answer == "not closed":
         return TrainingOptimum(
             "not always", f"the products of the weights are not closed: {found.reason}", found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -96,7 +95,7 @@ def lu(n_samples: int, n_features: int, n_components: int | None) -> Masks:
 
 #: Families of two supports by name: callables ``(n_samples, n_features, n_components) -> (left,
 #: right)`` that work for every shape and every number of components (None: the family's own).
-FAMILIES: dict[str, Callable[[int, int, int | None], Masks]] = {
+MASK_PAIRS: dict[str, Callable[[int, int, int | None], Masks]] = {
     "dense": dense,
     "disjoint-groups": disjoint_groups,
     "overlapping-groups": overlapping_groups,
@@ -106,17 +105,6 @@ FAMILIES: dict[str, Callable[[int, int, int | None], Masks]] = {
     "banded": banded,
     "lu": lu,
 }
-
-
-def family(name: str) -> Callable[[int, int, int | None], Masks]:
-    """The family of that name, or an error with the names there are."""
-    if name not in FAMILIES:
-        close = get_close_matches(name, FAMILIES, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(
-            f"{name!r} is not a family of supports; the names are {sorted(FAMILIES)}.{hint}"
-        )
-    return FAMILIES[name]
 
 
 def _or_default(n_components: int | None, default: int) -> int:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from skfact._backend import to_numpy
 from skfact._inputs import is_sparse
 from skfact.supports import FixedMask, KroneckerSparse
+from skfact.supports._masks import check_mask, dense_mask
 
 
 def check_supports(
@@ -69,38 +69,14 @@ def as_mask(mask: Any, name: str) -> scipy.sparse.csr_array:
         if not scipy.sparse.issparse(mask):  # CuPy's
             mask = mask.get()
         found = scipy.sparse.csr_array(mask)
-        _check_values(found.data, mask, name)
-        _check_shape(found.shape, name)
+        check_mask(found.data, found.shape, name)
         found = found.astype(bool, copy=True)
         found.sum_duplicates()
         found.eliminate_zeros()
         return found
-    try:
-        given = to_numpy(mask)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular 2-D array of booleans: {error}") from error
-    _check_shape(given.shape, name)
-    _check_values(given, mask, name)
+    given = dense_mask(mask, name)
     rows, columns = np.nonzero(given)
     starts = np.zeros(given.shape[0] + 1, dtype=np.int64)
     np.cumsum(np.bincount(rows, minlength=given.shape[0]), out=starts[1:])
     ones = np.ones(len(columns), dtype=bool)
     return scipy.sparse.csr_array((ones, columns, starts), shape=given.shape)
-
-
-def _check_shape(shape: tuple[int, ...], name: str) -> None:
-    if len(shape) != 2 or 0 in shape:
-        raise ValueError(f"{name} must be 2-D with at least one entry, got shape {shape}.")
-
-
-def _check_values(values: np.ndarray, given: Any, name: str) -> None:
-    if values.dtype.kind not in "biuf":
-        raise TypeError(
-            f"{name} must be a mask of booleans or of 0 and 1, got {type(given).__name__} of dtype "
-            f"{values.dtype}."
-        )
-    if values.dtype.kind != "b" and not np.all((values == 0) | (values == 1)):
-        raise ValueError(
-            f"{name} must hold only booleans or 0 and 1. For the support of a matrix pass "
-            "matrix != 0."
-        )

@@ -8,13 +8,14 @@ their multiplicities matter (arXiv 2112.00386).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
 from skfact.fixed_support._supports.masks import check_supports
+from skfact.fixed_support._supports.runs import equal_runs, grouped, run_of
+from skfact.fixed_support._supports.words import in_lines, named
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,20 +72,9 @@ class RankOneSupport:
 
     def __repr__(self) -> str:
         return (
-            f"RankOneSupport({len(self.rows)} x {len(self.columns)}, rows {abbreviated(self.rows)},"
-            f" columns {abbreviated(self.columns)}, "
-            f"component{'s' * (self.multiplicity != 1)} {abbreviated(self.components)})"
+            f"RankOneSupport({len(self.rows)} x {len(self.columns)}, "
+            f"{in_lines(self.rows, self.columns, ', ')}, {named(self.components)})"
         )
-
-
-def abbreviated(indices: Any, longest: int = 6) -> str:
-    """Indices as a short text: all of a few, a range, or the first and the last ones."""
-    found = [int(i) for i in indices]
-    if len(found) <= longest and not (len(found) > 3 and found[-1] - found[0] == len(found) - 1):
-        return str(found)
-    if all(b - a == 1 for a, b in pairwise(found)):
-        return f"[{found[0]}..{found[-1]}]"
-    return f"[{', '.join(map(str, found[: longest - 2]))}, ..., {found[-1]}]"
 
 
 def rank_one_supports(left_support: Any, right_support: Any) -> list[RankOneSupport]:
@@ -147,9 +137,7 @@ def classes_of(left: scipy.sparse.csc_array, right: scipy.sparse.csr_array) -> l
     classes = []
     for components in grouped(pairs[alive]):
         members = alive[components]
-        first = members[0]
-        rows = left.indices[left.indptr[first] : left.indptr[first + 1]]
-        columns = right.indices[right.indptr[first] : right.indptr[first + 1]]
+        rows, columns = run_of(left, members[0]), run_of(right, members[0])
         classes.append(RankOneSupport(rows, columns, members))
     return classes
 
@@ -157,24 +145,3 @@ def classes_of(left: scipy.sparse.csc_array, right: scipy.sparse.csr_array) -> l
 def dead_components(left: scipy.sparse.csc_array, right: scipy.sparse.csr_array) -> np.ndarray:
     """Components that can hold nothing: an empty column of the left mask or row of the right."""
     return np.flatnonzero((np.diff(left.indptr) == 0) | (np.diff(right.indptr) == 0))
-
-
-def equal_runs(compressed: Any) -> np.ndarray:
-    """Label of each column of a CSC mask (row of a CSR mask); equal ones share one.
-
-    The bytes of the sorted indices are the keys: exact, and no larger than the mask.
-    """
-    seen: dict[bytes, int] = {}
-    indices = compressed.indices
-    labels = [
-        seen.setdefault(indices[start:stop].tobytes(), len(seen))
-        for start, stop in pairwise(compressed.indptr.tolist())
-    ]
-    return np.array(labels, dtype=np.int64)
-
-
-def grouped(labels: np.ndarray) -> list[np.ndarray]:
-    """Positions of equal labels, ascending, the groups in order of their first positions."""
-    order = np.argsort(labels, kind="stable")
-    borders = np.flatnonzero(np.diff(labels[order])) + 1
-    return sorted(np.split(order, borders), key=lambda group: int(group[0]))

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from skfact._checks import check_number
-from skfact.fixed_support._supports.families import FAMILIES, family
+from skfact._checks import check_number, unknown_name
+from skfact.fixed_support._supports.families import MASK_PAIRS
 from skfact.fixed_support._supports.masks import as_mask, check_supports
 
 
@@ -36,7 +36,9 @@ def resolve_supports(
         if n_components is None:
             n_components = int(left_support.shape[1])
     if isinstance(supports, str):
-        left, right = family(supports)(n_samples, n_features, n_components)
+        if supports not in MASK_PAIRS:
+            raise unknown_name("supports", supports, MASK_PAIRS)
+        left, right = MASK_PAIRS[supports](n_samples, n_features, n_components)
         origin = f"supports={supports!r}"
     elif callable(supports):
         left, right = _pair(supports(n_samples, n_features, n_components), "supports returned")
@@ -64,10 +66,9 @@ def _pair(supports: Any, what: str) -> tuple[Any, Any]:
     if not isinstance(supports, tuple | list) or len(supports) != 2:
         shown = supports if isinstance(supports, int | float | None) else type(supports).__name__
         raise TypeError(
-            f"supports must be one of the names {sorted(FAMILIES)}, a pair of masks (left, right), "
-            "(None, right) for a mask of the features alone, or a callable (n_samples, n_features, "
-            "n_components) -> (left, right); "
-            f"{what} {shown}."
+            f"supports must be one of the names {sorted(MASK_PAIRS)}, a pair of masks (left, "
+            "right), (None, right) for a mask of the features alone, or a callable (n_samples, "
+            f"n_features, n_components) -> (left, right); {what} {shown}."
         )
     if supports[1] is None:
         raise TypeError("The right mask of supports is None; only the left one may be.")

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse
+
+from skfact.fixed_support._supports.runs import run_of_place, with_values
 
 # products (of covered entries by components) formed at a time
 CHUNK = 5_000_000
@@ -46,7 +47,7 @@ class SharedEntries:
             part = by_row[rows[0] : rows[-1] + 1]
             count = weighted_coverage(part, right, np.ones(r, dtype=np.int32))
             shared = count.data > 1
-            row = np.repeat(rows, np.diff(count.indptr))[shared]
+            row = rows[run_of_place(count)[shared]]
             id_sum = weighted_coverage(part, right, np.arange(1, r + 1)).data[shared]
             mark = weighted_coverage(part, right, numbers).data[shared]
             parts.append((row, count.indices[shared], count.data[shared], id_sum, mark))
@@ -75,23 +76,13 @@ def reached_twice(left: Any, right: Any) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the entries that at least two components reach, in row-major order."""
     count = weighted_coverage(left, right, np.ones(left.shape[1], dtype=np.int32))
     shared = count.data > 1
-    return np.repeat(np.arange(left.shape[0]), np.diff(count.indptr))[shared], count.indices[shared]
+    return run_of_place(count)[shared], count.indices[shared]
 
 
 def weighted_coverage(left: Any, right: Any, weights: np.ndarray) -> Any:
     """Sum of the weights of the components that reach each entry, as CSR (m, n), sorted."""
     by_row = left.tocsr()
-    scaled = scipy.sparse.csr_array(
-        (weights[by_row.indices], by_row.indices, by_row.indptr), shape=by_row.shape
-    )
-    ones = scipy.sparse.csr_array(
-        (np.ones(right.nnz, dtype=weights.dtype), right.indices, right.indptr), shape=right.shape
-    )
-    product = scaled @ ones
-    product.sort_indices()
-    return product
-
-
-def run_of(matrix: Any, k: int) -> np.ndarray:
-    """Indices of column k of a CSC array, or of row k of a CSR array."""
-    return matrix.indices[matrix.indptr[k] : matrix.indptr[k + 1]].astype(np.int64)
+    ones = np.ones(right.nnz, dtype=weights.dtype)
+    coverage = with_values(by_row, weights[by_row.indices]) @ with_values(right, ones)
+    coverage.sort_indices()
+    return coverage

@@ -28,7 +28,9 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from skfact.fixed_support._supports.rank_one import RankOneSupport, equal_runs, grouped
+from skfact.fixed_support._supports.rank_one import RankOneSupport
+from skfact.fixed_support._supports.runs import equal_runs, grouped, run_of
+from skfact.fixed_support._supports.words import abbreviated, in_lines, named
 
 
 class Cover:
@@ -82,16 +84,6 @@ class Cover:
             self._length[side][line] = len(parts[0])
         return parts[0]
 
-    def to_csr(self) -> scipy.sparse.csr_array:
-        """U as a sparse mask."""
-        parts = [self._line(0, i) for i in sorted(self._lines[0])]
-        lengths = np.zeros(self.shape[0] + 1, dtype=np.int64)
-        lengths[[i + 1 for i in sorted(self._lines[0])]] = [len(part) for part in parts]
-        indices = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
-        return scipy.sparse.csr_array(
-            (np.ones(len(indices), dtype=bool), indices, np.cumsum(lengths)), shape=self.shape
-        )
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Closure:
@@ -116,6 +108,27 @@ class Closure:
     pieces: list[RankOneSupport]
     is_rectangle: np.ndarray
     cover: Cover
+
+    def obstacle(self, rectangles: Sequence[RankOneSupport]) -> str:
+        """Why what is left is no set of disjoint rectangles; empty if it is one.
+
+        The `rectangles` stand for the pieces: these themselves, or the largest of each chain.
+        """
+        beside = "beside the complete classes, " if self.absorbed else ""
+        for piece, is_rectangle in zip(self.pieces, self.is_rectangle, strict=True):
+            if not is_rectangle:
+                kept = piece.size - len(self.cover.within(piece.rows, piece.columns)[0])
+                return (
+                    f"{beside}{named(piece.components)} keep{'s' * (piece.multiplicity == 1)} "
+                    f"{kept:,} of the {piece.size:,} entries of "
+                    f"{in_lines(piece.rows, piece.columns, ' x ')}: no rectangle"
+                )
+        for overlap in overlaps(rectangles, self.cover.shape, limit=1):
+            first, second = (
+                abbreviated(rectangles[k].components) for k in (overlap.first, overlap.second)
+            )
+            return f"{beside}what is left of components {first} and {second} overlaps"
+        return ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -215,9 +228,7 @@ def _holders(lines: Sequence[np.ndarray], size: int) -> scipy.sparse.csr_array:
 
 def _lines_of(holders: scipy.sparse.csr_array, lines: np.ndarray) -> np.ndarray:
     """All supports of some rows (or columns), with repetitions."""
-    return np.concatenate(
-        [holders.indices[holders.indptr[i] : holders.indptr[i + 1]] for i in lines.tolist()]
-    )
+    return np.concatenate([run_of(holders, i) for i in lines.tolist()])
 
 
 def pieces_of(support: RankOneSupport, cover: Cover) -> list[tuple[np.ndarray, np.ndarray, bool]]:
@@ -241,7 +252,7 @@ def pieces_of(support: RankOneSupport, cover: Cover) -> list[tuple[np.ndarray, n
     n_holes = np.bincount(i, minlength=len(rows))
     if 2 * n_holes.max() < len(columns):  # any two rows share a column
         return [(rows, columns, False)]
-    row_label, column_label = _component_labels(len(rows), len(columns), i, j, n_holes)
+    row_label, column_label = component_labels(len(rows), len(columns), i, j, n_holes)
     is_rectangle = np.ones(row_label.max() + 1, dtype=bool)
     is_rectangle[row_label[i[row_label[i] == column_label[j]]]] = False
     by_column = grouped_by_label(column_label)
@@ -256,7 +267,7 @@ def grouped_by_label(labels: np.ndarray) -> dict[int, np.ndarray]:
     return {int(labels[group[0]]): group for group in grouped(labels)}
 
 
-def _component_labels(
+def component_labels(
     n_rows: int, n_columns: int, i: np.ndarray, j: np.ndarray, n_holes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Connected components of the complete bipartite graph without the edges (i, j).
@@ -332,5 +343,4 @@ def _rows_with_distinct_holders(
     )
     held.sort_indices()
     for group in grouped(equal_runs(held)):
-        first = group[0]
-        yield held.indices[held.indptr[first] : held.indptr[first + 1]]
+        yield run_of(held, group[0])

@@ -7,12 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace, device, move
+from skfact._backend import array_namespace, device, move_like
 from skfact._inputs import is_numpy
 from skfact._kernels.low_rank_blocks import low_rank_blocks, split_product
-from skfact._linalg import abs2
+from skfact._linalg import abs2, norm2
 from skfact.fixed_support._supports.rank_one import RankOneSupport
-from skfact.fixed_support._tractable.grids import Batch, FlatFactor, gather, product, slots
+from skfact.fixed_support._supports.runs import places_of, run_of, run_places
+from skfact.fixed_support._tractable.flat_factor import (
+    FlatFactor,
+    collected,
+    factor_product,
+    sources,
+)
+from skfact.fixed_support._tractable.grids import Batch, block_of, gather
 from skfact.fixed_support._tractable.report import SupportReport
 
 
@@ -56,12 +63,12 @@ def fit_pieces(
     xp = array_namespace(A)
     loss = 0.0
     for batch in pieces:
-        x_slots, y_slots = batch_slots(batch, left, right)
+        x_places, y_places = batch_places(batch, left, right)
         for part, u, rows, lost in low_rank_pieces(A, batch, checked):
             x, y, shrinking = balanced(u, rows, alpha)
             loss += lost**2 + shrinking
-            left.put(x_slots[part], xp.matrix_transpose(x))
-            right.put(y_slots[part], y)
+            left.put(x_places[part], xp.matrix_transpose(x))
+            right.put(y_places[part], y)
     return loss
 
 
@@ -84,18 +91,18 @@ def low_rank_pieces(A: Any, batch: Batch, checked: bool) -> Iterator[tuple[slice
         yield part, left, right, float(xp.linalg.vector_norm(residual))
 
 
-def batch_slots(batch: Batch, left: FlatFactor, right: FlatFactor) -> tuple[np.ndarray, np.ndarray]:
-    """Slots of the left (n_blocks, p, a) and right (n_blocks, p, b) values of a batch."""
-    result = []
-    for factor, places in ((left, batch.rows), (right, batch.columns)):
-        starts = factor.compressed.indptr[batch.components]
-        lengths = factor.compressed.indptr[batch.components + 1] - starts
-        if (lengths == places.shape[1]).all():  # whole supports, not pieces of them
-            result.append(starts[..., None].astype(np.int64) + np.arange(places.shape[1]))
+def batch_places(
+    batch: Batch, left: FlatFactor, right: FlatFactor
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the left (n_blocks, p, a) and right (n_blocks, p, b) values of a batch."""
+    found = []
+    for mask, lines in ((left.mask, batch.rows), (right.mask, batch.columns)):
+        lengths = mask.indptr[batch.components + 1] - mask.indptr[batch.components]
+        if (lengths == lines.shape[1]).all():  # whole supports, not pieces of them
+            found.append(run_places(mask, batch.components, lines.shape[1]))
         else:
-            parts = [slots(factor.compressed, k, i) for k, i in zip(batch.components, places)]
-            result.append(np.stack(parts))
-    return result[0], result[1]
+            found.append(np.stack([places_of(mask, k, i) for k, i in zip(batch.components, lines)]))
+    return found[0], found[1]
 
 
 def balanced(left: Any, right: Any, alpha: float = 0.0) -> tuple[Any, Any, float]:
@@ -142,8 +149,7 @@ def norm2_outside(A: Any, supports: Sequence[RankOneSupport]) -> float:
     covered = covered_mask(A.shape, supports)
     if covered.all():
         return 0.0
-    outside = xp.where(move(~covered, xp, device(A)), A, xp.zeros_like(A))
-    return float(xp.sum(abs2(outside)))
+    return norm2(xp.where(move_like(~covered, A), A, xp.zeros_like(A)))
 
 
 def covered_mask(shape: tuple[int, int], supports: Sequence[RankOneSupport]) -> np.ndarray:
@@ -162,14 +168,14 @@ def fit_remainder(A: Any, report: SupportReport, left: FlatFactor, right: FlatFa
     """
     xp = array_namespace(A)
     x, y = left.vector(A), right.vector(A)
-    rest = A - product(report.left_support, x, report.right_support, y)
+    rest = A - factor_product(report.left_support, x, report.right_support, y)
     shared = _SharedComponents(report)
     for t in range(len(report.absorbed) - 1, -1, -1):
         piece = report.absorbed[t]
         a, b = piece.shape
         target = xp.where(
-            move(shared.answers_for(t), xp, device(A)),
-            read_block(rest, piece.rows, piece.columns),
+            move_like(shared.answers_for(t), A),
+            block_of(rest, piece.rows, piece.columns),
             xp.zeros((), dtype=A.dtype, device=device(A)),
         )
         side = min(a, b)
@@ -178,8 +184,8 @@ def fit_remainder(A: Any, report: SupportReport, left: FlatFactor, right: FlatFa
         eye = unit * xp.eye(side, dtype=A.dtype, device=device(A))
         u, v = (eye, target / unit) if a <= b else (target / unit, eye)
         components = piece.components[:side]
-        left.put(slots(report.left_support, components, piece.rows), xp.matrix_transpose(u))
-        right.put(slots(report.right_support, components, piece.columns), v)
+        left.put(places_of(left.mask, components, piece.rows), xp.matrix_transpose(u))
+        right.put(places_of(right.mask, components, piece.columns), v)
         rest = subtract_block(rest, piece.rows, piece.columns, u @ v)
         for rows, columns, change in shared.cross_blocks(t, components, u, v, (left, right), A):
             rest = subtract_block(rest, rows, columns, change)
@@ -220,38 +226,25 @@ class _SharedComponents:
             k = int(components[q])
             whole = []
             for factor, own, vector in ((left, piece.rows, x), (right, piece.columns, y)):
-                start, stop = factor.compressed.indptr[k : k + 2]
-                indices = factor.compressed.indices[start:stop]
+                indices = run_of(factor.mask, k)
                 elsewhere = np.flatnonzero(~np.isin(indices, own))
-                values = xp.take(vector[int(start) : int(stop)], move(elsewhere, xp, device(A)))
-                whole.append((indices[elsewhere], values))
+                places = int(factor.mask.indptr[k]) + elsewhere
+                whole.append((indices[elsewhere], xp.take(vector, move_like(places, A))))
             (rows, x_k), (columns, y_k) = whole
             changes.append((rows, piece.columns, x_k[:, None] * v[q, :][None, :]))
             changes.append((piece.rows, columns, u[:, q][:, None] * y_k[None, :]))
         return changes
 
 
-def read_block(A: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
-    """A[rows][:, columns] for any array library."""
-    xp, where = array_namespace(A), device(A)
-    if is_numpy(xp):
-        return A[rows[:, None], columns]
-    return xp.take(xp.take(A, move(rows, xp, where), axis=0), move(columns, xp, where), axis=1)
-
-
 def subtract_block(A: Any, rows: np.ndarray, columns: np.ndarray, change: Any) -> Any:
     """A with `change` subtracted from A[rows][:, columns]; may reuse the memory of A."""
-    xp, where = array_namespace(A), device(A)
+    xp = array_namespace(A)
     if not len(rows) or not len(columns):
         return A
-    if is_numpy(xp):
+    if is_numpy(xp):  # without a copy for each piece: a staircase has one in each row
         A[rows[:, None], columns] -= change
         return A
-    row_of = np.full(A.shape[0], len(rows))
-    row_of[rows] = np.arange(len(rows))
-    column_of = np.full(A.shape[1], len(columns))
-    column_of[columns] = np.arange(len(columns))
-    change = xp.concat([change, xp.zeros((1, len(columns)), dtype=A.dtype, device=where)], axis=0)
-    change = xp.concat([change, xp.zeros((len(rows) + 1, 1), dtype=A.dtype, device=where)], axis=1)
-    spread = xp.take(change, move(row_of, xp, where), axis=0)
-    return A - xp.take(spread, move(column_of, xp, where), axis=1)
+    # the other libraries cannot write at indices: they subtract a matrix with zeros elsewhere
+    places = rows[:, None] * A.shape[1] + columns
+    spread = collected([change], sources([places], A.shape[0] * A.shape[1]), A)
+    return A - xp.reshape(spread, A.shape)

@@ -1,9 +1,4 @@
-"""Blocks of a matrix on many rectangles, in batches of equal size; and factors as flat vectors.
-
-The values of a factor are one vector: component after component, each in the order of its support
-(the data of the CSC mask of the left factor, of the CSR mask of the right one). A *slot* is a place
-in that vector.
-"""
+"""Blocks of a matrix on many rectangles, in batches of equal size."""
 
 from __future__ import annotations
 
@@ -13,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, device, is_cupy_namespace, move
-from skfact._inputs import is_numpy
 from skfact._kernels.low_rank_blocks import Arranged, Classes
 from skfact._linalg import is_complex
 from skfact.fixed_support._supports.rank_one import RankOneSupport
@@ -98,146 +92,26 @@ def gather(A: Any, batch: Any) -> Iterator[tuple[slice, Any]]:
 
     In parts, lest all blocks of a large matrix are copied before the first one is used.
     """
-    xp = array_namespace(A)
+    xp, where = array_namespace(A), device(A)
     rows, columns = batch.rows, batch.columns
     a, b = rows.shape[1], columns.shape[1]
-    itemsize = 16 if xp.isdtype(A.dtype, "complex floating") else 8
-    budget = ON_DEVICE if is_cupy_namespace(xp) else CACHED
-    step = max(1, budget // (itemsize * a * b))
     if len(rows) == 1 and is_range(rows[0], A.shape[0]) and is_range(columns[0], A.shape[1]):
         yield slice(0, 1), xp.reshape(A, (1, a, b))
         return
+    budget = ON_DEVICE if is_cupy_namespace(xp) else CACHED
+    step = max(1, budget // ((16 if is_complex(A) else 8) * a * b))
     for start in range(0, len(rows), step):
         part = slice(start, min(start + step, len(rows)))
-        if is_numpy(xp):
-            yield part, A[rows[part, :, None], columns[part, None, :]]
-        else:
-            flat = rows[part, :, None].astype(np.int64) * A.shape[1] + columns[part, None, :]
-            found = xp.take(xp.reshape(A, (-1,)), move(flat.ravel(), xp, device(A)))
-            yield part, xp.reshape(found, (-1, a, b))
+        i, j = (move(index[part], xp, where) for index in (rows, columns))
+        yield part, A[i[:, :, None], j[:, None, :]]
+
+
+def block_of(A: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
+    """A on one rectangle."""
+    xp, where = array_namespace(A), device(A)
+    return A[move(rows, xp, where)[:, None], move(columns, xp, where)[None, :]]
 
 
 def is_range(index: np.ndarray, size: int) -> bool:
     """Whether the index is 0 .. size - 1."""
     return len(index) == size and bool((index == np.arange(size)).all())
-
-
-def slots(compressed: Any, components: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Slots of (component, place) for all pairs: (n_components, n_places).
-
-    Parameters
-    ----------
-    compressed : csc_array of the left mask, or csr_array of the right one
-    components : ndarray (n_components,)
-    places : ndarray (n_places,)
-        Rows of the left or columns of the right factor, ascending, in the support of each.
-    """
-    found = np.empty((len(components), len(places)), dtype=np.int64)
-    for q, k in enumerate(components.tolist()):
-        start, stop = compressed.indptr[k], compressed.indptr[k + 1]
-        own = compressed.indices[start:stop]
-        found[q] = start + (
-            np.arange(len(own)) if len(own) == len(places) else np.searchsorted(own, places)
-        )
-    return found
-
-
-class FlatFactor:
-    """Collects values of a factor by slots, then makes the flat vector of all of them."""
-
-    def __init__(self, compressed: Any) -> None:
-        self.compressed = compressed
-        self._slots: list[np.ndarray] = []
-        self._values: list[Any] = []
-
-    def put(self, where: np.ndarray, values: Any) -> None:
-        """Set slots `where` to `values`, arrays of one shape; each slot at most once."""
-        self._slots.append(where.ravel())
-        self._values.append(array_namespace(values).reshape(values, (-1,)))
-
-    def vector(self, like: Any) -> Any:
-        """All values, zero where none was put, in the namespace, dtype and device of `like`."""
-        xp, where = array_namespace(like), device(like)
-        size = int(self.compressed.nnz)
-        if not self._slots:
-            return xp.zeros((size,), dtype=like.dtype, device=where)
-        filled = np.concatenate(self._slots)
-        if is_numpy(xp):
-            vector = np.zeros(size, dtype=like.dtype)
-            vector[filled] = np.concatenate(self._values)
-            return vector
-        zero = xp.zeros((1,), dtype=like.dtype, device=where)
-        source = np.full(size, len(filled))
-        source[filled] = np.arange(len(filled))
-        return xp.take(xp.concat([*self._values, zero]), move(source, xp, where))
-
-
-def with_fixed_phases(
-    x: Any, y: Any, left: Any, right: Any, classes: Sequence[Batch]
-) -> tuple[Any, Any]:
-    """The same product, the largest entry of each row of the right factor positive.
-
-    Without it signs would depend on the library that computes.
-    """
-    xp, where = array_namespace(y), device(y)
-    one = xp.ones((1,), dtype=y.dtype, device=where)
-    phases, holders = [], []
-    for batch in classes:
-        starts = right.indptr[batch.components].astype(np.int64)  # (n_blocks, p)
-        b = batch.columns.shape[1]
-        runs = move((starts[..., None] + np.arange(b)).ravel(), xp, where)
-        values = xp.reshape(xp.take(y, runs), (-1, b))
-        largest = xp.argmax(xp.abs(values), axis=1)
-        place = move(starts.ravel(), xp, where) + largest
-        leading = xp.take(y, place)
-        size = xp.abs(leading)
-        phase = leading / xp.astype(xp.where(size > 0, size, xp.ones_like(size)), y.dtype)
-        phases.append(xp.where(size > 0, phase, one))
-        holders.append(batch.components.ravel())
-    phase = xp.take(
-        xp.concat([*phases, one]), move(sources(holders, left.shape[1]), xp, where)
-    )  # (r,), 1 for dead components
-    of_x, of_y = (
-        xp.take(phase, move(np.repeat(np.arange(len(m.indptr) - 1), np.diff(m.indptr)), xp, where))
-        for m in (left, right)
-    )
-    return x * of_x, y * (xp.conj(of_y) if is_complex(y) else of_y)
-
-
-def sources(parts: Sequence[np.ndarray], size: int) -> np.ndarray:
-    """Where in the concatenated parts the value of each slot is; at the end where there is none."""
-    filled = np.concatenate([part.ravel() for part in parts]) if parts else np.empty(0, np.int64)
-    source = np.full(size + 1, len(filled), dtype=np.int64)
-    source[filled] = np.arange(len(filled))
-    return source[:-1]
-
-
-def dense_factor(compressed: Any, vector: Any) -> Any:
-    """The factor as a dense matrix, from its mask and flat vector."""
-    xp, where = array_namespace(vector), device(vector)
-    if is_numpy(xp):
-        return type(compressed)(
-            (vector, compressed.indices, compressed.indptr), shape=compressed.shape
-        ).toarray()
-    source = np.full(compressed.shape, compressed.nnz, dtype=np.int64)
-    runs = np.repeat(np.arange(len(compressed.indptr) - 1), np.diff(compressed.indptr))
-    place = (compressed.indices, runs) if compressed.format == "csc" else (runs, compressed.indices)
-    source[place] = np.arange(compressed.nnz)
-    zero = xp.zeros((1,), dtype=vector.dtype, device=where)
-    flat = xp.take(xp.concat([vector, zero]), move(source.ravel(), xp, where))
-    return xp.reshape(flat, compressed.shape)
-
-
-def product(left: Any, x: Any, right: Any, y: Any) -> Any:
-    """The dense product of two factors given as masks and flat vectors.
-
-    SciPy multiplies sparse ones with as many operations as there are non-zeros to combine.
-    """
-    if is_numpy(array_namespace(x)):
-        combined = float(np.diff(left.indptr).astype(float) @ np.diff(right.indptr))
-        m, r, n = left.shape[0], left.shape[1], right.shape[1]
-        if combined < 0.05 * m * r * n:
-            sparse_left = type(left)((x, left.indices, left.indptr), shape=left.shape).tocsr()
-            sparse_right = type(right)((y, right.indices, right.indptr), shape=right.shape)
-            return (sparse_left @ sparse_right).toarray()
-    return dense_factor(left, x) @ dense_factor(right, y)

@@ -9,8 +9,9 @@ import numpy as np
 
 from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._supports.rank_one import classes_of, dead_components
-from skfact.fixed_support._supports.shared_entries import SharedEntries, run_of
-from skfact.fixed_support._tractable.closure import _component_labels
+from skfact.fixed_support._supports.runs import run_of
+from skfact.fixed_support._supports.shared_entries import SharedEntries
+from skfact.fixed_support._tractable.closure import component_labels
 
 
 def is_closable(left_support: Any, right_support: Any) -> bool:
@@ -114,5 +115,5 @@ def determined_components(left: Any, right: Any) -> np.ndarray:
 
 def joined(n_rows: int, n_columns: int, i: np.ndarray, j: np.ndarray) -> np.ndarray:
     """Which holes (i, j) of a complete bipartite graph have both ends in one connected part."""
-    labels = _component_labels(n_rows, n_columns, i, j, np.bincount(i, minlength=n_rows))
+    labels = component_labels(n_rows, n_columns, i, j, np.bincount(i, minlength=n_rows))
     return labels[0][i] == labels[1][j]

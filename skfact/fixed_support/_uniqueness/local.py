@@ -12,7 +12,8 @@ from sklearn.utils import check_random_state
 
 from skfact._checks import check_number
 from skfact.fixed_support._supports.masks import check_supports
-from skfact.fixed_support._supports.shared_entries import run_of, weighted_coverage
+from skfact.fixed_support._supports.runs import run_of, with_values
+from skfact.fixed_support._supports.shared_entries import weighted_coverage
 from skfact.fixed_support._uniqueness.closability import determined_components, has_equal_rectangles
 
 
@@ -136,9 +137,7 @@ def _jacobian(left: Any, right: Any, random: Any) -> np.ndarray:
     The derivative of entry (i, j) by left[i, k] is right[k, j], and the other way round.
     """
     covered = weighted_coverage(left, right, np.ones(left.shape[1], dtype=np.int32))
-    number = scipy.sparse.csr_array(
-        (np.arange(covered.nnz), covered.indices, covered.indptr), shape=covered.shape
-    ).toarray()  # of each covered entry
+    number = with_values(covered, np.arange(covered.nnz)).toarray()  # of each covered entry
     jacobian = np.zeros((covered.nnz, left.nnz + right.nnz))
     start = 0
     for k in range(left.shape[1]):

@@ -10,7 +10,8 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from skfact.fixed_support._supports.shared_entries import run_of, weighted_coverage
+from skfact.fixed_support._supports.runs import run_of
+from skfact.fixed_support._supports.shared_entries import weighted_coverage
 
 
 @dataclass

@@ -1,52 +1,52 @@
-"""The compiled loops over one Kronecker-sparse factor, held against its dense matrix."""
+"""The compiled loops over one factor, held against the batched product."""
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact._kernels._jit import compiled
-from skfact.operators import KroneckerFactor
+from skfact._kernels.apply import apply_factor
 from skfact.supports import KroneckerSparse
 from tests.arrays import gaussian
-from tests.asserts import for_each
 
 loops = compiled("skfact._kernels.kronecker.numba")
 pytestmark = pytest.mark.skipif(loops is None, reason="numba is missing or switched off")
 
-PATTERNS = [(1, 1, 1, 1), (2, 2, 2, 3), (3, 1, 4, 2), (1, 5, 3, 1), (2, 3, 2, 1), (1, 2, 5, 4)]
+sides = st.integers(1, 4)
+seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
+dtypes = st.sampled_from(["float64", "complex128"])
 
 
-@pytest.mark.parametrize("pattern", PATTERNS, ids=str)
-@for_each("dtype", ["float64", "complex128"])
-def test_they_are_products_with_the_matrix(pattern, dtype):
-    (a, b, c, d), random = pattern, np.random.default_rng(0)
+@given(sides, sides, sides, sides, st.integers(1, 5), seeds, dtypes)
+def test_products_with_a_factor_and_its_adjoint(a, b, c, d, width, random, dtype):
     values = gaussian(random, (a, d, b, c), dtype)
-    flat, S = values.ravel(), KroneckerFactor(values, pattern).toarray()
-    m, n = S.shape
-    X, Y = gaussian(random, (n, 4), dtype), np.zeros((m, 4), dtype)
-    loops.multiply(flat, a, b, c, d, X, Y, 3)
-    assert_allclose(Y[:, :3], S @ X[:, :3], atol=1e-13)
-    assert not Y[:, 3].any()
-    y = np.empty(m, dtype)
-    loops.multiply_vector(flat, a, b, c, d, X[:, 0].copy(), y)
-    assert_allclose(y, S @ X[:, 0], atol=1e-13)
-    turned = np.empty_like(flat)
-    loops.adjoint(flat, a, b, c, d, turned)
-    blocks = turned.reshape(a, d, c, b)
-    assert_allclose(KroneckerFactor(blocks, (a, c, b, d)).toarray(), S.conj().T)
+    X = gaussian(random, (a * c * d, width), dtype)
+    expected = apply_factor(values, X)
+    Y = np.full((a * b * d, width), np.nan, dtype)
+    loops.multiply(values.ravel(), a, b, c, d, X, Y, width)
+    assert_allclose(Y, expected, atol=1e-12)
+    y = np.full(a * b * d, np.nan, dtype)
+    loops.multiply_vector(values.ravel(), a, b, c, d, X[:, 0].copy(), y)
+    assert_allclose(y, expected[:, 0], atol=1e-12)
+
+    turned = np.empty(values.size, dtype)
+    loops.adjoint(values.ravel(), a, b, c, d, turned)
+    assert_array_equal(turned.reshape(a, d, c, b), values.conj().swapaxes(2, 3))
 
 
-@pytest.mark.parametrize("pattern", PATTERNS, ids=str)
-@for_each("dtype", ["float64", "complex128"])
-def test_they_read_and_write_the_support(pattern, dtype):
-    (a, b, c, d), random = pattern, np.random.default_rng(0)
-    support = KroneckerSparse(*pattern)
-    m, n = support.shape
-    dense, found = np.ones((m, n), dtype), np.empty(a * b * c * d, dtype)
-    P, R = gaussian(random, (m, 3), dtype), gaussian(random, (n, 3), dtype)
-    loops.correlate(a, b, c, d, P, R, found)
-    loops.write_dense(found, a, b, c, d, dense)
-    assert_allclose(dense, support.project(P @ R.conj().T), atol=1e-13)
-    again = np.empty_like(found)
-    loops.restrict(a, b, c, d, dense, again)
-    assert_allclose(again, found)
+@given(sides, sides, sides, sides, st.integers(1, 5), seeds, dtypes)
+def test_values_on_the_support_of_a_factor(a, b, c, d, width, random, dtype):
+    pattern = KroneckerSparse(a, b, c, d)
+    P = gaussian(random, pattern.shape, dtype)
+    values, S = np.empty(pattern.nnz, dtype), np.empty_like(P)
+    loops.restrict(a, b, c, d, P, values)
+    loops.write_dense(values, a, b, c, d, S)
+    assert_array_equal(S, P * pattern.mask())
+
+    X, Y = gaussian(random, (len(P), width), dtype), gaussian(random, (P.shape[1], width), dtype)
+    found, expected = np.empty_like(values), np.empty_like(values)
+    loops.correlate(a, b, c, d, X, Y, found)
+    loops.restrict(a, b, c, d, X @ Y.conj().T, expected)
+    assert_allclose(found, expected, atol=1e-12)

@@ -1,7 +1,6 @@
 """Masked rank-one approximation as a factorization with fixed supports."""
 
 import numpy as np
-import pytest
 import scipy.optimize
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact.fixed_support import hardness_instance
+from tests.fixed_support.seeds import over_seeds
 
 masks = hnp.arrays(bool, st.tuples(st.integers(1, 5), st.integers(1, 5)))
 
@@ -38,7 +38,7 @@ def minimum(loss, size, random, starts=12):
     )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@over_seeds(4)
 def test_the_two_problems_have_the_same_minimum(seed):
     random = np.random.default_rng(seed)
     A, observed = random.standard_normal((3, 3)), random.random((3, 3)) < 0.8

@@ -1,0 +1,118 @@
+"""The choice of the solver: a closed form where there is one, alternating least squares elsewhere.
+
+Nothing here checks its arguments or warns: :func:`factorize` says how the search ended.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skfact._backend import array_namespace
+from skfact._exponents import times_power_of_two, unscaled
+from skfact._kernels.low_rank_blocks import OutOfScaleError
+from skfact._linalg import norm2
+from skfact.fixed_support._alternating.descent import Runs, alternating_factors
+from skfact.fixed_support._factorization import FixedSupportFactorization
+from skfact.fixed_support._outcome import Outcome
+from skfact.fixed_support._problem import Problem
+from skfact.fixed_support._supports.masks import check_supports
+from skfact.fixed_support._tractable.analysis import report_on
+from skfact.fixed_support._tractable.exact import exact_factors, reads_all_once
+from skfact.fixed_support._tractable.flat_factor import factor_product, with_fixed_phases
+from skfact.fixed_support._tractable.report import ALTERNATING, SupportReport
+
+SOLVERS = ("auto", "exact", "alternating")
+# A loss of that many rounding errors of ||A||^2 is none.
+ROUNDING = 100
+
+
+class Factors(NamedTuple):
+    """Factors as flat vectors, and what is known of them."""
+
+    x: Any
+    y: Any
+    loss: float
+    error2: float  # the part of the loss that is no penalty
+    losses: np.ndarray  # at the start and after each sweep
+    diverging: np.ndarray  # components
+    outcome: Outcome
+
+
+def factorize(
+    problem: Problem, solver: str, runs: Runs
+) -> tuple[FixedSupportFactorization, Outcome]:
+    """Factors for a problem, and how the search for them ended.
+
+    Raises ValueError if A is not finite, or if there is no closed form for ``solver="exact"``.
+    """
+    report, reason = problem.report, problem.without_closed_form()
+    if solver == "exact" and reason:
+        raise ValueError(
+            f"solver='exact' has no closed form: {reason}. Pass solver='auto' or 'alternating'."
+        )
+    if solver == "alternating" or reason:
+        problem, exponent = problem.of_ordinary_magnitude()
+        found = alternating(problem, runs)
+        return packed(found, report, exponent, ALTERNATING), found.outcome
+    if reads_all_once(report):  # and finds what is not finite or of odd magnitude
+        with suppress(OutOfScaleError):
+            found = closed_form(problem, checked=False)
+            return packed(found, report, 0, report.route), found.outcome
+    problem, exponent = problem.of_ordinary_magnitude()
+    found = closed_form(problem)
+    return packed(found, report, exponent, report.route), found.outcome
+
+
+def factorize_on_masks(
+    A: Any, left_support: Any, right_support: Any, runs: Runs
+) -> FixedSupportFactorization:
+    """Factors of a floating matrix on two masks, for other systems: a start, without a word."""
+    report = report_on(*check_supports(left_support, right_support))
+    return factorize(Problem(A, report), "auto", runs)[0]
+
+
+def closed_form(problem: Problem, checked: bool = True) -> Factors:
+    """The certified optimum; if not `checked`, OutOfScaleError as in `exact_factors`."""
+    x, y, loss = exact_factors(problem.A, problem.report, problem.alpha, checked)
+    error2 = max(loss - problem.penalty(x, y), 0.0)
+    nothing = np.empty(0, dtype=np.intp)
+    return Factors(x, y, loss, error2, np.array([loss]), nothing, Outcome.CONVERGED)
+
+
+def alternating(problem: Problem, runs: Runs) -> Factors:
+    """The best of some runs of alternating least squares."""
+    A, report, observed = problem.A, problem.report, problem.observed
+    x, y, losses, converged, diverging = alternating_factors(problem, runs)
+    rest = A - factor_product(report.left_support, x, report.right_support, y)
+    error2 = norm2(rest if observed is None else rest * observed)
+    loss = error2 + problem.penalty(x, y)
+    outcome = Outcome.CONVERGED if converged else Outcome.CUT_OFF
+    if error2 <= ROUNDING * float(array_namespace(A).finfo(A.dtype).eps) * norm2(A):
+        outcome |= Outcome.EXACT
+    if len(diverging):
+        outcome |= Outcome.DIVERGING
+    return Factors(x, y, loss, error2, losses, diverging, outcome)
+
+
+def packed(
+    found: Factors, report: SupportReport, exponent: int, route: str
+) -> FixedSupportFactorization:
+    """The result for A * 2**exponent, from the factors of A."""
+    x, y = with_fixed_phases(found.x, found.y, report)
+    return FixedSupportFactorization(
+        left_values=times_power_of_two(x, exponent // 2),
+        right_values=times_power_of_two(y, exponent // 2),
+        support_report=report,
+        solver=route,
+        optimal=route != ALTERNATING,
+        loss=float(unscaled(found.loss, 2 * exponent)),
+        error=float(unscaled(math.sqrt(found.error2), exponent)),
+        loss_curve=unscaled(found.losses, 2 * exponent),
+        n_iter=max(1, len(found.losses) - 1),
+        converged=Outcome.CONVERGED in found.outcome,
+        diverging_components=found.diverging,
+    )
