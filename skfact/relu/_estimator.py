@@ -33,11 +33,13 @@ from skfact.relu._features import (
     sparse_features,
 )
 from skfact.relu._networks.gates import gates
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.readers import read_network, require_relu
+from skfact.relu._networks.layered import LayeredNetwork
+from skfact.relu._networks.readers import read_layers
+from skfact.relu._networks.readers.mlp import require_relu
 from skfact.relu._random_gates import random_gates
 
 DEFAULT_SIZES = (8,)
+NO_GRAPHS = "a feature stands for a path through all layers"
 
 
 class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
@@ -214,11 +216,11 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
             check_number(size, "hidden_layer_sizes", int, 1)
         return tuple(int(size) for size in sizes)
 
-    def _network_for(self, X: Any, y: Any, like: Any) -> Network:
+    def _network_for(self, X: Any, y: Any, like: Any) -> LayeredNetwork:
         if self.estimator is None:
             return random_gates(X, self._hidden_sizes(), self.random_state, like)
         if not _is_to_be_fitted(self.estimator):
-            return read_network(self.estimator)
+            return read_layers(self.estimator, NO_GRAPHS)
         # before the work of fitting it
         require_relu(self.estimator, has_hidden=np.size(self.estimator.hidden_layer_sizes) > 0)
         if not is_numpy(array_namespace(like)):
@@ -232,7 +234,7 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
                 f"estimator={self.estimator!r} requires y to be passed, but the target y is None."
             )
         self.estimator_ = clone_with_seed(self.estimator, self.random_state).fit(X, y)
-        return read_network(self.estimator_)
+        return read_layers(self.estimator_, NO_GRAPHS)
 
     def transform(self, X: Any) -> Any:
         """Compute the path activations of samples.
@@ -267,7 +269,7 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
     def _features(self, X: Any) -> Any:
         (work,) = on_backend(self.backend, X)
         network = self._network()
-        active = gates(network, work)
+        active = [array_namespace(work).astype(gate, work.dtype) for gate in gates(network, work)]
         if self.sparse_output:
             if not is_numpy(array_namespace(X)):
                 raise ValueError(
@@ -278,11 +280,8 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
             return sparse_features(X, host, network.sizes, self._chosen())
         return move_like(dense_features(work, active, network.sizes, self._chosen()), X)
 
-    def _network(self) -> Network:
-        def no_writer(weights: Any, biases: Any) -> Any:
-            raise AssertionError("the embedding changes no network")
-
-        return Network(tuple(self.coefs_), tuple(self.intercepts_), self._activation, no_writer)
+    def _network(self) -> LayeredNetwork:
+        return LayeredNetwork(tuple(self.coefs_), tuple(self.intercepts_), None, self._activation)
 
     def _chosen(self) -> np.ndarray | None:
         """Paths of the features on the host; None for all of them."""

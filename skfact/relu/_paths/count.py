@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from skfact._backend import to_numpy
 from skfact.relu._networks.readers import read_network
 
 
@@ -42,13 +45,15 @@ def path_count(network: Any, *, include_bias: bool = True) -> int:
     >>> path_count((coefs, None))
     8231331850
     """
-    return count_paths(read_network(network).sizes, include_bias)
-
-
-def count_paths(sizes: tuple[int, ...], include_bias: bool = True) -> int:
-    """Number of paths through layers of the given sizes; an empty product of layers has none."""
-    product, total = 1, 0
-    for size in reversed(sizes):
-        product *= size
-        total += product
-    return total if include_bias else product
+    network = read_network(network)
+    counts = [np.ones(network.sizes[0], dtype=object)]  # Python's integers, of any size
+    for step, size in zip(network.steps()[1:], network.sizes[1:]):
+        below = [counts[i] for i in step.inputs]
+        if step.bias is not None:
+            through = below[0].sum() + bool(include_bias)
+            counts.append(np.full(size, through, dtype=object))
+        elif step.matrix is not None:
+            counts.append(below[0] @ to_numpy(step.matrix).astype(int).astype(object))
+        else:
+            counts.append(sum(below))
+    return int(counts[network.output].sum())

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from operator import mul
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from skfact._backend import array_namespace, move, to_numpy
-from skfact._exponents import times_power_of_two
-from skfact.relu._networks.balance import balance, scaled_float, scaled_sum, shifted
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.pairs import read_pair
-from skfact.relu._networks.passes import ones
+from skfact.relu._networks.balance import (
+    Paths,
+    balance,
+    rescaled,
+    scaled_float,
+    scaled_sum,
+    shifted,
+)
+from skfact.relu._networks.network import Network, Step
+from skfact.relu._networks.passes import arrive, edgewise
+from skfact.relu._networks.readers import read_pair
 from skfact.relu._networks.samples import checked_samples
-from skfact.relu._rescaling.canonical import normalized
+from skfact.relu._rescaling.classes import scaling_classes
 
 
 class PathMetric(NamedTuple):
@@ -107,10 +117,9 @@ def path_metric(network: Any, other: Any) -> PathMetric:
     >>> metric.output_bound([[3.0, 0.0]])
     array([7.5])
     """
-    a, b = read_pair(network, other)
     # float64: the distances of float32 networks are differences of their roundings
-    a, b = (n.moved(n.xp, n.device, "float64") for n in (a, b))
-    matched = _matched(a, b)
+    a, b = (n.cast("float64") for n in read_pair(network, other))
+    matched = _matched(a, b, _median_ratio)
     middle = matched.with_arrays(
         *(
             [_smaller(v, w) for v, w in zip(mine, others)]
@@ -124,7 +133,8 @@ def path_metric(network: Any, other: Any) -> PathMetric:
         bool(a.xp.all(a.xp.sign(v) * a.xp.sign(w) >= 0))
         for v, w in zip((*a.weights, *a.biases), (*matched.weights, *matched.biases))
     )
-    return PathMetric(l1, same_signs and (lost == 0 or gained == 0), _euclidean(a, b))
+    l2 = _euclidean(a, _matched(a, b, _norm_ratio))
+    return PathMetric(l1, same_signs and (lost == 0 or gained == 0), l2)
 
 
 def _smaller(v: Any, w: Any) -> Any:
@@ -139,60 +149,93 @@ def _decrease(large: Network, small: Network) -> tuple[float, float]:
 
     All terms are non-negative: nothing cancels.
     """
-    large, exponents = balance(large)
-    small = shifted(small, exponents)
-    below = ones(large, large.sizes[0])  # sum of the absolute paths of the small network
-    difference = 0 * below
-    for v, w, c, d in zip(large.weights, small.weights, large.biases, small.biases):
-        difference = difference @ abs(v) + below @ (abs(v) - abs(w)) + (abs(c) - abs(d))
-        below = below @ abs(w) + abs(d)
-    return scaled_sum(difference, exponents[-1])
+    paths = balance(large)
+    lost, below = [0 * paths.ones()], [paths.ones()]  # below: absolute paths of the small network
+    for v, w in _pairs(large, paths.steps, shifted(small.steps(), paths.exponents)):
+        through = partial(_arrive, v, w)
+        lost.append(
+            through(lambda v, w: abs(v), lost, include_bias=False)
+            + through(lambda v, w: abs(v) - abs(w), below)
+        )
+        below.append(through(lambda v, w: abs(w), below))
+    return scaled_sum(lost[-1], paths.output_exponents)
 
 
-def _matched(a: Network, b: Network) -> Network:
-    """b rescaled to a, neuron by neuron, by the median ratio of incoming weights.
+def _pairs(network: Network, one: list[Step], two: list[Step]) -> Iterator[tuple[Step, Step]]:
+    return islice(zip(one, two), 1, network.output + 1)
 
-    The median is one where b is a pruned copy, and follows a rescaling of either network.
+
+def _arrive(
+    v: Step,
+    w: Step,
+    function: Callable[[Any, Any], Any],
+    values: list[Any],
+    include_bias: bool = True,
+) -> Any:
+    """What arrives at a node through a function of the edges of two networks."""
+    (step,) = edgewise(function, [v], [w], include_bias=include_bias)
+    return arrive(step, [values[i] for i in step.inputs])
+
+
+def _matched(a: Network, b: Network, ratio: Callable[[np.ndarray, np.ndarray], Any]) -> Network:
+    """b rescaled to a, neuron by neuron, by a ratio of incoming weights and biases.
+
+    Entries that can only be rescaled together follow the first linear node that leads to them.
     """
-    shift = np.zeros(a.sizes[0])
-    shifts = [shift]
-    for l in range(len(a.weights) - 1):
+    classes = scaling_classes(a)
+    logs = np.zeros(1 + max(int(c.max()) for c in classes))
+    known = np.arange(len(logs)) == 0
+    steps = a.steps()
+    for number, index in enumerate(a.linear):
+        before, after = logs[classes[steps[index].inputs[0]]], classes[index]
         with np.errstate(divide="ignore", invalid="ignore"):
-            v, w, c, d = (
-                np.log2(np.abs(to_numpy(x)))
-                for x in (a.weights[l], b.weights[l], a.biases[l], b.biases[l])
+            mine, others = (
+                np.log2(np.abs(np.vstack([to_numpy(w), to_numpy(b)[None, :]])))
+                for w, b in ((n.weights[number], n.biases[number]) for n in (a, b))
             )
-            ratios = np.concatenate([v - w + shift[:, None], [c - d]])
-        ratios[~np.isfinite(ratios)] = np.nan
-        known = ~np.isnan(ratios).all(axis=0)
-        shift = np.zeros(a.sizes[l + 1])
-        shift[known] = np.nanmedian(ratios[:, known], axis=0)
-        shifts.append(shift)
-    shifts.append(np.zeros(a.sizes[-1]))
-    return shifted(b, [-move(shift, a.xp, a.device) for shift in shifts])
+            others[:-1] -= before[:, None]
+            found = ratio(mine, others)
+        new = ~known[after] & np.isfinite(found)
+        logs[after[new]], known[after[new]] = found[new], True
+    return rescaled(b, [-move(logs[c], a.xp, a.device) for c in classes])
+
+
+def _median_ratio(mine: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """One where the other network is a pruned copy; follows a rescaling of either."""
+    ratios = mine - others
+    ratios[~np.isfinite(ratios)] = np.nan
+    some = ~np.isnan(ratios).all(axis=0)
+    found = np.full(ratios.shape[1], np.nan)
+    found[some] = np.nanmedian(ratios[:, some], axis=0)
+    return found
+
+
+def _norm_ratio(mine: np.ndarray, others: np.ndarray) -> Any:
+    """Makes incoming weights of networks of close paths close, large ones above all."""
+    return np.logaddexp2.reduce(2 * mine, axis=0) / 2 - np.logaddexp2.reduce(2 * others, axis=0) / 2
 
 
 def _euclidean(a: Network, b: Network) -> float:
     """||Phi - Phi'||_2 by a pass with the Gram matrix of Phi and D = Phi - Phi'.
 
-    D grows by D w' + Phi (w - w'). With incoming weights of unit norm, networks of close paths have
-    close weights, and nothing cancels.
+    D grows by D w' + Phi (w - w'): nothing cancels where networks of close paths, rescaled to match
+    each other, have close weights.
     """
-    xp = a.xp
+    a_powers, b_powers = balance(a).exponents, balance(b).exponents
+    exponents = [a.xp.maximum(e, f) for e, f in zip(a_powers, b_powers)]
+    one = Paths.of(a).ones()
+    phi, inner, norm = [one], [0 * one], [0 * one]  # sums of Phi^2, Phi D and D^2
     with np.errstate(under="ignore"):
-        (a, mine), (b, others) = normalized(a), normalized(b)
-        # the outputs have powers of two of their own, which may differ between the networks
-        top = xp.maximum(mine, others)
-        norm_a = ones(a, a.sizes[0])
-        inner, norm_d = 0 * norm_a, 0 * norm_a
-        last = len(a.weights) - 1
-        for l, (v, w, c, d) in enumerate(zip(a.weights, b.weights, a.biases, b.biases)):
-            if l == last:
-                v, c = (times_power_of_two(x, mine - top) for x in (v, c))
-                w, d = (times_power_of_two(x, others - top) for x in (w, d))
-            norm_d = norm_d @ w**2 + 2 * (inner @ (w * (v - w))) + norm_a @ (v - w) ** 2
-            norm_d = norm_d + (c - d) ** 2
-            inner = inner @ (v * w) + norm_a @ (v * (v - w)) + c * (c - d)
-            norm_a = norm_a @ v**2 + c**2
-        total, power = scaled_sum(xp.clip(norm_d, 0.0, None), 2 * top)
+        for v, w in _pairs(a, shifted(a.steps(), exponents), shifted(b.steps(), exponents)):
+            through = partial(_arrive, v, w)
+            norm.append(
+                through(lambda v, w: w * w, norm, include_bias=False)
+                + 2 * through(lambda v, w: w * (v - w), inner, include_bias=False)
+                + through(lambda v, w: (v - w) ** 2, phi)
+            )
+            inner.append(
+                through(mul, inner, include_bias=False) + through(lambda v, w: v * (v - w), phi)
+            )
+            phi.append(through(lambda v, w: v * v, phi))
+        total, power = scaled_sum(a.xp.clip(norm[-1], 0.0, None), 2 * exponents[a.output])
     return scaled_float(math.sqrt(total), power / 2)

@@ -8,9 +8,14 @@ import numpy as np
 
 from skfact._backend import move, to_numpy
 from skfact._exponents import times_power_of_two
-from skfact.relu._networks.balance import balance, exponent
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.readers import read_network
+from skfact.relu._networks.balance import N, exponent, largest_exponent
+from skfact.relu._networks.layered import LayeredNetwork
+from skfact.relu._networks.network import Network
+from skfact.relu._networks.readers import read_layers, read_network
+from skfact.relu._rescaling.classes import scaling_classes
+
+# Outputs of a size beyond 2^-USUAL .. 2^USUAL are divided by a power of two.
+USUAL = 900
 
 
 def canonical_form(network: Any, *, permutations: bool = False) -> Any:
@@ -59,15 +64,15 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     (array([[0.6]]), array([0.8]), array([[10.]]))
     """
     network = read_network(network)
-    result, exponents = normalized(network)
-    xp = network.xp
-    weights, biases = list(result.weights), list(result.biases)
-    weights[-1] = times_power_of_two(weights[-1], exponents)
-    biases[-1] = times_power_of_two(biases[-1], exponents)
-    weights, biases = (
-        [xp.astype(a, network.dtype) for a in arrays] for arrays in (weights, biases)
-    )
-    result = network.with_arrays(weights, biases)
+    if permutations:
+        network = read_layers(network, "entries that meet in a sum or a maximum keep their order")
+    unit, exponents = normalized(network)
+    weights, biases = list(unit.weights), list(unit.biases)
+    if network.output in network.linear:
+        place = network.linear.index(network.output)
+        weights[place] = times_power_of_two(weights[place], exponents)
+        biases[place] = times_power_of_two(biases[place], exponents)
+    result = unit.with_arrays(weights, biases).cast(network.dtype)
     if permutations:
         for l in range(len(weights) - 1):
             columns = np.vstack([to_numpy(result.biases[l]), to_numpy(result.weights[l])[::-1]])
@@ -75,49 +80,65 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     return result.write()
 
 
-def normalized(network: Network) -> tuple[Network, Any]:
+def normalized(network: N) -> tuple[N, Any]:
     """Unit incoming (w, b) of all hidden neurons; the outputs are divided by 2^exponents.
 
-    Neurons without incoming weights and bias stay as they are.
+    In float64. Neurons without incoming weights and bias stay as they are. Entries that can only be
+    rescaled together follow the first linear node that leads to them. Exponents are zero but for
+    outputs, of a linear node, that would leave the range of floating point.
     """
+    network = network.cast("float64")
+    xp, steps, classes = network.xp, network.steps(), scaling_classes(network)
+    norm, power = _incoming_norms(network, classes)
+
+    def beside(values: np.ndarray) -> Any:
+        return move(values, xp, network.device)
+
+    weights, biases = [], []
+    exponents = xp.zeros(network.sizes[network.output], dtype=xp.float64, device=network.device)
     with np.errstate(all="ignore"):
-        result, sound = _normalize(network)
-        if sound:
-            zero = network.xp.zeros(
-                network.sizes[-1], dtype=network.xp.float64, device=network.device
-            )
-            return result, zero
-        balanced, exponents = balance(network)
-        return _normalize(balanced)[0], exponents[-1]
+        for index in network.linear:
+            step = steps[index]
+            source, target = classes[step.inputs[0]], classes[index]
+            before, after = beside(power[source]), beside(power[target])
+            if index == network.output:
+                size = xp.maximum(largest_exponent(before, step.matrix), exponent(step.bias))
+                exponents = xp.where(xp.abs(size) > USUAL, size, exponents)
+                exponents = xp.where(xp.isfinite(exponents), exponents, xp.zeros_like(exponents))
+                after = after + exponents
+            w = times_power_of_two(step.matrix, before[:, None] - after)
+            weights.append(w * beside(norm[source])[:, None] / beside(norm[target]))
+            biases.append(times_power_of_two(step.bias, -after) / beside(norm[target]))
+    return network.with_arrays(weights, biases), exponents
 
 
-def _normalize(network: Network) -> tuple[Network, bool]:
-    xp = network.xp
-    info = xp.finfo(network.dtype)
-    low, high = float(info.smallest_normal) / float(info.eps), float(info.max) * float(info.eps)
-    weights, biases, sound = [], [], True
-    carried = None
-    for l, (w, b) in enumerate(zip(network.weights, network.biases)):
-        if carried is not None:
-            w = w * carried[:, None]
-        if l < len(network.weights) - 1:
-            largest = xp.maximum(xp.max(xp.abs(w), axis=0), xp.abs(b))
-            power = xp.where(largest > 0, exponent(largest), xp.zeros_like(largest))
-            unit_w, unit_b = times_power_of_two(w, -power), times_power_of_two(b, -power)
-            norm = xp.sqrt(xp.sum(unit_w**2, axis=0) + unit_b**2)
-            norm = xp.where(largest > 0, norm, xp.ones_like(norm))
-            w, b = unit_w / norm, unit_b / norm
-            carried = times_power_of_two(norm, power)
-            # a neuron at the edge of the range may have lost some of its weights
-            sound = sound and bool(xp.all((carried > low) & (carried < high)))
-        else:
-            sound = sound and bool(xp.all(xp.isfinite(w)))
-        weights.append(w)
-        biases.append(b)
-    return network.with_arrays(weights, biases), sound
+def _incoming_norms(network: Network, classes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """norm 2^power of what arrives at each class, from entries that are normalized already."""
+    xp, steps = network.xp, network.steps()
+    n = 1 + max(int(labels.max()) for labels in classes)
+    norm, power, known = np.ones(n), np.zeros(n), np.arange(n) == 0
+    for index in network.linear:
+        step = steps[index]
+        source, target = classes[step.inputs[0]], classes[index]
+        if known[target].all():
+            continue
+        before = move(power[source], xp, network.device)
+        top = xp.maximum(largest_exponent(before, step.matrix), exponent(step.bias))
+        largest = np.full(n, -np.inf)
+        np.maximum.at(largest, target, to_numpy(top))
+        largest[~np.isfinite(largest)] = 0.0
+        top = move(largest[target], xp, network.device)
+        w = times_power_of_two(step.matrix, before[:, None] - top)
+        w = w * move(norm[source], xp, network.device)[:, None]
+        b = times_power_of_two(step.bias, -top)
+        squares = np.bincount(target, to_numpy(xp.sum(w**2, axis=0) + b**2), minlength=n)
+        new = ~known & (squares > 0)
+        norm[new], power[new] = np.sqrt(squares[new]), largest[new]
+        known |= new
+    return norm, power
 
 
-def permuted(network: Network, layer: int, order: np.ndarray) -> Network:
+def permuted(network: LayeredNetwork, layer: int, order: np.ndarray) -> LayeredNetwork:
     """Hidden layer 1 <= `layer` < L with its neurons taken in another order."""
     xp = network.xp
     order = move(np.asarray(order, dtype=np.int64), xp, network.device)
