@@ -6,9 +6,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import scipy.sparse
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
@@ -19,11 +18,11 @@ from skfact._backend import (
     device,
     move,
     move_like,
-    on_backend,
 )
 from skfact._checks import check_choice, check_number, check_verbose
-from skfact._samples import check_codes, require_namespace, validate_samples
-from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
+from skfact._face import Face, ReportsProgress
+from skfact._samples import validate_samples
+from skfact._sklearn_compat import with_callbacks
 from skfact.butterfly._bounds import error_bound, rounding_allowance
 from skfact.butterfly._factorize import factorize
 from skfact.butterfly._rank_search import split_errors
@@ -34,9 +33,7 @@ from skfact.operators import least_squares_codes
 from skfact.supports import Chain
 
 
-class ButterflyFactorizer(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     """Linear map approximated by a product of sparse butterfly factors, as a transformer.
 
     A butterfly of N rows and columns has about 2 N log2(N) parameters in place of N^2, is found
@@ -211,23 +208,14 @@ class ButterflyFactorizer(
         X = validate_samples(self, X, reset=True)
         xp, where = compute_namespace(self.backend, X)
         target = target_of(X, y, self.operator, self.n_components, self.random_state)
-        self._factorize_target(target, move(target.matrix, xp, where))
+        with self._progress() as report:
+            self._factorize_target(target, move(target.matrix, xp, where), report)
         self.__dict__.pop("explained_variance_ratio_", None)  # of an earlier fit
         if target.centred:
             self.explained_variance_ratio_ = variance_shares(X - self.mean_, self.components_)
         return self
 
-    def _factorize_target(self, target: Target, matrix: Any) -> None:
-        context = self._init_callback_context(max_subtasks=None)
-        context.call_on_fit_task_begin(estimator=self)
-
-        def report(what: str, error: float) -> bool:
-            if self.verbose:
-                print(f"[{type(self).__name__}] {what}: {error:.3e}")
-            task = context.subcontext(task_name=what.split()[0])
-            task.call_on_fit_task_begin(estimator=self)
-            return bool(task.call_on_fit_task_end(estimator=self))
-
+    def _factorize_target(self, target: Target, matrix: Any, report: Callable[..., bool]) -> None:
         options: dict[str, Any] = {
             "supports": self.supports,
             "rank": self.rank,
@@ -244,14 +232,20 @@ class ButterflyFactorizer(
                 on_split=on_split,
             )
 
+        def on_split(split: int, norm: float) -> bool:
+            return report("split", f"split {split}, discarded norm: {norm:.3e}")
+
+        def on_round(number: int, error: float) -> bool:
+            return report("rotation", f"rotation {number}, error: {error:.3e}")
+
         offset = target.offset
         span = self.operator is None and self.n_components is not None
         if self.criterion == "matrix" and not span:
-            result = run(matrix, lambda s, norm: report(f"split {s}, discarded norm", norm))
+            result = run(matrix, on_split)
             self.n_iter_ = 1
         else:
             result, rotation, self.n_iter_, converged = factorize_row_space(
-                matrix, run, int(self.max_iter), lambda i, e: report(f"rotation {i}, error", e)
+                matrix, run, int(self.max_iter), on_round
             )
             matrix = rotation @ matrix
             offset = rotation @ move_like(offset, rotation)
@@ -263,7 +257,6 @@ class ButterflyFactorizer(
                     stacklevel=3,
                 )
         self._record(target, matrix, offset, result, options)
-        context.call_on_fit_task_end(estimator=self)
 
     def _record(
         self, target: Target, matrix: Any, offset: Any, result: Any, options: dict[str, Any]
@@ -326,15 +319,16 @@ class ButterflyFactorizer(
         ValueError
             If X has another number of features, or another array library, than in `fit`.
         """
-        check_is_fitted(self)
-        X = validate_samples(self, X, reset=False, accept_sparse=True)
+        X = self._samples(X, "transform", accept_sparse=True)
         if scipy.sparse.issparse(X):
-            require_namespace(self, np.empty(0), self.mean_, "transform")
             shift = self.offset_ - self.operator_.matvec(self.mean_)
             return self.operator_.apply(X) + shift
-        require_namespace(self, X, self.mean_, "transform")
-        operator, work, mean, offset = self._on_backend(X)
-        return move_like(operator.apply(work - mean) + offset, X)
+        return self._there_and_back(
+            lambda work: (
+                self._linear(work - move_like(self.mean_, work)) + move_like(self.offset_, work)
+            ),
+            X,
+        )
 
     def inverse_transform(self, X: Any) -> Any:
         """Map codes back to samples: the least-norm solution of `operator_`.
@@ -354,10 +348,12 @@ class ButterflyFactorizer(
         ValueError
             If X has another number of columns than `transform` returns, or is not finite.
         """
-        check_is_fitted(self)
-        X = check_codes(self, X, self._n_features_out, self.mean_)
-        operator, work, mean, offset = self._on_backend(X)
-        return move_like(least_squares_codes(operator, work - offset) + mean, X)
+        return self._there_and_back(
+            lambda work: (
+                self._least_norm(work - move_like(self.offset_, work)) + move_like(self.mean_, work)
+            ),
+            self._codes(X),
+        )
 
     def score(self, X: Any, y: Any = None) -> float:
         """Share of the samples' energy that survives transform and inverse_transform.
@@ -374,30 +370,24 @@ class ButterflyFactorizer(
         score : float
             1 - ||X - inverse_transform(transform(X))||^2 / ||X - mean_||^2; at most 1.
         """
-        check_is_fitted(self)
-        X = validate_samples(self, X, reset=False)
-        require_namespace(self, X, self.mean_, "score")
-        xp = array_namespace(X)
-        # both maps are affine: the offsets cancel, and the scale, whose square may be no number
-        centred = X - self.mean_
-        largest = float(xp.max(xp.abs(centred)))
-        if largest == 0:
-            return 1.0
-        centred = centred / largest
-        operator, work, _, _ = self._on_backend(centred)
-        lost = work - least_squares_codes(operator, operator.apply(work))
-        norm = array_namespace(work).linalg.vector_norm
-        return 1.0 - (float(norm(lost)) / float(norm(work))) ** 2
+        # both maps are affine: the offsets cancel
+        centred = self._samples(X, "score") - self.mean_
+        return self._share_kept(centred, lambda work: self._least_norm(self._linear(work)))
 
-    def _on_backend(self, X: Any) -> tuple[Any, Any, Any, Any]:
-        """operator_, X, mean_ and offset_ where `backend` says to compute."""
-        work, mean, offset = on_backend(self.backend, X, self.mean_, self.offset_)
-        return self.operator_.to_device(work), work, mean, offset
+    def _linear(self, work: Any) -> Any:
+        """Codes of centred samples, less the offset."""
+        return self.operator_.to_device(work).apply(work)
+
+    def _least_norm(self, codes: Any) -> Any:
+        """The smallest centred samples with these codes, in the sense of least squares."""
+        return least_squares_codes(self.operator_.to_device(codes), codes)
+
+    def _fitted_array(self) -> Any:
+        return self.mean_
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.array_api_support = self.operator is None or not hasattr(self.operator, "fit")
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         if hasattr(self.operator, "fit") and not isinstance(self.operator, type):
             tags.target_tags.required = get_tags(self.operator).target_tags.required
         return tags

@@ -1,0 +1,85 @@
+"""What the estimators share: samples to where `backend` computes and back, progress, a score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skfact._backend import array_namespace, move_like, on_backend
+from skfact._samples import check_codes, require_namespace, validate_samples
+from skfact._sklearn_compat import CallbackSupportMixin
+
+
+class Face(TransformerMixin, BaseEstimator):
+    """A transformer of arrays of any library, which computes where `backend` says.
+
+    A subclass has the parameter `backend`, and says by `_fitted_array` what samples must resemble.
+    """
+
+    def _fitted_array(self) -> Any:
+        """An array that `fit` left: samples must be of its library and on its device."""
+        raise NotImplementedError
+
+    def _samples(self, X: Any, method: str, **accepted: bool) -> Any:
+        """X as `method` of a fitted estimator takes it."""
+        check_is_fitted(self)
+        X = validate_samples(self, X, reset=False, **accepted)
+        given = np.empty(0) if scipy.sparse.issparse(X) else X
+        require_namespace(self, given, self._fitted_array(), method)
+        return X
+
+    def _codes(self, X: Any) -> Any:
+        """X as `inverse_transform` takes it: codes of as many columns as `transform` gives."""
+        check_is_fitted(self)
+        return check_codes(self, X, self._n_features_out, self._fitted_array())
+
+    def _there_and_back(self, function: Callable[[Any], Any], X: Any) -> Any:
+        """The function of X, computed where `backend` says, in the array type of X."""
+        (work,) = on_backend(self.backend, X)
+        return move_like(function(work), X)
+
+    def _share_kept(self, X: Any, round_trip: Callable[[Any], Any]) -> float:
+        """1 - ||X - round_trip(X)||^2 / ||X||^2 for a linear map; one where X is zero."""
+        xp = array_namespace(X)
+        largest = float(xp.max(xp.abs(X)))
+        if largest == 0:
+            return 1.0
+        (work,) = on_backend(self.backend, X / largest)  # whose squares are numbers
+        norm = array_namespace(work).linalg.vector_norm
+        return 1.0 - (float(norm(work - round_trip(work))) / float(norm(work))) ** 2
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class ReportsProgress(CallbackSupportMixin):
+    """Prints where `verbose` asks for it, and tells scikit-learn's callbacks."""
+
+    @contextmanager
+    def _progress(self) -> Iterator[Callable[..., bool]]:
+        """Give a function to report steps of a fit; it says whether a callback ends the fit.
+
+        It takes the name of the task, what to print, and the number of the step: with
+        ``verbose=v`` those divisible by v are printed.
+        """
+        context = self._init_callback_context(max_subtasks=None)
+        context.call_on_fit_task_begin(estimator=self)
+
+        def report(task: str, text: str, number: int = 0) -> bool:
+            if self.verbose and number % int(self.verbose) == 0:
+                print(f"[{type(self).__name__}] {text}")
+            subtask = context.subcontext(task_name=task)
+            subtask.call_on_fit_task_begin(estimator=self)
+            return bool(subtask.call_on_fit_task_end(estimator=self))
+
+        yield report
+        context.call_on_fit_task_end(estimator=self)
