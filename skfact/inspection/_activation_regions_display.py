@@ -27,7 +27,7 @@ class ActivationRegionsDisplay:
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like of layers
         The network.
     points : array-like of shape (2, n_features) or (3, n_features)
         Points on the line, or in the plane: three points not on a line.
@@ -137,7 +137,7 @@ class ActivationRegionsDisplay:
 
         Parameters
         ----------
-        network : MLP, FrozenEstimator, (coefs, intercepts) or torch Sequential
+        network : network-like of layers
             The network.
         points : array-like of shape (2, n_features) or (3, n_features)
             Points on the line, or in the plane.

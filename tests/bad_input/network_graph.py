@@ -81,10 +81,10 @@ refused(
 )
 refused(
     "NetworkGraph: functions of layers",
-    relu.path_sums,
+    relu.simplify,
     network_graph(),
     error=TypeError,
-    message="network is a NetworkGraph, which path_norm",
+    message="NetworkGraph, but must have layers: neurons are merged",
 )
 refused(
     "NetworkGraph: another graph",

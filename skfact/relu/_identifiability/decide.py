@@ -50,7 +50,7 @@ def identifiability_report(
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like of layers
         The ReLU network.
     X : array-like of shape (n_samples, n_features), default=None
         Samples for the rank test; all of them are used.

@@ -24,7 +24,7 @@ def simplify(network: Any, *, tol: float | None = None, dead_on: Any = None) -> 
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like of layers
         The network, which is not modified.
     tol : float, default=None
         Distance up to which neurons count as twins, once their incoming weights and biases have

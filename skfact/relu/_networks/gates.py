@@ -22,7 +22,7 @@ def activation_patterns(network: Any, X: Any) -> Any:
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network.
     X : array-like of shape (n_samples, n_features)
         Samples.
@@ -31,7 +31,9 @@ def activation_patterns(network: Any, X: Any) -> Any:
     -------
     patterns : array of bool of shape (n_samples, n_hidden)
         Whether the input of each hidden neuron is positive, layer by layer, in the array library
-        of X. All are active in a network with the identity as activation.
+        of X. All are active in a network with the identity as activation. Of a graph, node by node,
+        whether the inputs of ReLUs are positive, and which of the entries that a maximum is taken
+        of attain it: as many columns for each maximum.
 
     Raises
     ------

@@ -18,10 +18,11 @@ def path_count(network: Any, *, include_bias: bool = True) -> int:
         sum_{l=0..L} n_l n_{l+1} ... n_L
 
     paths: from the inputs (l = 0), from biases of hidden neurons, and the output biases (l = L).
+    Those of a graph are counted node by node; weights of zero count as any other.
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network.
     include_bias : bool, default=True
         Count the paths that start at a bias, too.

@@ -18,7 +18,7 @@ def path_inner(network: Any, other: Any, *, include_bias: bool = True) -> float:
 
     Parameters
     ----------
-    network, other : MLP, FrozenEstimator, (coefs, intercepts), torch Sequential or NetworkGraph
+    network, other : network-like
         Networks with equal layer sizes, or two graphs with the same nodes.
     include_bias : bool, default=True
         Include the paths that start at a bias.

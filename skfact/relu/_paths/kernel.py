@@ -28,7 +28,7 @@ def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like of layers
         The network.
     X : array-like of shape (n_samples_X, n_features) or (n_features,)
         Samples.

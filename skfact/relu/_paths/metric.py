@@ -62,8 +62,8 @@ def path_metric(network: Any, other: Any) -> PathMetric:
 
     Parameters
     ----------
-    network, other : MLP, FrozenEstimator, (coefs, intercepts) or torch Sequential
-        Networks with equal layer sizes.
+    network, other : network-like
+        Networks with equal layer sizes, or two graphs with the same nodes.
 
     Returns
     -------
@@ -92,7 +92,8 @@ def path_metric(network: Any, other: Any) -> PathMetric:
     ``||Phi - Phi'||_1`` itself is false for networks whose signs differ.
 
     Proof. Move the weights on a straight line from w to m. The output for x is continuous and
-    piecewise a polynomial in the time t, with finitely many changes of gates. Between them it is
+    piecewise a polynomial in the time t, with finitely many changes of gates (of ReLUs and, in a
+    graph, of maxima). Between them it is
     ``sum_p a_p x_p Phi_p(t)`` with gates a_p in {0, 1} and x_p an input or 1, so that its change is
     at most ``max(||x||_inf, 1)`` times the integral of the sum of ``abs(Phi_p'(t))``. No weight
     changes sign and all shrink in magnitude: so does each Phi_p, and the integral is

@@ -23,7 +23,7 @@ def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float
 
     Parameters
     ----------
-    network : MLP, FrozenEstimator, (coefs, intercepts), torch Sequential or NetworkGraph
+    network : network-like
         The network.
     q : float, default=1
         Exponent, positive.

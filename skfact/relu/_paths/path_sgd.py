@@ -19,7 +19,7 @@ def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[A
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network.
     include_bias : bool, default=True
         Include the paths that start at a bias.
@@ -28,7 +28,8 @@ def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[A
     -------
     coefs : list of arrays of shape (n_l, n_{l+1})
         kappa of the weights, in the array library and dtype of the network. Zero for weights on no
-        path: such weights have gradient zero.
+        path: such weights have gradient zero. Of a graph those of its linear nodes, batch norms
+        folded.
     intercepts : list of arrays of shape (n_{l+1},)
         kappa of the biases.
 

@@ -21,7 +21,7 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
 
     Parameters
     ----------
-    network : MLP, FrozenEstimator, (coefs, intercepts), torch Sequential or NetworkGraph
+    network : network-like
         The network.
     include_bias : bool, default=True
         Include the paths that start at a bias.
@@ -29,8 +29,8 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
     Returns
     -------
     coefs : list of arrays of shape (n_l, n_{l+1})
-        Saliency of the weights, in the array library and dtype of the network; of a NetworkGraph
-        those of its linear nodes, batch norms folded.
+        Saliency of the weights, in the array library and dtype of the network; of a graph those of
+        its linear nodes, batch norms folded.
     intercepts : list of arrays of shape (n_{l+1},)
         Saliency of the biases; zero without `include_bias`.
 

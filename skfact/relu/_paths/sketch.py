@@ -28,7 +28,8 @@ def path_sketch(
     """Project the path weights on random signs: inner products stay, in expectation.
 
     Each component is one forward pass, without ReLU, in which the outputs of neurons (or the
-    weights) are multiplied by random signs. For two networks of the same shape sketched with the
+    weights) are multiplied by random signs; where a graph adds nodes or takes maxima, so is each
+    of the ways that meet. For two networks of the same shape sketched with the
     **same** seed, ``(path_sketch(a) * path_sketch(b)).sum()`` is an unbiased estimate of
     ``path_inner(a, b)``. The estimate of one component has a standard deviation of about the size
     of the product of the norms; that of the mean falls like ``n_components ** -0.5``. Invariant to
@@ -36,7 +37,7 @@ def path_sketch(
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network.
     n_components : int, default=64
         Number of projections.

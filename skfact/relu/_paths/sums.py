@@ -15,12 +15,12 @@ from skfact.relu._networks.readers import read_network
 def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
     """Sum ``abs(Phi_p)^q`` over the paths from each input to each output.
 
-    A product of matrices: ``|W_0|^q @ ... @ |W_{L-1}|^q``. Invariant to rescaling **and** to
+    Of layers, a product: ``|W_0|^q @ ... @ |W_{L-1}|^q``. Invariant to rescaling **and** to
     permuting hidden neurons, so that networks trained from different seeds can be compared by it.
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network.
     q : float, default=1
         Exponent, positive.

@@ -34,13 +34,13 @@ class TopPaths(NamedTuple):
 def top_paths(network: Any, k: int = 10, *, include_bias: bool = True) -> TopPaths:
     """Find the k paths of largest weight in magnitude, exactly.
 
-    The layers are swept once. A path's beginning is worth its weight times the largest weight of a
+    The nodes are swept once. A path's beginning is worth its weight times the largest weight of a
     way on to an output; a beginning that is not among the k most valuable ones is not the
     beginning of one of the k largest paths.
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network.
     k : int, default=10
         Number of paths; all of them if there are fewer.
@@ -51,7 +51,8 @@ def top_paths(network: Any, k: int = 10, *, include_bias: bool = True) -> TopPat
     -------
     paths : ndarray of int of shape (k, L + 1)
         Neuron of each layer that the path runs through, from input to output; -1 in the layers
-        before the one whose bias it starts at.
+        before the one whose bias it starts at. Of a graph, entry of each of its nodes, batch norms
+        folded; -1 at those that the path does not run through.
     weights : ndarray of shape (k,)
         Their weights Phi_p, sorted by decreasing magnitude.
 

@@ -22,9 +22,9 @@ def align(network: Any, other: Any) -> Any:
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like of layers
         The network to align, which is not modified.
-    other : same kinds
+    other : network-like of layers
         The network to match, with equal layer sizes.
 
     Returns

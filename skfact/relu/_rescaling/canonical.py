@@ -22,14 +22,17 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     """Rescale each hidden neuron so that its incoming weights and bias have unit l2 norm.
 
     Networks that are rescalings of each other have the same canonical form, to rounding. With
-    `permutations`, neurons of a layer are then sorted by their incoming weights.
+    `permutations`, neurons of a layer are then sorted by their incoming weights. In a graph entries
+    that meet in a sum or a maximum can only be rescaled together: the first linear node that leads
+    to them gets unit norm.
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network, which is not modified.
     permutations : bool, default=False
-        Also sort the neurons of each hidden layer.
+        Also sort the neurons of each hidden layer. Not for graphs: the order of entries that meet
+        in a sum or a maximum cannot change by itself.
 
     Returns
     -------

@@ -37,13 +37,13 @@ def equalize(
     without which deep networks take a thousand sweeps. For p = inf it is the cross-layer
     equalization used before quantization: equal largest weights.
 
-    In a :class:`NetworkGraph` entries that meet in a sum or a maximum can only be rescaled
+    In a graph entries that meet in a sum or a maximum can only be rescaled
     together: they are treated as one neuron. Batch norms are folded first, and for finite p the
     problem is solved for all factors at once, by Newton's method.
 
     Parameters
     ----------
-    network : MLP, FrozenEstimator, (coefs, intercepts), torch Sequential or NetworkGraph
+    network : network-like
         The network, which is not modified.
     p : float, default=2
         Exponent of the norm, at least 1, or ``inf``.

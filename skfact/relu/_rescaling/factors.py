@@ -23,16 +23,17 @@ def rescaling_factors(network: Any, other: Any, *, rtol: float | None = None) ->
 
     Parameters
     ----------
-    network, other : MLP, FrozenEstimator, (coefs, intercepts) or torch Sequential
-        Networks with equal layer sizes.
+    network, other : network-like
+        Networks with equal layer sizes, or two graphs with the same nodes.
     rtol : float, default=None
         Relative tolerance for each weight; None is 1e-8, for float32 1e-3.
 
     Returns
     -------
     factors : list of ndarray of shape (n_l,)
-        One array for each hidden layer: ``rescale(network, factors)`` is `other`, to `rtol`. One
-        for neurons that no weight other than zero touches.
+        One array for each hidden layer (of a graph, linear node but the output):
+        ``rescale(network, factors)`` is `other`, to `rtol`. One for neurons that no weight other
+        than zero touches.
 
     Raises
     ------
@@ -85,19 +86,20 @@ def is_rescaling_equivalent(
 
     Parameters
     ----------
-    network, other : MLP, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network, other : network-like
         The networks.
     permutations : bool, default=False
         Allow the hidden neurons of a layer to be permuted, too. Positive twins (neurons whose
         incoming weights and biases are multiples of each other) are told apart by the paths that
-        leave them; twins that differ only further on may be missed.
+        leave them; twins that differ only further on may be missed. Not for graphs: entries that
+        meet in a sum or a maximum cannot be permuted one by one.
     rtol : float, default=None
         Relative tolerance for each weight; None is 1e-8, for float32 1e-3.
 
     Returns
     -------
     equivalent : bool
-        False, too, if the layer sizes differ.
+        False, too, if the sizes of layers or nodes differ.
 
     Raises
     ------

@@ -22,10 +22,12 @@ def rescale(network: Any, factors: Sequence[Any]) -> Any:
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network, which is not modified.
     factors : sequence of array-like of shape (n_l,)
-        Positive factors, one array for each hidden layer.
+        Positive factors, one array for each hidden layer; of a graph, for each linear node but the
+        output, batch norms folded. Entries that meet in a sum or a maximum need equal factors, and
+        those that meet inputs or outputs one.
 
     Returns
     -------
