@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from skfact._backend import to_numpy
 from skfact._checks import check_number
 from skfact.relu._networks.layered import LayeredNetwork
-from skfact.relu._rescaling.canonical import normalized
+from skfact.relu._rescaling.canonical import unit_incoming
 
 # Cosines of twins differ from one by at most the square of the tolerance, and by rounding.
 COSINE_SLACK = 1e-12
@@ -50,7 +50,7 @@ def host_layers(network: LayeredNetwork) -> list[np.ndarray]:
     Hidden neurons are rescaled so that what arrives at them has unit norm: what is found from
     these arrays does not depend on how the network is scaled.
     """
-    network, _ = normalized(network)
+    network, _ = unit_incoming(network)
     return [
         np.vstack([to_numpy(w), to_numpy(b)[None, :]])
         for w, b in zip(network.weights, network.biases)

@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from skfact._backend import move, to_numpy
 from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.readers import in_common, read_layers
-from skfact.relu._rescaling.canonical import normalized, permuted
+from skfact.relu._rescaling.canonical import permuted, unit_incoming
 
 
 def align(network: Any, other: Any) -> Any:
@@ -102,7 +102,7 @@ def matched_order(a: LayeredNetwork, b: LayeredNetwork) -> list[np.ndarray]:
 
 def _host(network: LayeredNetwork) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Weights and biases with incoming unit norms, up to a scale of each output."""
-    network, _ = normalized(network)
+    network, _ = unit_incoming(network)
     return (
         [to_numpy(w).astype(np.float64) for w in network.weights],
         [to_numpy(b).astype(np.float64) for b in network.biases],

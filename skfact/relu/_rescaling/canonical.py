@@ -69,7 +69,7 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     network = read_network(network)
     if permutations:
         network = read_layers(network, "entries that meet in a sum or a maximum keep their order")
-    unit, exponents = normalized(network)
+    unit, exponents = unit_incoming(network)
     weights, biases = list(unit.weights), list(unit.biases)
     if network.output in network.linear:
         place = network.linear.index(network.output)
@@ -83,7 +83,7 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     return result.write()
 
 
-def normalized(network: N) -> tuple[N, Any]:
+def unit_incoming(network: N) -> tuple[N, Any]:
     """Unit incoming (w, b) of all hidden neurons; the outputs are divided by 2^exponents.
 
     In float64. Neurons without incoming weights and bias stay as they are. Entries that can only be
