@@ -57,12 +57,7 @@ def kept_paths(network: LayeredNetwork, k: int) -> np.ndarray:
     steps, end = magnitudes(network)
     *hidden, last = steps
     reach = last.matrix @ end
-    paths = largest_paths(hidden, reach, k)
-    worth = reach[paths[:, -1]].copy()
-    for l, step in enumerate(hidden[1:]):
-        before, after = paths[:, l], paths[:, l + 1]
-        edge = np.where(before < 0, step.bias[after], step.matrix[before, after])
-        worth *= np.where(after < 0, 1.0, edge)
+    paths, worth = largest_paths(hidden, reach, k)
     constant = np.full((1, paths.shape[1]), -1)
     if len(paths) < k:
         paths = np.concatenate([paths, constant])

@@ -114,7 +114,7 @@ def balance(network: Network) -> Paths:
             xp.where(arriving[i] > 0, exponents[i], xp.full_like(exponents[i], -math.inf))
             for i in step.inputs
         ]
-        sizes = before if step.matrix is None else [largest_exponent(before[0], step.matrix)]
+        sizes = before if step.matrix is None else [_largest(before[0], step.matrix)]
         sizes = sizes if step.bias is None else [*sizes, exponent(step.bias)]
         after = xp.max(xp.stack(sizes), axis=0)
         after = xp.where(xp.isfinite(after), after, xp.zeros_like(after))
@@ -128,8 +128,7 @@ def balance(network: Network) -> Paths:
     return Paths(network, shifted(steps, exponents), exponents, network.dtype)
 
 
-def largest_exponent(before: Any, matrix: Any) -> Any:
-    """max_i before_i + floor(log2 |w_ij|), for each column j."""
+def _largest(before: Any, matrix: Any) -> Any:
     xp = array_namespace(matrix)
     return xp.max(before[:, None] + exponent(matrix), axis=0)
 

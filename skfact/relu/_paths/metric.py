@@ -24,7 +24,8 @@ from skfact.relu._networks.network import Network, Step
 from skfact.relu._networks.passes import arrive, edgewise
 from skfact.relu._networks.readers import read_pair
 from skfact.relu._networks.samples import checked_samples
-from skfact.relu._rescaling.classes import scaling_classes
+from skfact.relu._rescaling.canonical import arriving_norm
+from skfact.relu._rescaling.classes import scales_in_order
 
 
 class PathMetric(NamedTuple):
@@ -120,7 +121,7 @@ def path_metric(network: Any, other: Any) -> PathMetric:
     """
     # float64: the distances of float32 networks are differences of their roundings
     a, b = (n.cast("float64") for n in read_pair(network, other))
-    matched = _matched(a, b, _median_ratio)
+    matched = _matched(b, partial(_median_ratio, a, b))
     middle = matched.with_arrays(
         *(
             [_smaller(v, w) for v, w in zip(mine, others)]
@@ -134,7 +135,7 @@ def path_metric(network: Any, other: Any) -> PathMetric:
         bool(a.xp.all(a.xp.sign(v) * a.xp.sign(w) >= 0))
         for v, w in zip((*a.weights, *a.biases), (*matched.weights, *matched.biases))
     )
-    l2 = _euclidean(a, _matched(a, b, _norm_ratio))
+    l2 = _euclidean(a, _matched(b, partial(_norm_ratio, a, b)))
     return PathMetric(l1, same_signs and (lost == 0 or gained == 0), l2)
 
 
@@ -178,32 +179,21 @@ def _arrive(
     return arrive(step, [values[i] for i in step.inputs])
 
 
-def _matched(a: Network, b: Network, ratio: Callable[[np.ndarray, np.ndarray], Any]) -> Network:
-    """b rescaled to a, neuron by neuron, by a ratio of incoming weights and biases.
-
-    Entries that can only be rescaled together follow the first linear node that leads to them.
-    """
-    classes = scaling_classes(a)
-    logs = np.zeros(1 + max(int(c.max()) for c in classes))
-    known = np.arange(len(logs)) == 0
-    steps = a.steps()
-    for number, index in enumerate(a.linear):
-        before, after = logs[classes[steps[index].inputs[0]]], classes[index]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mine, others = (
-                np.log2(np.abs(np.vstack([to_numpy(w), to_numpy(b)[None, :]])))
-                for w, b in ((n.weights[number], n.biases[number]) for n in (a, b))
-            )
-            others[:-1] -= before[:, None]
-            found = ratio(mine, others)
-        new = ~known[after] & np.isfinite(found)
-        logs[after[new]], known[after[new]] = found[new], True
-    return rescaled(b, [-move(logs[c], a.xp, a.device) for c in classes])
+def _matched(b: Network, change: Callable[[int, np.ndarray], np.ndarray]) -> Network:
+    """b with what arrives at each neuron multiplied by 2^change."""
+    logs = scales_in_order(b, change)
+    return rescaled(b, [-move(log, b.xp, b.device) for log in logs])
 
 
-def _median_ratio(mine: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """One where the other network is a pruned copy; follows a rescaling of either."""
-    ratios = mine - others
+def _median_ratio(a: Network, b: Network, l: int, before: np.ndarray) -> np.ndarray:
+    """One where b is a pruned copy; follows a rescaling of either."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mine, others = (
+            np.log2(np.abs(np.vstack([to_numpy(n.weights[l]), to_numpy(n.biases[l])[None, :]])))
+            for n in (a, b)
+        )
+        others[:-1] -= before[:, None]
+        ratios = mine - others
     ratios[~np.isfinite(ratios)] = np.nan
     some = ~np.isnan(ratios).all(axis=0)
     found = np.full(ratios.shape[1], np.nan)
@@ -211,9 +201,9 @@ def _median_ratio(mine: np.ndarray, others: np.ndarray) -> np.ndarray:
     return found
 
 
-def _norm_ratio(mine: np.ndarray, others: np.ndarray) -> Any:
-    """Makes incoming weights of networks of close paths close, large ones above all."""
-    return np.logaddexp2.reduce(2 * mine, axis=0) / 2 - np.logaddexp2.reduce(2 * others, axis=0) / 2
+def _norm_ratio(a: Network, b: Network, l: int, before: np.ndarray) -> np.ndarray:
+    """Makes weights of networks of close paths close, large ones above all."""
+    return arriving_norm(a, l, 0 * before) - arriving_norm(b, l, -before)
 
 
 def _euclidean(a: Network, b: Network) -> float:

@@ -91,7 +91,7 @@ def top_paths(network: Any, k: int = 10, *, include_bias: bool = True) -> TopPat
     check_number(k, "k", int, 1)
     k = min(int(k), path_count(network, include_bias=include_bias))
     steps, end = magnitudes(network)
-    paths = largest_paths(steps[: network.output + 1], end, k, include_bias)
+    paths, _ = largest_paths(steps[: network.output + 1], end, k, include_bias)
     return TopPaths(paths, _weights_of(paths, network))
 
 
@@ -114,8 +114,8 @@ def magnitudes(network: Network) -> tuple[list[Step], np.ndarray]:
 
 def largest_paths(
     steps: Sequence[Step], end: np.ndarray, k: int, include_bias: bool = True
-) -> np.ndarray:
-    """The k paths of largest product of non-negative edges and `end`, the largest first.
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k paths of largest product of non-negative edges and `end`, the largest first; these.
 
     `end` is what reaching each entry of the last node is worth. A row names the entry of each node
     that the path runs through, -1 standing at the others.
@@ -148,7 +148,8 @@ def largest_paths(
             keep = _largest(worth, k)
             paths, products = paths[keep], products[keep]
         found.append((paths, products))
-    return paths[np.lexsort((*paths.T[::-1], -worth))[:k]]
+    order = np.lexsort((*paths.T[::-1], -worth))[:k]
+    return paths[order], worth[order]
 
 
 def _best_ways_on(steps: Sequence[Step], end: np.ndarray) -> list[np.ndarray]:

@@ -8,11 +8,11 @@ import numpy as np
 
 from skfact._backend import move, to_numpy
 from skfact._exponents import times_power_of_two
-from skfact.relu._networks.balance import N, exponent, largest_exponent
+from skfact.relu._networks.balance import N, rescaled
 from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.network import Network
 from skfact.relu._networks.readers import read_layers, read_network
-from skfact.relu._rescaling.classes import scaling_classes
+from skfact.relu._rescaling.classes import scales_in_order
 
 # Outputs of a size beyond 2^-USUAL .. 2^USUAL are divided by a power of two.
 USUAL = 900
@@ -91,54 +91,28 @@ def unit_incoming(network: N) -> tuple[N, Any]:
     outputs, of a linear node, that would leave the range of floating point.
     """
     network = network.cast("float64")
-    xp, steps, classes = network.xp, network.steps(), scaling_classes(network)
-    norm, power = _incoming_norms(network, classes)
+    xp = network.xp
+    logs = scales_in_order(network, lambda l, before: arriving_norm(network, l, before))
+    powers = [move(log, xp, network.device) for log in logs]
+    exponents = 0 * powers[network.output]
+    if network.output in network.linear:
+        l = network.linear.index(network.output)
+        before = logs[network.steps()[network.output].inputs[0]]
+        size = xp.floor(move(arriving_norm(network, l, before), xp, network.device))
+        beyond = xp.isfinite(size) & (xp.abs(size) > USUAL)
+        exponents = xp.where(beyond, size, exponents)
+        powers[network.output] = exponents
+    return rescaled(network, powers), exponents
 
-    def beside(values: np.ndarray) -> Any:
-        return move(values, xp, network.device)
 
-    weights, biases = [], []
-    exponents = xp.zeros(network.sizes[network.output], dtype=xp.float64, device=network.device)
+def arriving_norm(network: Network, l: int, before: np.ndarray) -> np.ndarray:
+    """log2 of the norms of what arrives at the l-th linear node, whose input is times 2^before."""
+    xp = network.xp
     with np.errstate(all="ignore"):
-        for index in network.linear:
-            step = steps[index]
-            source, target = classes[step.inputs[0]], classes[index]
-            before, after = beside(power[source]), beside(power[target])
-            if index == network.output:
-                size = xp.maximum(largest_exponent(before, step.matrix), exponent(step.bias))
-                exponents = xp.where(xp.abs(size) > USUAL, size, exponents)
-                exponents = xp.where(xp.isfinite(exponents), exponents, xp.zeros_like(exponents))
-                after = after + exponents
-            w = times_power_of_two(step.matrix, before[:, None] - after)
-            weights.append(w * beside(norm[source])[:, None] / beside(norm[target]))
-            biases.append(times_power_of_two(step.bias, -after) / beside(norm[target]))
-    return network.with_arrays(weights, biases), exponents
-
-
-def _incoming_norms(network: Network, classes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """norm 2^power of what arrives at each class, from entries that are normalized already."""
-    xp, steps = network.xp, network.steps()
-    n = 1 + max(int(labels.max()) for labels in classes)
-    norm, power, known = np.ones(n), np.zeros(n), np.arange(n) == 0
-    for index in network.linear:
-        step = steps[index]
-        source, target = classes[step.inputs[0]], classes[index]
-        if known[target].all():
-            continue
-        before = move(power[source], xp, network.device)
-        top = xp.maximum(largest_exponent(before, step.matrix), exponent(step.bias))
-        largest = np.full(n, -np.inf)
-        np.maximum.at(largest, target, to_numpy(top))
-        largest[~np.isfinite(largest)] = 0.0
-        top = move(largest[target], xp, network.device)
-        w = times_power_of_two(step.matrix, before[:, None] - top)
-        w = w * move(norm[source], xp, network.device)[:, None]
-        b = times_power_of_two(step.bias, -top)
-        squares = np.bincount(target, to_numpy(xp.sum(w**2, axis=0) + b**2), minlength=n)
-        new = ~known & (squares > 0)
-        norm[new], power[new] = np.sqrt(squares[new]), largest[new]
-        known |= new
-    return norm, power
+        sizes = xp.log2(xp.abs(network.weights[l])) + move(before, xp, network.device)[:, None]
+        sizes = xp.concat([sizes, xp.log2(xp.abs(network.biases[l]))[None, :]])
+        largest = xp.max(sizes, axis=0)
+        return to_numpy(largest + xp.log2(xp.sum(4.0 ** (sizes - largest), axis=0)) / 2)
 
 
 def permuted(network: LayeredNetwork, layer: int, order: np.ndarray) -> LayeredNetwork:

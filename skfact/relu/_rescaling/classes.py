@@ -7,6 +7,7 @@ by all other nodes form a class with one factor; those with an input or an outpu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -100,6 +101,27 @@ def scaling_classes(network: Network) -> list[np.ndarray]:
     links = scipy.sparse.coo_array((np.ones(len(pairs[0])), pairs), shape=(starts[-1],) * 2)
     _, found = connected_components(links, directed=False)
     return np.split(_by_appearance(found), starts[1:-1])
+
+
+def scales_in_order(
+    network: Network, scale: Callable[[int, np.ndarray], np.ndarray]
+) -> list[np.ndarray]:
+    """A scale of each entry of each node, in log2: that of the first linear node that leads to it.
+
+    ``scale(l, before)`` is it, for the l-th linear node, from the scales of the entries that this
+    reads. Where it is not finite, and for inputs and outputs, it is zero.
+    """
+    classes, steps = scaling_classes(network), network.steps()
+    logs = np.zeros(1 + max(int(labels.max()) for labels in classes))
+    known = np.arange(len(logs)) == 0
+    for l, index in enumerate(network.linear):
+        target = classes[index]
+        if known[target].all():
+            continue
+        found = scale(l, logs[classes[steps[index].inputs[0]]])
+        new = ~known[target] & np.isfinite(found)
+        logs[target[new]], known[target[new]] = found[new], True
+    return [logs[labels] for labels in classes]
 
 
 def _by_appearance(labels: np.ndarray) -> np.ndarray:
