@@ -20,6 +20,9 @@ from skfact.relu._networks.passes import arrive, edgewise, forward
 
 N = TypeVar("N", bound=Network)
 
+# Exponents by which one may multiply one after the other: no ordinary number leaves the range.
+SMALL = 60
+
 
 class Paths(NamedTuple):
     """The steps of a network, the outputs of whose nodes are divided by powers of two."""
@@ -167,10 +170,17 @@ def _shifted(step: Step, before: Sequence[Any], after: Any) -> Step:
         return step
     bias = None if step.bias is None else times_power_of_two(step.bias, -after)
     if step.matrix is not None:
-        matrix = times_power_of_two(step.matrix, before[0][:, None] - after[None, :])
-        return Step(step.inputs, matrix, bias)
+        return Step(step.inputs, _between(step.matrix, before[0], after), bias)
     one = 0 * after + 1
     return Step(step.inputs, None, bias, tuple(times_power_of_two(one, e - after) for e in before))
+
+
+def _between(matrix: Any, before: Any, after: Any) -> Any:
+    """matrix_ij 2^(before_i - after_j)."""
+    xp = array_namespace(matrix)
+    if float(xp.max(xp.abs(before))) < SMALL and float(xp.max(xp.abs(after))) < SMALL:
+        return matrix * 2.0 ** before[:, None] * 2.0**-after
+    return times_power_of_two(matrix, before[:, None] - after[None, :])
 
 
 def rescaled(network: N, exponents: Sequence[Any]) -> N:
