@@ -115,10 +115,10 @@ def magnitudes(network: Network) -> tuple[list[Step], np.ndarray]:
 def largest_paths(
     steps: Sequence[Step], end: np.ndarray, k: int, include_bias: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k paths of largest product of non-negative edges and `end`, the largest first; these.
+    """The k paths of largest product of non-negative edges and `end`, the largest first.
 
     `end` is what reaching each entry of the last node is worth. A row names the entry of each node
-    that the path runs through, -1 standing at the others.
+    that the path runs through, -1 standing at the others. The products come second.
     """
     gains = _best_ways_on(steps, end)
     found: list[tuple[np.ndarray, np.ndarray]] = []  # of each node, beginnings and their products
@@ -158,6 +158,8 @@ def _best_ways_on(steps: Sequence[Step], end: np.ndarray) -> list[np.ndarray]:
     gains[-1] = end
     for index in range(len(steps) - 1, 0, -1):
         step, gain = steps[index], gains[index]
+        if not gain.size:
+            continue  # nothing reads it
         for number, i in enumerate(step.inputs):
             if step.matrix is None:
                 more = gain if step.factors is None else step.factors[number] * gain

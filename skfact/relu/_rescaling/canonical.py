@@ -109,14 +109,11 @@ def arriving_norm(network: Network, l: int, before: np.ndarray) -> np.ndarray:
     """log2 of the norms of what arrives at the l-th linear node, whose input is times 2^before."""
     xp = network.xp
     with np.errstate(all="ignore"):
-        w, b = (
-            network.weights[l] * 2.0 ** move(before, xp, network.device)[:, None],
-            network.biases[l],
-        )
-        squares = xp.sum(w * w, axis=0) + b * b
+        scales = move(before, xp, network.device)[:, None]
+        squares = xp.sum((network.weights[l] * 2.0**scales) ** 2, axis=0) + network.biases[l] ** 2
         if float(xp.min(squares)) > 1e-200 and float(xp.max(squares)) < 1e200:
             return to_numpy(xp.log2(squares) / 2)
-        sizes = xp.log2(xp.abs(network.weights[l])) + move(before, xp, network.device)[:, None]
+        sizes = xp.log2(xp.abs(network.weights[l])) + scales
         sizes = xp.concat([sizes, xp.log2(xp.abs(network.biases[l]))[None, :]])
         largest = xp.max(sizes, axis=0)
         return to_numpy(largest + xp.log2(xp.sum(4.0 ** (sizes - largest), axis=0)) / 2)

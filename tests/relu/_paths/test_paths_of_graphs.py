@@ -234,3 +234,35 @@ def test_counts_are_exact_where_floats_are_not():
         h = graph.add(h, graph.linear(graph.relu(h), np.ones((3, 3))))
     assert path_count(graph, include_bias=False) == 3 * 4**60
     assert math.isclose(path_norm(graph, include_bias=False), 3 * 4.0**60)
+
+
+def test_nodes_that_lead_nowhere_change_nothing():
+    """Before the output and behind it."""
+    rng = np.random.default_rng(0)
+    first, second, last = (rng.normal(size=size) for size in [(3, 4), (4, 4), (4, 2)])
+    graphs = NetworkGraph(3), NetworkGraph(3)
+    for graph in graphs:
+        h = graph.linear(graph.input, first)
+        if graph is graphs[0]:
+            graph.add(graph.linear(h, np.full((4, 2), 1e300)), graph.linear(h, np.ones((4, 2))))
+            graph.max_pool(h, [[0, 1, 2]])
+        end = graph.linear(graph.add(h, graph.linear(graph.relu(h), second)), last)
+        if graph is graphs[0]:
+            graph.maximum(end, graph.linear(graph.relu(end), 1e300 * np.eye(2)))
+            graph.output = end
+    other = graphs[0].with_arrays([2 * w for w in graphs[0].coefs], graphs[0].intercepts)
+    for name in ("count", "norm", "sums", "top"):
+        found, expected = (numbers_of(OF_BOTH_KINDS[name](g, None, None, None)) for g in graphs)
+        assert_allclose(found, expected, rtol=1e-12, err_msg=name)
+    for function in (path_saliency, path_sgd_scaling):
+        found, expected = (function(g)[0] for g in graphs)
+        assert not any(w.any() for w in (found[1], found[2], found[-1]))
+        for x, y in zip([found[0], *found[3:5]], expected):
+            assert_allclose(x, y, rtol=1e-12)
+    assert_allclose(
+        path_sketch(graphs[0], 20_000).var(), path_sketch(graphs[1], 20_000).var(), rtol=0.1
+    )
+    metric = path_metric(graphs[0], other)
+    expected = np.linalg.norm(path_vector(graphs[0]) - path_vector(other))
+    assert_allclose(metric.l2, expected, rtol=1e-9)
+    assert is_rescaling_equivalent(graphs[0], canonical_form(graphs[0]))
