@@ -13,10 +13,10 @@ from skfact._backend import device as device_of
 from skfact.exceptions import IllPosedWarning
 from skfact.fixed_support import (
     FAMILIES,
-    _half_step,
     analyze_supports,
     fixed_support_factorize,
 )
+from skfact.fixed_support._alternating import half_step
 from skfact.fixed_support._tractable.grids import dense_factor
 from skfact.supports import KroneckerSparse
 from tests.fixed_support.independent import descend, random_masks, random_matrix
@@ -288,9 +288,9 @@ def test_all_ways_to_correlate_take_the_same_steps(monkeypatch, asarray, dtype, 
         A[random.random(A.shape) < 0.1] = np.nan
     results = {}
     for name, (copies, kept, gathered) in ROUTES.items():
-        monkeypatch.setattr(_half_step, "KEPT_COPIES", copies)
-        monkeypatch.setattr(_half_step, "KEPT", kept)
-        monkeypatch.setattr(_half_step, "GATHERED", gathered)
+        monkeypatch.setattr(half_step, "KEPT_COPIES", copies)
+        monkeypatch.setattr(half_step, "KEPT", kept)
+        monkeypatch.setattr(half_step, "GATHERED", gathered)
         results[name] = fixed_support_factorize(
             asarray(A), left, right, alpha=alpha, missing_values=np.nan, max_iter=4, tol=0,
             random_state=0,
@@ -316,7 +316,7 @@ def test_sparse_gram_matrices_take_the_same_steps(monkeypatch, dtype):
         options = {"max_iter": 4, "tol": 0, "random_state": 0}
         dense = fixed_support_factorize(target, left, right, **options)
         with monkeypatch.context() as patch:
-            patch.setattr(_half_step, "DENSE_GRAM", 0)
+            patch.setattr(half_step, "DENSE_GRAM", 0)
             found = fixed_support_factorize(target, left, right, **options)
         assert found.right.dtype == dtype
         assert_allclose(found.left, dense.left, atol=1e4 * np.finfo(dtype).eps)
@@ -326,8 +326,8 @@ def test_sparse_gram_matrices_take_the_same_steps(monkeypatch, dtype):
 @pytest.mark.parametrize("route", ROUTES)
 def test_half_step_on_ill_conditioned_factors(monkeypatch, route):
     """It forms a Gram matrix, but two of them fit as well as an orthogonal factorization does."""
-    monkeypatch.setattr(_half_step, "KEPT_COPIES", ROUTES[route][0])
-    monkeypatch.setattr(_half_step, "GATHERED", ROUTES[route][2])
+    monkeypatch.setattr(half_step, "KEPT_COPIES", ROUTES[route][0])
+    monkeypatch.setattr(half_step, "GATHERED", ROUTES[route][2])
     random = np.random.default_rng(0)
     m, r, n = 40, 6, 9
     report = analyze_supports(np.ones((m, r)), random.random((r, n)) < 0.7)
@@ -336,7 +336,7 @@ def test_half_step_on_ill_conditioned_factors(monkeypatch, route):
     for condition in (1e3, 1e5, 1e7):
         X = (U * np.geomspace(1, 1 / condition, r)) @ V
         A = X @ random.standard_normal((r, n)) + 0.1 * random.standard_normal((m, n))
-        step = _half_step.HalfStep(A, report.left_support, report.right_support, report.classes, 0)
+        step = half_step.HalfStep(A, report.left_support, report.right_support, report.classes, 0)
         x, y = X.T.ravel(), np.zeros(report.right_support.nnz)
         for _ in range(2):
             y, _ = step(x, y)
@@ -588,7 +588,7 @@ CASES = {
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 @pytest.mark.parametrize("name", CASES)
-def test_results_are_arrays_of_the_caller(asarray, xp, dtype, name, missing):
+def test_results_are_arrays_of_the_caller(asarray, dtype, name, missing):
     left, right = CASES[name]
     host = random_matrix(np.random.default_rng(0), 12, 10, "complex" in dtype).astype(dtype)
     if missing:

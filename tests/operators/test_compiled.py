@@ -9,6 +9,8 @@ from skfact.operators import FactorizedOperator, PartialPermutation
 from skfact.operators import _compiled as compiled
 from skfact.operators._compiled import compiled_factors, program
 from skfact.supports import Chain
+from tests.arrays import DTYPES
+from tests.asserts import for_each
 
 needs_numba = pytest.mark.skipif(loops() is None, reason="numba is not installed")
 
@@ -53,7 +55,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@for_each("dtype", DTYPES)
 def test_with_and_without_loops(name, dtype, operators, as_dense, monkeypatch):
     op, applies = operators[name]
     op = op.astype(np.result_type(op.dtype, dtype))
@@ -64,10 +66,11 @@ def test_with_and_without_loops(name, dtype, operators, as_dense, monkeypatch):
     X = random.standard_normal((37, op.shape[1])).astype(op.dtype)
     products = op.apply(X), op.matmat(X.T), op.matvec(X[0])
     wanted = X @ matrix.T, matrix @ X.T, matrix @ X[0]
-    monkeypatch.setattr(compiled, "loops", lambda: None)
-    fresh = FactorizedOperator(op.factors)
-    assert program(fresh, np.dtype(op.dtype), "tiles") is None
-    without = fresh.apply(X), fresh.matmat(X.T), fresh.matvec(X[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled, "loops", lambda: None)
+        fresh = FactorizedOperator(op.factors)
+        assert program(fresh, np.dtype(op.dtype), "tiles") is None
+        without = fresh.apply(X), fresh.matmat(X.T), fresh.matvec(X[0])
     for results in (products, without):
         for found, exact in zip(results, wanted, strict=True):
             assert found.dtype == op.dtype

@@ -28,9 +28,9 @@ from tests.relu.graphs import leads_to_output, path_vector, random_graph, rescal
 from tests.relu.networks import seeds
 
 
-@given(seeds, st.booleans())
+@given(seeds)
 @settings(max_examples=40)
-def test_the_norm_bounds_the_function(seed, bias):
+def test_the_norm_bounds_the_function(seed):
     graph = random_graph(seed)
     X, Y = 3 * samples(graph, seed), samples(graph, seed + 1)
     f, g = graph.predict(X), graph.predict(Y)
