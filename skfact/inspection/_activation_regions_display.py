@@ -9,9 +9,8 @@ import numpy as np
 from skfact._backend import to_numpy
 from skfact._checks import check_number
 from skfact.inspection._matplotlib import pyplot
-from skfact.inspection._plane_regions import line_regions, on_host, plane_regions
-from skfact.relu._networks.gates import hidden_inputs
-from skfact.relu._networks.readers import read_network
+from skfact.inspection._plane_regions import Layers, line_regions, plane_regions
+from skfact.relu._networks.readers import read_layers
 from skfact.relu._networks.samples import checked_samples
 
 BEND, SWITCH = "#202020", "#d62728"
@@ -28,7 +27,7 @@ class ActivationRegionsDisplay:
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like of layers
         The network.
     points : array-like of shape (2, n_features) or (3, n_features)
         Points on the line, or in the plane: three points not on a line.
@@ -77,7 +76,7 @@ class ActivationRegionsDisplay:
     ) -> None:
         check_number(margin, "margin", float, 0)
         check_number(resolution, "resolution", int, 2)
-        read = read_network(network)
+        read = read_layers(network, "regions are found layer by layer")
         points = to_numpy(checked_samples(points, read.sizes[0], "points")).astype(np.float64)
         if len(points) not in (2, 3):
             raise ValueError(
@@ -87,27 +86,28 @@ class ActivationRegionsDisplay:
         if np.linalg.matrix_rank(differences) < len(differences):
             where = "equal" if len(points) == 2 else "on one line"
             raise ValueError(f"points are {where}: take others.")
-        host = on_host(read)
-        self.is_line = len(points) == 2
         if read.activation == "identity":
             raise ValueError("network has the identity as activation: it is affine everywhere.")
+        arrays = ([to_numpy(a).astype(np.float64) for a in x] for x in (read.weights, read.biases))
+        layers = Layers.of(tuple(arrays))
+        self.is_line = len(points) == 2
         if self.is_line:
-            self._cut_line(host, read, points, margin, resolution)
+            self._cut_line(layers, points, margin)
         else:
-            self._cut_plane(host, points, margin, resolution)
+            self._cut_plane(layers, points, margin, resolution)
 
-    def _cut_line(self, host: Any, read: Any, points: np.ndarray, margin: float, n: int) -> None:
+    def _cut_line(self, layers: Layers, points: np.ndarray, margin: float) -> None:
         start, step = points[0], points[1] - points[0]
         self.extent: tuple[float, ...] = (-margin, 1 + margin)
-        regions = line_regions(host, start, step, self.extent)
+        regions = line_regions(layers, start, step, self.extent)
         self.cuts, self.bends = regions.cuts, regions.bends
         self.n_activation_regions = 1 + len(self.cuts)
         self.n_linear_regions = 1 + int(self.bends.sum())
         # the output between two neighbours is a straight line
         self._positions = np.concatenate([self.extent[:1], self.cuts, self.extent[1:]])
-        self._outputs = _outputs(read, start + self._positions[:, None] * step)
+        self._outputs = layers.outputs(start + self._positions[:, None] * step)
 
-    def _cut_plane(self, host: Any, points: np.ndarray, margin: float, n: int) -> None:
+    def _cut_plane(self, layers: Layers, points: np.ndarray, margin: float, n: int) -> None:
         # orthonormal axes: distances in the picture are distances of samples
         axes, corner = np.linalg.qr((points[1:] - points[0]).T)
         axes, corner = axes * np.sign(np.diag(corner)), (corner.T * np.sign(np.diag(corner))).T
@@ -117,7 +117,7 @@ class ActivationRegionsDisplay:
         s, t = (np.linspace(a, b, n) for a, b in zip(low, high))
         grid = np.stack([np.tile(s, n), np.repeat(t, n)], axis=1)
         frame = np.concatenate([points[:1], axes.T])
-        regions = plane_regions(host, points[0] + grid @ axes.T, frame)
+        regions = plane_regions(layers, points[0] + grid @ axes.T, frame)
         self.activation_regions, self.linear_regions = regions.activation, regions.linear
         self.extent = (low[0], high[0], low[1], high[1])
         self.n_activation_regions = 1 + int(regions.activation.max())
@@ -137,7 +137,7 @@ class ActivationRegionsDisplay:
 
         Parameters
         ----------
-        network : MLP, FrozenEstimator, (coefs, intercepts) or torch Sequential
+        network : network-like of layers
             The network.
         points : array-like of shape (2, n_features) or (3, n_features)
             Points on the line, or in the plane.
@@ -248,10 +248,3 @@ def _edges(image: np.ndarray) -> np.ndarray:
     found[:, :-1] |= image[:, 1:] != image[:, :-1]
     found[:-1] |= image[1:] != image[:-1]
     return found
-
-
-def _outputs(network: Any, X: np.ndarray) -> np.ndarray:
-    h = X
-    for z in hidden_inputs(network, X):
-        h = np.maximum(z, 0)
-    return h @ to_numpy(network.weights[-1]) + to_numpy(network.biases[-1])

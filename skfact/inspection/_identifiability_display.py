@@ -94,7 +94,7 @@ class IdentifiabilityDisplay:
 
         Parameters
         ----------
-        network : MLP, FrozenEstimator, (coefs, intercepts) or torch Sequential
+        network : network-like of layers
             The ReLU network.
         X : array-like of shape (n_samples, n_features), default=None
             Samples for the rank test.

@@ -8,16 +8,13 @@ regions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from skfact._backend import NUMPY
-from skfact.relu._networks.balance import balance
-from skfact.relu._networks.gates import gates
-from skfact.relu._networks.layered import Network
+from skfact.relu import activation_patterns, canonical_form
 
 # Two affine maps are equal up to this part of the sum of the magnitudes that they are made of.
 TOLERANCE = 1e-9
@@ -39,17 +36,35 @@ class PlaneRegions:
     linear: np.ndarray  # (n, n) of int
 
 
-def on_host(network: Network) -> Network:
-    """The network in NumPy and float64, rescaled so that no product of weights overflows."""
-    return balance(network.moved(NUMPY, "cpu", "float64"))[0]
+class Layers(NamedTuple):
+    """A network of ReLU layers in NumPy and float64."""
+
+    weights: list[np.ndarray]
+    biases: list[np.ndarray]
+
+    @classmethod
+    def of(cls, network: Any) -> Layers:
+        """Layers with neurons rescaled so that no product of weights overflows."""
+        return cls(*canonical_form(network))
+
+    def patterns(self, samples: np.ndarray) -> np.ndarray:
+        """Which hidden neurons are active, (n_samples, n_hidden) of bool."""
+        return np.asarray(activation_patterns(tuple(self), samples))
+
+    def outputs(self, samples: np.ndarray) -> np.ndarray:
+        """What the network computes."""
+        h = samples
+        for w, b in zip(self.weights[:-1], self.biases[:-1]):
+            h = np.maximum(h @ w + b, 0)
+        return h @ self.weights[-1] + self.biases[-1]
 
 
-def line_regions(network: Network, start: np.ndarray, step: np.ndarray, ends: Any) -> LineRegions:
+def line_regions(network: Layers, start: np.ndarray, step: np.ndarray, ends: Any) -> LineRegions:
     """Cut a segment exactly: between two cuts, the input of each neuron is affine in t."""
     low, high = ends
     cuts = np.array([low, high])
     frame = np.stack([start, step])
-    for depth in range(len(network.hidden_sizes)):
+    for depth in range(len(network.weights) - 1):
         middles = (cuts[:-1] + cuts[1:]) / 2
         maps = _hidden_maps(network, frame, start + middles[:, None] * step, depth)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -58,17 +73,17 @@ def line_regions(network: Network, start: np.ndarray, step: np.ndarray, ends: An
         cuts = _merged(np.concatenate([cuts, roots[inside]]), high - low)
     middles = (cuts[:-1] + cuts[1:]) / 2
     samples = start + middles[:, None] * step
-    patterns = _patterns(network, samples)
+    patterns = network.patterns(samples)
     switched = np.any(patterns[1:] != patterns[:-1], axis=1)
     maps, size = _output_maps(network, frame, samples)
     bends = _differ(maps[1:], maps[:-1], size)
     return LineRegions(cuts[1:-1][switched], bends[switched])
 
 
-def plane_regions(network: Network, samples: np.ndarray, frame: np.ndarray) -> PlaneRegions:
+def plane_regions(network: Layers, samples: np.ndarray, frame: np.ndarray) -> PlaneRegions:
     """Number the regions of samples on a square grid, row by row; `frame` is origin and axes."""
     n = round(len(samples) ** 0.5)
-    packed = np.packbits(_patterns(network, samples), axis=1)
+    packed = np.packbits(network.patterns(samples), axis=1)
     _, first, region = np.unique(packed, axis=0, return_index=True, return_inverse=True)
     region = region.reshape(-1)
     maps, size = _output_maps(network, frame, samples[first])
@@ -89,15 +104,10 @@ def plane_regions(network: Network, samples: np.ndarray, frame: np.ndarray) -> P
     return PlaneRegions(image, linear[region].reshape(n, n))
 
 
-def _patterns(network: Network, samples: np.ndarray) -> np.ndarray:
-    """Which neurons are active; a first column that is equal for all, if there are no others."""
-    active = [np.zeros((len(samples), 1)), *gates(network, samples)]
-    return np.concatenate(active, axis=1) > 0
-
-
-def _hidden_maps(network: Network, frame: np.ndarray, samples: np.ndarray, depth: int) -> Any:
+def _hidden_maps(network: Layers, frame: np.ndarray, samples: np.ndarray, depth: int) -> Any:
     """Affine maps of the inputs of hidden layer `depth`: (n_samples, 1 + n_axes, n_neurons)."""
-    active = [gate[:, None, :] for gate in gates(network, samples)]
+    ends = np.cumsum([w.shape[1] for w in network.weights[:-1]])
+    active = np.split(network.patterns(samples)[:, None, :], ends[:-1], axis=2)
     h = np.broadcast_to(frame, (len(samples), *frame.shape))
     for l in range(depth + 1):
         h = h @ network.weights[l]
@@ -107,7 +117,7 @@ def _hidden_maps(network: Network, frame: np.ndarray, samples: np.ndarray, depth
     return h
 
 
-def _output_maps(network: Network, frame: np.ndarray, samples: np.ndarray) -> Any:
+def _output_maps(network: Layers, frame: np.ndarray, samples: np.ndarray) -> Any:
     """Affine maps of the outputs on the frame, and the sums of magnitudes they are made of."""
     last = len(network.weights) - 1
     maps = _hidden_maps(network, frame, samples, last)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,8 +19,9 @@ from skfact._backend import (
     to_numpy,
 )
 from skfact._checks import check_number
+from skfact._face import Face
 from skfact._inputs import is_numpy
-from skfact._samples import clone_with_seed, require_namespace, validate_samples
+from skfact._samples import clone_with_seed, validate_samples
 from skfact.relu._features import (
     CHUNK,
     dense_features,
@@ -33,14 +33,16 @@ from skfact.relu._features import (
     sparse_features,
 )
 from skfact.relu._networks.gates import gates
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.readers import read_network, require_relu
+from skfact.relu._networks.layered import LayeredNetwork
+from skfact.relu._networks.readers import read_layers
+from skfact.relu._networks.readers.mlp import require_relu
 from skfact.relu._random_gates import random_gates
 
 DEFAULT_SIZES = (8,)
+NO_GRAPHS = "a feature stands for a path through all layers"
 
 
-class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
+class ReLUPathEmbedding(Face):
     """Features of samples in which a ReLU network is linear, weighted by its paths.
 
     Feature p of a sample is its input at the start of path p, or one if the path starts at a bias,
@@ -53,10 +55,10 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    estimator : MLP, FrozenEstimator, (coefs, intercepts) or torch Sequential, default=None
-        The network. An MLPRegressor or MLPClassifier is cloned and fitted on X, y; a
-        FrozenEstimator of one, a pair of lists of arrays and a PyTorch nn.Sequential of Linear and
-        ReLU are taken as they are. None draws random hidden layers: an unsupervised embedding.
+    estimator : network-like of layers, default=None
+        The network. An MLPRegressor or MLPClassifier is cloned and fitted on X, y; other kinds are
+        taken as they are, and so is a FrozenEstimator of a fitted one. None draws random hidden
+        layers: an unsupervised embedding.
     hidden_layer_sizes : int or sequence of int, default=(8,)
         Widths of the random hidden layers. Beside an `estimator` it must not be set.
     n_paths : int, default=None
@@ -194,6 +196,9 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
             self.path_weights_ = move_like(weights, like)
         return self
 
+    def _fitted_array(self) -> Any:
+        return self.coefs_[0]
+
     def _check_parameters(self) -> None:
         if self.n_paths is not None:
             check_number(self.n_paths, "n_paths", int, 1)
@@ -214,11 +219,11 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
             check_number(size, "hidden_layer_sizes", int, 1)
         return tuple(int(size) for size in sizes)
 
-    def _network_for(self, X: Any, y: Any, like: Any) -> Network:
+    def _network_for(self, X: Any, y: Any, like: Any) -> LayeredNetwork:
         if self.estimator is None:
             return random_gates(X, self._hidden_sizes(), self.random_state, like)
         if not _is_to_be_fitted(self.estimator):
-            return read_network(self.estimator)
+            return read_layers(self.estimator, NO_GRAPHS)
         # before the work of fitting it
         require_relu(self.estimator, has_hidden=np.size(self.estimator.hidden_layer_sizes) > 0)
         if not is_numpy(array_namespace(like)):
@@ -232,7 +237,7 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
                 f"estimator={self.estimator!r} requires y to be passed, but the target y is None."
             )
         self.estimator_ = clone_with_seed(self.estimator, self.random_state).fit(X, y)
-        return read_network(self.estimator_)
+        return read_layers(self.estimator_, NO_GRAPHS)
 
     def transform(self, X: Any) -> Any:
         """Compute the path activations of samples.
@@ -252,10 +257,7 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
         ValueError
             If X has another number of features, or another array library, than in `fit`.
         """
-        check_is_fitted(self)
-        X = validate_samples(self, X, reset=False, accept_sparse=True)
-        given = np.empty(0) if scipy.sparse.issparse(X) else X
-        require_namespace(self, given, self.coefs_[0], "transform")
+        X = self._samples(X, "transform", accept_sparse=True)
         if not scipy.sparse.issparse(X):
             return self._features(X)
         step = max(1, CHUNK // max(X.shape[1], self.n_paths_))
@@ -265,24 +267,29 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
         return np.concatenate(parts)
 
     def _features(self, X: Any) -> Any:
+        if not self.sparse_output:
+            return self._there_and_back(
+                lambda work: dense_features(
+                    work, self._gates(work), self._network().sizes, self._chosen()
+                ),
+                X,
+            )
+        if not is_numpy(array_namespace(X)):
+            raise ValueError(
+                "sparse_output=True gives SciPy arrays, and X is an array of another library: "
+                "set sparse_output=False, or pass X as a NumPy array."
+            )
         (work,) = on_backend(self.backend, X)
-        network = self._network()
-        active = gates(network, work)
-        if self.sparse_output:
-            if not is_numpy(array_namespace(X)):
-                raise ValueError(
-                    "sparse_output=True gives SciPy arrays, and X is an array of another library: "
-                    "set sparse_output=False, or pass X as a NumPy array."
-                )
-            host = [move_like(a, X) for a in active]
-            return sparse_features(X, host, network.sizes, self._chosen())
-        return move_like(dense_features(work, active, network.sizes, self._chosen()), X)
+        active = [move_like(gate, X) for gate in self._gates(work)]
+        return sparse_features(X, active, self._network().sizes, self._chosen())
 
-    def _network(self) -> Network:
-        def no_writer(weights: Any, biases: Any) -> Any:
-            raise AssertionError("the embedding changes no network")
+    def _gates(self, work: Any) -> list[Any]:
+        """Zeros and ones in the dtype of the samples."""
+        xp = array_namespace(work)
+        return [xp.astype(gate, work.dtype) for gate in gates(self._network(), work)]
 
-        return Network(tuple(self.coefs_), tuple(self.intercepts_), self._activation, no_writer)
+    def _network(self) -> LayeredNetwork:
+        return LayeredNetwork(tuple(self.coefs_), tuple(self.intercepts_), None, self._activation)
 
     def _chosen(self) -> np.ndarray | None:
         """Paths of the features on the host; None for all of them."""
@@ -335,7 +342,6 @@ class ReLUPathEmbedding(TransformerMixin, BaseEstimator):
         fits = _is_to_be_fitted(self.estimator)
         tags.input_tags.sparse = True
         tags.array_api_support = not fits and not self.sparse_output
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.target_tags.required = fits
         return tags
 

@@ -14,8 +14,8 @@ import scipy.sparse
 
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._exponents import times_power_of_two
-from skfact.relu._networks.balance import steady
-from skfact.relu._networks.layered import Network
+from skfact.relu._networks.balance import Paths, steady
+from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._paths.top import largest_paths, magnitudes
 
 # Entries of the output that are made at once: temporary arrays stay small beside it.
@@ -49,22 +49,19 @@ def every_path(sizes: tuple[int, ...]) -> np.ndarray:
     return np.concatenate([*blocks, np.full((1, len(inner)), -1)])
 
 
-def kept_paths(network: Network, k: int) -> np.ndarray:
+def kept_paths(network: LayeredNetwork, k: int) -> np.ndarray:
     """The k features whose weights sum to most over the outputs, in the order of all features.
 
     Dropping the others changes ||f(x)||_1 by at most max(||x||_inf, 1) times the sum of theirs.
     """
-    weights, biases = magnitudes(network)
-    reach = weights[-1].sum(axis=1)
-    paths = largest_paths(weights[:-1], biases[:-1], reach, k)
-    worth = reach[paths[:, -1]].copy()
-    for l, (w, b) in enumerate(zip(weights[:-1], biases[:-1])):
-        before, after = paths[:, l], paths[:, l + 1]
-        worth *= np.where(after < 0, 1.0, np.where(before < 0, b[after], w[before, after]))
+    steps, end = magnitudes(network)
+    *hidden, last = steps
+    reach = last.matrix @ end
+    paths, worth = largest_paths(hidden, reach, k)
     constant = np.full((1, paths.shape[1]), -1)
     if len(paths) < k:
         paths = np.concatenate([paths, constant])
-    elif biases[-1].sum() > worth[-1]:  # the largest come first
+    elif last.bias @ end > worth[-1]:  # the largest come first
         paths = np.concatenate([paths[:-1], constant])
     return paths[_feature_order(paths)]
 
@@ -74,30 +71,27 @@ def _feature_order(paths: np.ndarray) -> np.ndarray:
     return np.lexsort((*paths.T[::-1], starts))
 
 
-def feature_weights(network: Network, paths: np.ndarray | None) -> Any:
+def feature_weights(network: LayeredNetwork, paths: np.ndarray | None) -> Any:
     """Phi, (n_features, n_outputs): weights of the paths, `None` meaning all of them."""
-    dtype = network.dtype
-    network, exponents = steady(network)
-    weights = _every_weight(network) if paths is None else _chosen_weights(network, paths)
-    weights = times_power_of_two(weights, exponents[-1])
-    return network.xp.astype(weights, dtype, copy=False)
+    found = steady(network)
+    weights = _every_weight(found) if paths is None else _chosen_weights(found, paths)
+    weights = times_power_of_two(weights, found.output_exponents)
+    return network.xp.astype(weights, network.dtype, copy=False)
 
 
-def _every_weight(network: Network) -> Any:
-    xp, blocks = network.xp, []
-    for l, w in enumerate(network.weights):
+def _every_weight(found: Paths) -> Any:
+    xp, steps, blocks = found.network.xp, found.steps, []
+    for l, step in enumerate(steps[1:]):
         # from the inputs, or from the biases of hidden layer l, to the outputs
-        ways = w if l == 0 else network.biases[l - 1][:, None] * w  # (prefixes, n_{l+1})
-        for step in network.weights[l + 1 :]:
-            ways = xp.reshape(ways[:, :, None] * step, (-1, step.shape[1]))
+        ways = step.matrix if l == 0 else steps[l].bias[:, None] * step.matrix
+        for later in steps[l + 2 :]:  # (prefixes, n_{l+1})
+            ways = xp.reshape(ways[:, :, None] * later.matrix, (-1, later.matrix.shape[1]))
         blocks.append(ways)
-    return xp.concat([*blocks, network.biases[-1][None, :]])
+    return xp.concat([*blocks, steps[-1].bias[None, :]])
 
 
-def _chosen_weights(network: Network, paths: np.ndarray) -> Any:
-    weights, biases = (
-        [to_numpy(a) for a in arrays] for arrays in (network.weights, network.biases)
-    )
+def _chosen_weights(found: Paths, paths: np.ndarray) -> Any:
+    weights, biases = ([to_numpy(step[part]) for step in found.steps[1:]] for part in (1, 2))
     product = np.ones(len(paths), dtype=weights[0].dtype)
     for l in range(1, paths.shape[1]):
         before, after = paths[:, l - 1], paths[:, l]
@@ -105,7 +99,7 @@ def _chosen_weights(network: Network, paths: np.ndarray) -> Any:
         product = product * np.where(after < 0, 1, edge)
     last = paths[:, -1]
     rows = np.where((last < 0)[:, None], biases[-1], weights[-1][last])
-    return move(product[:, None] * rows, network.xp, network.device)
+    return move(product[:, None] * rows, found.network.xp, found.network.device)
 
 
 def dense_features(

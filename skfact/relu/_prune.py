@@ -18,7 +18,7 @@ def prune(network: Any, amount: float | int = 0.5, *, criterion: str = "magnitud
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network, which is not modified.
     amount : float or int, default=0.5
         Part of the weights of all layers (a float from 0 to 1), or their number (an int). Biases

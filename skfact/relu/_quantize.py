@@ -16,7 +16,7 @@ def quantize(network: Any, bits: int = 8, *, scheme: str = "per_tensor") -> Any:
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network, which is not modified.
     bits : int, default=8
         Bits for each weight, from 2 to 32.

@@ -7,10 +7,12 @@ from typing import Any
 from sklearn.utils import check_random_state
 
 from skfact._backend import array_namespace, device, move
-from skfact.relu._networks.layered import Network
+from skfact.relu._networks.layered import LayeredNetwork
 
 
-def random_gates(X: Any, hidden_sizes: tuple[int, ...], random_state: Any, like: Any) -> Network:
+def random_gates(
+    X: Any, hidden_sizes: tuple[int, ...], random_state: Any, like: Any
+) -> LayeredNetwork:
     """A network with random hidden layers and one output, all of whose outgoing weights are one.
 
     Directions are normal; each neuron switches at a normal number of standard deviations from the
@@ -39,8 +41,4 @@ def random_gates(X: Any, hidden_sizes: tuple[int, ...], random_state: Any, like:
         biases.append(b)
     weights.append(xp.ones((h.shape[1], 1), dtype=X.dtype, device=where))
     biases.append(xp.ones(1, dtype=X.dtype, device=where))
-
-    def no_writer(weights: Any, biases: Any) -> Any:
-        raise AssertionError("random gates are no network that anybody gave")
-
-    return Network(tuple(weights), tuple(biases), "relu", no_writer)
+    return LayeredNetwork(tuple(weights), tuple(biases), writer=None)

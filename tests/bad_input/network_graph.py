@@ -79,13 +79,51 @@ refused(
     error=ValueError,
     message="X has 8 features, but the network has 2 inputs",
 )
-refused(
-    "NetworkGraph: functions of layers",
-    relu.path_sums,
-    network_graph(),
-    error=TypeError,
-    message="network is a NetworkGraph, which path_norm",
-)
+for name, call, error, message in [
+    ("simplify", relu.simplify, TypeError, "must have layers: neurons are merged"),
+    ("identifiability", relu.identifiability_report, TypeError, "must have layers: the theorems"),
+    ("kernel", lambda g: relu.path_kernel(g, A[:, :2]), TypeError, "must have layers: the kernel"),
+    ("align", lambda g: relu.align(g, g), TypeError, "must have layers: neurons are matched"),
+    (
+        "sorted",
+        lambda g: relu.canonical_form(g, permutations=True),
+        TypeError,
+        "must have layers: entries that meet",
+    ),
+    (
+        "permuted",
+        lambda g: relu.is_rescaling_equivalent(g, g, permutations=True),
+        TypeError,
+        "must have layers: entries that meet",
+    ),
+    ("embedding", lambda g: relu.ReLUPathEmbedding(g).fit(A), TypeError, "must have layers"),
+    (
+        "layers beside it",
+        lambda g: relu.path_inner(g, ([np.ones((2, 3))], None)),
+        ValueError,
+        "or neither: got one of each",
+    ),
+    ("no list of factors", lambda g: relu.rescale(g, [np.ones(3)]), ValueError, "0 hidden layers"),
+]:
+    refused(f"NetworkGraph: {name}", call, network_graph(), error=error, message=message)
+
+
+def residual(factors: list[Any]) -> relu.NetworkGraph:
+    graph = relu.NetworkGraph(2)
+    h = graph.linear(graph.input, np.ones((2, 3)))
+    h = graph.add(h, graph.linear(graph.relu(h), np.ones((3, 3))))
+    graph.linear(h, np.ones((3, 1)))
+    return relu.rescale(graph, factors)
+
+
+for id, factors in [("apart", [np.ones(3), np.full(3, 2.0)]), ("sizes", [np.ones(3), np.ones(2)])]:
+    refused(
+        f"NetworkGraph, factors: {id}",
+        residual,
+        factors,
+        error=ValueError,
+        message=r"factors\[\d\] (change the function|must have shape \(3,\))",
+    )
 refused(
     "NetworkGraph: another graph",
     lambda graph: relu.path_inner(graph, relu.NetworkGraph(2)),

@@ -27,6 +27,12 @@ def random_factors(sizes, seed=0, spread=1.0):
     return [np.exp(spread * rng.standard_normal(n)) for n in sizes[1:-1]]
 
 
+def wild_factors(widths, seed):
+    """Rescaling factors of many orders of magnitude: exact powers of two."""
+    rng = np.random.default_rng(seed)
+    return [2.0 ** rng.integers(-450, 450, n) for n in widths[1:-1]]
+
+
 def scaled(network, factors):
     """Rescaled by the definition, neuron by neuron."""
     coefs, intercepts = [w.copy() for w in network[0]], [b.copy() for b in network[1]]

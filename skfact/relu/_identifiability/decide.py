@@ -21,8 +21,8 @@ from skfact.relu._identifiability.local_rank import (
 from skfact.relu._identifiability.report import IdentifiabilityReport, LayerIdentifiability
 from skfact.relu._identifiability.twins import find_twins, host_layers, twin_tolerance
 from skfact.relu._networks.gates import gates
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.readers import read_network
+from skfact.relu._networks.layered import LayeredNetwork
+from skfact.relu._networks.readers import read_layers
 from skfact.relu._networks.samples import checked_samples
 
 DEAD, ALWAYS_ACTIVE, NOT_ADMISSIBLE = "dead on X", "always active on X", "not admissible"
@@ -50,7 +50,7 @@ def identifiability_report(
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like of layers
         The ReLU network.
     X : array-like of shape (n_samples, n_features), default=None
         Samples for the rank test; all of them are used.
@@ -133,7 +133,7 @@ def identifiability_report(
       identifiable       no: other networks compute the same function
       layer 1            reducible          flip the signs of 0, 1, 2
     """
-    network = read_network(network)
+    network = read_layers(network, "the theorems on identifiability are about layers")
     if network.activation == "identity" and network.hidden_sizes:
         raise ValueError(
             "network has activation='identity': any invertible matrix between two layers keeps its "
@@ -191,12 +191,12 @@ def _indices(mask: Any) -> tuple[int, ...]:
     return tuple(int(v) for v in np.flatnonzero(mask))
 
 
-def _activity(network: Network, X: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:
+def _activity(network: LayeredNetwork, X: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:
     """Gates in float64, and for each layer the neurons that are dead and always active."""
     if X is None:
         return [], []
     xp = array_namespace(X)
-    active = [xp.astype(gate, xp.float64, copy=False) for gate in gates(network, X)]
+    active = [xp.astype(gate, xp.float64) for gate in gates(network, X)]
     counts = [to_numpy(xp.sum(gate, axis=0)) for gate in active]
     return active, [(_indices(c == 0), _indices(c == X.shape[0])) for c in counts]
 

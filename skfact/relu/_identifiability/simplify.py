@@ -9,8 +9,8 @@ import numpy as np
 from skfact._backend import array_namespace, move, to_numpy
 from skfact.relu._identifiability.twins import find_twins, host_layers, twin_tolerance
 from skfact.relu._networks.gates import gates
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.readers import read_network
+from skfact.relu._networks.layered import LayeredNetwork
+from skfact.relu._networks.readers import read_layers
 from skfact.relu._networks.samples import checked_samples
 
 
@@ -24,7 +24,7 @@ def simplify(network: Any, *, tol: float | None = None, dead_on: Any = None) -> 
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like of layers
         The network, which is not modified.
     tol : float, default=None
         Distance up to which neurons count as twins, once their incoming weights and biases have
@@ -75,7 +75,7 @@ def simplify(network: Any, *, tol: float | None = None, dead_on: Any = None) -> 
     >>> coefs[0], coefs[1].T, intercepts[1]
     (array([[ 2., -1.]]), array([[1.5, 3. ]]), array([10.25]))
     """
-    network = read_network(network)
+    network = read_layers(network, "neurons are merged and removed layer by layer")
     tol = twin_tolerance(network, tol)
     if dead_on is not None:
         network = _without_dead(network, checked_samples(dead_on, network.sizes[0], "dead_on"))
@@ -91,11 +91,11 @@ def simplify(network: Any, *, tol: float | None = None, dead_on: Any = None) -> 
             return network.write()
 
 
-def _nonzero(network: Network, array: Any, axis: int) -> np.ndarray:
+def _nonzero(network: LayeredNetwork, array: Any, axis: int) -> np.ndarray:
     return to_numpy(network.xp.any(array != 0, axis=axis))
 
 
-def _keep(network: Network, l: int, needed: np.ndarray) -> Network:
+def _keep(network: LayeredNetwork, l: int, needed: np.ndarray) -> LayeredNetwork:
     """Hidden layer l, counted from 0, with the needed neurons only; a silent one if none is."""
     if needed.all():
         return network
@@ -113,14 +113,14 @@ def _keep(network: Network, l: int, needed: np.ndarray) -> Network:
     return network.with_arrays(weights, biases)
 
 
-def _without_dead(network: Network, X: Any) -> Network:
-    active = [to_numpy(array_namespace(X).any(gate > 0, axis=0)) for gate in gates(network, X)]
+def _without_dead(network: LayeredNetwork, X: Any) -> LayeredNetwork:
+    active = [to_numpy(array_namespace(X).any(gate, axis=0)) for gate in gates(network, X)]
     for l, needed in enumerate(active):
         network = _keep(network, l, needed)
     return network
 
 
-def _fold_constants(network: Network, l: int) -> Network:
+def _fold_constants(network: LayeredNetwork, l: int) -> LayeredNetwork:
     """Neurons of hidden layer l without incoming weights move into the next bias."""
     varies = _nonzero(network, network.weights[l], axis=0)
     if varies.all():
@@ -136,7 +136,7 @@ def _fold_constants(network: Network, l: int) -> Network:
     return _keep(network.with_arrays(network.weights, biases), l, varies)
 
 
-def _merge_twins(network: Network, l: int, tol: float) -> Network:
+def _merge_twins(network: LayeredNetwork, l: int, tol: float) -> LayeredNetwork:
     """Each group of positive twins of hidden layer l becomes its largest neuron."""
     twins = find_twins(host_layers(network)[l], tol)
     groups = [side for group in twins for side in group if len(side) > 1]

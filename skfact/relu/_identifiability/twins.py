@@ -10,8 +10,8 @@ from scipy.sparse.csgraph import connected_components
 
 from skfact._backend import to_numpy
 from skfact._checks import check_number
-from skfact.relu._networks.layered import Network
-from skfact.relu._rescaling.canonical import normalized
+from skfact.relu._networks.layered import LayeredNetwork
+from skfact.relu._rescaling.canonical import unit_incoming
 
 # Cosines of twins differ from one by at most the square of the tolerance, and by rounding.
 COSINE_SLACK = 1e-12
@@ -28,7 +28,7 @@ class Twins(NamedTuple):
     opposite: tuple[int, ...]
 
 
-def twin_tolerance(network: Network, tol: float | None) -> float:
+def twin_tolerance(network: LayeredNetwork, tol: float | None) -> float:
     """The tolerance, or the default for the precision of the network.
 
     Raises
@@ -44,13 +44,13 @@ def twin_tolerance(network: Network, tol: float | None) -> float:
     return float(tol)
 
 
-def host_layers(network: Network) -> list[np.ndarray]:
+def host_layers(network: LayeredNetwork) -> list[np.ndarray]:
     """Weights with the bias as last row, (n_l + 1, n_{l+1}), in float64 on the host.
 
     Hidden neurons are rescaled so that what arrives at them has unit norm: what is found from
     these arrays does not depend on how the network is scaled.
     """
-    network, _ = normalized(network.moved(network.xp, network.device, "float64"))
+    network, _ = unit_incoming(network)
     return [
         np.vstack([to_numpy(w), to_numpy(b)[None, :]])
         for w, b in zip(network.weights, network.biases)

@@ -9,54 +9,81 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from skfact._backend import array_namespace
 from skfact._exponents import times_power_of_two, unscaled
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.passes import edges, forward, ones
+from skfact.relu._networks.network import Network, Step
+from skfact.relu._networks.passes import arrive, edgewise, forward
+
+N = TypeVar("N", bound=Network)
+
+# Exponents by which one may multiply one after the other: no ordinary number leaves the range.
+SMALL = 60
+
+
+class Paths(NamedTuple):
+    """The steps of a network, the outputs of whose nodes are divided by powers of two."""
+
+    network: Network
+    steps: list[Step]
+    exponents: list[Any]  # of each node: zeros unless the network was balanced
+    dtype: Any  # of the steps
+
+    @classmethod
+    def of(cls, network: Network) -> Paths:
+        """The paths of a network as it is."""
+        xp, where = network.xp, network.device
+        zeros = [xp.zeros(n, dtype=xp.float64, device=where) for n in network.sizes]
+        return cls(network, network.steps(), zeros, network.dtype)
+
+    def ones(self, *shape: int) -> Any:
+        """Ones beside the arrays of the steps: one for each input, unless `shape` says else."""
+        shape = shape or (self.network.sizes[0],)
+        return self.network.xp.ones(shape, dtype=self.dtype, device=self.network.device)
+
+    @property
+    def output_exponents(self) -> Any:
+        """The powers of two of the outputs."""
+        return self.exponents[self.network.output]
 
 
 def on_any_scale(
-    states_of: Callable[..., Sequence[Any]], *networks: Network
-) -> tuple[Sequence[Any], tuple[list[Any], ...]]:
-    """States of a pass through networks, from balanced networks where need be.
+    run: Callable[..., Sequence[Any]], *networks: Network
+) -> tuple[Sequence[Any], list[Paths]]:
+    """Run sums over paths, on balanced networks where plain sums leave the range.
 
     Parameters
     ----------
-    states_of : callable
-        Called with as many networks as are given; returns the arrays that it met layer by layer.
+    run : callable
+        Takes the paths of as many networks as are given; returns the values that it met.
     *networks : Network
-        Of equal sizes.
+        With the same nodes.
 
     Returns
     -------
-    states : sequence of arrays
-        What `states_of` returned.
-    exponents : tuple of lists of arrays
-        For each network the powers of two of its neurons, layer by layer: states belong to
-        neurons whose outputs are divided by 2^exponent. Zeros if nothing was rescaled.
+    values : sequence of arrays
+        What `run` returned.
+    paths : list of Paths
+        What it was given at last: steps and exponents.
     """
     with np.errstate(all="ignore"):  # what leaves the range of floating point is found below
-        states = states_of(*networks)
-        if are_steady(states):
-            return states, tuple(_no_exponents(network) for network in networks)
-        balanced = [balance(network) for network in networks]
-        return states_of(*(network for network, _ in balanced)), tuple(e for _, e in balanced)
+        paths = [Paths.of(network) for network in networks]
+        values = run(*paths)
+        if not are_steady(values):
+            paths = [balance(network) for network in networks]
+            values = run(*paths)
+        return values, paths
 
 
-def steady(network: Network) -> tuple[Network, list[Any]]:
-    """The network if sums over its paths stay in range, otherwise balanced; and its exponents."""
-    used: list[Network] = []
-
-    def states(net: Network) -> list[Any]:
-        used.append(net)
-        return forward(edges(net, abs), ones(net, net.sizes[0]))
-
-    _, (exponents,) = on_any_scale(states, network)
-    return used[-1], exponents
+def steady(network: Network) -> Paths:
+    """Its paths, balanced where the sums of their magnitudes leave the range."""
+    _, (paths,) = on_any_scale(
+        lambda paths: forward(edgewise(abs, paths.steps), paths.ones()), network
+    )
+    return paths
 
 
 def are_steady(states: Sequence[Any]) -> bool:
@@ -76,55 +103,98 @@ def _no_exponents(network: Network) -> list[Any]:
     return [xp.zeros(n, dtype=xp.float64, device=where) for n in network.sizes]
 
 
-def balance(network: Network) -> tuple[Network, list[Any]]:
-    """Rescale by powers of two so that absolute paths arriving at each neuron sum to 1 .. 2.
+def balance(network: Network) -> Paths:
+    """Paths in float64 such that the absolute ones that arrive at each entry sum to 1 .. 2.
 
-    Returns
-    -------
-    balanced : Network
-        In float64; its outputs are rescaled, too.
-    exponents : list of arrays of shape (n_l,)
-        Neuron v of the balanced network has its output divided by 2^exponents[l][v].
+    The outputs are rescaled, too. Where nothing arrives, it is what leaves that stays in range.
     """
-    xp, where = network.xp, network.device
-    zero = xp.zeros(network.sizes[0], dtype=xp.float64, device=where)
-    exponents, living = [zero], [zero == 0]
-    arriving = zero + 1.0  # sum of the absolute paths to each neuron, after rescaling
-    for w, b in zip(network.weights, network.biases):
-        before, alive = exponents[-1], living[-1]
-        w = xp.astype(w, xp.float64)
-        w = xp.where(alive[:, None], w, xp.zeros_like(w))
-        after = xp.maximum(xp.max(before[:, None] + exponent(w), axis=0), exponent(b))
-        after = xp.where(xp.isfinite(after), after, xp.zeros_like(after))
-        w = times_power_of_two(w, before[:, None] - after[None, :])
-        b = times_power_of_two(xp.astype(b, xp.float64), -after)
-        arriving = arriving @ xp.abs(w) + xp.abs(b)
-        shift = xp.where(arriving > 0, exponent(arriving), xp.zeros_like(arriving))
-        living.append(arriving > 0)
-        arriving = times_power_of_two(arriving, -shift)
-        exponents.append(after + shift)
-    # nothing arrives at the others: it is what leaves them that must not overflow
-    for l in range(len(network.weights) - 1, 0, -1):
-        size = exponent(network.weights[l])
-        room = exponents[l + 1][None, :] - size  # inf beside a zero weight
-        room = xp.min(room, axis=1)
-        room = xp.where(xp.isfinite(room), room, xp.zeros_like(room))
-        exponents[l] = xp.where(living[l], exponents[l], room)
-    return shifted(network, exponents), exponents
-
-
-def shifted(network: Network, exponents: Sequence[Any]) -> Network:
-    """Rescale in float64: the output of neuron v of layer l is divided by 2^exponents[l][v]."""
     xp = network.xp
-    weights = [
-        times_power_of_two(xp.astype(w, xp.float64), before[:, None] - after[None, :])
-        for w, before, after in zip(network.weights, exponents, exponents[1:])
+    network = network.cast("float64")
+    steps, exponents = network.steps(), Paths.of(network).exponents
+    arriving = [exponents[0] + 1.0]  # sums of the absolute paths, after rescaling
+    for index, step in enumerate(steps[1:], start=1):
+        before = [
+            xp.where(arriving[i] > 0, exponents[i], xp.full_like(exponents[i], -math.inf))
+            for i in step.inputs
+        ]
+        sizes = before if step.matrix is None else [_largest(before[0], step.matrix)]
+        sizes = sizes if step.bias is None else [*sizes, exponent(step.bias)]
+        after = xp.max(xp.stack(sizes), axis=0)
+        after = xp.where(xp.isfinite(after), after, xp.zeros_like(after))
+        # no edge is beyond two now, nor any sum beyond their number
+        (absolute,) = edgewise(abs, [_shifted(step, before, after)])
+        total = arrive(absolute, [arriving[i] for i in step.inputs])
+        shift = xp.where(total > 0, exponent(total), xp.zeros_like(total))
+        exponents[index] = after + shift
+        arriving.append(times_power_of_two(total, -shift))
+    exponents = _with_room(network, steps, exponents, arriving)
+    return Paths(network, shifted(steps, exponents), exponents, network.dtype)
+
+
+def _largest(before: Any, matrix: Any) -> Any:
+    xp = array_namespace(matrix)
+    return xp.max(before[:, None] + exponent(matrix), axis=0)
+
+
+def _with_room(
+    network: Network, steps: list[Step], exponents: list[Any], arriving: list[Any]
+) -> list[Any]:
+    """Exponents, where nothing arrives, such that nothing that leaves there overflows."""
+    xp = network.xp
+    dead = [total == 0 for total in arriving]
+    room = [xp.full_like(e, math.inf) for e in exponents]
+    found = list(exponents)
+    for index in range(len(steps) - 1, 0, -1):
+        usable = xp.where(xp.isfinite(room[index]), room[index], xp.zeros_like(room[index]))
+        found[index] = xp.where(dead[index], usable, exponents[index])
+        step = steps[index]
+        for i in step.inputs:
+            if bool(xp.any(dead[i])):
+                least = found[index]
+                if step.matrix is not None:  # infinite beside a zero weight
+                    least = xp.min(least[None, :] - exponent(step.matrix), axis=1)
+                room[i] = xp.minimum(room[i], least)
+    return found
+
+
+def shifted(steps: Sequence[Step], exponents: Sequence[Any]) -> list[Step]:
+    """Steps between nodes whose entry v is divided by 2^exponents[node][v]."""
+    return [
+        _shifted(step, [exponents[i] for i in step.inputs], after)
+        for step, after in zip(steps, exponents)
     ]
-    biases = [
-        times_power_of_two(xp.astype(b, xp.float64), -after)
-        for b, after in zip(network.biases, exponents[1:])
+
+
+def _shifted(step: Step, before: Sequence[Any], after: Any) -> Step:
+    if not step.inputs:
+        return step
+    bias = None if step.bias is None else times_power_of_two(step.bias, -after)
+    if step.matrix is not None:
+        return Step(step.inputs, _between(step.matrix, before[0], after), bias)
+    one = 0 * after + 1
+    return Step(step.inputs, None, bias, tuple(times_power_of_two(one, e - after) for e in before))
+
+
+def _between(matrix: Any, before: Any, after: Any) -> Any:
+    """matrix_ij 2^(before_i - after_j)."""
+    xp = array_namespace(matrix)
+    if float(xp.max(xp.abs(before))) < SMALL and float(xp.max(xp.abs(after))) < SMALL:
+        return matrix * 2.0 ** before[:, None] * 2.0**-after
+    return times_power_of_two(matrix, before[:, None] - after[None, :])
+
+
+def rescaled(network: N, exponents: Sequence[Any]) -> N:
+    """In float64, of the same function: entry v of a hidden node is divided by 2^exponents[v].
+
+    Entries that meet in a sum or a maximum must have equal exponents; they need not be whole.
+    """
+    network = network.cast("float64")
+    steps = network.steps()
+    found = [
+        _shifted(steps[index], [exponents[steps[index].inputs[0]]], exponents[index])
+        for index in network.linear
     ]
-    return network.with_arrays(weights, biases)
+    return network.with_arrays([step.matrix for step in found], [step.bias for step in found])
 
 
 def exponent(x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a network graph computes."""
+"""What the nodes of a graph compute from samples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from skfact._backend import array_namespace, device, move
 from skfact._inputs import namespace_dtype
+from skfact.relu._networks.network import Step
 from skfact.relu._networks.nodes import GraphNode
+from skfact.relu._networks.passes import arrive
 
 
 def outputs(nodes: Sequence[GraphNode], output: int, X: Any) -> Any:
@@ -20,26 +22,62 @@ def outputs(nodes: Sequence[GraphNode], output: int, X: Any) -> Any:
     dtype = xp.result_type(X.dtype, *found)
 
     def here(array: Any) -> Any:
-        return xp.astype(move(array, xp, where), dtype, copy=False)
+        return None if array is None else xp.astype(move(array, xp, where), dtype, copy=False)
 
-    values = [xp.astype(X, dtype, copy=False)]
-    for node in nodes[1 : output + 1]:
-        h, *others = (values[i] for i in node.inputs)
-        if node.kind == "linear":
-            h = h @ here(node.weight) + here(node.bias)
-        elif node.kind == "batch_norm":
-            h = h * here(node.weight) + here(node.bias)
-        elif node.kind == "relu":
-            h = xp.where(h > 0, h, xp.zeros_like(h))
-        elif node.kind == "max_pool":
-            table = _group_table(node.groups)
-            members = xp.take(h, move(table.reshape(-1), xp, where), axis=1)
-            h = xp.max(xp.reshape(members, (-1, *table.shape)), axis=2)
+    steps = []
+    for node in nodes[: output + 1]:
+        weight, bias = here(node.weight), here(node.bias)
+        is_norm = node.kind == "batch_norm"
+        steps.append(
+            Step(node.inputs, None, bias, (weight,)) if is_norm else Step(node.inputs, weight, bias)
+        )
+    return propagate(nodes[: output + 1], here(X), steps)[0][output]
+
+
+def propagate(
+    nodes: Sequence[GraphNode], X: Any, steps: Sequence[Step]
+) -> tuple[list[Any], list[Any]]:
+    """Values of the nodes for samples X, and the gates of ReLUs and maxima.
+
+    A gate of a ReLU is open where its input is positive; those of a maximum, one for each entry
+    that it is taken of, are open where that attains it.
+    """
+    xp = array_namespace(X)
+    values, gates = [X], []
+    for node, step in zip(nodes[1:], steps[1:]):
+        given = [values[i] for i in node.inputs]
+        if node.kind in ("maximum", "max_pool"):
+            ways, exists = _ways(node, step, given)
+            value = xp.max(ways, axis=2)
+            attained = xp.reshape(ways == value[:, :, None], (X.shape[0], -1))
+            gates.append(xp.take(attained, exists, axis=1))
         else:
-            for other in others:
-                h = h + other if node.kind == "add" else xp.maximum(h, other)
-        values.append(h)
-    return values[output]
+            value = arrive(step, given)
+            if node.kind == "relu":
+                gates.append(value > 0)
+                value = xp.where(value > 0, value, xp.zeros_like(value))
+        values.append(value)
+    return values, gates
+
+
+def _ways(node: GraphNode, step: Step, given: Sequence[Any]) -> tuple[Any, Any]:
+    """What maxima are taken of, (n_samples, n_maxima, n_ways), and where that is no repetition."""
+    xp, where = array_namespace(given[0]), device(given[0])
+    if node.kind == "maximum":
+        terms = given if step.factors is None else [h * c for h, c in zip(given, step.factors)]
+        ways = xp.stack(list(terms), axis=2)
+        return ways, xp.arange(node.size * len(given), device=where)
+    # groups as rows of equal length, shorter ones filled up with their first coordinate
+    longest = max(len(group) for group in node.groups)
+    table = np.array([group + group[:1] * (longest - len(group)) for group in node.groups])
+    exists = [np.arange(longest) < len(group) for group in node.groups]
+    ways = xp.take(given[0], move(table.reshape(-1), xp, where), axis=1)
+    if step.matrix is not None:
+        entries = table * node.size + np.arange(node.size)[:, None]
+        flat = xp.reshape(step.matrix, (-1,))
+        ways = ways * xp.take(flat, move(entries.reshape(-1), xp, where))
+    chosen = move(np.flatnonzero(np.concatenate(exists)), xp, where)
+    return xp.reshape(ways, (-1, *table.shape)), chosen
 
 
 def in_one_dtype(nodes: Sequence[GraphNode]) -> list[GraphNode]:
@@ -59,10 +97,3 @@ def in_one_dtype(nodes: Sequence[GraphNode]) -> list[GraphNode]:
         )
         for node in nodes
     ]
-
-
-def _group_table(groups: tuple[tuple[int, ...], ...]) -> np.ndarray:
-    """Groups as rows of equal length, shorter ones filled up with their first coordinate."""
-    longest = max(len(group) for group in groups)
-    rows = [group + group[:1] * (longest - len(group)) for group in groups]
-    return np.array(rows, dtype=np.int64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from skfact._backend import array_namespace, device
 from skfact._inputs import namespace_dtype
 from skfact.relu._networks.balance import balance
-from skfact.relu._networks.layered import Network
+from skfact.relu._networks.network import Network
 from skfact.relu._networks.readers import read_network
 from skfact.relu._networks.samples import checked_samples
 
@@ -23,7 +22,7 @@ def activation_patterns(network: Any, X: Any) -> Any:
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network.
     X : array-like of shape (n_samples, n_features)
         Samples.
@@ -32,7 +31,9 @@ def activation_patterns(network: Any, X: Any) -> Any:
     -------
     patterns : array of bool of shape (n_samples, n_hidden)
         Whether the input of each hidden neuron is positive, layer by layer, in the array library
-        of X. All are active in a network with the identity as activation.
+        of X. All are active in a network with the identity as activation. Of a graph, node by node,
+        whether the inputs of ReLUs are positive, and which of the entries that a maximum is taken
+        of attain it: as many columns for each maximum.
 
     Raises
     ------
@@ -58,35 +59,25 @@ def activation_patterns(network: Any, X: Any) -> Any:
     """
     network = read_network(network)
     X = checked_samples(X, network.sizes[0], "X")
-    xp = array_namespace(X)
-    found = [active > 0 for active in gates(network, X)]
+    found = gates(network, X)
     if not found:
+        xp = array_namespace(X)
         return xp.zeros((X.shape[0], 0), dtype=xp.bool, device=device(X))
-    return xp.concat(found, axis=1)
+    return array_namespace(X).concat(found, axis=1)
 
 
 def gates(network: Network, X: Any) -> list[Any]:
-    """One where a hidden neuron is active, else zero: arrays (n_samples, n_l) of the dtype of X."""
-    xp, where = array_namespace(X), device(X)
-    if network.activation == "identity":
-        return [xp.ones((X.shape[0], n), dtype=X.dtype, device=where) for n in network.hidden_sizes]
-    with np.errstate(all="ignore"):  # what leaves the range of floating point is found here
-        inputs = list(hidden_inputs(network, X))
-        if not all(_in_range(z) for z in inputs):
-            inputs = list(hidden_inputs(balance(network)[0], X))  # rescaling keeps the signs
-    return [xp.astype(z > 0, X.dtype) for z in inputs]
-
-
-def hidden_inputs(network: Network, X: Any) -> Iterator[Any]:
-    """Inputs z of the hidden neurons of a ReLU network, (n_samples, n_l) for each layer."""
+    """Which gates of each node are open, (n_samples, n) of bool; in layers one for each neuron."""
     xp = array_namespace(X)
     dtype = xp.result_type(X.dtype, namespace_dtype(network.dtype, xp))
     network = network.moved(xp, device(X), dtype)
-    h = xp.astype(X, dtype, copy=False)
-    for w, b in zip(network.weights[:-1], network.biases[:-1]):
-        z = h @ w + b
-        yield z
-        h = xp.where(z > 0, z, xp.zeros_like(z))
+    with np.errstate(all="ignore"):  # what leaves the range of floating point is found here
+        values, found = network.propagate(xp.astype(X, dtype, copy=False), network.steps())
+        if all(_in_range(value) for value in values):
+            return found
+        # rescaling keeps the signs
+        X = xp.astype(X, xp.float64, copy=False)
+        return network.propagate(X, balance(network).steps)[1]
 
 
 def _in_range(z: Any) -> bool:

@@ -28,7 +28,8 @@ class NetworkGraph:
     cycle, and shapes are checked in the line that is wrong. The network is the function from
     `input` to `output`, the last node unless another one is set.
 
-    :func:`path_norm`, :func:`path_inner`, :func:`path_saliency` and :func:`equalize` take graphs.
+    Functions of a `network-like` argument take graphs; those of layers (:func:`align`,
+    :func:`simplify`, :func:`identifiability_report`, :func:`path_kernel`) do not.
 
     Parameters
     ----------

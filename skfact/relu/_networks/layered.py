@@ -1,49 +1,25 @@
-"""A ReLU network as all functions here see it: weights, biases, and how to write it back."""
+"""Networks that are a chain of layers, and the checks of what they are made from."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from array_api_compat import is_torch_array
 
-from skfact._backend import array_namespace, device, move
-from skfact._inputs import as_floating, is_numpy, namespace_dtype
-
-Arrays = Sequence[Any]
+from skfact._backend import array_namespace, device
+from skfact._inputs import as_floating, is_numpy
+from skfact.relu._networks.network import Arrays, Network, Step
 
 
 @dataclass(frozen=True)
-class Network:
-    """x -> relu(...relu(x W_0 + b_0)...) W_{L-1} + b_{L-1}, in one array library and dtype.
+class LayeredNetwork(Network):
+    """x -> relu(...relu(x W_0 + b_0)...) W_{L-1} + b_{L-1}: a node for the input, one a layer."""
 
-    The arrays are those of the object that was read where nothing had to be converted: they are
-    never written to.
-    """
-
-    weights: tuple[Any, ...]  # (n_l, n_{l+1}) each, as scikit-learn's `coefs_`
-    biases: tuple[Any, ...]  # (n_{l+1},) each, zeros where there is none
-    activation: str  # "relu" or "identity", of the hidden layers
-    # arrays -> a network of the type that was read, which shares no memory with it
-    writer: Callable[[Arrays, Arrays], Any]
-
-    @property
-    def xp(self) -> Any:
-        """Array namespace of weights and biases."""
-        return array_namespace(self.weights[0])
-
-    @property
-    def device(self) -> Any:
-        """Device of weights and biases."""
-        return device(self.weights[0])
-
-    @property
-    def dtype(self) -> Any:
-        """Dtype of weights and biases."""
-        return self.weights[0].dtype
+    activation: str = "relu"  # or "identity", of the hidden layers
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -55,32 +31,61 @@ class Network:
         """Widths of the hidden layers."""
         return self.sizes[1:-1]
 
-    def with_arrays(self, weights: Arrays, biases: Arrays) -> Network:
-        """The same kind of network with other numbers."""
-        return replace(self, weights=tuple(weights), biases=tuple(biases))
+    @property
+    def linear(self) -> tuple[int, ...]:
+        """All layers but the input."""
+        return tuple(range(1, len(self.weights) + 1))
 
-    def moved(self, xp: Any, where: Any, dtype: Any = None) -> Network:
-        """The network in namespace `xp` on a device, in another dtype unless that is None."""
-        dtype = namespace_dtype(self.dtype if dtype is None else dtype, xp)
-        weights, biases = (
-            [xp.astype(move(a, xp, where), dtype, copy=False) for a in arrays]
-            for arrays in (self.weights, self.biases)
-        )
-        return self.with_arrays(weights, biases)
+    @property
+    def output(self) -> int:
+        """The last layer."""
+        return len(self.weights)
 
-    def write(self) -> Any:
-        """A new network of the type that was read, with these weights and biases."""
-        return self.writer(self.weights, self.biases)
+    def steps(self) -> list[Step]:
+        """One step a layer."""
+        arrays = zip(self.weights, self.biases)
+        return [Step(()), *(Step((l,), w, b) for l, (w, b) in enumerate(arrays))]
+
+    def propagate(self, X: Any, steps: Sequence[Step]) -> tuple[list[Any], list[Any]]:
+        """Inputs z of the hidden neurons, (n_samples, n_l) for each layer, and which are active."""
+        xp = array_namespace(X)
+        h, inputs, active = X, [], []
+        for step in steps[1:-1]:
+            z = h @ step.matrix + step.bias
+            inputs.append(z)
+            active.append(z > 0 if self.activation == "relu" else xp.ones_like(z, dtype=xp.bool))
+            h = xp.where(active[-1], z, xp.zeros_like(z))
+        return inputs, active
+
+    def require_same_nodes(self, other: Any) -> None:
+        """Raise unless the layers have equal sizes and activations.
+
+        Raises
+        ------
+        ValueError
+            If they have not, or `other` is a graph.
+        """
+        if not isinstance(other, LayeredNetwork):
+            raise ValueError("Both networks must be a NetworkGraph, or neither: got one of each.")
+        if self.sizes != other.sizes:
+            raise ValueError(
+                f"Both networks must have the same layer sizes; got {self.sizes} and {other.sizes}."
+            )
+        if self.activation != other.activation and self.hidden_sizes:
+            raise ValueError(
+                f"Both networks must have the same activation; got {self.activation!r} and "
+                f"{other.activation!r}."
+            )
 
 
-def checked_network(
+def checked_layers(
     weights: Arrays,
     biases: Sequence[Any | None],
     names: Callable[[int], tuple[str, str]],
     activation: str,
     writer: Callable[[Arrays, Arrays], Any],
     check_finite: bool = True,
-) -> Network:
+) -> LayeredNetwork:
     """Build the description of a network; `names(l)` says what layer l's arrays are called.
 
     Raises
@@ -131,7 +136,7 @@ def checked_network(
         else xp.astype(b, dtype, copy=False)
         for w, b in zip(checked_weights, checked_biases)
     ]
-    return Network(tuple(checked_weights), tuple(checked_biases), activation, writer)
+    return LayeredNetwork(tuple(checked_weights), tuple(checked_biases), writer, activation)
 
 
 def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> Any:

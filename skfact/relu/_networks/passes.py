@@ -1,18 +1,19 @@
-"""Sums over all paths by one pass through the layers.
+"""Sums over all paths of a network by one pass through its steps.
 
-A path's weight is the product of its edges. A sum over paths of products of functions of the edges
-is therefore a forward pass through the network of these functions, without ReLU.
+A path's weight is the product of its edges: entries of the weight matrices, and ones through all
+other nodes. A sum over paths of products of a function of the edges is therefore a forward pass
+through the steps with this function of the edges, in which ReLUs are identities and maxima are
+sums.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from skfact._backend import array_namespace, device
 from skfact._checks import check_number
-from skfact._kernels.paths import magnitude_power
-from skfact.relu._networks.layered import Network
+from skfact.relu._networks.network import Step
 
 
 def check_power(q: float) -> None:
@@ -28,37 +29,65 @@ def check_power(q: float) -> None:
         raise ValueError(f"q must be a finite positive number, got {q!r}.")
 
 
-def path_power(q: float) -> Callable[[Any], Any]:
-    """The map of edges x -> abs(x)^q, for a finite positive q."""
-    check_power(q)
-    return partial(magnitude_power, q=q)
+def edgewise(
+    function: Callable[..., Any], *networks: Sequence[Step], include_bias: bool = True
+) -> Iterator[Step]:
+    """Steps whose edges are a function of those of networks with the same nodes; f(1, ...) = 1."""
+    for steps in zip(*networks):
+        inputs, matrix, bias, factors = steps[0]
+        yield Step(
+            inputs,
+            None if matrix is None else function(*(s.matrix for s in steps)),
+            None if bias is None or not include_bias else function(*(s.bias for s in steps)),
+            None if factors is None else tuple(map(function, *(s.factors for s in steps))),
+        )
 
 
-def edges(
-    network: Network, function: Callable[[Any], Any], include_bias: bool = True
-) -> Iterator[tuple[Any, Any]]:
-    """Layer by layer, the function of the weights and of the biases (None without biases)."""
-    for w, b in zip(network.weights, network.biases):
-        yield function(w), function(b) if include_bias else None
+def arrive(
+    step: Step, given: Sequence[Any], product: Callable[[Any, Any], Any] | None = None
+) -> Any:
+    """What arrives at a node from the values of its inputs, (n,) or rows of an (m, n) array.
+
+    ``product(h, matrix)`` replaces ``h @ matrix``.
+    """
+    if step.matrix is not None:
+        value = given[0] @ step.matrix if product is None else product(given[0], step.matrix)
+    else:
+        terms = given if step.factors is None else [h * c for h, c in zip(given, step.factors)]
+        value = sum(terms[1:], start=terms[0])
+    return value if step.bias is None else value + step.bias
 
 
-def forward(layers: Iterable[tuple[Any, Any]], start: Any) -> list[Any]:
-    """States h_0 = start, h_{l+1} = h_l W_l + b_l, without ReLU; rows are independent."""
-    states = [start]
-    for w, b in layers:
-        h = states[-1] @ w
-        states.append(h if b is None else h + b)
-    return states
+def forward(
+    steps: Iterable[Step], start: Any, product: Callable[[Any, Any], Any] | None = None
+) -> list[Any]:
+    """Sums over the paths that arrive at each node, from values `start` at the inputs."""
+    values: list[Any] = []
+    for step in steps:
+        given = [values[i] for i in step.inputs]
+        values.append(arrive(step, given, product) if given else start)
+    return values
 
 
-def backward(matrices: Iterable[Any], end: Any) -> list[Any]:
-    """States g_L = end, g_l = W_l g_{l+1}, listed from the inputs on; `matrices` from the end."""
-    states = [end]
-    for w in matrices:
-        states.append(w @ states[-1])
-    return states[::-1]
-
-
-def ones(network: Network, n: int) -> Any:
-    """A vector of ones beside the network's arrays."""
-    return network.xp.ones(n, dtype=network.dtype, device=network.device)
+def backward(steps: Sequence[Step], sizes: Sequence[int], output: int, end: Any) -> list[Any]:
+    """Sums over the paths from each node to the output, times `end`, (n_out,) or (n_out, m)."""
+    values: list[Any] = [None] * len(sizes)
+    values[output] = end
+    for index in range(output, 0, -1):
+        step, value = steps[index], values[index]
+        if value is None:
+            continue  # does not lead to the output
+        for number, i in enumerate(step.inputs):
+            if step.matrix is not None:
+                more = step.matrix @ value
+            elif step.factors is not None:
+                factor = step.factors[number]
+                more = value * (factor if value.ndim == 1 else factor[:, None])
+            else:
+                more = value
+            values[i] = more if values[i] is None else values[i] + more
+    xp, where = array_namespace(end), device(end)
+    return [
+        xp.zeros((n, *end.shape[1:]), dtype=end.dtype, device=where) if value is None else value
+        for n, value in zip(sizes, values)
+    ]

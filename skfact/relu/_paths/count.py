@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from skfact._backend import to_numpy
 from skfact.relu._networks.readers import read_network
 
 
@@ -15,10 +18,11 @@ def path_count(network: Any, *, include_bias: bool = True) -> int:
         sum_{l=0..L} n_l n_{l+1} ... n_L
 
     paths: from the inputs (l = 0), from biases of hidden neurons, and the output biases (l = L).
+    Those of a graph are counted node by node; weights of zero count as any other.
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network.
     include_bias : bool, default=True
         Count the paths that start at a bias, too.
@@ -42,13 +46,15 @@ def path_count(network: Any, *, include_bias: bool = True) -> int:
     >>> path_count((coefs, None))
     8231331850
     """
-    return count_paths(read_network(network).sizes, include_bias)
-
-
-def count_paths(sizes: tuple[int, ...], include_bias: bool = True) -> int:
-    """Number of paths through layers of the given sizes; an empty product of layers has none."""
-    product, total = 1, 0
-    for size in reversed(sizes):
-        product *= size
-        total += product
-    return total if include_bias else product
+    network = read_network(network)
+    counts = [np.ones(network.sizes[0], dtype=object)]  # Python's integers, of any size
+    for step, size in zip(network.steps()[1:], network.sizes[1:]):
+        below = [counts[i] for i in step.inputs]
+        if step.bias is not None:
+            through = below[0].sum() + bool(include_bias)
+            counts.append(np.full(size, through, dtype=object))
+        elif step.matrix is not None:
+            counts.append(below[0] @ to_numpy(step.matrix).astype(int).astype(object))
+        else:
+            counts.append(sum(below))
+    return int(counts[network.output].sum())

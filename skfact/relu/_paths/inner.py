@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from operator import mul
 from typing import Any
 
-from skfact.relu._networks.balance import on_any_scale, scaled_float, scaled_sum
-from skfact.relu._networks.graph import NetworkGraph
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.pairs import read_pair
-from skfact.relu._networks.passes import forward, ones
-from skfact.relu._paths.graph_norms import graph_inner
+from skfact.relu._networks.balance import Paths, on_any_scale, scaled_float, scaled_sum
+from skfact.relu._networks.passes import edgewise, forward
+from skfact.relu._networks.readers import read_pair
 
 
 def path_inner(network: Any, other: Any, *, include_bias: bool = True) -> float:
@@ -20,7 +18,7 @@ def path_inner(network: Any, other: Any, *, include_bias: bool = True) -> float:
 
     Parameters
     ----------
-    network, other : MLP, FrozenEstimator, (coefs, intercepts), torch Sequential or NetworkGraph
+    network, other : network-like
         Networks with equal layer sizes, or two graphs with the same nodes.
     include_bias : bool, default=True
         Include the paths that start at a bias.
@@ -56,16 +54,12 @@ def path_inner(network: Any, other: Any, *, include_bias: bool = True) -> float:
     >>> path_inner((coefs, intercepts), (coefs, intercepts))
     46.3125
     """
-    if isinstance(network, NetworkGraph) and isinstance(other, NetworkGraph):
-        return graph_inner(network, other, include_bias)
-    network, other = read_pair(network, other)
+    pair = read_pair(network, other)
 
-    def states(a: Network, b: Network) -> list[Any]:
-        layers = (
-            (v * w, c * d if include_bias else None)
-            for v, w, c, d in zip(a.weights, b.weights, a.biases, b.biases)
-        )
-        return forward(layers, ones(a, a.sizes[0]))
+    def run(one: Paths, two: Paths) -> list[Any]:
+        products = edgewise(mul, one.steps, two.steps, include_bias=include_bias)
+        return forward(products, one.ones())
 
-    found, (mine, others) = on_any_scale(states, network, other)
-    return scaled_float(*scaled_sum(found[-1], mine[-1] + others[-1]))
+    values, paths = on_any_scale(run, *pair)
+    powers = sum(p.output_exponents for p in paths)
+    return scaled_float(*scaled_sum(values[pair[0].output], powers))

@@ -9,7 +9,7 @@ import numpy as np
 from skfact._backend import array_namespace
 from skfact._inputs import is_numpy
 from skfact.relu._networks.gates import gates
-from skfact.relu._networks.readers import read_network
+from skfact.relu._networks.readers import read_layers
 from skfact.relu._networks.samples import checked_samples
 
 
@@ -28,7 +28,7 @@ def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like of layers
         The network.
     X : array-like of shape (n_samples_X, n_features) or (n_features,)
         Samples.
@@ -64,7 +64,7 @@ def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:
     >>> SVC(kernel=partial(path_kernel, mlp)).fit(X, y).score(X, y) > 0.95
     True
     """
-    network = read_network(network)
+    network = read_layers(network, "the kernel multiplies gates layer by layer")
     single = np.ndim(X) == 1 and Y is not None and np.ndim(Y) == 1
     if single:
         X, Y = ([list(x)] if isinstance(x, (list, tuple)) else x[None, :] for x in (X, Y))
@@ -78,6 +78,7 @@ def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:
     xp = array_namespace(X)
     kernel = X @ xp.matrix_transpose(Y)
     for mine, others in zip(left, right):
+        mine, others = (xp.astype(g, X.dtype) for g in (mine, others))
         both_active = mine @ xp.matrix_transpose(others)
         kernel = kernel + 1.0 if not is_numpy(xp) else np.add(kernel, 1.0, out=kernel)
         kernel = (

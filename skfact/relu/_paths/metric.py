@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from operator import mul
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from skfact._backend import array_namespace, move, to_numpy
-from skfact._exponents import times_power_of_two
-from skfact.relu._networks.balance import balance, scaled_float, scaled_sum, shifted
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.pairs import read_pair
-from skfact.relu._networks.passes import ones
+from skfact.relu._networks.balance import (
+    Paths,
+    balance,
+    rescaled,
+    scaled_float,
+    scaled_sum,
+    shifted,
+)
+from skfact.relu._networks.network import Network, Step
+from skfact.relu._networks.passes import arrive, edgewise
+from skfact.relu._networks.readers import read_pair
 from skfact.relu._networks.samples import checked_samples
-from skfact.relu._rescaling.canonical import normalized
+from skfact.relu._rescaling.canonical import arriving_norm
+from skfact.relu._rescaling.classes import scales_in_order
 
 
 class PathMetric(NamedTuple):
@@ -52,8 +63,8 @@ def path_metric(network: Any, other: Any) -> PathMetric:
 
     Parameters
     ----------
-    network, other : MLP, FrozenEstimator, (coefs, intercepts) or torch Sequential
-        Networks with equal layer sizes.
+    network, other : network-like
+        Networks with equal layer sizes, or two graphs with the same nodes.
 
     Returns
     -------
@@ -82,7 +93,8 @@ def path_metric(network: Any, other: Any) -> PathMetric:
     ``||Phi - Phi'||_1`` itself is false for networks whose signs differ.
 
     Proof. Move the weights on a straight line from w to m. The output for x is continuous and
-    piecewise a polynomial in the time t, with finitely many changes of gates. Between them it is
+    piecewise a polynomial in the time t, with finitely many changes of gates (of ReLUs and, in a
+    graph, of maxima). Between them it is
     ``sum_p a_p x_p Phi_p(t)`` with gates a_p in {0, 1} and x_p an input or 1, so that its change is
     at most ``max(||x||_inf, 1)`` times the integral of the sum of ``abs(Phi_p'(t))``. No weight
     changes sign and all shrink in magnitude: so does each Phi_p, and the integral is
@@ -107,10 +119,9 @@ def path_metric(network: Any, other: Any) -> PathMetric:
     >>> metric.output_bound([[3.0, 0.0]])
     array([7.5])
     """
-    a, b = read_pair(network, other)
     # float64: the distances of float32 networks are differences of their roundings
-    a, b = (n.moved(n.xp, n.device, "float64") for n in (a, b))
-    matched = _matched(a, b)
+    a, b = (n.cast("float64") for n in read_pair(network, other))
+    matched = _matched(b, partial(_median_ratio, a, b))
     middle = matched.with_arrays(
         *(
             [_smaller(v, w) for v, w in zip(mine, others)]
@@ -124,7 +135,8 @@ def path_metric(network: Any, other: Any) -> PathMetric:
         bool(a.xp.all(a.xp.sign(v) * a.xp.sign(w) >= 0))
         for v, w in zip((*a.weights, *a.biases), (*matched.weights, *matched.biases))
     )
-    return PathMetric(l1, same_signs and (lost == 0 or gained == 0), _euclidean(a, b))
+    l2 = _euclidean(a, _matched(b, partial(_norm_ratio, a, b)))
+    return PathMetric(l1, same_signs and (lost == 0 or gained == 0), l2)
 
 
 def _smaller(v: Any, w: Any) -> Any:
@@ -139,60 +151,82 @@ def _decrease(large: Network, small: Network) -> tuple[float, float]:
 
     All terms are non-negative: nothing cancels.
     """
-    large, exponents = balance(large)
-    small = shifted(small, exponents)
-    below = ones(large, large.sizes[0])  # sum of the absolute paths of the small network
-    difference = 0 * below
-    for v, w, c, d in zip(large.weights, small.weights, large.biases, small.biases):
-        difference = difference @ abs(v) + below @ (abs(v) - abs(w)) + (abs(c) - abs(d))
-        below = below @ abs(w) + abs(d)
-    return scaled_sum(difference, exponents[-1])
+    paths = balance(large)
+    lost, below = [0 * paths.ones()], [paths.ones()]  # below: absolute paths of the small network
+    for v, w in _pairs(large, paths.steps, shifted(small.steps(), paths.exponents)):
+        through = partial(_arrive, v, w)
+        lost.append(
+            through(lambda v, w: abs(v), lost, include_bias=False)
+            + through(lambda v, w: abs(v) - abs(w), below)
+        )
+        below.append(through(lambda v, w: abs(w), below))
+    return scaled_sum(lost[-1], paths.output_exponents)
 
 
-def _matched(a: Network, b: Network) -> Network:
-    """b rescaled to a, neuron by neuron, by the median ratio of incoming weights.
+def _pairs(network: Network, one: list[Step], two: list[Step]) -> Iterator[tuple[Step, Step]]:
+    return islice(zip(one, two), 1, network.output + 1)
 
-    The median is one where b is a pruned copy, and follows a rescaling of either network.
-    """
-    shift = np.zeros(a.sizes[0])
-    shifts = [shift]
-    for l in range(len(a.weights) - 1):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            v, w, c, d = (
-                np.log2(np.abs(to_numpy(x)))
-                for x in (a.weights[l], b.weights[l], a.biases[l], b.biases[l])
-            )
-            ratios = np.concatenate([v - w + shift[:, None], [c - d]])
-        ratios[~np.isfinite(ratios)] = np.nan
-        known = ~np.isnan(ratios).all(axis=0)
-        shift = np.zeros(a.sizes[l + 1])
-        shift[known] = np.nanmedian(ratios[:, known], axis=0)
-        shifts.append(shift)
-    shifts.append(np.zeros(a.sizes[-1]))
-    return shifted(b, [-move(shift, a.xp, a.device) for shift in shifts])
+
+def _arrive(
+    v: Step,
+    w: Step,
+    function: Callable[[Any, Any], Any],
+    values: list[Any],
+    include_bias: bool = True,
+) -> Any:
+    """What arrives at a node through a function of the edges of two networks."""
+    (step,) = edgewise(function, [v], [w], include_bias=include_bias)
+    return arrive(step, [values[i] for i in step.inputs])
+
+
+def _matched(b: Network, change: Callable[[int, np.ndarray], np.ndarray]) -> Network:
+    """b with what arrives at each neuron multiplied by 2^change."""
+    logs = scales_in_order(b, change)
+    return rescaled(b, [-move(log, b.xp, b.device) for log in logs])
+
+
+def _median_ratio(a: Network, b: Network, l: int, before: np.ndarray) -> np.ndarray:
+    """One where b is a pruned copy; follows a rescaling of either."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mine, others = (
+            np.log2(np.abs(np.vstack([to_numpy(n.weights[l]), to_numpy(n.biases[l])[None, :]])))
+            for n in (a, b)
+        )
+        others[:-1] -= before[:, None]
+        ratios = mine - others
+    ratios[~np.isfinite(ratios)] = np.nan
+    some = ~np.isnan(ratios).all(axis=0)
+    found = np.full(ratios.shape[1], np.nan)
+    found[some] = np.nanmedian(ratios[:, some], axis=0)
+    return found
+
+
+def _norm_ratio(a: Network, b: Network, l: int, before: np.ndarray) -> np.ndarray:
+    """Makes weights of networks of close paths close, large ones above all."""
+    return arriving_norm(a, l, 0 * before) - arriving_norm(b, l, -before)
 
 
 def _euclidean(a: Network, b: Network) -> float:
     """||Phi - Phi'||_2 by a pass with the Gram matrix of Phi and D = Phi - Phi'.
 
-    D grows by D w' + Phi (w - w'). With incoming weights of unit norm, networks of close paths have
-    close weights, and nothing cancels.
+    D grows by D w' + Phi (w - w'): nothing cancels where networks of close paths, rescaled to match
+    each other, have close weights.
     """
-    xp = a.xp
+    a_powers, b_powers = balance(a).exponents, balance(b).exponents
+    exponents = [a.xp.maximum(e, f) for e, f in zip(a_powers, b_powers)]
+    one = Paths.of(a).ones()
+    phi, inner, norm = [one], [0 * one], [0 * one]  # sums of Phi^2, Phi D and D^2
     with np.errstate(under="ignore"):
-        (a, mine), (b, others) = normalized(a), normalized(b)
-        # the outputs have powers of two of their own, which may differ between the networks
-        top = xp.maximum(mine, others)
-        norm_a = ones(a, a.sizes[0])
-        inner, norm_d = 0 * norm_a, 0 * norm_a
-        last = len(a.weights) - 1
-        for l, (v, w, c, d) in enumerate(zip(a.weights, b.weights, a.biases, b.biases)):
-            if l == last:
-                v, c = (times_power_of_two(x, mine - top) for x in (v, c))
-                w, d = (times_power_of_two(x, others - top) for x in (w, d))
-            norm_d = norm_d @ w**2 + 2 * (inner @ (w * (v - w))) + norm_a @ (v - w) ** 2
-            norm_d = norm_d + (c - d) ** 2
-            inner = inner @ (v * w) + norm_a @ (v * (v - w)) + c * (c - d)
-            norm_a = norm_a @ v**2 + c**2
-        total, power = scaled_sum(xp.clip(norm_d, 0.0, None), 2 * top)
+        for v, w in _pairs(a, shifted(a.steps(), exponents), shifted(b.steps(), exponents)):
+            through = partial(_arrive, v, w)
+            norm.append(
+                through(lambda v, w: w * w, norm, include_bias=False)
+                + 2 * through(lambda v, w: w * (v - w), inner, include_bias=False)
+                + through(lambda v, w: (v - w) ** 2, phi)
+            )
+            inner.append(
+                through(mul, inner, include_bias=False) + through(lambda v, w: v * (v - w), phi)
+            )
+            phi.append(through(lambda v, w: v * v, phi))
+        total, power = scaled_sum(a.xp.clip(norm[-1], 0.0, None), 2 * exponents[a.output])
     return scaled_float(math.sqrt(total), power / 2)

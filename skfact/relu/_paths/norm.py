@@ -1,19 +1,17 @@
-"""Number of paths, and the norm of the vector of their weights."""
+"""The norm of the vector of path weights."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace
 from skfact._kernels.paths import magnitude_power, power_product
-from skfact.relu._networks.balance import are_steady, on_any_scale, scaled_float, scaled_sum
-from skfact.relu._networks.graph import NetworkGraph
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.passes import check_power, ones
+from skfact.relu._networks.balance import Paths, are_steady, on_any_scale, scaled_float, scaled_sum
+from skfact.relu._networks.network import Step
+from skfact.relu._networks.passes import check_power, forward
 from skfact.relu._networks.readers import read_network
-from skfact.relu._paths.graph_norms import graph_norm
 
 
 def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float:
@@ -25,7 +23,7 @@ def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float
 
     Parameters
     ----------
-    network : MLP, FrozenEstimator, (coefs, intercepts), torch Sequential or NetworkGraph
+    network : network-like
         The network.
     q : float, default=1
         Exponent, positive.
@@ -65,21 +63,31 @@ def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float
     (12.75, 46.3125)
     """
     check_power(q)
-    if isinstance(network, NetworkGraph):
-        return graph_norm(network, q, include_bias)
 
-    def states(net: Network) -> list[Any]:
-        found = [ones(net, net.sizes[0])]
-        for w, b in zip(net.weights, net.biases):
-            arriving = power_product(found[-1], w, q)
-            found.append(arriving + magnitude_power(b, q) if include_bias else arriving)
-        return found
+    def run(paths: Paths) -> list[Any]:
+        return forward(
+            (_powered(step, q, include_bias) for step in paths.steps[: paths.network.output + 1]),
+            paths.ones(),
+            partial(power_product, q=q),
+        )
 
     # NaN and infinity show in the sums: the weights are read once
+    unchecked = read_network(network, check_finite=False)
     with np.errstate(all="ignore"):
-        *_, last = sums = states(read_network(network, check_finite=False))
-        if are_steady(sums):
-            return float(array_namespace(last).sum(last)) ** (1 / q)
-    found, (exponents,) = on_any_scale(states, read_network(network))
-    total, power = scaled_sum(found[-1], exponents[-1] * q)
+        values = run(Paths.of(unchecked))
+        if are_steady(values):
+            return float(unchecked.xp.sum(values[-1])) ** (1 / q)
+    found, (paths,) = on_any_scale(run, read_network(network))
+    total, power = scaled_sum(found[-1], paths.output_exponents * q)
     return scaled_float(total ** (1 / q), power / q)
+
+
+def _powered(step: Step, q: float, include_bias: bool) -> Step:
+    """The step with powers of all edges but the matrix, which the product with it makes."""
+    power = partial(magnitude_power, q=q)
+    return Step(
+        step.inputs,
+        step.matrix,
+        power(step.bias) if include_bias and step.bias is not None else None,
+        None if step.factors is None else tuple(map(power, step.factors)),
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 from skfact._exponents import times_power_of_two
 from skfact.relu._networks.readers import read_network
-from skfact.relu._paths.saliency import _both_passes, _top
+from skfact.relu._paths.saliency import both_passes, top_power
 
 
 def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[Any], list[Any]]:
@@ -19,7 +19,7 @@ def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[A
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network.
     include_bias : bool, default=True
         Include the paths that start at a bias.
@@ -28,7 +28,8 @@ def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[A
     -------
     coefs : list of arrays of shape (n_l, n_{l+1})
         kappa of the weights, in the array library and dtype of the network. Zero for weights on no
-        path: such weights have gradient zero.
+        path: such weights have gradient zero. Of a graph those of its linear nodes, batch norms
+        folded.
     intercepts : list of arrays of shape (n_{l+1},)
         kappa of the biases.
 
@@ -56,11 +57,13 @@ def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[A
            [ 5.25]])]
     """
     network = read_network(network)
-    f, g, _, (exponents,) = _both_passes(network, lambda x: x * x, include_bias)
-    top = _top(exponents[-1])
-    xp = network.xp
-    f = [times_power_of_two(f_l, 2 * e) for f_l, e in zip(f, exponents)]
-    g = [times_power_of_two(g_l, 2 * (top - e)) for g_l, e in zip(g, exponents)]
-    # g of the outputs is one; `_both_passes` starts there with their powers of two
-    coefs = [xp.astype(f_l[:, None] * g_l, network.dtype) for f_l, g_l in zip(f, g[1:])]
-    return coefs, [xp.astype(g_l, network.dtype) for g_l in g[1:]]
+    f, g, paths = both_passes(network, lambda x: x * x, include_bias)
+    top, xp = top_power(paths), network.xp
+    coefs, intercepts = [], []
+    for index in network.linear:
+        (source,) = paths.steps[index].inputs
+        f_i = times_power_of_two(f[source], 2 * paths.exponents[source])
+        g_j = times_power_of_two(g[index], 2 * (top - paths.exponents[index]))
+        coefs.append(xp.astype(f_i[:, None] * g_j, network.dtype))
+        intercepts.append(xp.astype(g_j, network.dtype))
+    return coefs, intercepts

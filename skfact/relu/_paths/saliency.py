@@ -1,17 +1,15 @@
-"""What each weight means to the paths: saliency, and the scaling of Path-SGD."""
+"""What each weight means to the paths."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from skfact._exponents import times_power_of_two
-from skfact.relu._networks.balance import on_any_scale
-from skfact.relu._networks.graph import NetworkGraph
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.passes import backward, edges, forward, ones
+from skfact.relu._networks.balance import Paths, on_any_scale
+from skfact.relu._networks.network import Network
+from skfact.relu._networks.passes import backward, edgewise, forward
 from skfact.relu._networks.readers import read_network
-from skfact.relu._paths.graph_norms import graph_saliency
 
 
 def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any], list[Any]]:
@@ -23,7 +21,7 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
 
     Parameters
     ----------
-    network : MLP, FrozenEstimator, (coefs, intercepts), torch Sequential or NetworkGraph
+    network : network-like
         The network.
     include_bias : bool, default=True
         Include the paths that start at a bias.
@@ -31,8 +29,8 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
     Returns
     -------
     coefs : list of arrays of shape (n_l, n_{l+1})
-        Saliency of the weights, in the array library and dtype of the network; of a NetworkGraph
-        those of its linear nodes, batch norms folded.
+        Saliency of the weights, in the array library and dtype of the network; of a graph those of
+        its linear nodes, batch norms folded.
     intercepts : list of arrays of shape (n_{l+1},)
         Saliency of the biases; zero without `include_bias`.
 
@@ -62,42 +60,41 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
     array([[2. , 2. ],
            [6. , 0.5]])
     """
-    if isinstance(network, NetworkGraph):
-        return graph_saliency(network, include_bias)
     network = read_network(network)
-    f, g, net, (exponents,) = _both_passes(network, abs, include_bias)
-    top = _top(exponents[-1])
-    coefs = [f_l[:, None] * abs(w) * g_l for f_l, w, g_l in zip(f, net.weights, g[1:])]
-    intercepts = [abs(b) * g_l if include_bias else 0 * b for b, g_l in zip(net.biases, g[1:])]
-    xp = network.xp
-    coefs, intercepts = (
-        [xp.astype(times_power_of_two(a, top), network.dtype) for a in arrays]
-        for arrays in (coefs, intercepts)
-    )
+    f, g, paths = both_passes(network, abs, include_bias)
+    top = top_power(paths)
+
+    def saliency(values: Any) -> Any:
+        return network.xp.astype(times_power_of_two(values, top), network.dtype)
+
+    coefs, intercepts = [], []
+    for index in network.linear:
+        step, g_j = paths.steps[index], g[index]
+        coefs.append(saliency(f[step.inputs[0]][:, None] * abs(step.matrix) * g_j))
+        intercepts.append(saliency(abs(step.bias) * g_j if include_bias else 0 * g_j))
     return coefs, intercepts
 
 
-def _both_passes(
+def both_passes(
     network: Network, function: Callable[[Any], Any], include_bias: bool
-) -> tuple[list[Any], list[Any], Network, tuple[list[Any], ...]]:
-    """f and g of each layer, the network that they belong to (balanced or not), its exponents."""
-    used: list[Network] = []
+) -> tuple[Sequence[Any], Sequence[Any], Paths]:
+    """Sums over the paths to and from each node of a function of the edges, and what they are of.
 
-    def states(net: Network) -> list[Any]:
-        used.append(net)
-        f = forward(edges(net, function, include_bias), ones(net, net.sizes[0]))
-        matrices = (function(w) for w in net.weights[::-1])
-        return [*f, *backward(matrices, ones(net, net.sizes[-1]))]
+    The sums from an output start at the function of its power of two, the largest set to one.
+    """
 
-    found, exponents = on_any_scale(states, network)
+    def run(paths: Paths) -> list[Any]:
+        steps = list(edgewise(function, paths.steps, include_bias=include_bias))
+        f = forward(steps, paths.ones())
+        relative = paths.output_exponents - top_power(paths)
+        end = function(times_power_of_two(0 * f[network.output] + 1, relative))
+        return [*f, *backward(steps, network.sizes, network.output, end)]
+
+    values, (paths,) = on_any_scale(run, network)
     n = len(network.sizes)
-    f, g, net = list(found[:n]), list(found[n:]), used[-1]
-    if len(used) == 2:  # balanced: its outputs are rescaled, and count by their powers of two
-        last = exponents[0][-1]
-        end = function(times_power_of_two(0 * last + 1, last - _top(last)))
-        g = backward((function(w) for w in net.weights[::-1]), end)
-    return f, g, net, exponents
+    return values[:n], values[n:], paths
 
 
-def _top(powers: Any) -> int:
-    return int(max(powers))
+def top_power(paths: Paths) -> int:
+    """The largest power of two of an output."""
+    return int(max(paths.output_exponents))

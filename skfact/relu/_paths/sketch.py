@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from operator import mul
 from typing import Any
 
 from sklearn.utils import check_random_state
@@ -10,7 +12,8 @@ from skfact._backend import move
 from skfact._checks import check_choice, check_number
 from skfact._exponents import times_power_of_two
 from skfact.relu._networks.balance import steady
-from skfact.relu._networks.passes import ones
+from skfact.relu._networks.network import Step
+from skfact.relu._networks.passes import arrive, forward
 from skfact.relu._networks.readers import read_network
 
 
@@ -25,7 +28,8 @@ def path_sketch(
     """Project the path weights on random signs: inner products stay, in expectation.
 
     Each component is one forward pass, without ReLU, in which the outputs of neurons (or the
-    weights) are multiplied by random signs. For two networks of the same shape sketched with the
+    weights) are multiplied by random signs; where a graph adds nodes or takes maxima, so is each
+    of the ways that meet. For two networks of the same shape sketched with the
     **same** seed, ``(path_sketch(a) * path_sketch(b)).sum()`` is an unbiased estimate of
     ``path_inner(a, b)``. The estimate of one component has a standard deviation of about the size
     of the product of the norms; that of the mean falls like ``n_components ** -0.5``. Invariant to
@@ -33,7 +37,7 @@ def path_sketch(
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network.
     n_components : int, default=64
         Number of projections.
@@ -84,28 +88,54 @@ def path_sketch(
             "random_state must be a seed: sketches drawn with different signs cannot be compared."
         )
     random = check_random_state(random_state)
-    xp, dtype = network.xp, network.dtype
+    xp = network.xp
+
+    paths = steady(network)
+    steps = paths.steps[: network.output + 1]
+    if not include_bias:
+        steps = [step._replace(bias=None) for step in steps]
 
     def draw(*shape: int) -> Any:
         drawn = 2.0 * random.randint(0, 2, size=shape, dtype="int8") - 1.0
-        return xp.astype(move(drawn, xp, network.device), network.dtype)
+        return xp.astype(move(drawn, xp, network.device), paths.dtype)
 
-    network, exponents = steady(network)
     if signs == "node":
-        h = draw(n_components, network.sizes[0])
-        last = len(network.weights) - 1
-        for l, (w, b) in enumerate(zip(network.weights, network.biases)):
-            h = h @ w + b if include_bias else h @ w
-            if l < last:
-                h = h * draw(n_components, w.shape[1])
+        h = _by_nodes(steps, network.sizes, lambda size: draw(n_components, size))
     else:
-        rows = []
-        for _ in range(n_components):
-            row = ones(network, network.sizes[0])[None, :]
-            for w, b in zip(network.weights, network.biases):
-                row = row @ (w * draw(*w.shape))
-                row = row + b * draw(*b.shape) if include_bias else row
-            rows.append(row)
+        ones = paths.ones(1, network.sizes[0])
+        rows = [
+            forward([_by_edges(step, n, draw) for step, n in zip(steps, network.sizes)], ones)[-1]
+            for _ in range(n_components)
+        ]
         h = xp.concat(rows)
-    h = times_power_of_two(h, exponents[-1]) / float(n_components) ** 0.5
-    return xp.astype(h, dtype, copy=False)
+    h = times_power_of_two(h, paths.output_exponents) / float(n_components) ** 0.5
+    return xp.astype(h, network.dtype, copy=False)
+
+
+def _by_nodes(steps: Sequence[Step], sizes: Sequence[int], draw: Callable[[int], Any]) -> Any:
+    """The forward pass with signs that tell any two ways through the nodes apart.
+
+    They belong to the inputs and to what comes out of matrices; in a sum, to each of its terms.
+    """
+    values = [draw(sizes[0])]
+    for index, step in enumerate(steps[1:], start=1):
+        given = [values[i] for i in step.inputs]
+        if len(given) > 1:
+            given = [h * draw(sizes[index]) for h in given]
+        value = arrive(step, given)
+        if step.matrix is not None and index < len(steps) - 1:
+            value = value * draw(sizes[index])
+        values.append(value)
+    return values[-1]
+
+
+def _by_edges(step: Step, size: int, draw: Callable[..., Any]) -> Step:
+    """A step to a node of a size with a sign for each edge, where entries have more than one."""
+    matrix, bias, factors = step.matrix, step.bias, step.factors
+    if matrix is not None:
+        matrix = matrix * draw(*matrix.shape)
+        bias = None if bias is None else bias * draw(*bias.shape)
+    elif len(step.inputs) > 1:
+        drawn = tuple(draw(size) for _ in step.inputs)
+        factors = drawn if factors is None else tuple(map(mul, factors, drawn))
+    return Step(step.inputs, matrix, bias, factors)

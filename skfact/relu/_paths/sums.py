@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from skfact._exponents import times_power_of_two
-from skfact.relu._networks.balance import on_any_scale
-from skfact.relu._networks.passes import forward, path_power
+from skfact._kernels.paths import magnitude_power
+from skfact.relu._networks.balance import Paths, on_any_scale
+from skfact.relu._networks.passes import backward, check_power, edgewise
 from skfact.relu._networks.readers import read_network
 
 
 def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
     """Sum ``abs(Phi_p)^q`` over the paths from each input to each output.
 
-    A product of matrices: ``|W_0|^q @ ... @ |W_{L-1}|^q``. Invariant to rescaling **and** to
+    Of layers, a product: ``|W_0|^q @ ... @ |W_{L-1}|^q``. Invariant to rescaling **and** to
     permuting hidden neurons, so that networks trained from different seeds can be compared by it.
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network.
     q : float, default=1
         Exponent, positive.
@@ -58,21 +60,21 @@ def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
            [2.25]])
     """
     network = read_network(network)
-    function = path_power(q)
+    check_power(q)
+    power, output = partial(magnitude_power, q=q), network.output
 
-    def states(net: Any) -> list[Any]:
-        xp, where = net.xp, net.device
-        unit = xp.eye(net.sizes[0], dtype=net.dtype, device=where)
-        if not include_bias:
-            return forward(((function(w), None) for w in net.weights), unit)[1:]
-        # one more input, the constant 1, that reaches the biases of all layers
-        found = [function(net.weights[0])]
-        found[0] = xp.concat([found[0], function(net.biases[0])[None, :]])
-        constant = xp.astype(xp.arange(net.sizes[0] + 1, device=where) == net.sizes[0], net.dtype)
-        for w, b in zip(net.weights[1:], net.biases[1:]):
-            found.append(found[-1] @ function(w) + constant[:, None] * function(b))
-        return found
+    def run(paths: Paths) -> list[Any]:
+        steps = list(edgewise(power, paths.steps))
+        unit = network.xp.eye(network.sizes[output], dtype=paths.dtype, device=network.device)
+        from_nodes = backward(steps, network.sizes, output, unit)
+        sums = from_nodes[:1]
+        if include_bias:
+            started = 0 * sums[0][:1, :]
+            for index in network.linear:
+                started = started + (steps[index].bias @ from_nodes[index])[None, :]
+            sums.append(started)
+        return [*from_nodes[:output], network.xp.concat(sums)]
 
-    found, (exponents,) = on_any_scale(states, network)
-    xp = network.xp
-    return xp.astype(times_power_of_two(found[-1], exponents[-1] * q), network.dtype)
+    values, (paths,) = on_any_scale(run, network)
+    sums = times_power_of_two(values[-1], paths.output_exponents * q)
+    return network.xp.astype(sums, network.dtype)

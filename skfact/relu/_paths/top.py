@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from skfact._backend import to_numpy
+from skfact._backend import NUMPY, to_numpy
 from skfact._checks import check_number
+from skfact._inputs import namespace_dtype
 from skfact.relu._networks.balance import balance
-from skfact.relu._networks.layered import Network
+from skfact.relu._networks.network import Network, Step
+from skfact.relu._networks.passes import edgewise
 from skfact.relu._networks.readers import read_network
-from skfact.relu._paths.count import count_paths
+from skfact.relu._paths.count import path_count
 
 # A candidate list of this many times k is small enough to be sorted.
 SPARE = 4
@@ -31,13 +34,13 @@ class TopPaths(NamedTuple):
 def top_paths(network: Any, k: int = 10, *, include_bias: bool = True) -> TopPaths:
     """Find the k paths of largest weight in magnitude, exactly.
 
-    The layers are swept once. A path's beginning is worth its weight times the largest weight of a
+    The nodes are swept once. A path's beginning is worth its weight times the largest weight of a
     way on to an output; a beginning that is not among the k most valuable ones is not the
     beginning of one of the k largest paths.
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network.
     k : int, default=10
         Number of paths; all of them if there are fewer.
@@ -48,7 +51,8 @@ def top_paths(network: Any, k: int = 10, *, include_bias: bool = True) -> TopPat
     -------
     paths : ndarray of int of shape (k, L + 1)
         Neuron of each layer that the path runs through, from input to output; -1 in the layers
-        before the one whose bias it starts at.
+        before the one whose bias it starts at. Of a graph, entry of each of its nodes, batch norms
+        folded; -1 at those that the path does not run through.
     weights : ndarray of shape (k,)
         Their weights Phi_p, sorted by decreasing magnitude.
 
@@ -85,59 +89,105 @@ def top_paths(network: Any, k: int = 10, *, include_bias: bool = True) -> TopPat
     """
     network = read_network(network)
     check_number(k, "k", int, 1)
-    k = min(int(k), count_paths(network.sizes, include_bias))
-    weights = [to_numpy(w) for w in network.weights]
-    biases = [to_numpy(b) for b in network.biases]
-    values = magnitudes(network)
-    paths = largest_paths(*values, np.ones(network.sizes[-1]), k, include_bias)
-    return TopPaths(paths, path_weights(paths, weights, biases))
+    k = min(int(k), path_count(network, include_bias=include_bias))
+    steps, end = magnitudes(network)
+    paths, _ = largest_paths(steps[: network.output + 1], end, k, include_bias)
+    return TopPaths(paths, _weights_of(paths, network))
 
 
-def magnitudes(network: Network) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Magnitudes of weights and biases after a rescaling that keeps products in range.
+def magnitudes(network: Network) -> tuple[list[Step], np.ndarray]:
+    """Steps on the host with the magnitudes of a balanced network, and what each output is worth.
 
-    Outputs keep a common scale, that of the largest.
+    Products stay in range. The worth is the scale of an output, that of the largest being one.
     """
-    balanced, exponents = balance(network)
-    weights = [np.abs(to_numpy(w)) for w in balanced.weights]
-    biases = [np.abs(to_numpy(b)) for b in balanced.biases]
-    outputs = to_numpy(exponents[-1])
-    relative = np.exp2(np.maximum(outputs - outputs.max(), -1e3))
-    weights[-1], biases[-1] = weights[-1] * relative, biases[-1] * relative
-    return weights, biases
+    paths = balance(network)
+    outputs = to_numpy(paths.output_exponents)
+    end = np.exp2(np.maximum(outputs - outputs.max(), -1e3))
+    steps = list(edgewise(lambda edge: np.abs(to_numpy(edge)), paths.steps))
+    for index, plain in enumerate(network.steps()):
+        matrix = steps[index].matrix
+        if matrix is not None and plain.bias is None:  # ways are told from others by zeros
+            least = np.where(to_numpy(plain.matrix) != 0, np.finfo(float).tiny, 0.0)
+            steps[index] = steps[index]._replace(matrix=np.maximum(matrix, least))
+    return steps, end
 
 
 def largest_paths(
-    weights: list[np.ndarray],
-    biases: list[np.ndarray],
-    end: np.ndarray,
-    k: int,
-    include_bias: bool = True,
-) -> np.ndarray:
-    """The k paths of largest product of non-negative weights and `end`, the largest first.
+    steps: Sequence[Step], end: np.ndarray, k: int, include_bias: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k paths of largest product of non-negative edges and `end`, the largest first.
 
-    `end` is what reaching each last neuron is worth. A row names the neuron of every layer.
+    `end` is what reaching each entry of the last node is worth. A row names the entry of each node
+    that the path runs through, -1 standing at the others. The products come second.
     """
-    gains = [end]  # the best way on from each neuron
-    for w in weights[::-1]:
-        gains.insert(0, (w * gains[0]).max(axis=1))
-    paths = np.arange(len(gains[0]))[:, None]
-    products = np.ones(len(paths))
-    for l, (w, b) in enumerate(zip(weights, biases)):
+    gains = _best_ways_on(steps, end)
+    found: list[tuple[np.ndarray, np.ndarray]] = []  # of each node, beginnings and their products
+    for index, (step, gain) in enumerate(zip(steps, gains)):
+        leading = np.flatnonzero(gain >= 0)
+        if not len(leading):
+            found.append((np.full((0, len(steps)), -1), np.ones(0)))
+            continue
+        starts = np.full((len(leading), len(steps)), -1)
+        starts[:, index] = leading
+        parts = []
+        for number, i in enumerate(step.inputs):
+            paths, products = found[i]
+            parents, entries, edges = _extensions(step, number, products, paths[:, i], gain, k)
+            paths = paths[parents]
+            paths[:, index] = entries
+            parts.append((paths, products[parents] * edges))
+        if not step.inputs:
+            parts.append((starts, np.ones(len(starts))))
+        elif include_bias and step.bias is not None:
+            parts.append((starts, step.bias[leading]))
+        paths, products = (np.concatenate(columns) for columns in zip(*parts))
+        worth = products * gain[paths[:, index]]
+        if index == len(steps) - 1:
+            break
         if len(paths) > k:
-            worth = products * gains[l][paths[:, -1]]
             keep = _largest(worth, k)
             paths, products = paths[keep], products[keep]
-        parents, ends = _best_extensions(products, paths[:, -1], w, gains[l + 1], k)
-        products = products[parents] * w[paths[parents, -1], ends]
-        paths = np.concatenate([paths[parents], ends[:, None]], axis=1)
-        if include_bias:
-            started = np.full((len(b), l + 2), -1)
-            started[:, -1] = np.arange(len(b))
-            paths = np.concatenate([paths, started])
-            products = np.concatenate([products, b])
-    worth = products * end[paths[:, -1]]
-    return paths[np.lexsort((*paths.T[::-1], -worth))[:k]]
+        found.append((paths, products))
+    order = np.lexsort((*paths.T[::-1], -worth))[:k]
+    return paths[order], worth[order]
+
+
+def _best_ways_on(steps: Sequence[Step], end: np.ndarray) -> list[np.ndarray]:
+    """The largest product of a way on from each entry of each node, -1 if no way leads to `end`."""
+    gains = [np.full(0, -1.0)] * len(steps)
+    gains[-1] = end
+    for index in range(len(steps) - 1, 0, -1):
+        step, gain = steps[index], gains[index]
+        if not gain.size:
+            continue  # nothing reads it
+        for number, i in enumerate(step.inputs):
+            if step.matrix is None:
+                more = gain if step.factors is None else step.factors[number] * gain
+            else:
+                ways = step.matrix * gain
+                if step.bias is None:
+                    ways[step.matrix == 0] = -1.0
+                more = ways.max(axis=1, initial=-1.0)
+            more = np.where(more < 0, -1.0, more)
+            gains[i] = np.maximum(gains[i], more) if gains[i].size else more
+    return gains
+
+
+def _extensions(
+    step: Step, number: int, products: np.ndarray, ends: np.ndarray, gain: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Extensions of paths to entries that lead on: path, entry, edge; of many the best."""
+    if step.bias is not None:
+        leading = np.flatnonzero(gain >= 0)
+        matrix = step.matrix if len(leading) == len(gain) else step.matrix[:, leading]
+        parents, chosen = _best_extensions(products, ends, matrix, gain[leading], k)
+        return parents, leading[chosen], matrix[ends[parents], chosen]
+    if step.matrix is not None:
+        parents, entries = np.nonzero((step.matrix[ends] != 0) & (gain >= 0))
+        return parents, entries, step.matrix[ends[parents], entries]
+    parents = np.flatnonzero(gain[ends] >= 0)
+    entries = ends[parents]
+    return parents, entries, 1.0 if step.factors is None else step.factors[number][entries]
 
 
 def _largest(values: np.ndarray, k: int) -> np.ndarray:
@@ -220,17 +270,17 @@ def _count_above(
     return low
 
 
-def path_weights(
-    paths: np.ndarray, weights: list[np.ndarray], biases: list[np.ndarray]
-) -> np.ndarray:
-    """Signed weights of paths (k, L + 1), in the dtype of the network."""
+def _weights_of(paths: np.ndarray, network: Network) -> np.ndarray:
+    """Signed weights of paths, in the dtype of the network."""
     mantissa, power = np.ones(len(paths)), np.zeros(len(paths), dtype=np.int64)
-    for l, (w, b) in enumerate(zip(weights, biases)):
-        before, after = paths[:, l], paths[:, l + 1]
-        factor = np.where(
-            after < 0, 1.0, np.where(before < 0, b[after], w[before, after]).astype(np.float64)
-        )
-        mantissa, shift = np.frexp(mantissa * factor)
+    steps = network.steps()
+    for index in network.linear:
+        w, b = to_numpy(steps[index].matrix), to_numpy(steps[index].bias)
+        if index > network.output:
+            continue
+        before, after = paths[:, steps[index].inputs[0]], paths[:, index]
+        edge = np.where(before < 0, b[after], w[before, after]).astype(np.float64)
+        mantissa, shift = np.frexp(mantissa * np.where(after < 0, 1.0, edge))
         power += shift
     with np.errstate(over="ignore", under="ignore"):
-        return np.ldexp(mantissa, power).astype(weights[0].dtype)
+        return np.ldexp(mantissa, power).astype(namespace_dtype(network.dtype, NUMPY))

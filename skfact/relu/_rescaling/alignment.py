@@ -8,9 +8,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from skfact._backend import move, to_numpy
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.pairs import read_pair
-from skfact.relu._rescaling.canonical import normalized, permuted
+from skfact.relu._networks.layered import LayeredNetwork
+from skfact.relu._networks.readers import in_common, read_layers
+from skfact.relu._rescaling.canonical import permuted, unit_incoming
 
 
 def align(network: Any, other: Any) -> Any:
@@ -22,9 +22,9 @@ def align(network: Any, other: Any) -> Any:
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like of layers
         The network to align, which is not modified.
-    other : same kinds
+    other : network-like of layers
         The network to match, with equal layer sizes.
 
     Returns
@@ -60,11 +60,11 @@ def align(network: Any, other: Any) -> Any:
     >>> bool(np.allclose(aligned[0], other[0]) and np.allclose(aligned[1], other[1]))
     True
     """
-    a, b = read_pair(network, other)
+    a, b = in_common(*(read_layers(n, "neurons are matched by layers") for n in (network, other)))
     dtype = a.dtype
     for l, order in enumerate(matched_order(a, b), start=1):
         a = permuted(a, l, order)
-    a, b = (n.moved(n.xp, n.device, "float64") for n in (a, b))
+    a, b = (n.cast("float64") for n in (a, b))
     xp = a.xp
     weights, biases = list(a.weights), list(a.biases)
     for l in range(len(weights) - 1):
@@ -74,7 +74,7 @@ def align(network: Any, other: Any) -> Any:
         factors = move(factors, xp, a.device)
         weights[l], biases[l] = weights[l] * factors, biases[l] * factors
         weights[l + 1] = weights[l + 1] / factors[:, None]
-    return a.with_arrays(weights, biases).moved(xp, a.device, dtype).write()
+    return a.with_arrays(weights, biases).cast(dtype).write()
 
 
 def _norms(w: Any, b: Any) -> np.ndarray:
@@ -84,7 +84,7 @@ def _norms(w: Any, b: Any) -> np.ndarray:
     return np.asarray(largest * np.linalg.norm(rows / largest, axis=0))
 
 
-def matched_order(a: Network, b: Network) -> list[np.ndarray]:
+def matched_order(a: LayeredNetwork, b: LayeredNetwork) -> list[np.ndarray]:
     """For each hidden layer the order in which neurons of `a` match those of `b`."""
     mine, others = (_host(n) for n in (a, b))
     leaving_a, leaving_b = _leaving(mine), _leaving(others)
@@ -100,9 +100,9 @@ def matched_order(a: Network, b: Network) -> list[np.ndarray]:
     return orders
 
 
-def _host(network: Network) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _host(network: LayeredNetwork) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Weights and biases with incoming unit norms, up to a scale of each output."""
-    network, _ = normalized(network)
+    network, _ = unit_incoming(network)
     return (
         [to_numpy(w).astype(np.float64) for w in network.weights],
         [to_numpy(b).astype(np.float64) for b in network.biases],

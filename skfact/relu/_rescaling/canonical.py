@@ -8,23 +8,31 @@ import numpy as np
 
 from skfact._backend import move, to_numpy
 from skfact._exponents import times_power_of_two
-from skfact.relu._networks.balance import balance, exponent
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.readers import read_network
+from skfact.relu._networks.balance import N, rescaled
+from skfact.relu._networks.layered import LayeredNetwork
+from skfact.relu._networks.network import Network
+from skfact.relu._networks.readers import read_layers, read_network
+from skfact.relu._rescaling.classes import scales_in_order
+
+# Outputs of a size beyond 2^-USUAL .. 2^USUAL are divided by a power of two.
+USUAL = 900
 
 
 def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     """Rescale each hidden neuron so that its incoming weights and bias have unit l2 norm.
 
     Networks that are rescalings of each other have the same canonical form, to rounding. With
-    `permutations`, neurons of a layer are then sorted by their incoming weights.
+    `permutations`, neurons of a layer are then sorted by their incoming weights. In a graph entries
+    that meet in a sum or a maximum can only be rescaled together: the first linear node that leads
+    to them gets unit norm.
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network, which is not modified.
     permutations : bool, default=False
-        Also sort the neurons of each hidden layer.
+        Also sort the neurons of each hidden layer. Not for graphs: the order of entries that meet
+        in a sum or a maximum cannot change by itself.
 
     Returns
     -------
@@ -59,15 +67,15 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     (array([[0.6]]), array([0.8]), array([[10.]]))
     """
     network = read_network(network)
-    result, exponents = normalized(network)
-    xp = network.xp
-    weights, biases = list(result.weights), list(result.biases)
-    weights[-1] = times_power_of_two(weights[-1], exponents)
-    biases[-1] = times_power_of_two(biases[-1], exponents)
-    weights, biases = (
-        [xp.astype(a, network.dtype) for a in arrays] for arrays in (weights, biases)
-    )
-    result = network.with_arrays(weights, biases)
+    if permutations:
+        network = read_layers(network, "entries that meet in a sum or a maximum keep their order")
+    unit, exponents = unit_incoming(network)
+    weights, biases = list(unit.weights), list(unit.biases)
+    if network.output in network.linear:
+        place = network.linear.index(network.output)
+        weights[place] = times_power_of_two(weights[place], exponents)
+        biases[place] = times_power_of_two(biases[place], exponents)
+    result = unit.with_arrays(weights, biases).cast(network.dtype)
     if permutations:
         for l in range(len(weights) - 1):
             columns = np.vstack([to_numpy(result.biases[l]), to_numpy(result.weights[l])[::-1]])
@@ -75,49 +83,43 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     return result.write()
 
 
-def normalized(network: Network) -> tuple[Network, Any]:
+def unit_incoming(network: N) -> tuple[N, Any]:
     """Unit incoming (w, b) of all hidden neurons; the outputs are divided by 2^exponents.
 
-    Neurons without incoming weights and bias stay as they are.
+    In float64. Neurons without incoming weights and bias stay as they are. Entries that can only be
+    rescaled together follow the first linear node that leads to them. Exponents are zero but for
+    outputs, of a linear node, that would leave the range of floating point.
     """
-    with np.errstate(all="ignore"):
-        result, sound = _normalize(network)
-        if sound:
-            zero = network.xp.zeros(
-                network.sizes[-1], dtype=network.xp.float64, device=network.device
-            )
-            return result, zero
-        balanced, exponents = balance(network)
-        return _normalize(balanced)[0], exponents[-1]
-
-
-def _normalize(network: Network) -> tuple[Network, bool]:
+    network = network.cast("float64")
     xp = network.xp
-    info = xp.finfo(network.dtype)
-    low, high = float(info.smallest_normal) / float(info.eps), float(info.max) * float(info.eps)
-    weights, biases, sound = [], [], True
-    carried = None
-    for l, (w, b) in enumerate(zip(network.weights, network.biases)):
-        if carried is not None:
-            w = w * carried[:, None]
-        if l < len(network.weights) - 1:
-            largest = xp.maximum(xp.max(xp.abs(w), axis=0), xp.abs(b))
-            power = xp.where(largest > 0, exponent(largest), xp.zeros_like(largest))
-            unit_w, unit_b = times_power_of_two(w, -power), times_power_of_two(b, -power)
-            norm = xp.sqrt(xp.sum(unit_w**2, axis=0) + unit_b**2)
-            norm = xp.where(largest > 0, norm, xp.ones_like(norm))
-            w, b = unit_w / norm, unit_b / norm
-            carried = times_power_of_two(norm, power)
-            # a neuron at the edge of the range may have lost some of its weights
-            sound = sound and bool(xp.all((carried > low) & (carried < high)))
-        else:
-            sound = sound and bool(xp.all(xp.isfinite(w)))
-        weights.append(w)
-        biases.append(b)
-    return network.with_arrays(weights, biases), sound
+    logs = scales_in_order(network, lambda l, before: arriving_norm(network, l, before))
+    powers = [move(log, xp, network.device) for log in logs]
+    exponents = 0 * powers[network.output]
+    if network.output in network.linear:
+        l = network.linear.index(network.output)
+        before = logs[network.steps()[network.output].inputs[0]]
+        size = xp.floor(move(arriving_norm(network, l, before), xp, network.device))
+        beyond = xp.isfinite(size) & (xp.abs(size) > USUAL)
+        exponents = xp.where(beyond, size, exponents)
+        powers[network.output] = exponents
+    return rescaled(network, powers), exponents
 
 
-def permuted(network: Network, layer: int, order: np.ndarray) -> Network:
+def arriving_norm(network: Network, l: int, before: np.ndarray) -> np.ndarray:
+    """log2 of the norms of what arrives at the l-th linear node, whose input is times 2^before."""
+    xp = network.xp
+    with np.errstate(all="ignore"):
+        scales = move(before, xp, network.device)[:, None]
+        squares = xp.sum((network.weights[l] * 2.0**scales) ** 2, axis=0) + network.biases[l] ** 2
+        if float(xp.min(squares)) > 1e-200 and float(xp.max(squares)) < 1e200:
+            return to_numpy(xp.log2(squares) / 2)
+        sizes = xp.log2(xp.abs(network.weights[l])) + scales
+        sizes = xp.concat([sizes, xp.log2(xp.abs(network.biases[l]))[None, :]])
+        largest = xp.max(sizes, axis=0)
+        return to_numpy(largest + xp.log2(xp.sum(4.0 ** (sizes - largest), axis=0)) / 2)
+
+
+def permuted(network: LayeredNetwork, layer: int, order: np.ndarray) -> LayeredNetwork:
     """Hidden layer 1 <= `layer` < L with its neurons taken in another order."""
     xp = network.xp
     order = move(np.asarray(order, dtype=np.int64), xp, network.device)

@@ -1,4 +1,4 @@
-"""Which entries of a network graph share one scale.
+"""Which entries of a network share one scale.
 
 Multiplying an entry by a positive factor passes through a ReLU, and through a maximum or a sum if
 all its other entries are multiplied alike. Only linear nodes undo a factor. Entries that are linked
@@ -7,14 +7,16 @@ by all other nodes form a class with one factor; those with an input or an outpu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
 from skfact._backend import to_numpy
-from skfact.relu._networks.graph import NetworkGraph
+from skfact.relu._networks.network import Network
 
 
 @dataclass(frozen=True)
@@ -28,21 +30,21 @@ class ClassEdges:
     logs: np.ndarray  # log |w|
 
 
-def class_edges(graph: NetworkGraph, include_bias: bool) -> ClassEdges:
-    """Classes of a folded graph and the edges between different ones.
+def class_edges(network: Network, include_bias: bool) -> ClassEdges:
+    """Classes of a network and the edges between different ones.
 
     A class is fixed, too, if no weight leads to it, none away from it, or none of them connect it
     with inputs and outputs: scales that no balance determines stay as they are.
     """
-    labels = scaling_classes(graph)
+    labels, steps = scaling_classes(network), network.steps()
     source, target, logs = [], [], []
-    for node in graph.nodes:
-        if node.kind != "linear":
-            continue
-        before, after = labels[node.inputs[0]], labels[node.index]
+    for index in network.linear:
+        before, after = labels[steps[index].inputs[0]], labels[index]
         with np.errstate(divide="ignore"):
-            sizes = np.log(np.abs(to_numpy(node.weight).astype(np.float64)))
-            bias_sizes = np.log(np.abs(to_numpy(node.bias).astype(np.float64)))
+            sizes, bias_sizes = (
+                np.log(np.abs(to_numpy(a).astype(np.float64)))
+                for a in (steps[index].matrix, steps[index].bias)
+            )
         i, j = np.nonzero(np.isfinite(sizes))
         source.append(before[i])
         target.append(after[j])
@@ -78,29 +80,48 @@ def _renumbered(edges: ClassEdges, new: np.ndarray) -> ClassEdges:
     )
 
 
-def scaling_classes(graph: NetworkGraph) -> list[np.ndarray]:
+def scaling_classes(network: Network) -> list[np.ndarray]:
     """Class of each entry of each node: 0 with inputs and outputs, others by appearance."""
-    starts = np.cumsum([0, *(node.size for node in graph.nodes)])
-    one, other = [], []
-    for node in graph.nodes:
-        if node.kind in ("input", "linear"):
+    starts = np.cumsum([0, *network.sizes])
+    entries = [np.arange(a, b) for a, b in pairwise(starts)]
+    fixed = np.concatenate([entries[0], entries[network.output]])
+    one, other = [fixed], [np.zeros_like(fixed)]
+    for index, step in enumerate(network.steps()):
+        if index in network.linear:
             continue
-        for i in node.inputs:
-            if node.kind == "max_pool":
-                for number, group in enumerate(node.groups):
-                    one.append(starts[i] + np.array(group))
-                    other.append(np.full(len(group), starts[node.index] + number))
+        for i in step.inputs:
+            if step.matrix is None:
+                one.append(entries[i])
+                other.append(entries[index])
             else:
-                one.append(starts[i] + np.arange(node.size))
-                other.append(starts[node.index] + np.arange(node.size))
-    output = graph.output.index
-    fixed = np.concatenate([np.arange(starts[1]), np.arange(starts[output], starts[output + 1])])
-    one.append(fixed)
-    other.append(np.zeros_like(fixed))
+                read, pooled = np.nonzero(to_numpy(step.matrix))
+                one.append(entries[i][read])
+                other.append(entries[index][pooled])
     pairs = np.concatenate(one), np.concatenate(other)
     links = scipy.sparse.coo_array((np.ones(len(pairs[0])), pairs), shape=(starts[-1],) * 2)
     _, found = connected_components(links, directed=False)
     return np.split(_by_appearance(found), starts[1:-1])
+
+
+def scales_in_order(
+    network: Network, scale: Callable[[int, np.ndarray], np.ndarray]
+) -> list[np.ndarray]:
+    """A scale of each entry of each node, in log2: that of the first linear node that leads to it.
+
+    ``scale(l, before)`` is it, for the l-th linear node, from the scales of the entries that this
+    reads. Where it is not finite, and for inputs and outputs, it is zero.
+    """
+    classes, steps = scaling_classes(network), network.steps()
+    logs = np.zeros(1 + max(int(labels.max()) for labels in classes))
+    known = np.arange(len(logs)) == 0
+    for l, index in enumerate(network.linear):
+        target = classes[index]
+        if known[target].all():
+            continue
+        found = scale(l, logs[classes[steps[index].inputs[0]]])
+        new = ~known[target] & np.isfinite(found)
+        logs[target[new]], known[target[new]] = found[new], True
+    return [logs[labels] for labels in classes]
 
 
 def _by_appearance(labels: np.ndarray) -> np.ndarray:

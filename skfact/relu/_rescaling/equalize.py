@@ -6,19 +6,15 @@ import math
 import warnings
 from typing import Any
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact._checks import check_number
-from skfact.relu._networks.balance import shifted
-from skfact.relu._networks.graph import NetworkGraph
-from skfact.relu._networks.layered import Network
+from skfact._stopping import Stopping
+from skfact.relu._networks.balance import rescaled
+from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.readers import read_network
-from skfact.relu._rescaling.newton import equalized_graph
-from skfact.relu._rescaling.sweeps import largest_weight_sweeps, power_sweeps
-
-# Sweeps that bring weights of any scale into a range in which they can be powered.
-FIRST_SWEEPS = 50
+from skfact.relu._rescaling.newton import log_factors_of_classes
+from skfact.relu._rescaling.sweeps import log_factors_of_layers
 
 
 def equalize(
@@ -41,13 +37,13 @@ def equalize(
     without which deep networks take a thousand sweeps. For p = inf it is the cross-layer
     equalization used before quantization: equal largest weights.
 
-    In a :class:`NetworkGraph` entries that meet in a sum or a maximum can only be rescaled
+    In a graph entries that meet in a sum or a maximum can only be rescaled
     together: they are treated as one neuron. Batch norms are folded first, and for finite p the
     problem is solved for all factors at once, by Newton's method.
 
     Parameters
     ----------
-    network : MLP, FrozenEstimator, (coefs, intercepts), torch Sequential or NetworkGraph
+    network : network-like
         The network, which is not modified.
     p : float, default=2
         Exponent of the norm, at least 1, or ``inf``.
@@ -102,18 +98,16 @@ def equalize(
     >>> float(sum((w**2).sum() for w in coefs)), float(sum((w**2).sum() for w in equalized))
     (19.25, 16.772216)
     """
-    is_graph = isinstance(network, NetworkGraph)
-    network = network if is_graph else read_network(network)
+    network = read_network(network)
     check_number(p, "p", float, 1)
     check_number(max_iter, "max_iter", int, 1)
     check_number(tol, "tol", float, 0)
-    if is_graph:
-        result, n_iter, converged = equalized_graph(
-            network, float(p), bool(include_bias), max_iter, tol
-        )
-    else:
-        logs, n_iter, converged = _log_factors(network, float(p), bool(include_bias), max_iter, tol)
-        result = _shifted(network, logs).moved(network.xp, network.device, network.dtype).write()
+    layered = isinstance(network, LayeredNetwork)
+    log_factors = log_factors_of_layers if layered else log_factors_of_classes
+    logs, n_iter, converged = log_factors(
+        network, float(p), bool(include_bias), Stopping(max_iter, tol)
+    )
+    result = rescaled(network, [-log / math.log(2) for log in logs]).cast(network.dtype).write()
     if not converged:
         warnings.warn(
             f"The factors still change by more than tol={tol} after max_iter={max_iter} sweeps; "
@@ -122,33 +116,3 @@ def equalize(
             stacklevel=2,
         )
     return (result, n_iter) if return_n_iter else result
-
-
-def _log_factors(
-    network: Network, p: float, include_bias: bool, max_iter: int, tol: float
-) -> tuple[list[Any], int, bool]:
-    """Logarithms of the factors of hidden layers, number of sweeps, and whether they suffice."""
-    xp, where = network.xp, network.device
-    logs = [xp.zeros(n, dtype=xp.float64, device=where) for n in network.hidden_sizes]
-    if not logs:
-        return logs, 1, True
-    with np.errstate(all="ignore"):  # what leaves the range of floating point is found
-        if math.isinf(p):
-            return largest_weight_sweeps(network, logs, include_bias, max_iter, tol)
-        found = power_sweeps(network, p, include_bias, max_iter, tol)
-        if found is not None:
-            return found
-        logs, _, _ = largest_weight_sweeps(network, logs, include_bias, FIRST_SWEEPS, tol)
-        found = power_sweeps(_shifted(network, logs), p, include_bias, max_iter, tol, force=True)
-        more, n_iter, converged = found or (logs, 1, True)
-    return [log + step for log, step in zip(logs, more)], n_iter, converged
-
-
-def _shifted(network: Network, logs: list[Any]) -> Network:
-    """The network in float64, rescaled; a factor itself may be beyond the largest number."""
-    xp = network.xp
-    ends = [
-        xp.zeros(n, dtype=xp.float64, device=network.device)
-        for n in (network.sizes[0], network.sizes[-1])
-    ]
-    return shifted(network, [ends[0], *(-log / math.log(2) for log in logs), ends[1]])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from skfact._backend import to_numpy
 from skfact._checks import check_number
-from skfact.relu._networks.layered import Network
-from skfact.relu._networks.pairs import read_pair
-from skfact.relu._networks.readers import read_network
+from skfact.relu._networks.network import Network
+from skfact.relu._networks.readers import in_common, read_layers, read_network, read_pair
 from skfact.relu._rescaling.alignment import matched_order
 from skfact.relu._rescaling.canonical import permuted
+from skfact.relu._rescaling.classes import scaling_classes
+from skfact.relu._rescaling.rescale import free_nodes
+
+NO_ORDERS = "entries that meet in a sum or a maximum cannot be permuted one by one"
 
 
 def rescaling_factors(network: Any, other: Any, *, rtol: float | None = None) -> list[np.ndarray]:
@@ -20,16 +23,17 @@ def rescaling_factors(network: Any, other: Any, *, rtol: float | None = None) ->
 
     Parameters
     ----------
-    network, other : MLP, FrozenEstimator, (coefs, intercepts) or torch Sequential
-        Networks with equal layer sizes.
+    network, other : network-like
+        Networks with equal layer sizes, or two graphs with the same nodes.
     rtol : float, default=None
         Relative tolerance for each weight; None is 1e-8, for float32 1e-3.
 
     Returns
     -------
     factors : list of ndarray of shape (n_l,)
-        One array for each hidden layer: ``rescale(network, factors)`` is `other`, to `rtol`. One
-        for neurons that no weight other than zero touches.
+        One array for each hidden layer (of a graph, linear node but the output):
+        ``rescale(network, factors)`` is `other`, to `rtol`. One for neurons that no weight other
+        than zero touches.
 
     Raises
     ------
@@ -82,19 +86,20 @@ def is_rescaling_equivalent(
 
     Parameters
     ----------
-    network, other : MLP, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network, other : network-like
         The networks.
     permutations : bool, default=False
         Allow the hidden neurons of a layer to be permuted, too. Positive twins (neurons whose
         incoming weights and biases are multiples of each other) are told apart by the paths that
-        leave them; twins that differ only further on may be missed.
+        leave them; twins that differ only further on may be missed. Not for graphs: entries that
+        meet in a sum or a maximum cannot be permuted one by one.
     rtol : float, default=None
         Relative tolerance for each weight; None is 1e-8, for float32 1e-3.
 
     Returns
     -------
     equivalent : bool
-        False, too, if the layer sizes differ.
+        False, too, if the sizes of layers or nodes differ.
 
     Raises
     ------
@@ -125,12 +130,13 @@ def is_rescaling_equivalent(
     first, second = read_network(network), read_network(other)
     if first.sizes != second.sizes:
         return False
-    a, b = read_pair(first, second)
-    rtol = _tolerance(a, rtol)
     if permutations:
-        for l, order in enumerate(matched_order(a, b), start=1):
-            a = permuted(a, l, order)
-    return _factors(a, b, rtol) is not None
+        one, two = in_common(*(read_layers(n, NO_ORDERS) for n in (first, second)))
+        for l, order in enumerate(matched_order(one, two), start=1):
+            one = permuted(one, l, order)
+        first, second = one, two
+    a, b = in_common(first, second)
+    return _factors(a, b, _tolerance(a, rtol)) is not None
 
 
 def _tolerance(network: Network, rtol: float | None) -> float:
@@ -141,50 +147,60 @@ def _tolerance(network: Network, rtol: float | None) -> float:
 
 
 def _factors(a: Network, b: Network, rtol: float) -> list[np.ndarray] | None:
-    """Factors of the hidden layers, or None if there are none."""
+    """Factors of the hidden neurons, or None if there are none."""
     pairs = [
         tuple(to_numpy(x).astype(np.float64) for x in pair)
         for pair in (*zip(a.weights, b.weights), *zip(a.biases, b.biases))
     ]
     if any(not np.array_equal(np.sign(x), np.sign(y)) for x, y in pairs):
         return None
-    n = len(a.weights)
     with np.errstate(divide="ignore", invalid="ignore"):
         # NaN where there is no edge
-        steps = [np.log2(np.abs(y)) - np.log2(np.abs(x)) for x, y in pairs]
-    steps = [np.where(np.isfinite(step), step, np.nan) for step in steps]
-    logs = _potentials(steps[:n], steps[n:])
+        changes = [np.log2(np.abs(y)) - np.log2(np.abs(x)) for x, y in pairs]
+    changes = [np.where(np.isfinite(change), change, np.nan) for change in changes]
+    classes, steps, n = scaling_classes(a), a.steps(), len(a.linear)
+    edges = [
+        _Edges(classes[steps[index].inputs[0]], classes[index], change, of_bias)
+        for index, change, of_bias in zip(a.linear, changes[:n], changes[n:])
+    ]
+    logs = _potentials(edges, 1 + max(int(labels.max()) for labels in classes))
     slack = np.log2(1 + rtol)
-    for l in range(n):
-        misfit = steps[l] - (logs[l + 1] - logs[l][:, None])
-        bias_misfit = steps[n + l] - logs[l + 1]
-        if np.any(np.abs(misfit) > slack) or np.any(np.abs(bias_misfit) > slack):
+    for source, target, change, of_bias in edges:
+        misfit = change - (logs[target] - logs[source][:, None])
+        if np.any(np.abs(misfit) > slack) or np.any(np.abs(of_bias - logs[target]) > slack):
             return None
-    return [np.exp2(log) for log in logs[1:-1]]
+    return [np.exp2(logs[classes[index]]) for index in free_nodes(a)]
 
 
-def _potentials(steps: list[np.ndarray], bias_steps: list[np.ndarray]) -> list[np.ndarray]:
-    """log2 of the factors of all layers that fit one edge into, or out of, each neuron."""
-    n = len(steps)
-    widths = [steps[0].shape[0], *(step.shape[1] for step in steps)]
-    logs = [np.full(width, np.nan) for width in widths]
-    logs[0][:] = logs[n][:] = 0.0
-    while any(np.isnan(log).any() for log in logs):
-        before = sum(int(np.isnan(log).sum()) for log in logs)
-        for l in range(1, n):  # along the edges from known neurons, and from biases
-            arriving = np.vstack([steps[l - 1] + logs[l - 1][:, None], bias_steps[l - 1]])
-            logs[l] = _first_known(logs[l], arriving.T)
-        for l in range(n - 1, 0, -1):  # against them
-            logs[l] = _first_known(logs[l], logs[l + 1] - steps[l])
-        if sum(int(np.isnan(log).sum()) for log in logs) == before:
+class _Edges(NamedTuple):
+    """A linear step: classes at its ends, and log2 of what its weights and biases change by."""
+
+    source: np.ndarray
+    target: np.ndarray
+    change: np.ndarray
+    of_bias: np.ndarray
+
+
+def _potentials(edges: list[_Edges], n_classes: int) -> np.ndarray:
+    """log2 of the factors of all classes that fit one edge into, or out of, each of them."""
+    logs = np.full(n_classes, np.nan)
+    logs[0] = 0.0
+    while np.isnan(logs).any():
+        before = np.isnan(logs).sum()
+        for source, target, change, of_bias in edges:  # from known ends, and from biases
+            arriving = np.vstack([change + logs[source][:, None], of_bias])
+            _learn(logs, target, arriving.T)
+        for source, target, change, _ in edges[::-1]:  # against them
+            _learn(logs, source, logs[target] - change)
+        if np.isnan(logs).sum() == before:
             # neurons without a connection to inputs, biases or outputs: one of them is free
-            layer = next(log for log in logs if np.isnan(log).any())
-            layer[np.flatnonzero(np.isnan(layer))[0]] = 0.0
+            logs[np.flatnonzero(np.isnan(logs))[0]] = 0.0
     return logs
 
 
-def _first_known(log: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """NaN in `log` replaced by the first candidate in its row that is not NaN, if any."""
+def _learn(logs: np.ndarray, classes: np.ndarray, candidates: np.ndarray) -> None:
+    """Replace NaN of a class by the first candidate in its row that is not NaN, if any."""
     known = ~np.isnan(candidates)
-    first = candidates[np.arange(len(log)), known.argmax(axis=1)]
-    return np.where(np.isnan(log), first, log)
+    first = candidates[np.arange(len(classes)), known.argmax(axis=1)]
+    new = np.isnan(logs[classes]) & ~np.isnan(first)
+    logs[classes[new]] = first[new]

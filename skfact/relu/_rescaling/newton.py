@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import cg
 
 from skfact._backend import move
-from skfact._exponents import times_power_of_two
-from skfact.relu._networks.graph import NetworkGraph
-from skfact.relu._networks.graph_passes import Paths
+from skfact._stopping import Stopping
+from skfact.relu._networks.network import Network
 from skfact.relu._rescaling.classes import ClassEdges, class_edges
 
 # Sweeps over largest weights that bring the sum of powers into the range of floating point.
@@ -20,27 +20,26 @@ FIRST_SWEEPS = 3
 SURE_STEP = 1e-4
 
 
-def equalized_graph(
-    graph: NetworkGraph, p: float, include_bias: bool, max_iter: int, tol: float
-) -> tuple[NetworkGraph, int, bool]:
-    """The equalized graph, the number of iterations, and whether they suffice."""
-    paths = Paths.of(graph)
-    edges = class_edges(paths.graph, include_bias)
-    if edges.n_classes == 1:
-        return paths.graph, 1, True
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        if math.isinf(p):
-            start = np.zeros(edges.n_classes)
-            logs, n_iter, converged = _largest_weight_sweeps(edges, start, max_iter, tol)
-        else:
-            start = _least_squares(edges)
-            start, _, _ = _largest_weight_sweeps(edges, start, FIRST_SWEEPS, tol)
-            logs, n_iter, converged = _newton(edges, start, p, max_iter, tol)
-    return _rescaled(paths, [logs[label] for label in edges.labels]), n_iter, converged
+def log_factors_of_classes(
+    network: Network, p: float, include_bias: bool, stopping: Stopping
+) -> tuple[list[Any], int, bool]:
+    """Logarithms of the factors of all nodes, number of iterations, and whether they suffice."""
+    edges = class_edges(network, include_bias)
+    logs, n_iter, converged = np.zeros(edges.n_classes), 1, True
+    if edges.n_classes > 1:
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            if math.isinf(p):
+                logs, n_iter, converged = _largest_weight_sweeps(edges, logs, stopping)
+            else:
+                first = stopping._replace(max_iter=FIRST_SWEEPS)
+                logs, _, _ = _largest_weight_sweeps(edges, _least_squares(edges), first)
+                logs, n_iter, converged = _newton(edges, logs, p, stopping)
+    found = [move(logs[label], network.xp, network.device) for label in edges.labels]
+    return found, n_iter, converged
 
 
 def _newton(
-    edges: ClassEdges, logs: np.ndarray, p: float, max_iter: int, tol: float
+    edges: ClassEdges, logs: np.ndarray, p: float, stopping: Stopping
 ) -> tuple[np.ndarray, int, bool]:
     """Minimize sum |w|^p exp(p (u_target - u_source)) over u with u_0 = 0: convex."""
     u = p * logs
@@ -48,7 +47,7 @@ def _newton(
     def terms(u: np.ndarray) -> np.ndarray:
         return np.exp(p * edges.logs + u[edges.target] - u[edges.source])
 
-    for n_iter in range(1, max_iter + 1):
+    for n_iter in range(1, stopping.max_iter + 1):
         weights = terms(u)
         total = weights.sum()
         downhill = _sums(edges.source, weights, edges) - _sums(edges.target, weights, edges)
@@ -63,9 +62,9 @@ def _newton(
                 break
             size /= 2
         u = u + size * step
-        if largest <= p * tol:
+        if largest <= p * stopping.tol:
             return u / p, n_iter, True
-    return u / p, max_iter, False
+    return u / p, stopping.max_iter, False
 
 
 def _least_squares(edges: ClassEdges) -> np.ndarray:
@@ -91,12 +90,12 @@ def _sums(classes: np.ndarray, values: np.ndarray, edges: ClassEdges) -> np.ndar
 
 
 def _largest_weight_sweeps(
-    edges: ClassEdges, logs: np.ndarray, max_iter: int, tol: float
+    edges: ClassEdges, logs: np.ndarray, stopping: Stopping
 ) -> tuple[np.ndarray, int, bool]:
     """Equalize the largest weight to and from each class, one class after the other."""
     logs = logs.copy()
     coming, going = (_by_class(classes, edges) for classes in (edges.target, edges.source))
-    for n_iter in range(1, max_iter + 1):
+    for n_iter in range(1, stopping.max_iter + 1):
         change = 0.0
         for c in range(1, edges.n_classes):
             largest_in = np.max(edges.logs[coming[c]] - logs[edges.source[coming[c]]])
@@ -104,29 +103,12 @@ def _largest_weight_sweeps(
             new = (largest_out - largest_in) / 2
             change = max(change, abs(new - logs[c]))
             logs[c] = new
-        if change <= tol:
+        if change <= stopping.tol:
             return logs, n_iter, True
-    return logs, max_iter, False
+    return logs, stopping.max_iter, False
 
 
 def _by_class(classes: np.ndarray, edges: ClassEdges) -> list[np.ndarray]:
     """For each class the edges that have it."""
     order = np.argsort(classes, kind="stable")
     return np.split(order, np.cumsum(np.bincount(classes, minlength=edges.n_classes))[:-1])
-
-
-def _rescaled(paths: Paths, logs: list[np.ndarray]) -> NetworkGraph:
-    """Entries multiplied by exp(logs); a factor itself may be beyond the largest number."""
-    xp = paths.xp
-    powers = [move(log / math.log(2), xp, paths.device) for log in logs]
-    coefs, intercepts = [], []
-    for node in paths.graph.nodes:
-        if node.kind == "linear":
-            before, after = powers[node.inputs[0]], powers[node.index]
-            weight, bias = (xp.astype(a, xp.float64) for a in (node.weight, node.bias))
-            coefs.append(times_power_of_two(weight, after[None, :] - before[:, None]))
-            intercepts.append(times_power_of_two(bias, after))
-    coefs, intercepts = (
-        [xp.astype(a, paths.dtype) for a in arrays] for arrays in (coefs, intercepts)
-    )
-    return paths.graph.with_arrays(coefs, intercepts)

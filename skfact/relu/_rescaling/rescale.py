@@ -1,4 +1,4 @@
-"""Rescaling hidden neurons: doing it, undoing it, recognizing it."""
+"""Rescaling hidden neurons."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 
 from skfact._backend import move, to_numpy
 from skfact._inputs import as_floating
-from skfact.relu._networks.layered import Network
+from skfact.relu._networks.network import Network
 from skfact.relu._networks.readers import read_network
+from skfact.relu._rescaling.classes import scaling_classes
 
 
 def rescale(network: Any, factors: Sequence[Any]) -> Any:
@@ -21,10 +22,12 @@ def rescale(network: Any, factors: Sequence[Any]) -> Any:
 
     Parameters
     ----------
-    network : MLPRegressor, MLPClassifier, FrozenEstimator, (coefs, intercepts) or torch Sequential
+    network : network-like
         The network, which is not modified.
     factors : sequence of array-like of shape (n_l,)
-        Positive factors, one array for each hidden layer.
+        Positive factors, one array for each hidden layer; of a graph, for each linear node but the
+        output, batch norms folded. Entries that meet in a sum or a maximum need equal factors, and
+        those that meet inputs or outputs one.
 
     Returns
     -------
@@ -57,50 +60,60 @@ def rescale(network: Any, factors: Sequence[Any]) -> Any:
            [-2.]]))
     """
     network = read_network(network)
-    return rescaled(network, _checked_factors(network, factors)).write()
-
-
-def rescaled(network: Network, factors: Sequence[Any]) -> Network:
-    """The network with hidden neurons rescaled by arrays of its own library and dtype.
-
-    Raises
-    ------
-    ValueError
-        If a rescaled weight is beyond the largest number.
-    """
-    xp = network.xp
-    weights, biases = list(network.weights), list(network.biases)
+    checked = _checked_factors(network, factors)
+    xp, steps = network.xp, network.steps()
+    weights, biases = [], []
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        for l, c in enumerate(factors):
-            weights[l] = weights[l] * c
-            biases[l] = biases[l] * c
-            weights[l + 1] = weights[l + 1] / c[:, None]
-    for l, array in enumerate(weights[:-1] + biases[:-1] + weights[-1:]):
+        for index in network.linear:
+            before, after = checked[steps[index].inputs[0]], checked[index]
+            weights.append(steps[index].matrix / before[:, None] * after)
+            biases.append(steps[index].bias * after)
+    for l, array in enumerate(weights + biases):
         if not bool(xp.all(xp.isfinite(array))):
             raise ValueError(
                 f"factors make a weight overflow (array {l} of weights, then biases): rescale less."
             )
-    return network.with_arrays(weights, biases)
+    return network.with_arrays(weights, biases).write()
+
+
+def free_nodes(network: Network) -> list[int]:
+    """The nodes that a rescaling names factors for: all linear ones but the output."""
+    return [index for index in network.linear if index != network.output]
 
 
 def _checked_factors(network: Network, factors: Sequence[Any]) -> list[Any]:
-    hidden = network.hidden_sizes
-    if not isinstance(factors, (list, tuple)) or len(factors) != len(hidden):
+    """Factors of the entries of all nodes, beside the arrays of the network."""
+    free = free_nodes(network)
+    if not isinstance(factors, (list, tuple)) or len(factors) != len(free):
         raise ValueError(
-            f"factors must be a list with one array for each of the {len(hidden)} hidden layers; "
-            f"got {factors!r:.60}."
+            f"factors must be a list with one array for each of the {len(free)} hidden layers (of "
+            f"a graph: linear nodes but the output); got {factors!r:.60}."
         )
-    checked = []
-    for l, (c, n) in enumerate(zip(factors, hidden)):
+    classes = scaling_classes(network)
+    of_class = np.ones(1 + max(int(labels.max()) for labels in classes))
+    given = []
+    for l, (c, index) in enumerate(zip(factors, free)):
         c = as_floating(c, f"factors[{l}]")
-        if tuple(c.shape) != (n,):
-            raise ValueError(f"factors[{l}] must have shape ({n},), got {tuple(c.shape)}.")
+        if tuple(c.shape) != (network.sizes[index],):
+            raise ValueError(
+                f"factors[{l}] must have shape ({network.sizes[index]},), got {tuple(c.shape)}."
+            )
         c = to_numpy(c)
         if np.iscomplexobj(c) or not np.all((c > 0) & np.isfinite(c)):
             raise ValueError(
                 f"factors[{l}] must be positive and finite: a negative factor keeps the path "
                 "weights and changes the function."
             )
-        xp = network.xp
-        checked.append(xp.astype(move(c, xp, network.device), network.dtype))
-    return checked
+        given.append(c)
+        of_class[classes[index]] = c
+    of_class[0] = 1.0
+    for l, (c, index) in enumerate(zip(given, free)):
+        if not np.array_equal(c, of_class[classes[index]]):
+            raise ValueError(
+                f"factors[{l}] change the function: entries that meet in a sum or a maximum need "
+                "equal factors, and one where they meet inputs or outputs."
+            )
+    xp = network.xp
+    return [
+        xp.astype(move(of_class[labels], xp, network.device), network.dtype) for labels in classes
+    ]

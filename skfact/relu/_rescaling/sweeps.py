@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from skfact._backend import array_namespace
-from skfact.relu._networks.layered import Network
+from skfact._stopping import Stopping
+from skfact.relu._networks.balance import Paths, rescaled
+from skfact.relu._networks.layered import LayeredNetwork
+
+# Sweeps that bring weights of any scale into a range in which they can be powered.
+FIRST_SWEEPS = 50
 
 # Newton's method on the layers converges quadratically, once it is near.
 NEWTON_STEPS = 50
@@ -15,8 +21,41 @@ NEWTON_STEPS = 50
 Found = tuple[list[Any], int, bool]
 
 
+def log_factors_of_layers(
+    network: LayeredNetwork, p: float, include_bias: bool, stopping: Stopping
+) -> Found:
+    """Logarithms of the factors of all nodes, number of sweeps, and whether they suffice."""
+    zeros = Paths.of(network).exponents
+    logs = zeros[1:-1]
+    if not logs:
+        return zeros, 1, True
+    with np.errstate(all="ignore"):  # what leaves the range of floating point is found
+        if math.isinf(p):
+            logs, n_iter, converged = largest_weight_sweeps(network, logs, include_bias, stopping)
+        else:
+            logs, n_iter, converged = _least_power(network, zeros, p, include_bias, stopping)
+    return [zeros[0], *logs, zeros[-1]], n_iter, converged
+
+
+def _least_power(
+    network: LayeredNetwork, zeros: list[Any], p: float, include_bias: bool, stopping: Stopping
+) -> Found:
+    """What `power_sweeps` finds, after sweeps on largest weights where powers are out of range."""
+    found = power_sweeps(network, p, include_bias, stopping)
+    if found is not None:
+        return found
+    few = stopping._replace(max_iter=FIRST_SWEEPS)
+    first, _, _ = largest_weight_sweeps(network, zeros[1:-1], include_bias, few)
+    near = rescaled(network, [zeros[0], *(-log / math.log(2) for log in first), zeros[-1]])
+    found = power_sweeps(near, p, include_bias, stopping, force=True)
+    if found is None:
+        return first, 1, True
+    more, n_iter, converged = found
+    return [log + step for log, step in zip(first, more)], n_iter, converged
+
+
 def power_sweeps(
-    network: Network, p: float, include_bias: bool, max_iter: int, tol: float, force: bool = False
+    network: LayeredNetwork, p: float, include_bias: bool, stopping: Stopping, force: bool = False
 ) -> Found | None:
     """Minimize sum |w_ij|^p exp(p (u_j - u_i)) over u, zero at inputs and outputs.
 
@@ -30,7 +69,7 @@ def power_sweeps(
     n_iter : int
         Number of sweeps.
     converged : bool
-        Whether the last one changed u by no more than `tol`.
+        Whether the last one changed u by no more than the tolerance.
 
     None if powers of the weights are out of range, unless that is overruled by `force`.
     """
@@ -52,7 +91,7 @@ def power_sweeps(
             return None
         live.append(alive)
     logs = [xp.zeros(n, dtype=xp.float64, device=where) for n in network.hidden_sizes]
-    for n_iter in range(1, max_iter + 1):
+    for n_iter in range(1, stopping.max_iter + 1):
         shifts = _layer_shifts(powers, biases, live, logs, p)
         moved = [
             xp.where(alive, u + t, xp.zeros_like(u)) for alive, u, t in zip(live, logs, shifts)
@@ -62,12 +101,12 @@ def power_sweeps(
         if not np.isfinite(change):
             return None
         logs = new
-        if change <= tol:
+        if change <= stopping.tol:
             return logs, n_iter, True
-    return logs, max_iter, False
+    return logs, stopping.max_iter, False
 
 
-def _is_live(network: Network, l: int, include_bias: bool) -> Any:
+def _is_live(network: LayeredNetwork, l: int, include_bias: bool) -> Any:
     """Whether neurons of hidden layer l + 1 have weights other than zero on both sides."""
     xp = network.xp
     coming = xp.any(network.weights[l] != 0, axis=0)
@@ -162,7 +201,7 @@ def _newton(inner: np.ndarray, coming: np.ndarray, going: np.ndarray) -> np.ndar
 
 
 def largest_weight_sweeps(
-    network: Network, logs: list[Any], include_bias: bool, max_iter: int, tol: float
+    network: LayeredNetwork, logs: list[Any], include_bias: bool, stopping: Stopping
 ) -> Found:
     """Equalize the largest incoming and outgoing weight of each hidden neuron, on logarithms.
 
@@ -173,7 +212,7 @@ def largest_weight_sweeps(
     bias_sizes = [xp.log(xp.abs(xp.astype(b, xp.float64))) for b in network.biases]
     logs = list(logs)
     live = [_is_live(network, l, include_bias) for l in range(len(logs))]
-    for n_iter in range(1, max_iter + 1):
+    for n_iter in range(1, stopping.max_iter + 1):
         change = 0.0
         for l, alive in enumerate(live):
             coming = xp.max(sizes[l] - logs[l - 1][:, None] if l else sizes[l], axis=0)
@@ -184,6 +223,6 @@ def largest_weight_sweeps(
             new = xp.where(alive, (going - coming) / 2, xp.zeros_like(going))
             change = max(change, float(xp.max(xp.abs(new - logs[l]))))
             logs[l] = new
-        if change <= tol:
+        if change <= stopping.tol:
             return logs, n_iter, True
-    return logs, max_iter, False
+    return logs, stopping.max_iter, False

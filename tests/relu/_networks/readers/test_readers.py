@@ -1,6 +1,8 @@
 """Every kind of network is read, and written back as the same kind."""
 
 import copy
+import importlib
+import pkgutil
 import subprocess
 import sys
 import warnings
@@ -16,6 +18,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from skfact._backend import array_namespace, to_numpy
 from skfact._backend import device as device_of
 from skfact.relu import NetworkGraph, rescale
+from skfact.relu._networks import readers
 from skfact.relu._networks.readers import read_network
 from tests.relu.networks import output, random_network
 
@@ -189,3 +192,13 @@ def test_torch_is_not_imported():
     code += "path_norm(network); ReLUPathEmbedding(network).fit_transform(np.eye(2)); "
     code += "assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_module_is_a_kind():
+    """Each says what it reads, and what is read by none is told all of it."""
+    with pytest.raises(TypeError) as error:
+        read_network(object())
+    for module in pkgutil.iter_modules(readers.__path__):
+        kind = importlib.import_module(f"{readers.__name__}.{module.name}")
+        assert kind.KIND in str(error.value)
+        assert not kind.accepts(object())

@@ -1,0 +1,111 @@
+"""What all functions see of a network: its arrays, and the steps from nodes to the next one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from skfact._backend import NUMPY, array_namespace, device, move
+from skfact._inputs import namespace_dtype
+
+Arrays = Sequence[Any]
+
+
+class Step(NamedTuple):
+    """How the value of a node comes from those of earlier ones, ReLUs and maxima aside."""
+
+    inputs: tuple[int, ...]  # indices of earlier nodes; none for the network's input
+    matrix: Any = None  # (n_in, n_out), of the one input; None where entries are only summed
+    bias: Any = None
+    factors: tuple[Any, ...] | None = None  # of the entries of each input without a matrix
+
+
+@dataclass(frozen=True)
+class Network(ABC):
+    """Weights and biases of the linear steps, in one array library and dtype.
+
+    The arrays are those of the object that was read where nothing had to be converted: they are
+    never written to.
+    """
+
+    weights: tuple[Any, ...]  # (n_in, n_out) each, as scikit-learn's `coefs_`
+    biases: tuple[Any, ...]  # (n_out,) each, zeros where there is none
+    # arrays -> a network of the type that was read, which shares no memory with it
+    writer: Callable[[Arrays, Arrays], Any] | None
+
+    @property
+    @abstractmethod
+    def sizes(self) -> tuple[int, ...]:
+        """Size of each node."""
+
+    @property
+    @abstractmethod
+    def linear(self) -> tuple[int, ...]:
+        """Indices of the nodes with weights and biases, in their order."""
+
+    @property
+    @abstractmethod
+    def output(self) -> int:
+        """Index of the output node."""
+
+    @abstractmethod
+    def steps(self) -> list[Step]:
+        """How each node comes from earlier ones, in the order of computation."""
+
+    @abstractmethod
+    def propagate(self, X: Any, steps: Sequence[Step]) -> tuple[list[Any], list[Any]]:
+        """What arrives at each node for samples X, and which of its gates that opens.
+
+        X lies beside the arrays of the steps. Of the gates of one node there are several (a list
+        of arrays of bool, (n_samples, n_gates)); nodes without any have no entry in the list.
+        """
+
+    @abstractmethod
+    def require_same_nodes(self, other: Any) -> None:
+        """Raise unless another network has the same nodes."""
+
+    @property
+    def xp(self) -> Any:
+        """Array namespace of weights and biases."""
+        return array_namespace(self.weights[0]) if self.weights else NUMPY
+
+    @property
+    def device(self) -> Any:
+        """Device of weights and biases."""
+        return device(self.weights[0] if self.weights else np.empty(0))
+
+    @property
+    def dtype(self) -> Any:
+        """Dtype of weights and biases."""
+        return self.weights[0].dtype if self.weights else NUMPY.float64
+
+    def with_arrays(self, weights: Arrays, biases: Arrays) -> Self:
+        """The same kind of network with other numbers."""
+        return replace(self, weights=tuple(weights), biases=tuple(biases))
+
+    def moved(self, xp: Any, where: Any, dtype: Any = None) -> Self:
+        """The network in namespace `xp` on a device, in another dtype unless that is None."""
+        dtype = namespace_dtype(self.dtype if dtype is None else dtype, xp)
+        weights, biases = (
+            [xp.astype(move(a, xp, where), dtype, copy=False) for a in arrays]
+            for arrays in (self.weights, self.biases)
+        )
+        return self.with_arrays(weights, biases)
+
+    def cast(self, dtype: Any) -> Self:
+        """The network in another dtype."""
+        return self.moved(self.xp, self.device, dtype)
+
+    def write(self) -> Any:
+        """A new network of the type that was read, with these weights and biases."""
+        assert self.writer is not None, "nobody gave this network: there is no type to return"
+        return self.writer(self.weights, self.biases)
+
+
+def copied(arrays: Arrays) -> list[Any]:
+    """Arrays that share no memory with those given."""
+    return [array_namespace(array).asarray(array, copy=True) for array in arrays]

@@ -1,0 +1,47 @@
+"""The largest paths are those of the list."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from skfact.relu import top_paths
+from tests.relu.networks import all_paths, random_network, scaled, seeds, sizes, wild_factors
+
+
+@given(sizes, seeds, st.integers(1, 400), st.booleans())
+def test_top_paths_are_the_largest(widths, seed, k, bias):
+    network = random_network(widths, seed)
+    every = all_paths(network, bias)
+    paths, weights = top_paths(network, k, include_bias=bias)
+    k = min(k, len(every))
+    assert paths.shape == (k, len(widths)) and weights.shape == (k,)
+    assert len({tuple(path) for path in paths}) == k
+    assert_allclose(weights, [every[tuple(path)] for path in paths.tolist()], rtol=1e-13)
+    assert_allclose(abs(weights), sorted(map(abs, every.values()), reverse=True)[:k], rtol=1e-13)
+
+
+@pytest.mark.parametrize("kind", ["normal", "ties", "equal", "zeros", "wild"])
+def test_top_paths_of_wide_networks(monkeypatch, kind):
+    """The search by thresholds: more extensions than are ever listed."""
+    from skfact.relu._paths import top as _top_paths
+
+    monkeypatch.setattr(_top_paths, "LISTED", 0)
+    widths = [20, 15, 12, 3]
+    coefs, intercepts = random_network(widths, 5)
+    if kind == "ties":
+        coefs, intercepts = ([np.sign(x) * np.ceil(abs(x)) for x in p] for p in (coefs, intercepts))
+    if kind == "equal":
+        coefs, intercepts = ([np.ones_like(x) for x in p] for p in (coefs, intercepts))
+    if kind == "zeros":
+        coefs = [w * (np.random.default_rng(0).random(w.shape) < 0.1) for w in coefs]
+    if kind == "wild":
+        coefs, intercepts = scaled((coefs, intercepts), wild_factors(widths, 0))
+    every = all_paths((coefs, intercepts))
+    for k in (1, 50, 1000, 5000):
+        paths, weights = top_paths((coefs, intercepts), k)
+        assert len({tuple(path) for path in paths}) == k
+        assert_allclose(weights, [every[tuple(path)] for path in paths.tolist()], rtol=1e-12)
+        largest = np.sort(np.abs(list(every.values())))[::-1][:k]
+        assert_allclose(abs(weights), largest, rtol=1e-12)

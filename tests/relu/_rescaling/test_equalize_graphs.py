@@ -1,0 +1,105 @@
+"""Equalized graphs compute the same function, and their classes are balanced."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
+
+from skfact.relu import NetworkGraph, equalize, path_norm
+from tests.relu.graphs import (
+    chain,
+    classes_of,
+    edges_into,
+    leads_to_output,
+    path_vector,
+    random_graph,
+    rescaled,
+    samples,
+)
+from tests.relu.networks import random_network, seeds, sizes
+
+
+@given(sizes, seeds, st.sampled_from([1, 2, 3.5, np.inf]), st.booleans())
+@settings(max_examples=25)
+def test_a_chain_is_equalized_as_the_layered_network(widths, seed, p, bias):
+    network = random_network(widths, seed)
+    expected = equalize(network, p, include_bias=bias, max_iter=20_000)
+    found = equalize(chain(network), p, include_bias=bias, max_iter=20_000)
+    for x, y in zip(found.coefs + found.intercepts, expected[0] + expected[1]):
+        assert_allclose(x, y, rtol=1e-7)
+
+
+def class_norms(graph, p, bias):
+    """Incoming and outgoing norm of each class that is not fixed, without edges inside it."""
+    found = []
+    for entries in classes_of(graph)[1:]:
+        coming, going = [], []
+        for node in graph.nodes:
+            if node.kind != "linear":
+                continue
+            for start, end, weight, _ in edges_into(graph, node):
+                if (start in entries) != (end in entries):
+                    (coming if end in entries else going).append(weight)
+            if bias:
+                ends = range(node.size)
+                coming += [float(node.bias[j]) for j in ends if (node.index, j) in entries]
+        if any(coming) and any(going):
+            found.append((np.linalg.norm(coming, p), np.linalg.norm(going, p)))
+    return np.array(found).reshape(-1, 2)
+
+
+@given(seeds, st.sampled_from([1, 2, np.inf]), st.booleans())
+@settings(max_examples=40)
+def test_equalized_graphs_compute_the_same_and_are_balanced(seed, p, bias):
+    graph = random_graph(seed, n_nodes=12)
+    before = [w.copy() for w in graph.coefs]
+    result = equalize(graph, p, include_bias=bias, max_iter=20_000)
+    X = samples(graph, seed)
+    tolerance = 1e-12 * path_norm(graph) * max(1, abs(X).max())
+    assert_allclose(result.predict(X), graph.predict(X), rtol=0, atol=tolerance)
+    assert_allclose(path_norm(result), path_norm(graph), rtol=1e-10)
+    for w, v in zip(before, graph.coefs):
+        assert_array_equal(w, v)
+    if not all(leads_to_output(graph)):
+        return  # some scales are not determined
+    assert_allclose(*class_norms(result, p, bias).T, rtol=1e-7)
+    if p == 2:
+        other = equalize(rescaled(graph, seed, lambda rng: np.exp(3 * rng.standard_normal())))
+        for w, v in zip(other.coefs, equalize(graph).coefs):
+            assert_allclose(w, v, rtol=1e-6, atol=1e-9)
+
+
+def test_residual_networks_converge_quadratically():
+    """Ten residual blocks on one stream: scales of 16 + 10 * 16 classes."""
+    rng = np.random.default_rng(0)
+    graph = NetworkGraph(8)
+    h = graph.linear(graph.input, rng.normal(size=(8, 16)))
+    for _ in range(10):
+        branch = graph.relu(graph.linear(h, rng.normal(size=(16, 16)), rng.normal(size=16)))
+        h = graph.add(h, graph.linear(branch, rng.normal(size=(16, 16))))
+    graph.linear(h, rng.normal(size=(16, 3)))
+    wild = rescaled(graph, 1, lambda rng: np.exp(4 * rng.standard_normal()))
+    result, n_iter = equalize(wild, return_n_iter=True)
+    assert 1 < n_iter < 20
+    assert_allclose(*class_norms(result, 2, False).T, rtol=1e-8)
+    with pytest.warns(ConvergenceWarning, match="max_iter=1"):
+        equalize(wild, max_iter=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert equalize(NetworkGraph(3), return_n_iter=True)[1] == 1
+
+
+def test_dead_entries_keep_their_scale():
+    graph = NetworkGraph(2)
+    dead = graph.linear(graph.input, [[1.0, 0.0], [2.0, 0.0]])
+    h = graph.add(graph.relu(dead), graph.linear(dead, [[1.0, 0.0], [0.0, 3.0]]))
+    graph.linear(h, [[4.0], [5.0]])
+    result = equalize(graph)
+    assert all(np.isfinite(w).all() for w in result.coefs)
+    assert_allclose(result.predict(samples(graph)), graph.predict(samples(graph)), rtol=1e-13)
+    assert result.coefs[-1][1] == 5.0
+    assert path_norm(graph) == sum(abs(path_vector(graph)))
