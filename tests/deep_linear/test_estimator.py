@@ -14,9 +14,10 @@ from sklearn.pipeline import make_pipeline
 from skfact import SparseDeepLinearNet
 from skfact._backend import array_namespace, to_numpy
 from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
-from skfact.deep_linear._linear_network import from_vector, resolve_network, to_vector
+from skfact.deep_linear._architecture import resolve_network
+from skfact.deep_linear._linear_network import from_vector, to_vector
 from skfact.deep_linear._palm.scale_penalty import ScalePenalty
-from skfact.deep_linear._units import fewer_rows
+from skfact.deep_linear._solvers.least_squares import fewer_rows
 from skfact.exceptions import IllPosedWarning
 from skfact.supports import FixedMask, KSparse
 

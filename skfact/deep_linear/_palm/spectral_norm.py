@@ -7,9 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from skfact._backend import array_namespace
-
-# relative change of the estimate at which the iteration ends
-PRECISION = 1e-4
+from skfact._kernels.palm import PRECISION
 
 
 def squared_norm(gram: Callable[[Any], Any], start: Any, max_iter: int) -> tuple[float, Any]:

@@ -9,10 +9,11 @@ from scipy.linalg import hadamard
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace, to_numpy
+from skfact._kernels.palm import CompiledSweeps
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear import palm4msa
-from skfact.deep_linear._factor_sets.resolve import resolve_factor_supports
-from skfact.deep_linear._palm.sweeps import CompiledSweeps, GenericSweeps, start_sweeps
+from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
+from skfact.deep_linear._palm.sweeps import GenericSweeps, start_sweeps
 from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse
 
 SUPPORTS = {
@@ -99,11 +100,11 @@ def test_compiled_sweeps_are_the_generic_ones(dtype):
 def check_compiled_sweeps(dtype, shape):
     chain = Chain.for_shape(*shape, family="butterfly")
     A = matrix(*chain.shape, is_complex="complex" in dtype).astype(dtype)
-    slots = resolve_factor_supports(chain, A.shape).slots()
-    values = [slot.restrict(np.eye(*slot.shape, dtype=dtype)) for slot in slots]
+    sets = resolve_factor_sets(chain, A.shape, A)
+    values = [one.restrict(np.eye(*one.shape, dtype=dtype)) for one in sets]
     runs = [
-        start_sweeps(A, slots, values, 1.0, 1e-30),
-        GenericSweeps(A, slots, values, 1.0, 1e-30),
+        start_sweeps(A, sets, values, 1.0, 1e-30),
+        GenericSweeps(A, sets, values, 1.0, 1e-30),
     ]
     assert isinstance(runs[0], CompiledSweeps)
     for check in (False, True, True):
