@@ -200,7 +200,7 @@ class GenericSweeps:
         return value
 
 
-def suffix_products(sets: Sequence[FactorSet], values: list[Any]) -> list[Any]:
+def suffix_products(sets: Sequence[FactorSet], values: Sequence[Any]) -> list[Any]:
     """Dense products S_j ... S_J for each j."""
     products = [sets[-1].dense(values[-1])]
     for one, value in zip(sets[-2::-1], values[-2::-1]):
