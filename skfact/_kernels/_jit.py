@@ -37,8 +37,9 @@ def jit(function: Callable[..., Any], *, inline: bool = False) -> Any:
     """
     import numba
 
-    # numba compares the function's own file only, and loops depend on their neighbours
-    function.__qualname__ += f"-{_sources(Path(function.__code__.co_filename).parent)}"
+    # numba compares the function's own file only; loops depend on neighbours, and on `kronecker`
+    folders = Path(function.__code__.co_filename).parent, Path(__file__).parent / "kronecker"
+    function.__qualname__ += f"-{_sources(*folders)}"
     options = {
         "nogil": True,
         "error_model": "numpy",
@@ -52,9 +53,10 @@ def jit(function: Callable[..., Any], *, inline: bool = False) -> Any:
 
 
 @cache
-def _sources(folder: Path) -> str:
-    """What the modules of a folder say, in a few digits."""
-    return sha256(b"".join(f.read_bytes() for f in sorted(folder.glob("*.py")))).hexdigest()[:8]
+def _sources(*folders: Path) -> str:
+    """What the modules of the folders say, in a few digits."""
+    files = [file for folder in folders for file in sorted(folder.glob("*.py"))]
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
 
 
 def as_if_writeable(array: np.ndarray) -> np.ndarray:

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from skfact._backend import array_namespace
 from skfact._kernels.low_rank_blocks import Classes, move_magnitudes, split_product
-from skfact.operators._rank_one_classes import classes_of
 from skfact.supports import Chain, KroneckerSparse
 
 
@@ -88,7 +87,7 @@ def _steps(chain: Chain, splits: tuple[int, ...]) -> tuple[_Step, ...]:
 
     def classes_at(i: int) -> Classes:
         start, split, stop = ends[i : i + 3]
-        return classes_of(chain[start:split].product, chain[split:stop].product)
+        return Classes.of_pair(chain[start:split].product, chain[split:stop].product)
 
     steps, centre = [], 0
     for split, following in zip(splits, (*splits[1:], len(chain))):
@@ -114,7 +113,7 @@ def two_factor_step(
     is what they keep of the values; with `leftwards` the other way round, so that splits from right
     to left are successive orthogonal projections too.
     """
-    return split_product(values, classes_of(left, right), leftwards)
+    return split_product(values, Classes.of_pair(left, right), leftwards)
 
 
 def expand_redundant(values: Any, chain: Chain) -> list[Any]:

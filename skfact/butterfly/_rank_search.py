@@ -11,6 +11,7 @@ import numpy as np
 from skfact._backend import array_namespace, to_numpy
 from skfact._checks import check_matrix
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
+from skfact._kernels.low_rank_blocks import Classes
 from skfact.butterfly._hierarchical import (
     two_factor_step,
 )
@@ -19,7 +20,6 @@ from skfact.butterfly._reading import (
     arrange,
     values_on_support,
 )
-from skfact.operators._rank_one_classes import classes_of
 from skfact.supports import Chain, resolve_supports
 from skfact.supports._families import FAMILIES
 
@@ -104,7 +104,7 @@ def _least_rank(A: Any, family: str, permutation: Permutation, target: float) ->
         return 1
     xp, middle = array_namespace(A), len(chain) // 2
     arranged = arrange(A, chain, permutation)
-    classes = classes_of(chain[:middle].product, chain[middle:].product)
+    classes = Classes.of_pair(chain[:middle].product, chain[middle:].product)
     blocks = classes.blocks_of_product(arranged.values())
     s = xp.linalg.svdvals(xp.reshape(blocks, (-1, *blocks.shape[-2:])))
     squares = to_numpy(xp.sum(s**2, axis=0)).astype(float)

@@ -9,6 +9,7 @@ import numpy as np
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._kernels.low_rank_blocks import Arranged
 from skfact.supports import Chain, KroneckerSparse, digit_reversal
+from skfact.supports._kronecker import flat_places
 
 Permutation = str | tuple[Any, Any] | None
 
@@ -84,10 +85,8 @@ def values_on_support(arranged: Arranged, support: KroneckerSparse) -> tuple[Any
     if a == d == 1:
         return arranged, 0.0
     A = arranged.toarray()
-    xp, where = array_namespace(A), device(A)
-    row = np.arange(a * b * d).reshape(a, b, d).transpose(0, 2, 1)[..., :, None]
-    col = np.arange(a * c * d).reshape(a, c, d).transpose(0, 2, 1)[..., None, :]
-    flat = move((row * (a * c * d) + col).ravel(), xp, where)
+    xp = array_namespace(A)
+    flat = move(flat_places(support).ravel(), xp, device(A))
     values = xp.reshape(xp.take(xp.reshape(A, (-1,)), flat), (a, d, b, c))
     outside = A - support.project(A)
     return values, float(xp.linalg.vector_norm(outside))

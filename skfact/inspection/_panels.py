@@ -8,8 +8,9 @@ import numpy as np
 import scipy.sparse
 
 from skfact._backend import to_numpy
-from skfact.operators import KroneckerFactor, PartialPermutation, SparseFactor
+from skfact.operators import PartialPermutation
 from skfact.supports import FixedMask, KroneckerSparse
+from skfact.supports._kronecker import places
 
 
 class Panel(NamedTuple):
@@ -24,33 +25,24 @@ class Panel(NamedTuple):
 def panel_of(factor: Any, position: int) -> Panel:
     """Read a factor, a support, a sparse matrix or a mask."""
     label = f"$S_{{{position}}}$"
+    pattern = getattr(factor, "pattern", factor)
+    if isinstance(pattern, KroneckerSparse):
+        label = f"{label}\n{tuple(pattern)}"
     if isinstance(factor, PartialPermutation):
         what = "permutation" if factor.is_permutation else "selection"
         return Panel(factor.to_csr().tocoo(), False, "$P$", what)
-    if isinstance(factor, KroneckerFactor | KroneckerSparse):
-        values = factor.values if isinstance(factor, KroneckerFactor) else None
-        pattern = factor.pattern if isinstance(factor, KroneckerFactor) else factor
-        label = f"{label}\n{tuple(pattern)}"
-        entries = _kronecker_entries(pattern, values)
-        has_values = values is not None
-    else:
-        entries, has_values = _general_entries(factor, position)
+    entries, has_values = _entries(factor, position)
     return Panel(entries, has_values, label, f"{entries.nnz:,}\nnon-zeros")
 
 
-def _kronecker_entries(pattern: KroneckerSparse, values: Any) -> scipy.sparse.coo_array:
-    a, b, c, d = pattern
-    i, l, j, k = np.ogrid[:a, :d, :b, :c]  # the axes of the values
-    rows, columns = np.broadcast_arrays((i * b + j) * d + l, (i * c + k) * d + l)
-    found = np.ones(pattern.nnz) if values is None else np.abs(to_numpy(values)).reshape(-1)
-    places = rows.reshape(-1), columns.reshape(-1)
-    return scipy.sparse.coo_array((found, places), shape=pattern.shape)
-
-
-def _general_entries(factor: Any, position: int) -> tuple[scipy.sparse.coo_array, bool]:
-    if isinstance(factor, SparseFactor):
+def _entries(factor: Any, position: int) -> tuple[scipy.sparse.coo_array, bool]:
+    if isinstance(factor, KroneckerSparse):  # without a dense mask
+        rows, columns = places(factor)
+        marks = np.ones(factor.nnz, dtype=bool), (rows.ravel(), columns.ravel())
+        factor = scipy.sparse.coo_array(marks, shape=factor.shape)
+    elif hasattr(factor, "to_csr"):
         factor = factor.to_csr()
-    if isinstance(factor, FixedMask):
+    elif isinstance(factor, FixedMask):
         factor = factor.mask()
     matrix = factor if scipy.sparse.issparse(factor) else to_numpy(factor)
     if matrix.ndim != 2 or 0 in matrix.shape or matrix.dtype.kind not in "biufc":

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import prod
 from typing import Any
 
-from skfact._backend import array_namespace
-from skfact.operators._apply import check_operand
-from skfact.operators._factors import KroneckerFactor
 from skfact.operators._operator import FactorizedOperator
-from skfact.operators._partial_permutation import PartialPermutation
 
 
 def least_squares_codes(op: FactorizedOperator, Y: Any) -> Any:
@@ -59,43 +55,14 @@ def least_squares_codes(op: FactorizedOperator, Y: Any) -> Any:
     >>> least_squares_codes(op, np.array([[2.0, 2.0, 5.0]]))
     array([[1. , 0.5]])
     """
-    Y = check_operand(op, Y, "Y", (2,), 1, adjoint=True)
-    return op._cached("inverse", lambda: inverse(op)).apply(Y)
+    Y = op._operand(Y, "Y", (2,), 1, adjoint=True)
+    return op._once("inverse", lambda: inverse(op)).apply(Y)
 
 
 def inverse(op: FactorizedOperator) -> FactorizedOperator:
     """The inverse with the operator's own structure where that is accurate, else dense."""
     eps = float(op._xp.finfo(op.dtype).eps)
-    if condition_bound(op) < eps**-0.25:
-        return op._from([inverse_factor(factor) for factor in reversed(op.factors)], op.dtype)
+    # the product of the factors' condition numbers bounds that of the operator
+    if prod(factor._condition() for factor in op.factors) < eps**-0.25:
+        return op._of([factor._inverse() for factor in reversed(op.factors)])
     return FactorizedOperator([op._xp.linalg.pinv(op.toarray(), rtol=max(op.shape) * eps)])
-
-
-def condition_bound(op: FactorizedOperator) -> float:
-    """Product of the factors' condition numbers, which bounds that of the operator.
-
-    Infinite if a factor is not invertible block by block.
-    """
-    bound = 1.0
-    for factor in op.factors:
-        if isinstance(factor, PartialPermutation):
-            if not factor.is_permutation:
-                return inf
-        elif isinstance(factor, KroneckerFactor) and factor.pattern.b == factor.pattern.c:
-            xp = array_namespace(factor.values)
-            singular = xp.linalg.svdvals(factor.values)
-            smallest = float(xp.min(singular))
-            if not smallest > 0:
-                return inf
-            bound *= float(xp.max(singular)) / smallest
-        else:
-            return inf
-    return bound
-
-
-def inverse_factor(factor: Any) -> Any:
-    """The inverse of a permutation, or of a Kronecker-sparse factor block by block."""
-    if isinstance(factor, PartialPermutation):
-        return factor.T
-    xp = array_namespace(factor.values)
-    return KroneckerFactor._wrap(xp.linalg.inv(factor.values), factor.pattern)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -17,15 +19,76 @@ from skfact._inputs import (
     private_copy,
 )
 from skfact._kernels.apply import apply_factor
+from skfact._kernels.low_rank_blocks import Classes
 from skfact.supports import KroneckerSparse
+from skfact.supports._kronecker import places
+
+SELECTION = "selection"  # stands for the pattern of a factor that only selects entries
 
 
-class Factor:
-    """What the three kinds of factor have in common: a shape, and that they are immutable."""
+class Factor(ABC):
+    """What an operator asks of a factor; a new kind opens no other file.
+
+    The public interface is that of :class:`KroneckerFactor`; `dtype` is None where a factor has no
+    numbers of its own. Factors are immutable.
+    """
 
     __slots__ = ("_xp", "shape")
+    KINDS: ClassVar[dict[str, type[Factor]]] = {}  # by what files call them
     shape: tuple[int, int]
     _xp: Any
+    _pattern: Any = None  # a KroneckerSparse or SELECTION, where neighbours may be fused
+
+    def __init_subclass__(cls, kind: str) -> None:
+        super().__init_subclass__()
+        Factor.KINDS[kind] = cls
+
+    @property
+    @abstractmethod
+    def _array(self) -> Any:
+        """The array that tells in which library and on which device the factor lives."""
+
+    @abstractmethod
+    def _to_device(self, xp: Any, target: Any) -> Any:
+        """The factor in another array library or on another device."""
+
+    @abstractmethod
+    def _layer(self) -> Any:
+        """The PyTorch module that applies the factor to rows."""
+
+    @abstractmethod
+    def _described(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What a file says about the factor, and its arrays by name."""
+
+    @classmethod
+    @abstractmethod
+    def _read(cls, file: Any) -> Any:
+        """The factor from a file's `SavedFactor`, with arrays that nobody else writes to."""
+
+    def _times(self, right: Any) -> Any:
+        """The product with a neighbour that it can be fused with."""
+        raise NotImplementedError
+
+    def _scale(self, scale: Callable[[Any], Any]) -> Any:
+        """The factor with `scale` applied to its numbers."""
+        raise NotImplementedError
+
+    def _is_safe(self) -> bool:
+        """Whether, fused, it is far from overflow and underflow, as its parts may not have been."""
+        return True
+
+    @property
+    def _is_invertible(self) -> bool:
+        """Whether `solve` applies, unless the numbers are singular."""
+        return self.shape[0] == self.shape[1]
+
+    def _condition(self) -> float:
+        """The condition number; infinite where the inverse is no factor of the kind."""
+        return math.inf
+
+    def _inverse(self) -> Any:
+        """The inverse, where the condition number is finite."""
+        raise NotImplementedError
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; {name!r} cannot be set.")
@@ -44,7 +107,7 @@ class Factor:
             object.__setattr__(self, name, value)
 
 
-class KroneckerFactor(Factor):
+class KroneckerFactor(Factor, kind="kronecker"):
     r"""Kronecker-sparse factor: ``a * d`` dense blocks of shape (b, c).
 
     Parameters
@@ -238,26 +301,63 @@ class KroneckerFactor(Factor):
         scipy.sparse.csr_array of shape (n_out, n_in)
             All ``a * b * c * d`` entries, zeros among them included.
         """
-        a, b, c, d = self.pattern
-        data = np.array(to_numpy(self.values).transpose(0, 2, 1, 3), order="C").reshape(-1)
-        i, l, k = np.ogrid[:a, :d, :c]
-        columns = (i * (c * d) + k * d + l)[:, None]  # (a, 1, d, c)
-        columns = np.broadcast_to(columns, (a, b, d, c)).reshape(-1)
-        indptr = np.arange(0, data.size + 1, c)
-        return scipy.sparse.csr_array((data, columns, indptr), shape=self.shape)
+        rows, columns = places(self.pattern)
+        entries = to_numpy(self.values).ravel(), (rows.ravel(), columns.ravel())
+        return scipy.sparse.csr_array(entries, shape=self.shape)
 
     def _to_device(self, xp: Any, target: Any) -> KroneckerFactor:
         values = move(self.values, xp, target)
         return self if values is self.values else KroneckerFactor._wrap(values, self.pattern)
 
-    def _scale(self, scale: Any) -> KroneckerFactor:
-        """The factor with `scale` applied to its values."""
+    def _scale(self, scale: Callable[[Any], Any]) -> KroneckerFactor:
         return KroneckerFactor._wrap(scale(self.values), self.pattern)
 
     @property
     def _array(self) -> Any:
-        """The array that tells in which library and on which device the factor lives."""
         return self.values
+
+    @property
+    def _pattern(self) -> KroneckerSparse:
+        return self.pattern
+
+    def _times(self, right: KroneckerFactor) -> KroneckerFactor:
+        """The product of a chainable pair, or of one whose transposes are chainable."""
+        if not self.pattern.is_chainable_with(right.pattern):
+            return right.T._times(self.T).T
+        classes = Classes.of_pair(self.pattern, right.pattern)
+        blocks = classes.columns_of_left(self.values) @ classes.rows_of_right(right.values)
+        values = classes.product_from_blocks(blocks)
+        return KroneckerFactor._wrap(values, self.pattern.product(right.pattern))
+
+    def _is_safe(self) -> bool:
+        largest = float(self._xp.max(self._xp.abs(self.values)))
+        limits = self._xp.finfo(self.dtype)
+        return math.sqrt(float(limits.smallest_normal)) < largest < math.sqrt(float(limits.max))
+
+    def _condition(self) -> float:
+        if not self._is_invertible:
+            return math.inf
+        singular = self._xp.linalg.svdvals(self.values)
+        smallest = float(self._xp.min(singular))
+        return float(self._xp.max(singular)) / smallest if smallest > 0 else math.inf
+
+    def _inverse(self) -> KroneckerFactor:
+        return KroneckerFactor._wrap(self._xp.linalg.inv(self.values), self.pattern)
+
+    def _layer(self) -> Any:
+        from skfact.operators._torch import KroneckerLayer, tensor
+
+        return KroneckerLayer(tensor(self.values))
+
+    def _described(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        values = np.ascontiguousarray(to_numpy(self.values))
+        return {"kind": "kronecker", "pattern": list(self.pattern)}, {"values": values}
+
+    @classmethod
+    def _read(cls, file: Any) -> KroneckerFactor:
+        pattern = KroneckerSparse(*file.description["pattern"])
+        a, b, c, d = pattern
+        return cls._wrap(file.numbers("values", (a, d, b, c)), pattern)
 
 
 def solve_blocks(xp: Any, blocks: Any, right: Any) -> Any:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
-from skfact._backend import array_namespace
 from skfact._inputs import dtype_name
-from skfact.operators._factors import KroneckerFactor
-from skfact.operators._partial_permutation import PartialPermutation
-from skfact.operators._rank_one_classes import columns_of_left, product_from_blocks, rows_of_right
+from skfact.operators._factors import SELECTION
 from skfact.supports import KroneckerSparse
-
-SELECTION = "selection"  # stands for the pattern of a partial permutation
 
 
 @dataclass(frozen=True)
@@ -50,33 +46,6 @@ BLOCK_COST = {
 }
 FACTOR_COST = 6000.0  # nanoseconds per factor, for the calls of Python and NumPy around the blocks
 USUAL_BATCH = 64  # what `fuse` assumes
-
-
-def product_of_pair(left: Any, right: Any) -> Any:
-    """The product of two neighbouring factors; `ValueError` if `product_pattern` has none."""
-    if isinstance(left, PartialPermutation):
-        return left._after(right)
-    if left.pattern.is_chainable_with(right.pattern):
-        return chainable_product(left, right)
-    return chainable_product(right.T, left.T).T
-
-
-def chainable_product(left: KroneckerFactor, right: KroneckerFactor) -> KroneckerFactor:
-    """The product of two factors with chainable patterns: one small product for each class."""
-    xp = array_namespace(left.values, right.values)
-    patterns = left.pattern, right.pattern
-    blocks = xp.matmul(
-        columns_of_left(left.values, *patterns), rows_of_right(right.values, *patterns)
-    )
-    values = product_from_blocks(blocks, *patterns)
-    return KroneckerFactor._wrap(values, left.pattern.product(right.pattern))
-
-
-def pattern_of(factor: Any) -> Any:
-    """What decides whether a factor can be fused: its pattern, SELECTION, or None for never."""
-    if isinstance(factor, PartialPermutation):
-        return SELECTION
-    return factor.pattern if isinstance(factor, KroneckerFactor) else None
 
 
 def product_pattern(left: Any, right: Any) -> Any:
@@ -116,10 +85,10 @@ def segment_costs(factors: Sequence[Any], cost: Cost) -> dict[tuple[int, int], t
     """For each run ``factors[i:j]`` that is one factor: 1 if it has numbers, and its cost."""
     segments = {}
     for start in range(len(factors)):
-        pattern = pattern_of(factors[start])
+        pattern = factors[start]._pattern
         for stop in range(start + 1, len(factors) + 1):
             if stop > start + 1:
-                pattern = product_pattern(pattern, pattern_of(factors[stop - 1]))
+                pattern = product_pattern(pattern, factors[stop - 1]._pattern)
                 if pattern is None:
                     break
             segments[start, stop] = (int(pattern != SELECTION), cost(pattern))
@@ -180,20 +149,6 @@ def cheapest_partition(
 
 def fuse_runs(factors: Sequence[Any], runs: Sequence[tuple[int, int]]) -> list[Any]:
     """Multiply out each run ``factors[start:stop]``."""
-    fused = []
-    for start, stop in runs:
-        product = factors[start]
-        for factor in factors[start + 1 : stop]:
-            product = product_of_pair(product, factor)
-        fused.append(product)
-    return fused
-
-
-def is_safe(factor: Any) -> bool:
-    """Whether a fused factor is far from overflow and underflow, as its parts may not have been."""
-    if not isinstance(factor, KroneckerFactor):
-        return True
-    xp = array_namespace(factor.values)
-    largest = float(xp.max(xp.abs(factor.values)))
-    limits = xp.finfo(factor.dtype)
-    return math.sqrt(float(limits.smallest_normal)) < largest < math.sqrt(float(limits.max))
+    return [
+        reduce(lambda left, right: left._times(right), factors[start:stop]) for start, stop in runs
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,18 +11,15 @@ import numpy as np
 import scipy.sparse
 
 from skfact._backend import array_namespace, compute_namespace, device
-from skfact._inputs import dtype_name, is_complex_dtype, is_numpy, namespace_dtype
-from skfact.operators._algebra import python_scalar, scaled, solve
-from skfact.operators._apply import (
-    apply_sparse,
-    check_operand,
-    multiply_columns,
-    multiply_rows,
-    multiply_vector,
-    usual_plan,
-)
+from skfact._checks import positive_int
+from skfact._inputs import as_floating, dtype_name, is_complex_dtype, namespace_dtype
 from skfact.operators._assemble import assemble
+from skfact.operators._factors import KroneckerFactor
 from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs, numpy_cost
+from skfact.operators._linear_operator import linear_operator
+from skfact.operators._products import Products, csr_factors
+from skfact.operators._save import load, save
+from skfact.supports import KroneckerSparse
 
 
 class FactorizedOperator:
@@ -87,28 +85,66 @@ class FactorizedOperator:
     def __init__(self, factors: Iterable[Any]) -> None:
         self._setup(*assemble(factors))
 
-    def _setup(self, factors: Iterable[Any], dtype: Any) -> None:
-        self._factors = tuple(factors)
-        self._dtype = dtype
-        self._cache: dict[Any, Any] = {}
+    # What the modules beside this one use: `_xp` and `_device`, `_operand` to check an argument,
+    # `_of` for an operator made of factors that fit together, `_once` for what is made once.
 
-    @classmethod
-    def _from(cls, factors: Iterable[Any], dtype: Any) -> FactorizedOperator:
-        """An operator of factors that are known to fit together."""
-        operator = cls.__new__(cls)
-        operator._setup(factors, dtype)
+    def _setup(self, factors: Iterable[Any], dtype: Any) -> None:
+        self._products = Products(tuple(factors), dtype)
+        self._cache: dict[str, Any] = {}  # transposes, the inverse, copies on other devices
+
+    def _of(self, factors: Iterable[Any], dtype: Any = None) -> FactorizedOperator:
+        """An operator of factors that are known to fit together, in our dtype or another one."""
+        operator = type(self).__new__(type(self))
+        operator._setup(factors, self.dtype if dtype is None else dtype)
         return operator
 
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives, kept under a name and never pickled."""
+        if name not in self._cache:
+            self._cache[name] = make()
+        return self._cache[name]
+
+    def _operand(
+        self, array: Any, name: str, ndims: tuple[int, ...], axis: int, *, adjoint: bool = False
+    ) -> Any:
+        """A floating array of the operator's library and device that fits it along `axis`.
+
+        With `adjoint` it has to fit the operator's rows, else its columns.
+        """
+        on_numpy = self._products.on_numpy
+        if not (on_numpy and type(array) is np.ndarray and array.dtype == self.dtype):
+            array = as_floating(array, name, self.dtype)
+        if not (on_numpy and isinstance(array, np.ndarray)):
+            array_namespace(self.factors[0]._array, array)  # raises if they differ
+            if device(array) != self._device:
+                raise ValueError(
+                    f"{name} is on device {device(array)}, the operator on {self._device}: use "
+                    f"operator.to_device({name})."
+                )
+        if array.ndim not in ndims:
+            wanted = " or ".join(f"{ndim}-D" for ndim in ndims)
+            raise ValueError(f"{name} must be {wanted}, got shape {tuple(array.shape)}.")
+        size = self.shape[0 if adjoint else 1]
+        if array.shape[axis] != size:
+            raise ValueError(
+                f"{name} has shape {tuple(array.shape)}, but its axis {axis} must have length "
+                f"{size}: the operator has shape {self.shape}."
+            )
+        return array
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_cache": {}}
+        return {"_factors": self.factors, "_dtype": self.dtype}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._setup(state["_factors"], state["_dtype"])
 
     def __repr__(self) -> str:
         m, n = self.shape
-        count = len(self._factors)
-        where = "" if is_numpy(self._xp) else f", {self._xp.__name__.split('.')[-1]}"
+        count = len(self.factors)
+        where = "" if self._products.on_numpy else f", {self._xp.__name__.split('.')[-1]}"
         return (
             f"FactorizedOperator({m} x {n}, {count} factor{'s' * (count > 1)}, nnz={self.nnz}, "
-            f"{dtype_name(self._dtype)}{where})"
+            f"{dtype_name(self.dtype)}{where})"
         )
 
     # What it is
@@ -116,12 +152,12 @@ class FactorizedOperator:
     @property
     def factors(self) -> tuple[Any, ...]:
         """The factors, in the order of the product."""
-        return self._factors
+        return self._products.factors
 
     @property
     def shape(self) -> tuple[int, int]:
         """Shape ``(n_out, n_in)``."""
-        return self._factors[0].shape[0], self._factors[-1].shape[1]
+        return self._products.shape
 
     @property
     def ndim(self) -> int:
@@ -131,12 +167,12 @@ class FactorizedOperator:
     @property
     def dtype(self) -> Any:
         """Dtype of the factors, as their array library calls it."""
-        return self._dtype
+        return self._products.dtype
 
     @property
     def nnz(self) -> int:
         """Number of stored entries, over all factors; selections have none."""
-        return sum(factor.nnz for factor in self._factors)
+        return sum(factor.nnz for factor in self.factors)
 
     @property
     def density(self) -> float:
@@ -146,16 +182,11 @@ class FactorizedOperator:
 
     @property
     def _xp(self) -> Any:
-        return self._factors[0]._xp
+        return self._products.xp
 
     @property
     def _device(self) -> Any:
-        return device(self._factors[0]._array)
-
-    def _cached(self, key: Any, make: Callable[[], Any]) -> Any:
-        if key not in self._cache:
-            self._cache[key] = make()
-        return self._cache[key]
+        return device(self.factors[0]._array)
 
     # Products
 
@@ -181,8 +212,8 @@ class FactorizedOperator:
             If X has the wrong shape, or comes from another array library or device.
         """
         if scipy.sparse.issparse(X):
-            return apply_sparse(self, X)
-        return multiply_rows(self, check_operand(self, X, "X", (2,), 1))
+            return self._products.sparse_rows(X)
+        return self._products.rows(self._operand(X, "X", (2,), 1))
 
     def matvec(self, x: Any) -> Any:
         """Multiply a vector: ``operator @ x``.
@@ -197,7 +228,7 @@ class FactorizedOperator:
         array of shape (n_out,)
             The product.
         """
-        return multiply_vector(self, check_operand(self, x, "x", (1,), 0))
+        return self._products.vector(self._operand(x, "x", (1,), 0))
 
     def rmatvec(self, x: Any) -> Any:
         """Multiply a vector by the adjoint: ``operator.H @ x``.
@@ -227,7 +258,7 @@ class FactorizedOperator:
         array of shape (n_out, batch)
             The products.
         """
-        return multiply_columns(self, check_operand(self, X, "X", (2,), 0))
+        return self._products.columns(self._operand(X, "X", (2,), 0))
 
     def rmatmat(self, X: Any) -> Any:
         """Multiply a batch of vectors by the adjoint: ``operator.H @ X``.
@@ -264,43 +295,53 @@ class FactorizedOperator:
         numpy.linalg.LinAlgError
             If a factor is singular.
         """
-        return solve(self, B)
+        for position, factor in enumerate(self.factors):
+            if not factor._is_invertible:
+                raise ValueError(
+                    f"The operator has no inverse of its own: factors[{position}] = {factor!r} is "
+                    "not invertible. Use least_squares_codes for the least-squares solution."
+                )
+        xp = self._xp
+        X = self._operand(B, "B", (1, 2), 0, adjoint=True)
+        dtype = xp.result_type(X.dtype, self.dtype)
+        X = xp.astype(X, dtype, copy=True)
+        is_vector = X.ndim == 1
+        if is_vector:
+            X = X[:, None]
+        for factor in self.factors:
+            X = factor.astype(dtype).solve(X)
+        return xp.reshape(X, (-1,)) if is_vector else X
 
     def __matmul__(self, other: Any) -> Any:
         if isinstance(other, FactorizedOperator):
-            return FactorizedOperator(self._factors + other._factors)
-        other = check_operand(self, other, "The right operand of @", (1, 2), 0)
-        product = multiply_vector if other.ndim == 1 else multiply_columns
-        return product(self, other)
+            return FactorizedOperator(self.factors + other.factors)
+        other = self._operand(other, "The right operand of @", (1, 2), 0)
+        return (self._products.vector if other.ndim == 1 else self._products.columns)(other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        other = check_operand(self, other, "The left operand of @", (1, 2), -1, adjoint=True)
-        product = multiply_vector if other.ndim == 1 else multiply_rows
-        return product(self.T, other)
+        other = self._operand(other, "The left operand of @", (1, 2), -1, adjoint=True)
+        transposed = self.T._products
+        return (transposed.vector if other.ndim == 1 else transposed.rows)(other)
 
     # Algebra
 
     @property
     def T(self) -> FactorizedOperator:
         """The transpose."""
-        return self._cached(
-            "T", lambda: self._from([f.T for f in reversed(self._factors)], self._dtype)
-        )
+        return self._once("T", lambda: self._of(f.T for f in reversed(self.factors)))
 
     @property
     def H(self) -> FactorizedOperator:
         """The conjugate transpose."""
-        if not is_complex_dtype(self._dtype):
+        if not is_complex_dtype(self.dtype):
             return self.T
-        return self._cached(
-            "H", lambda: self._from([f.H for f in reversed(self._factors)], self._dtype)
-        )
+        return self._once("H", lambda: self._of(f.H for f in reversed(self.factors)))
 
     def __mul__(self, scalar: Any) -> FactorizedOperator:
         scalar = python_scalar(scalar)
         if scalar is NotImplemented:
             return NotImplemented
-        return scaled(self, scalar, lambda values: values * scalar)
+        return self._scaled(scalar, lambda values: values * scalar)
 
     __rmul__ = __mul__
 
@@ -310,7 +351,22 @@ class FactorizedOperator:
             return NotImplemented
         if scalar == 0:
             raise ZeroDivisionError("division of an operator by zero")
-        return scaled(self, scalar, lambda values: values / scalar)
+        return self._scaled(scalar, lambda values: values / scalar)
+
+    def _scaled(self, scalar: Any, scale: Callable[[Any], Any]) -> FactorizedOperator:
+        """`scale` applied to the values of the smallest factor with numbers."""
+        if isinstance(scalar, complex) and not is_complex_dtype(self.dtype):
+            wide = {"float32": "complex64", "float64": "complex128"}[dtype_name(self.dtype)]
+            return self.astype(wide)._scaled(scalar, scale)
+        factors = list(self.factors)
+        if all(factor.dtype is None for factor in factors):  # a diagonal factor carries the number
+            n = self.shape[0]
+            ones = self._xp.ones((n, 1, 1, 1), dtype=self.dtype, device=self._device)
+            factors.insert(0, KroneckerFactor._wrap(ones, KroneckerSparse(n, 1, 1, 1)))
+        numerical = [i for i, factor in enumerate(factors) if factor.dtype is not None]
+        smallest = min(numerical, key=lambda i: factors[i].nnz)
+        factors[smallest] = factors[smallest]._scale(scale)
+        return self._of(factors)
 
     def __neg__(self) -> FactorizedOperator:
         return self * -1.0
@@ -337,14 +393,14 @@ class FactorizedOperator:
             If `dtype` is another one, or real for a complex operator.
         """
         dtype = namespace_dtype(dtype, self._xp)
-        if dtype == self._dtype:
+        if dtype == self.dtype:
             return self
-        if is_complex_dtype(self._dtype) and not is_complex_dtype(dtype):
+        if is_complex_dtype(self.dtype) and not is_complex_dtype(dtype):
             raise TypeError(
                 f"The operator is complex, and dtype={dtype_name(dtype)} would drop the imaginary "
                 "part of its factors. Factor the real part of the matrix instead."
             )
-        return self._from([factor.astype(dtype) for factor in self._factors], dtype)
+        return self._of([factor.astype(dtype) for factor in self.factors], dtype)
 
     def fuse(self, n: int | str = "auto") -> FactorizedOperator:
         """Multiply out neighbouring factors: fewer and denser ones, the same operator.
@@ -382,13 +438,12 @@ class FactorizedOperator:
         (6, 2, 768, 1024)
         """
         if isinstance(n, str) and n == "auto":
-            return self._from(usual_plan(self), self._dtype)
-        if isinstance(n, bool | str) or not isinstance(n, int | np.integer):
+            return self._of(self._products.usual_plan())
+        if isinstance(n, str):
             raise TypeError(f"n must be a positive int or 'auto', got {n!r}.")
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}.")
-        runs = cheapest_partition(self._factors, numpy_cost(self._dtype, USUAL_BATCH), int(n))
-        return self._from(fuse_runs(self._factors, runs), self._dtype)
+        n = positive_int(n, "n")
+        runs = cheapest_partition(self.factors, numpy_cost(self.dtype, USUAL_BATCH), n)
+        return self._of(fuse_runs(self.factors, runs))
 
     # Other forms and other places
 
@@ -403,8 +458,8 @@ class FactorizedOperator:
         n_out, n_in = self.shape
         if n_in > n_out:
             return self._xp.asarray(self._xp.permute_dims(self.T.toarray(), (1, 0)), copy=True)
-        identity = self._xp.eye(n_in, dtype=self._dtype, device=self._device)
-        return multiply_columns(self, identity)
+        identity = self._xp.eye(n_in, dtype=self.dtype, device=self._device)
+        return self._products.columns(identity)
 
     def to_sparse(self) -> list[scipy.sparse.csr_array]:
         """Write the factors as SciPy sparse matrices, whose product is the operator.
@@ -415,19 +470,7 @@ class FactorizedOperator:
             One for each factor with numbers of its own; partial permutations are folded into a
             neighbour (an operator of nothing else becomes one matrix). They live on the host.
         """
-        name = dtype_name(self._dtype)
-        matrices: list[scipy.sparse.csr_array] = []
-        pending = None  # product of the selections to the left of the first numerical factor
-        for factor in self._factors:
-            matrix = factor.to_csr().astype(name)
-            if factor.dtype is not None:
-                matrices.append(matrix if pending is None else pending @ matrix)
-                pending = None
-            elif matrices:
-                matrices[-1] = matrices[-1] @ matrix
-            else:
-                pending = matrix if pending is None else pending @ matrix
-        return matrices if pending is None else [pending]
+        return csr_factors(self.factors, self.dtype)
 
     def to_device(self, where: Any) -> FactorizedOperator:
         """Move the factors to another array library or device.
@@ -458,17 +501,16 @@ class FactorizedOperator:
         if isinstance(where, str):
             if where == "auto":
                 raise ValueError("where must be 'numpy', 'cupy' or an array, got 'auto'.")
-            xp, place = compute_namespace(where, self._factors[0]._array)
+            xp, place = compute_namespace(where, self.factors[0]._array)
         else:
             xp, place = array_namespace(where), device(where)
         if xp is self._xp and place == self._device:
             return self
-        name = dtype_name(self._dtype)
-        return self._cached(
-            ("device", xp.__name__, str(place)),
-            lambda: self._from(
-                [factor._to_device(xp, place) for factor in self._factors],
-                namespace_dtype(name, xp),
+        return self._once(
+            f"on {xp.__name__}, {place}",
+            lambda: self._of(
+                [factor._to_device(xp, place) for factor in self.factors],
+                namespace_dtype(self.dtype, xp),
             ),
         )
 
@@ -494,8 +536,6 @@ class FactorizedOperator:
         >>> svds(op.aslinearoperator(), k=1, return_singular_vectors=False).round(6)
         array([4.])
         """
-        from skfact.operators._linear_operator import linear_operator
-
         return linear_operator(self)
 
     def to_torch(self) -> Any:
@@ -541,9 +581,7 @@ class FactorizedOperator:
         ...     FactorizedOperator.load(path)
         FactorizedOperator(3 x 3, 1 factor, nnz=9, float64)
         """
-        from skfact.operators._save import save
-
-        save(self, path)
+        save(self.factors, self.dtype, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> FactorizedOperator:
@@ -569,6 +607,16 @@ class FactorizedOperator:
         ValueError
             If it is truncated, corrupted, inconsistent, or no such file at all.
         """
-        from skfact.operators._save import load
+        return load(path, lambda factors, dtype: cls(factors).astype(dtype))
 
-        return load(path)
+
+def python_scalar(value: Any) -> Any:
+    """A number of any kind as Python's float or complex; NotImplemented if it is none."""
+    is_number = isinstance(value, numbers.Number | np.bool_)
+    if not is_number and (isinstance(value, str | bytes) or getattr(value, "shape", None) != ()):
+        return NotImplemented
+    number = complex(value)
+    real = not isinstance(value, complex) and not (
+        hasattr(value, "dtype") and is_complex_dtype(value.dtype)
+    )
+    return number.real if real else number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import scipy.sparse
 from array_api_compat import is_array_api_obj
 
 from skfact._backend import array_namespace, device, move, to_numpy
-from skfact.operators._factors import Factor
+from skfact._checks import positive_int
+from skfact.operators._factors import SELECTION, Factor
 
 
-class PartialPermutation(Factor):
+class PartialPermutation(Factor, kind="selection"):
     """Factor that selects entries: ``y_i = x[index_i]``, and 0 where ``index_i == -1``.
 
     Permutations, zero padding and cropping are all of this kind, and so are their transposes and
@@ -68,15 +70,13 @@ class PartialPermutation(Factor):
     n_in: int
     nnz = 0
     dtype = None
+    _pattern = SELECTION
     _host: np.ndarray
     _kept: int | None
     _total: bool
 
     def __init__(self, index: Any, n_in: int) -> None:
-        if isinstance(n_in, bool) or not isinstance(n_in, int | np.integer):
-            raise TypeError(f"n_in must be an int, got {n_in!r}.")
-        if n_in < 1:
-            raise ValueError(f"n_in must be at least 1, got {n_in}.")
+        n_in = positive_int(n_in, "n_in")
         host = to_numpy(index)
         if host.ndim != 1 or host.size == 0:
             raise ValueError(f"index must be 1-D with at least one entry, got shape {host.shape}.")
@@ -98,8 +98,8 @@ class PartialPermutation(Factor):
         prefix = np.concatenate([np.arange(taken.size), np.full(host.size - taken.size, -1)])
         self._set(
             index=move(host, xp, device(target)),
-            n_in=int(n_in),
-            shape=(host.size, int(n_in)),
+            n_in=n_in,
+            shape=(host.size, n_in),
             _host=host,
             _kept=int(taken.size) if np.array_equal(host, prefix) else None,
             _total=taken.size == host.size,
@@ -268,8 +268,8 @@ class PartialPermutation(Factor):
         entries = (np.ones(rows.size), (rows, self._host[rows]))
         return scipy.sparse.csr_array(entries, shape=self.shape)
 
-    def _after(self, right: PartialPermutation) -> PartialPermutation:
-        """The product with the partial permutation `right`: one selection after the other."""
+    def _times(self, right: PartialPermutation) -> PartialPermutation:
+        """One selection after the other."""
         index = np.where(self._host >= 0, right._host[self._host], -1)
         return self._like(index, right.n_in)
 
@@ -282,5 +282,27 @@ class PartialPermutation(Factor):
 
     @property
     def _array(self) -> Any:
-        """The array that tells in which library and on which device the factor lives."""
         return self.index
+
+    @property
+    def _is_invertible(self) -> bool:
+        return self.is_permutation
+
+    def _condition(self) -> float:
+        return 1.0 if self.is_permutation else math.inf
+
+    def _inverse(self) -> PartialPermutation:
+        return self.T
+
+    def _layer(self) -> Any:
+        from skfact.operators._torch import SelectionLayer, tensor
+
+        return SelectionLayer(tensor(self.index))
+
+    def _described(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return {"kind": "selection", "shape": list(self.shape)}, {"index": self._host}
+
+    @classmethod
+    def _read(cls, file: Any) -> PartialPermutation:
+        n_out, n_in = file.shape
+        return cls(file.integers("index", n_out), n_in)

@@ -7,19 +7,14 @@ import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 
-from skfact._backend import to_numpy
 from skfact._inputs import FLOATING, dtype_name
-from skfact.operators._factors import Factor, KroneckerFactor
-from skfact.operators._operator import FactorizedOperator
-from skfact.operators._partial_permutation import PartialPermutation
-from skfact.operators._sparse_factor import SparseFactor
-from skfact.supports import KroneckerSparse
+from skfact.operators._factors import Factor
 
 FORMAT = "skfact.operators.FactorizedOperator"
 VERSION = 1
@@ -43,18 +38,18 @@ UNREADABLE = (
 )
 
 
-def save(operator: FactorizedOperator, path: str | os.PathLike[str]) -> None:
-    """Write the operator to exactly `path`."""
+def save(factors: Sequence[Factor], dtype: Any, path: str | os.PathLike[str]) -> None:
+    """Write the factors to exactly `path`."""
     described = []
     arrays: dict[str, np.ndarray] = {}
-    for position, factor in enumerate(operator.factors):
-        description, parts = describe(factor)
+    for position, factor in enumerate(factors):
+        description, parts = factor._described()
         described.append(description)
         arrays |= {member(position, name): part for name, part in parts.items()}
     header = {
         "format": FORMAT,
         "version": VERSION,
-        "dtype": dtype_name(operator.dtype),
+        "dtype": dtype_name(dtype),
         "factors": described,
     }
     arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
@@ -62,34 +57,17 @@ def save(operator: FactorizedOperator, path: str | os.PathLike[str]) -> None:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def describe(factor: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What the header says about a factor, and its arrays by name."""
-    if isinstance(factor, KroneckerFactor):
-        values = np.ascontiguousarray(to_numpy(factor.values))
-        return {"kind": "kronecker", "pattern": list(factor.pattern)}, {"values": values}
-    if isinstance(factor, SparseFactor):
-        csr = factor.to_csr()
-        parts = {
-            "data": csr.data,
-            "indices": csr.indices.astype(np.int64),
-            "indptr": csr.indptr.astype(np.int64),
-        }
-        return {"kind": "sparse", "shape": list(factor.shape), "nnz": factor.nnz}, parts
-    index = np.ascontiguousarray(to_numpy(factor.index))
-    return {"kind": "selection", "shape": list(factor.shape)}, {"index": index}
-
-
 def member(position: int, name: str) -> str:
     """Name of an array of the factor at `position`."""
     return f"factor{position}_{name}"
 
 
-def load(path: str | os.PathLike[str]) -> FactorizedOperator:
-    """Read an operator; `ValueError` for every file that does not hold one."""
+def load(path: str | os.PathLike[str], build: Callable[[list[Factor], np.dtype], Any]) -> Any:
+    """What `build` makes of the factors in a file; `ValueError` if there are none in it."""
     path = os.fspath(path)
     with open(path, "rb") as file:
         try:
-            return read(file)
+            return build(*read(file))
         except UNREADABLE as error:
             raise ValueError(
                 f"{path!r} holds no readable operator ({type(error).__name__}: {error}). It is "
@@ -97,8 +75,8 @@ def load(path: str | os.PathLike[str]) -> FactorizedOperator:
             ) from error
 
 
-def read(file: Any) -> FactorizedOperator:
-    """Read an operator from an open file."""
+def read(file: Any) -> tuple[list[Factor], np.dtype]:
+    """Read factors and their dtype from an open file."""
     size = os.fstat(file.fileno()).st_size
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
@@ -118,52 +96,51 @@ def read(file: Any) -> FactorizedOperator:
         if len(header["factors"]) > length:
             raise ValueError("more factors than the header has room for")
         dtype = np.dtype(header["dtype"])
-        used = {f"{HEADER}.npy"}
-        factors = [
-            read_factor(archive, position, description, dtype, used)
+        saved = [
+            SavedFactor(archive, position, description, dtype)
             for position, description in enumerate(header["factors"])
         ]
+        factors = [Factor.KINDS[s.description["kind"]]._read(s) for s in saved]
+        used = {f"{HEADER}.npy"}.union(*(s.used for s in saved))
         if used != {entry.filename for entry in entries}:
             raise ValueError("there are members that the header does not mention")
-    return FactorizedOperator(factors).astype(dtype)
+    return factors, dtype
 
 
-def read_factor(
-    archive: zipfile.ZipFile,
-    position: int,
-    description: dict[str, Any],
-    dtype: np.dtype,
-    used: set[str],
-) -> Factor:
-    """Read one factor, as described in the header; adds its members to `used`."""
+class SavedFactor:
+    """One factor in a file, as described in its header; `used` are the members read."""
 
-    def part(name: str, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-        used.add(f"{member(position, name)}.npy")
-        return read_array(archive, member(position, name), dtype, shape)
+    def __init__(
+        self, archive: zipfile.ZipFile, position: int, description: dict[str, Any], dtype: np.dtype
+    ) -> None:
+        self.archive, self.position = archive, position
+        self.description, self.dtype = description, dtype
+        self.used: set[str] = set()
 
-    kind = description["kind"]
-    if kind == "kronecker":
-        pattern = KroneckerSparse(*description["pattern"])
-        a, b, c, d = pattern
-        return KroneckerFactor._wrap(part("values", dtype, (a, d, b, c)), pattern)
-    m, n = (positive(side) for side in description["shape"])
-    index = np.dtype(np.int64)
-    if kind == "selection":
-        return PartialPermutation(part("index", index, (m,)), n)
-    if kind == "sparse":
-        nnz = positive(description["nnz"], least=0)
-        parts = part("data", dtype, (nnz,)), part("indices", index, (nnz,))
-        csr = scipy.sparse.csr_array((*parts, part("indptr", index, (m + 1,))), shape=(m, n))
-        csr.check_format(full_check=True)
-        return SparseFactor(csr)
-    raise ValueError(f"a factor of kind {kind!r}")
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the factor as a matrix, as stated."""
+        n_out, n_in = (self.size(side) for side in self.description["shape"])
+        return n_out, n_in
 
+    def size(self, value: Any, least: int = 1) -> int:
+        """An int from the header, checked."""
+        if type(value) is not int or value < least:
+            raise ValueError(f"{value!r} where a size should be")
+        return value
 
-def positive(value: Any, least: int = 1) -> int:
-    """An int from the header, checked."""
-    if type(value) is not int or value < least:
-        raise ValueError(f"{value!r} where a size should be")
-    return value
+    def numbers(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """An array of the operator's dtype."""
+        return self._array(name, self.dtype, shape)
+
+    def integers(self, name: str, size: int) -> np.ndarray:
+        """A list of indices."""
+        return self._array(name, np.dtype(np.int64), (size,))
+
+    def _array(self, name: str, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+        name = member(self.position, name)
+        self.used.add(f"{name}.npy")
+        return read_array(self.archive, name, dtype, shape)
 
 
 def read_array(

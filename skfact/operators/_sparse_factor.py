@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from skfact._inputs import as_floating, dtype_name, is_numpy, is_sparse, namespa
 from skfact.operators._factors import Factor
 
 
-class SparseFactor(Factor):
+class SparseFactor(Factor, kind="sparse"):
     """Factor that is a general sparse matrix.
 
     Parameters
@@ -201,13 +202,36 @@ class SparseFactor(Factor):
         with target:  # a CuPy device is a context
             return SparseFactor(cupyx.scipy.sparse.csr_matrix(self.csr))
 
-    def _scale(self, scale: Any) -> SparseFactor:
-        """The factor with `scale` applied to its entries."""
+    def _scale(self, scale: Callable[[Any], Any]) -> SparseFactor:
         scaled = self.csr.copy()
         scaled.data = scale(self.csr.data)
         return SparseFactor(scaled)
 
     @property
     def _array(self) -> Any:
-        """The array that tells in which library and on which device the factor lives."""
         return self.csr.data
+
+    def _layer(self) -> Any:
+        from skfact.operators._torch import SparseLayer, tensor
+
+        entries = self.to_csr().tocoo()
+        rows, columns = (tensor(part.astype(np.int64)) for part in entries.coords)
+        return SparseLayer(tensor(entries.data), rows, columns, self.shape[0])
+
+    def _described(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        csr = self.to_csr()
+        parts = {
+            "data": csr.data,
+            "indices": csr.indices.astype(np.int64),
+            "indptr": csr.indptr.astype(np.int64),
+        }
+        return {"kind": "sparse", "shape": list(self.shape), "nnz": self.nnz}, parts
+
+    @classmethod
+    def _read(cls, file: Any) -> SparseFactor:
+        n_out, nnz = file.shape[0], file.size(file.description["nnz"], least=0)
+        entries = file.numbers("data", (nnz,)), file.integers("indices", nnz)
+        indptr = file.integers("indptr", n_out + 1)
+        csr = scipy.sparse.csr_array((*entries, indptr), shape=file.shape)
+        csr.check_format(full_check=True)
+        return cls(csr)

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from skfact._backend import to_numpy
-from skfact.operators._factors import KroneckerFactor
-from skfact.operators._sparse_factor import SparseFactor
 
 
 class KroneckerLayer(nn.Module):
@@ -71,18 +69,7 @@ class SelectionLayer(nn.Module):
 
 def sequential(operator: Any) -> nn.Sequential:
     """One layer for each factor, the last one (which is applied first) first."""
-    return nn.Sequential(*(layer(factor) for factor in reversed(operator.factors)))
-
-
-def layer(factor: Any) -> nn.Module:
-    """The layer that applies one factor to rows."""
-    if isinstance(factor, KroneckerFactor):
-        return KroneckerLayer(tensor(factor.values))
-    if isinstance(factor, SparseFactor):
-        entries = factor.to_csr().tocoo()
-        rows, columns = (tensor(part.astype(np.int64)) for part in entries.coords)
-        return SparseLayer(tensor(entries.data), rows, columns, factor.shape[0])
-    return SelectionLayer(tensor(factor.index))
+    return nn.Sequential(*(factor._layer() for factor in reversed(operator.factors)))
 
 
 def tensor(array: Any) -> Tensor:

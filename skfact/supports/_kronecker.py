@@ -260,6 +260,20 @@ class KroneckerSparse:
         return KroneckerSparse, tuple(self)
 
 
+def places(pattern: KroneckerSparse) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the entries, in the order (a, d, b, c) of the values of a factor."""
+    a, b, c, d = pattern
+    i, l, j, k = np.ogrid[:a, :d, :b, :c]
+    rows, columns = np.broadcast_arrays((i * b + j) * d + l, (i * c + k) * d + l)
+    return rows, columns
+
+
+def flat_places(pattern: KroneckerSparse) -> np.ndarray:
+    """Where the entries are in the matrix row by row, in the same order."""
+    rows, columns = places(pattern)
+    return rows * pattern.shape[1] + columns
+
+
 PatternLike: TypeAlias = KroneckerSparse | tuple[int, int, int, int]
 
 

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skfact._kernels.apply.program import loops, tile_cost, vectors_per_row
-from skfact.operators import FactorizedOperator, PartialPermutation
-from skfact.operators import _compiled as compiled
-from skfact.operators._compiled import compiled_factors, program
+from skfact._kernels.apply import TILES, loops, vectors_per_row
+from skfact.operators import FactorizedOperator, PartialPermutation, _products
 from skfact.supports import Chain
 
 needs_numba = pytest.mark.skipif(loops() is None, reason="numba is not installed")
@@ -58,15 +56,15 @@ def test_with_and_without_loops(name, dtype, operators, as_dense, monkeypatch):
     op, applies = operators[name]
     op = op.astype(np.result_type(op.dtype, dtype))
     if loops() is not None:
-        assert (program(op, np.dtype(op.dtype), "tiles") is not None) == applies
+        assert (op._products.program(np.dtype(op.dtype), TILES) is not None) == applies
     matrix = as_dense(op)
     random = np.random.default_rng(0)
     X = random.standard_normal((37, op.shape[1])).astype(op.dtype)
     products = op.apply(X), op.matmat(X.T), op.matvec(X[0])
     wanted = X @ matrix.T, matrix @ X.T, matrix @ X[0]
-    monkeypatch.setattr(compiled, "loops", lambda: None)
+    monkeypatch.setattr(_products, "loops", lambda: None)
     fresh = FactorizedOperator(op.factors)
-    assert program(fresh, np.dtype(op.dtype), "tiles") is None
+    assert fresh._products.program(np.dtype(op.dtype), TILES) is None
     without = fresh.apply(X), fresh.matmat(X.T), fresh.matvec(X[0])
     for results in (products, without):
         for found, exact in zip(results, wanted, strict=True):
@@ -123,7 +121,7 @@ def test_results_are_new_arrays_that_can_be_written_to(operators):
 @needs_numba
 def test_fuse_leaves_what_the_loops_run_through(operators):
     op, _ = operators["butterfly"]
-    patterns = [tuple(f.pattern) for f in compiled_factors(op, op.dtype, tile_cost)]
+    patterns = [tuple(f.pattern) for f in op._products.compiled_factors(op.dtype, TILES)]
     assert [tuple(f.pattern) for f in op.fuse().factors] == patterns
     assert len(patterns) == 3  # pairs of radix 2 make radix 4: as many numbers, half the traffic
     assert op.fuse().nnz == op.nnz
@@ -134,9 +132,9 @@ def test_one_vector_takes_the_lanes_and_many_the_tiles(make_operator, monkeypatc
     op = make_operator(Chain.butterfly(256))
     taken = []
     for layout in ("lanes", "tiles"):
-        original = getattr(compiled, f"multiply_{layout}")
+        original = getattr(_products, f"multiply_{layout}")
         monkeypatch.setattr(
-            compiled,
+            _products,
             f"multiply_{layout}",
             lambda *args, original=original, layout=layout, **kwargs: (
                 taken.append(layout) or original(*args, **kwargs)

@@ -159,7 +159,7 @@ def test_partial_permutation_is_its_matrix(data):
     np.testing.assert_array_equal(factor.to_csr().toarray(), matrix)
     np.testing.assert_array_equal(factor.T.toarray(), matrix.T)
     np.testing.assert_array_equal(factor.H.toarray(), matrix.T)
-    np.testing.assert_array_equal(factor._after(factor.T).toarray(), matrix @ matrix.T)
+    np.testing.assert_array_equal(factor._times(factor.T).toarray(), matrix @ matrix.T)
     assert factor.is_permutation == (n_out == n_in == kept)
 
 

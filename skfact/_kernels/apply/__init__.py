@@ -1,5 +1,17 @@
-"""Applying one Kronecker-sparse factor to a batch of vectors."""
+"""Applying Kronecker-sparse factors to vectors: one factor, or a product of many."""
 
-from .generic import apply_factor
+from skfact._kernels.apply.dispatch import apply_factor, loops, multiply_lanes, multiply_tiles
+from skfact._kernels.apply.layout import LANES, TILES, Layout, Program, lay_out, vectors_per_row
 
-__all__ = ["apply_factor"]
+__all__ = [
+    "LANES",
+    "TILES",
+    "Layout",
+    "Program",
+    "apply_factor",
+    "lay_out",
+    "loops",
+    "multiply_lanes",
+    "multiply_tiles",
+    "vectors_per_row",
+]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from skfact._backend import array_namespace
 
 
@@ -37,29 +35,9 @@ def apply_factor(values: Any, X: Any) -> Any:
     array([[2.],
            [4.]])
     """
-    if isinstance(X, np.ndarray):
-        return _apply_in_place(values, X)
     xp = array_namespace(values, X)
     a, d, b, c = values.shape
     batch = X.shape[1]
     blocks = xp.permute_dims(xp.reshape(X, (a, c, d, batch)), (0, 2, 1, 3))  # (a, d, c, batch)
     out = xp.matmul(values, blocks)  # (a, d, b, batch)
     return xp.reshape(xp.permute_dims(out, (0, 2, 1, 3)), (a * b * d, batch))
-
-
-def _apply_in_place(values: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """The same with NumPy, which can read and write strided blocks where they lie.
-
-    BLAS takes a block of rows of `X` as it is if the batch has unit stride, or (a transposed
-    batch of rows) if the features have and ``d == 1``; np.matmul does not call BLAS otherwise.
-    """
-    a, d, b, c = values.shape
-    batch = X.shape[1]
-    unit = X.itemsize
-    if not (X.strides[1] == unit or (d == 1 and X.strides[0] == unit)) or min(X.strides) < 0:
-        X = np.ascontiguousarray(X)
-    out = np.empty((a, b, d, batch), np.result_type(values, X))
-    np.matmul(
-        values, X.reshape(a, c, d, batch).transpose(0, 2, 1, 3), out=out.transpose(0, 2, 1, 3)
-    )
-    return out.reshape(a * b * d, batch)

@@ -20,7 +20,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-WIDTH = 128  # bytes of a row
+from skfact._kernels.apply.layout import WIDTH
+
 FLAGS = ("contract", "nsz")  # a multiplication and an addition may become one instruction
 INT = ir.IntType(64)
 

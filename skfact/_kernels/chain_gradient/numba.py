@@ -8,32 +8,11 @@ The blocks of a factor of pattern (a, b, c, d) lie in a flat array at its offset
 from __future__ import annotations
 
 from skfact._kernels._jit import jit
+from skfact._kernels.kronecker.numba import multiply
 
 
-def _forward(values, a, b, c, d, X, Y, width):  # type: ignore[no-untyped-def]
-    """Y = S X on the first `width` columns."""
-    place = 0
-    for i in range(a):
-        for l in range(d):
-            for j in range(b):
-                y = Y[(i * b + j) * d + l]
-                if c == 2:
-                    v, w = values[place], values[place + 1]
-                    x, z = X[i * c * d + l], X[(i * c + 1) * d + l]
-                    for t in range(width):
-                        y[t] = v * x[t] + w * z[t]
-                else:
-                    x = X[i * c * d + l]
-                    for t in range(width):
-                        y[t] = values[place] * x[t]
-                    for k in range(1, c):
-                        v, x = values[place + k], X[(i * c + k) * d + l]
-                        for t in range(width):
-                            y[t] += v * x[t]
-                place += c
-
-
-def _backward(values, a, b, c, d, G, X, H, gradient, width):  # type: ignore[no-untyped-def]
+@jit
+def backward(values, a, b, c, d, G, X, H, gradient, width):  # type: ignore[no-untyped-def]
     """H = S^T G, and G X^T on the support is added to the gradient."""
     for i in range(a):
         for l in range(d):
@@ -66,7 +45,8 @@ def _backward(values, a, b, c, d, G, X, H, gradient, width):  # type: ignore[no-
                     gradient[block + j * c + k] += total
 
 
-def _squares(x, width):  # type: ignore[no-untyped-def]
+@jit
+def squares(x, width):  # type: ignore[no-untyped-def]
     """Sum of squares, in a loop without stores: the order of its sum depends on no address."""
     total = x[0] * x[0]
     for t in range(1, width):
@@ -74,7 +54,8 @@ def _squares(x, width):  # type: ignore[no-untyped-def]
     return total
 
 
-def _loss_and_gradient(  # type: ignore[no-untyped-def]
+@jit
+def loss_and_gradient(  # type: ignore[no-untyped-def]
     X, Y, patterns, offsets, values, residual, gradient, signals, start, stop, losses
 ):  # fmt: skip
     """Columns `start` to `stop` of the residual S_1 ... S_L X - Y, and what they add.
@@ -94,9 +75,8 @@ def _loss_and_gradient(  # type: ignore[no-untyped-def]
                 row[t] = x[first + t]
         for j in range(count - 1, -1, -1):
             a, b, c, d = patterns[j]
-            forward(
-                values[offsets[j] : offsets[j + 1]], a, b, c, d, signals[j + 1], signals[j], width
-            )
+            here = values[offsets[j] : offsets[j + 1]]
+            multiply(here, a, b, c, d, signals[j + 1], signals[j], width)
         signal = signals[0]
         for r in range(len(Y)):
             y, row, rest = Y[r], signal[r], residual[r]
@@ -111,9 +91,3 @@ def _loss_and_gradient(  # type: ignore[no-untyped-def]
             here = slice(offsets[j], offsets[j + 1])
             backward(values[here], a, b, c, d, G, signals[j + 1], H, gradient[here], width)
             G, H = H, G
-
-
-forward = jit(_forward)
-backward = jit(_backward)
-squares = jit(_squares)
-loss_and_gradient = jit(_loss_and_gradient)

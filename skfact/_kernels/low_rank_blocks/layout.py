@@ -27,6 +27,12 @@ class Classes(NamedTuple):
     c: int
     r: int
 
+    @classmethod
+    def of_pair(cls, left: Any, right: Any) -> Classes:
+        """Sizes of the classes of two chainable patterns (a, b, c, d) with `rank_with`."""
+        t, u = right.a // left.a, left.d // right.d
+        return cls(left.a, t, u, right.d, left.b, right.c, left.rank_with(right))
+
     def blocks_of_product(self, values: Any) -> Any:
         """View the values of the product pattern as class blocks (a1, t, u, d2, b1, c2)."""
         xp = array_namespace(values)

@@ -53,9 +53,7 @@ class CompiledSweeps:
             self.vectors[0][j, : sizes[j]] = start_vector(sizes[j])
             self.vectors[1][j, : sizes[j + 1]] = start_vector(sizes[j + 1])
         self.rounding, self.steps = rounding, FIRST_STEPS
-        loops.products(
-            self.A, self.patterns, self.offsets, self.flat, self.suffixes, self.matrices[0], scale
-        )
+        loops.products(self.A, self.patterns, self.offsets, self.flat, self.suffixes)
         self.loss = loops.residual_of(self.A, self.suffixes[0], scale, self.matrices[0])
 
     @property

@@ -14,6 +14,7 @@ from skfact._linalg import adjoint
 from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set
 from skfact.operators import KroneckerFactor
 from skfact.supports import KroneckerSparse
+from skfact.supports._kronecker import flat_places
 
 # Patterns with at most so many entries have their places remembered: short runs are many.
 SMALL = 2**12
@@ -41,10 +42,10 @@ class KroneckerSet(FactorSet):
     def restrict(self, matrix: Any) -> Any:
         places = small_places if self.pattern.nnz <= SMALL else flat_places
         if isinstance(matrix, np.ndarray):
-            return matrix.ravel()[places(*self.pattern)].reshape(self.values_shape)
+            return matrix.ravel()[places(self.pattern)]
         xp = array_namespace(matrix)
         if self._flat is None or array_namespace(self._flat) is not xp:
-            self._flat = move(places(*self.pattern), xp, device(matrix))
+            self._flat = move(places(self.pattern).ravel(), xp, device(matrix))
         return xp.reshape(xp.take(xp.reshape(matrix, (-1,)), self._flat), self.values_shape)
 
     def times(self, values: Any, X: Any) -> Any:
@@ -78,13 +79,6 @@ def patterns_of(sets: Sequence[FactorSet]) -> list[KroneckerSparse] | None:
     """The patterns of the sets; None unless all are Kronecker-sparse."""
     patterns = [one.pattern for one in sets if isinstance(one, KroneckerSet)]
     return patterns if len(patterns) == len(sets) else None
-
-
-def flat_places(a: int, b: int, c: int, d: int) -> np.ndarray:
-    """Where the entries of a pattern, in the order (a, d, b, c), are in the flattened matrix."""
-    row = np.arange(a * b * d).reshape(a, b, d).transpose(0, 2, 1)[..., :, None]
-    column = np.arange(a * c * d).reshape(a, c, d).transpose(0, 2, 1)[..., None, :]
-    return (row * (a * c * d) + column).ravel()
 
 
 small_places = lru_cache(maxsize=256)(flat_places)

@@ -9,16 +9,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact._kernels import _threads
-from skfact._kernels.apply import apply_factor
-from skfact._kernels.apply import program as program_module
-from skfact._kernels.apply.program import (
-    lane_cost,
-    lane_program,
+from skfact._kernels.apply import (
+    LANES,
+    TILES,
+    apply_factor,
+    dispatch,
+    lay_out,
     loops,
     multiply_lanes,
     multiply_tiles,
-    tile_cost,
-    tile_program,
     vectors_per_row,
 )
 
@@ -60,7 +59,7 @@ def assert_close(Y, wanted):
 def check_tiles(factors, X, source=None, result=None):
     n_out = factors[0][0][0] * factors[0][0][1] * factors[0][0][3]
     n_out = n_out if result is None else len(result)
-    program = tile_program(factors, X.shape[1], n_out, source, result)
+    program = lay_out(TILES, factors, X.shape[1], n_out, source, result)
     wanted = expected(factors, X, source, result)
     for order in "CF":
         argument = np.array(X, order=order)
@@ -101,9 +100,9 @@ def test_selections_at_both_ends(dtype):
     result[random.permutation(70)[:60]] = random.permutation(64)[:60]
     for batch in (3, 40):
         check_tiles(factors, gaussian(random, (batch, 53), dtype), source, result)
-    if all(lane_cost(p, np.dtype(dtype)) < np.inf for p, _ in factors):
+    if all(LANES.cost(p, np.dtype(dtype)) < np.inf for p, _ in factors):
         X = gaussian(random, (5, 53), dtype)
-        program = lane_program(factors, 53, 70, source, result)
+        program = lay_out(LANES, factors, 53, 70, source, result)
         assert_close(multiply_lanes(program, X), expected(factors, X, source, result))
 
 
@@ -140,7 +139,7 @@ def test_any_product(case):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_columns_too_many_to_be_read_where_they_lie(dtype, monkeypatch):
     """They are copied to several tiles at once; the last group of tiles is not full."""
-    monkeypatch.setattr(program_module, "DIRECT_BYTES", 0)
+    monkeypatch.setattr(dispatch, "DIRECT_BYTES", 0)
     random = np.random.default_rng(4)
     factors = [factor(random, p, dtype) for p in [(1, 4, 4, 4), (4, 4, 4, 1)]]
     for n_tiles in (1, 7, 8, 9, 21):
@@ -172,9 +171,9 @@ def lane_products(draw):
 @given(lane_products())
 def test_any_product_in_lanes(case):
     factors, X = case
-    assert all(lane_cost(pattern, X.dtype) < np.inf for pattern, _ in factors)
+    assert all(LANES.cost(pattern, X.dtype) < np.inf for pattern, _ in factors)
     (a, b, _, d), _ = factors[0]
-    program = lane_program(factors, X.shape[1], a * b * d)
+    program = lay_out(LANES, factors, X.shape[1], a * b * d)
     wanted = expected(factors, X)
     X.flags.writeable = False
     assert_close(multiply_lanes(program, X), wanted)
@@ -186,11 +185,11 @@ def test_any_product_in_lanes(case):
 
 def test_lanes_that_cannot_be_filled_cost_infinitely_much():
     dtype = np.dtype("float64")
-    assert lane_cost((1, 2, 2, 16), dtype) < np.inf
-    assert lane_cost((4, 16, 16, 1), dtype) < np.inf
-    assert lane_cost((4, 2, 2, 8), dtype) == np.inf
-    assert lane_cost((4, 8, 8, 1), dtype) == np.inf
-    assert tile_cost((1, 1000, 1000, 1), dtype) == np.inf
+    assert LANES.cost((1, 2, 2, 16), dtype) < np.inf
+    assert LANES.cost((4, 16, 16, 1), dtype) < np.inf
+    assert LANES.cost((4, 2, 2, 8), dtype) == np.inf
+    assert LANES.cost((4, 8, 8, 1), dtype) == np.inf
+    assert TILES.cost((1, 1000, 1000, 1), dtype) == np.inf
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -200,7 +199,7 @@ def test_a_sample_that_is_not_finite_spoils_no_other(dtype):
     X = gaussian(random, (21, 16), dtype)
     wanted = expected(factors, X)
     X[3, 5], X[20, 0] = np.nan, np.inf
-    program = tile_program(factors, 16, 16)
+    program = lay_out(TILES, factors, 16, 16)
     for order in "CF":
         Y = multiply_tiles(program, np.array(X, order=order), rows=True)
         finite = np.isfinite(Y).all(axis=1)
@@ -212,7 +211,7 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch):
     random = np.random.default_rng(2)
     factors = [factor(random, p, "float64") for p in [(1, 8, 8, 8), (8, 8, 8, 1)]]
     X = random.standard_normal((500, 64))
-    program = tile_program(factors, 64, 64)
+    program = lay_out(TILES, factors, 64, 64)
     monkeypatch.setattr(_threads, "WORTH_A_THREAD", 0.0)
     results = []
     for n_threads in ("1", "2", "5"):
@@ -228,7 +227,7 @@ def test_threads_of_the_caller_do_not_share_working_memory():
     for size in (32, 64, 96, 128):
         factors = [factor(random, p, "float64") for p in [(1, 4, 4, size // 4), (size, 1, 1, 1)]]
         X = random.standard_normal((33, size))
-        cases.append((tile_program(factors, size, size), X, expected(factors, X)))
+        cases.append((lay_out(TILES, factors, size, size), X, expected(factors, X)))
     failures = []
 
     def work(program, X, wanted):

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact._backend import array_namespace, to_numpy
 from skfact._kernels._jit import compiled
-from skfact._kernels.paths import generic, power_product
+from skfact._kernels.paths import dispatch, power_product
 
 loops = compiled("skfact._kernels.paths.numba")
 needs_numba = pytest.mark.skipif(loops is None, reason="numba is missing or switched off")
@@ -41,7 +41,7 @@ def test_every_layout_and_exponent(shape, dtype):
 @needs_numba
 @pytest.mark.parametrize("layout", ["C", "F"])
 def test_slices_on_threads(monkeypatch, layout):
-    monkeypatch.setattr(generic, "BYTES_PER_SECOND", 1.0)
+    monkeypatch.setattr(dispatch, "BYTES_PER_SECOND", 1.0)
     monkeypatch.setattr("skfact._kernels._threads.thread_limit", lambda: 3)
     v, w = example((50, 21), "float64")
     for q in (1, 2):

@@ -1,0 +1,1 @@
+"""Compiled loops over one Kronecker-sparse factor, for the loops over many (generic: apply)."""
