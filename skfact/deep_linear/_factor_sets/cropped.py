@@ -30,6 +30,9 @@ class CroppedSet(FactorSet):
     def restrict(self, matrix: Any) -> Any:
         return self.whole.restrict(padded(matrix, self.whole.shape))
 
+    def entries(self, values: Any) -> Any:
+        return self.dense(values)
+
     def times(self, values: Any, X: Any) -> Any:
         X = padded(X, (self.whole.shape[1], X.shape[1]))
         return self.whole.times(values, X)[: self.shape[0], :]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace, device, move
+from skfact._backend import array_namespace, move_like
 from skfact._kernels.apply import apply_factor
 from skfact._linalg import adjoint
 from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set
@@ -44,8 +44,8 @@ class KroneckerSet(FactorSet):
         if isinstance(matrix, np.ndarray):
             return matrix.ravel()[places(self.pattern)]
         xp = array_namespace(matrix)
-        if self._flat is None or array_namespace(self._flat) is not xp:
-            self._flat = move(places(self.pattern).ravel(), xp, device(matrix))
+        flat = places(self.pattern).ravel() if self._flat is None else self._flat
+        self._flat = move_like(flat, matrix)
         return xp.reshape(xp.take(xp.reshape(matrix, (-1,)), self._flat), self.values_shape)
 
     def times(self, values: Any, X: Any) -> Any:

@@ -146,6 +146,15 @@ def test_degenerate_matrices(A, supports):
     assert np.linalg.norm(A - operator.toarray()) <= np.linalg.norm(A) + 1e-12
 
 
+def test_masks_without_a_diagonal_have_a_start():
+    off = ~np.eye(8, dtype=bool)
+    A = matrix(8, 8)
+    shifted = np.roll(A, 1, axis=1)
+    for supports in ([np.ones((8, 8)), np.roll(np.eye(8), 1, axis=1)], [off, off]):
+        operator = palm4msa(shifted, supports, max_iter=60, tol=0)
+        assert np.linalg.norm(operator.toarray() - shifted) <= 0.1 * np.linalg.norm(A)
+
+
 def test_same_seed_same_bits_and_other_seed_other_start():
     A, supports = matrix(6, 6), [KSparse(12)] * 2
     runs = [
