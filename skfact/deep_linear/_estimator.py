@@ -209,7 +209,8 @@ class SparseDeepLinearNet(
         self._check_parameters()
         X, Y, single = self._checked(X, y, reset=True)
         weights = checked_weights(sample_weight, X)
-        network, units, samples, targets = self._network_on(X, Y, weights)
+        work = self._moved(X, Y, weights)
+        network, units, samples, targets = self._network_on(*work)
         problem = Problem(
             network,
             samples,
@@ -217,7 +218,7 @@ class SparseDeepLinearNet(
             alpha=units.penalty(float(self.alpha)),
             random=check_random_state(self.random_state),
             start=self._earlier(network, units, samples) if self.warm_start else None,
-            weights=None if weights is None else move_like(weights, samples),
+            weights=work[-1],
             batches=MiniBatches(*(getattr(self, name) for name in MiniBatches._fields)),
         )
         with self._progress() as report:
@@ -226,10 +227,11 @@ class SparseDeepLinearNet(
                 return report("sweep", f"iteration {number}, loss: {units.loss(loss):.6g}", number)
 
             stopping = Stopping(int(self.max_iter), float(self.tol), on_sweep)
-            self.solver_, found = solve(self.solver, problem, stopping)
+            solver, found = solve(self.solver, problem, stopping)
         said = complaint(found.outcome, self.get_params(deep=False))
         if isinstance(said, ValueError):
             raise said
+        self.solver_ = solver
         self._stream: Stream | None = None
         self.loss_curve_ = [units.loss(loss) for loss in found.losses]
         self.n_iter_ = found.n_iter
@@ -281,9 +283,10 @@ class SparseDeepLinearNet(
             raise ValueError(
                 f"y has {Y.shape[1]} outputs, but the first batch {self._offset.shape[0]}."
             )
+        batch = self._moved(X, Y, weights)
         stream: Stream | None = getattr(self, "_stream", None)
         if stream is None:
-            network, units, samples, _ = self._network_on(X, Y, weights)
+            network, units, samples, _ = self._network_on(*batch)
             values = None
             if fitted:
                 at = move_like(self.mean_, samples)
@@ -292,7 +295,6 @@ class SparseDeepLinearNet(
             values = values or network.start(check_random_state(self.random_state), samples)
             stream = Stream(network, units, values, float(self.learning_rate_init))
         curve, n_iter = ([*self.loss_curve_], self.n_iter_) if fitted else ([], 0)
-        batch = self._moved(X, Y, weights)
         stream.move_like(batch[0])
         loss = stream.step(*batch, alpha=float(self.alpha), centre=bool(self.fit_intercept))
         units = stream.units._replace(y_mean=stream.offset)
@@ -304,19 +306,14 @@ class SparseDeepLinearNet(
 
     def _moved(self, X: Any, Y: Any, weights: Any) -> tuple[Any, Any, Any]:
         """Samples, targets and weights where `backend` says to compute."""
-        if weights is None:
-            return (*on_backend(self.backend, X, Y), None)
-        work, target, share = on_backend(self.backend, X, Y, weights)
-        return work, target, share
+        work, target = on_backend(self.backend, X, Y)
+        return work, target, None if weights is None else move_like(weights, work)
 
     def _network_on(self, X: Any, Y: Any, weights: Any) -> tuple[LinearNetwork, Units, Any, Any]:
         """The network, the units of the data, and the data in them."""
-        work, target, share = self._moved(X, Y, weights)
-        network = resolve_network(
-            self.supports, self.hidden_layer_sizes, Y.shape[1], X.shape[1], work
-        )
+        network = resolve_network(self.supports, self.hidden_layer_sizes, Y.shape[1], X.shape[1], X)
         centre, count = bool(self.fit_intercept), len(network.sets)
-        return network, *prepared(work, target, share, centre=centre, n_factors=count)
+        return network, *prepared(X, Y, weights, centre=centre, n_factors=count)
 
     def _earlier(self, network: LinearNetwork, units: Units, like: Any) -> list[Any] | None:
         """Values of the last fit in the units of this one; None if they do not fit the network."""

@@ -19,7 +19,7 @@ from skfact.deep_linear._factor_sets.cropped import cropped, padded
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
 from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
 from skfact.deep_linear._outcome import Outcome
-from skfact.deep_linear._palm.start import checked_init, start_values
+from skfact.deep_linear._palm.start import checked_init, starting_point
 from skfact.deep_linear._palm.sweeps import Objective, sweep_factors
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain
@@ -169,7 +169,7 @@ def run_palm(
     target = padded(times_power_of_two(A, -exponent), (sets[0].shape[0], sets[-1].shape[1]))
     xp = array_namespace(target)
     backwards = order == "right-to-left"
-    start = start_values(target, sets, init, -1 if backwards else 0, exponent, random)
+    start = starting_point(target, sets, init, -1 if backwards else 0, exponent, random)
     if backwards:
         target, values = xp.matrix_transpose(target), transposed(sets, start.values)
         start, sets = start._replace(values=values), [one.T for one in reversed(sets)]

@@ -16,7 +16,7 @@ from skfact.deep_linear._factor_sets.factor_set import FactorSet
 from skfact.deep_linear._palm.sweeps import Start, best_scale, suffix_products
 
 
-def start_values(
+def starting_point(
     target: Any,
     sets: Sequence[FactorSet],
     init: str | list[Any] | None,

@@ -19,8 +19,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, device, move
-from skfact._kernels import palm
-from skfact._kernels.palm import FIRST_STEPS, LATER_STEPS, MARGIN, MAX_BACKTRACKS, start_vector
+from skfact._kernels.palm.dispatch import (
+    FIRST_STEPS,
+    LATER_STEPS,
+    MARGIN,
+    MAX_BACKTRACKS,
+    CompiledSweeps,
+    is_compiled_for,
+    start_vector,
+)
 from skfact._linalg import adjoint, inner, norm2
 from skfact._stopping import Stopping
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
@@ -100,8 +107,8 @@ def start_sweeps(
 ) -> Any:
     """The compiled sweeps where there are some, or the generic ones."""
     patterns = patterns_of(sets)
-    if patterns and not penalty.weight and palm.is_compiled_for(A):
-        return palm.CompiledSweeps(A, patterns, values, scale, rounding)
+    if patterns and not penalty.weight and is_compiled_for(A):
+        return CompiledSweeps(A, patterns, values, scale, rounding)
     return GenericSweeps(A, sets, values, scale, rounding, penalty)
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from skfact._stopping import Stopping
 from skfact.deep_linear._solvers.adam import ADAM
-from skfact.deep_linear._solvers.budgets import HIERARCHICAL, PALM4MSA
 from skfact.deep_linear._solvers.closed_form import CLOSED_FORM, has_closed_form
 from skfact.deep_linear._solvers.lbfgs import LBFGS
 from skfact.deep_linear._solvers.least_squares import column_sizes, fewer_rows
+from skfact.deep_linear._solvers.palm import HIERARCHICAL, PALM4MSA
 from skfact.deep_linear._solvers.problem import Problem, Solver, Trained
 
 SOLVERS = {one.name: one for one in (CLOSED_FORM, LBFGS, ADAM, PALM4MSA, HIERARCHICAL)}

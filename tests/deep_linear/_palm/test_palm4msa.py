@@ -9,7 +9,7 @@ from scipy.linalg import hadamard
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace, to_numpy
-from skfact._kernels.palm import CompiledSweeps
+from skfact._kernels.palm.dispatch import CompiledSweeps
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear import palm4msa
 from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets

@@ -15,7 +15,6 @@ from skfact.deep_linear import ToeplitzFactor
 from skfact.deep_linear._architecture import resolve_network
 from skfact.deep_linear._outcome import MESSAGES, Outcome, complaint
 from skfact.deep_linear._solvers.adam import ADAM, MiniBatches
-from skfact.deep_linear._solvers.budgets import HIERARCHICAL, PALM4MSA
 from skfact.deep_linear._solvers.closed_form import CLOSED_FORM, start_values
 from skfact.deep_linear._solvers.data_palm import data_sweeps
 from skfact.deep_linear._solvers.lbfgs import LBFGS, is_cancelling
@@ -25,6 +24,7 @@ from skfact.deep_linear._solvers.least_squares import (
     is_isotropic,
     least_squares,
 )
+from skfact.deep_linear._solvers.palm import HIERARCHICAL, PALM4MSA
 from skfact.deep_linear._solvers.problem import Problem
 from skfact.deep_linear._solvers.solve import NAMES, SOLVERS, solve
 from skfact.exceptions import IllPosedWarning
