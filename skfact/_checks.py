@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from difflib import get_close_matches
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -52,10 +52,14 @@ def require_finite(largest: float, name: str) -> None:
     raise ValueError(f"{name} contains {found}. Remove or impute such entries first.")
 
 
+def is_number(value: Any, kind: type) -> bool:
+    """Whether `value` is an integer, or a real number for `float`; a bool is neither."""
+    return isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
+
+
 def check_number(value: Any, name: str, kind: type, low: float) -> None:
     """Raise unless `value` is a number of the kind (int or float) of at least `low`."""
-    expected = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, expected):
+    if not is_number(value, kind):
         raise TypeError(f"{name} must be {kind.__name__}, got {value!r}.")
     if not value >= low:
         raise ValueError(f"{name} must be at least {low}, got {value!r}.")
@@ -85,8 +89,7 @@ def unknown_name(argument: str, value: str, names: Iterable[str]) -> ValueError:
 
 def positive_int(value: Any, name: str) -> int:
     """Return `value` as a Python int, refusing all but integers of at least one."""
-    # bool is an Integral; a pattern of truth values is a mistake, not a size
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+    if not is_number(value, int):
         raise TypeError(
             f"{name} must be an integer, got {value!r} of type {type(value).__name__}. "
             f"Pass a positive int such as 4."

@@ -25,7 +25,7 @@ from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
 from skfact.butterfly._bounds import error_bound, rounding_allowance
 from skfact.butterfly._factorize import factorize
-from skfact.butterfly._rank_search import split_errors
+from skfact.butterfly._rank_search import errors_of_splits
 from skfact.butterfly._rotation import factorize_row_space
 from skfact.butterfly._target import Target, target_of
 from skfact.butterfly._variance import variance_shares
@@ -209,23 +209,21 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         xp, where = compute_namespace(self.backend, X)
         target = target_of(X, y, self.operator, self.n_components, self.random_state)
         with self._progress() as report:
-            self._factorize_target(target, move(target.matrix, xp, where), report)
+            components = self._factorize_target(target, move(target.matrix, xp, where), report)
         self.__dict__.pop("explained_variance_ratio_", None)  # of an earlier fit
         if target.centred:
-            self.explained_variance_ratio_ = variance_shares(X - self.mean_, self.components_)
+            self.explained_variance_ratio_ = variance_shares(X - self.mean_, components)
         return self
 
-    def _factorize_target(self, target: Target, matrix: Any, report: Callable[..., bool]) -> None:
-        options: dict[str, Any] = {
-            "supports": self.supports,
-            "rank": self.rank,
-            "permutation": self.permutation,
-        }
+    def _factorize_target(self, target: Target, matrix: Any, report: Callable[..., bool]) -> Any:
+        """Fit to the matrix; the components, in the array type of X."""
 
         def run(A: Any, on_split: Any = None) -> Any:
             return factorize(
                 A,
-                **options,
+                self.supports,
+                rank=self.rank,
+                permutation=self.permutation,
                 tol=self.tol,
                 order=self.order,
                 orthonormalize=self.orthonormalize,
@@ -256,27 +254,24 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
                     ConvergenceWarning,
                     stacklevel=3,
                 )
-        self._record(target, matrix, offset, result, options)
+        self._record(target, matrix, offset, result)
+        return move_like(result.product, target.mean)
 
-    def _record(
-        self, target: Target, matrix: Any, offset: Any, result: Any, options: dict[str, Any]
-    ) -> None:
+    def _record(self, target: Target, matrix: Any, offset: Any, result: Any) -> None:
         """Fitted attributes, in the array type of X."""
         xp, like = array_namespace(matrix), target.mean
         scale = float(xp.max(xp.abs(matrix))) or 1.0  # squares must not overflow
-        error = xp.linalg.vector_norm((matrix - result.operator.toarray()) / scale)
+        error = xp.linalg.vector_norm((matrix - result.product) / scale)
         norm = float(xp.linalg.vector_norm(matrix / scale))
         self.reconstruction_err_ = float(error) * scale
         self.relative_error_ = float(error) / norm if norm > 0 else 0.0
         n_factors = len(result.chain.merge_redundant()[0])
-        if self.tol is not None:
-            options = {**options, "supports": result.chain}
         self.error_bound_ = error_bound(
             result.discarded,
             result.outside,
             in_order=result.in_order,
             orthonormalize=bool(self.orthonormalize),
-            split_errors=lambda: split_errors(matrix, **options),
+            split_errors=lambda: errors_of_splits(matrix, result.chain, self.permutation),
             n_factors=n_factors,
         ) + scale * rounding_allowance(n_factors, float(xp.finfo(matrix.dtype).eps), norm)
         self.chain_ = result.chain

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from skfact.butterfly._hierarchical import (
     hierarchical_factorization,
     splits_in_order,
 )
-from skfact.butterfly._rank_search import _check_tol, _least_rank
+from skfact.butterfly._rank_search import check_tol, least_rank
 from skfact.butterfly._reading import (
     Permutation,
     arrange,
@@ -28,7 +29,8 @@ from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermuta
 from skfact.supports import Chain, KroneckerSparse, resolve_supports
 
 
-class Factorization(NamedTuple):
+@dataclass(frozen=True)
+class Factorization:
     """What one run of the algorithm found out."""
 
     operator: FactorizedOperator
@@ -36,6 +38,20 @@ class Factorization(NamedTuple):
     discarded: np.ndarray  # (len(chain) - 1,): what each split discarded
     outside: float  # norm of the entries that the product support does not cover
     in_order: bool  # the splits went from one end of the chain to the other
+
+    @cached_property
+    def product(self) -> Any:
+        """The operator as a dense array."""
+        return self.operator.toarray()
+
+
+class Options(NamedTuple):
+    """How a matrix is split along its chain."""
+
+    order: str | Sequence[int] = "balanced"
+    orthonormalize: bool = True
+    permutation: Permutation = None
+    on_split: Callable[[int, float], Any] | None = None  # (split, norm discarded)
 
 
 def butterfly_factorize(
@@ -129,9 +145,8 @@ def butterfly_factorize(
     >>> bool(np.allclose(op.toarray(), F))
     True
     """
-    A = check_matrix(A, "A")
     result = factorize(
-        A,
+        check_matrix(A, "A"),
         supports,
         rank=rank,
         tol=tol,
@@ -148,97 +163,96 @@ def factorize(
     *,
     rank: int | None = None,
     tol: float | None = None,
-    order: str | Sequence[int] = "balanced",
-    orthonormalize: bool = True,
-    permutation: Permutation = None,
-    on_split: Callable[[int, float], None] | None = None,
+    **how: Any,
 ) -> Factorization:
-    """`butterfly_factorize` of a checked matrix, with everything it found out."""
-    if not isinstance(orthonormalize, (bool, np.bool_)):
-        raise TypeError(f"orthonormalize must be True or False, got {orthonormalize!r}.")
-    options = (order, orthonormalize, permutation, on_split)
+    """`butterfly_factorize` of a checked matrix, with all it found out; `how` are `Options`."""
+    options = Options(**how)
+    if not isinstance(options.orthonormalize, (bool, np.bool_)):
+        raise TypeError(f"orthonormalize must be True or False, got {options.orthonormalize!r}.")
     if tol is None:
         chain = resolve_supports(supports, *A.shape, rank=rank)
         if _first_split_reads_all(chain):
             with suppress(OutOfScaleError):
-                return _factorize_scaled(A, None, chain, *options)
+                return _factorize_scaled(A, None, chain, options)
         exponent = binary_exponent(A)
-        return _factorize_scaled(times_power_of_two(A, -exponent), exponent, chain, *options)
-    _check_tol(tol, rank, supports)
+        return _factorize_scaled(times_power_of_two(A, -exponent), exponent, chain, options)
+    check_tol(tol, rank, supports)
     exponent = binary_exponent(A)
     scaled = times_power_of_two(A, -exponent)
     target = float(tol) * float(array_namespace(A).linalg.vector_norm(scaled))
-    r = _least_rank(scaled, supports, permutation, target)
+    r = least_rank(scaled, supports, options.permutation, target)
     while True:
         chain = resolve_supports(supports, *A.shape, rank=r)
-        result = _factorize_scaled(scaled, exponent, chain, *options)
-        error = scaled - times_power_of_two(result.operator.toarray(), -exponent)
+        result = _factorize_scaled(scaled, exponent, chain, options)
+        error = scaled - times_power_of_two(result.product, -exponent)
         if float(array_namespace(A).linalg.vector_norm(error)) <= target or len(result.chain) == 1:
             return result
         r += 1
 
 
 def _factorize_scaled(
-    A: Any,
-    exponent: int | None,
-    chain: Chain,
-    order: str | Sequence[int],
-    orthonormalize: bool,
-    permutation: Permutation,
-    on_split: Callable[[int, float], None] | None,
+    A: Any, exponent: int | None, chain: Chain, options: Options
 ) -> Factorization:
     """Factor a matrix of ordinary magnitude; the factors are those of A * 2**exponent.
 
     None says that nobody has looked at the magnitude of A: OutOfScaleError if it is not ordinary.
     """
-    splits = splits_in_order(order, len(chain))
-    arranged = arrange(A, chain, permutation, checked=exponent is not None)
+    splits = splits_in_order(options.order, len(chain))
+    arranged = arrange(A, chain, options.permutation, checked=exponent is not None)
     values, outside = values_on_support(arranged, chain.product)
     exponent = exponent or 0
 
     merged, groups = _merged(chain)
     position = {start: i for i, (start, _) in enumerate(groups)}
     merged_splits = [position[s] for s in splits if s in position]
-    original = {position[s]: s for s in splits if s in position}
 
     def report(split: int, norm: float) -> None:
-        if on_split is not None:
-            on_split(original[split], float(unscaled(norm, exponent)))
+        if options.on_split is not None:
+            options.on_split(groups[split][0], float(unscaled(norm, exponent)))
 
-    merged_factors, discarded = hierarchical_factorization(
-        values, merged, merged_splits, orthonormalize=orthonormalize, on_split=report
+    parts, discarded = hierarchical_factorization(
+        values, merged, merged_splits, orthonormalize=options.orthonormalize, on_split=report
     )
-    factors: list[Any] = []
-    for part, (start, stop) in zip(merged_factors, groups, strict=True):
-        if isinstance(part, Arranged):
-            part = part.values()
-        factors += [part] if stop == start + 1 else expand_redundant(part, chain[start:stop])
-
-    shares = equal_shares(exponent, len(chain))
-    pieces: list[Any] = [
-        _factor(times_power_of_two(part, share), pattern, new=len(chain) > 1)
-        for part, share, pattern in zip(factors, shares, chain, strict=True)
-    ]
-    n_out, n_in = A.shape
-    if arranged.rows is not None:
-        (kept,) = np.nonzero(arranged.rows >= 0)
-        where = np.empty(n_out, dtype=np.intp)
-        where[arranged.rows[kept]] = kept
-        pieces.insert(0, PartialPermutation(where, chain.shape[0]))
-    if arranged.cols is not None:
-        pieces.append(PartialPermutation(arranged.cols, n_in))
-
+    factors = _factors(parts, chain, groups, exponent)
     errors = np.zeros(len(chain) - 1)
     for split, norm in discarded.items():
-        errors[original[split] - 1] = norm
+        errors[groups[split][0] - 1] = norm
     steps = np.diff(merged_splits)
     return Factorization(
-        operator=FactorizedOperator(pieces),
+        operator=FactorizedOperator(_between_selections(factors, arranged, A.shape)),
         chain=chain,
         discarded=unscaled(errors, exponent),
         outside=float(unscaled(outside, exponent)),
         in_order=bool(np.all(steps > 0) or np.all(steps < 0)),
     )
+
+
+def _factors(
+    parts: Sequence[Any], chain: Chain, groups: Sequence[tuple[int, int]], exponent: int
+) -> list[KroneckerFactor]:
+    """A factor for each pattern, from the parts that stand for groups of them."""
+    values: list[Any] = []
+    for part, (start, stop) in zip(parts, groups, strict=True):
+        part = part.values() if isinstance(part, Arranged) else part
+        values += [part] if stop == start + 1 else expand_redundant(part, chain[start:stop])
+    shares = equal_shares(exponent, len(chain))
+    return [
+        _factor(times_power_of_two(value, share), pattern, new=len(chain) > 1)
+        for value, share, pattern in zip(values, shares, chain, strict=True)
+    ]
+
+
+def _between_selections(factors: Sequence[Any], arranged: Arranged, shape: Any) -> list[Any]:
+    """The factors, with what undoes the permutation and the padding at either end."""
+    pieces = list(factors)
+    if arranged.rows is not None:
+        (kept,) = np.nonzero(arranged.rows >= 0)
+        where = np.empty(shape[0], dtype=np.intp)
+        where[arranged.rows[kept]] = kept
+        pieces.insert(0, PartialPermutation(where, len(arranged.rows)))
+    if arranged.cols is not None:
+        pieces.append(PartialPermutation(arranged.cols, shape[1]))
+    return pieces
 
 
 def _factor(values: Any, pattern: KroneckerSparse, new: bool) -> KroneckerFactor:

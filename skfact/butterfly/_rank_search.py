@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, to_numpy
-from skfact._checks import check_matrix
+from skfact._checks import check_matrix, is_number
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._kernels.low_rank_blocks import Classes
 from skfact.butterfly._hierarchical import (
@@ -20,8 +20,7 @@ from skfact.butterfly._reading import (
     arrange,
     values_on_support,
 )
-from skfact.supports import Chain, resolve_supports
-from skfact.supports._families import FAMILIES
+from skfact.supports import FAMILIES, Chain, resolve_supports
 
 
 def split_errors(
@@ -73,6 +72,11 @@ def split_errors(
     """
     A = check_matrix(A, "A")
     chain = resolve_supports(supports, *A.shape, rank=rank)
+    return errors_of_splits(A, chain, permutation)
+
+
+def errors_of_splits(A: Any, chain: Chain, permutation: Permutation) -> np.ndarray:
+    """`split_errors` of a checked matrix."""
     exponent = binary_exponent(A)
     arranged = arrange(times_power_of_two(A, -exponent), chain, permutation)
     values, outside = values_on_support(arranged, chain.product)
@@ -83,8 +87,9 @@ def split_errors(
     return unscaled(errors, exponent)
 
 
-def _check_tol(tol: Any, rank: Any, supports: Any) -> None:
-    if isinstance(tol, (bool, np.bool_)) or not isinstance(tol, (int, float, np.number)):
+def check_tol(tol: Any, rank: Any, supports: Any) -> None:
+    """Raise unless `tol` is a tolerance, and nothing else says which rank to take."""
+    if not is_number(tol, float):
         raise TypeError(f"tol must be a number, got {tol!r}.")
     if not 0 < tol < math.inf:
         raise ValueError(f"tol must be positive and finite, got {tol!r}.")
@@ -97,7 +102,7 @@ def _check_tol(tol: Any, rank: Any, supports: Any) -> None:
         )
 
 
-def _least_rank(A: Any, family: str, permutation: Permutation, target: float) -> int:
+def least_rank(A: Any, family: str, permutation: Permutation, target: float) -> int:
     """Smallest rank at which the middle split alone does not already exceed the target error."""
     chain = resolve_supports(family, *A.shape)
     if len(chain) == 1:

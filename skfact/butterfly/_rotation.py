@@ -55,8 +55,7 @@ def factorize_row_space(
     for n_iter in range(1, max_iter + 1):
         target = rotation @ W
         result = factorize(target)
-        product = result.operator.toarray()
-        error = float(xp.linalg.vector_norm((target - product) / scale))
+        error = float(xp.linalg.vector_norm((target - result.product) / scale))
         gained = least - error
         enough = GAIN * least if n_iter > 1 else 0.0
         if best is None or gained > 0:
@@ -64,7 +63,7 @@ def factorize_row_space(
         stop = on_round(n_iter, error * scale)
         if error == 0 or gained <= enough or stop:
             return *best, n_iter, True
-        u, _, vh = xp.linalg.svd((product / scale) @ adjoint(W / scale), full_matrices=False)
+        u, _, vh = xp.linalg.svd((result.product / scale) @ adjoint(W / scale), full_matrices=False)
         rotation = u @ vh
     assert best is not None  # max_iter is at least 1
     return *best, n_iter, False

@@ -130,14 +130,12 @@ def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any) -> Targe
         )
     fitted = clone_with_seed(operator, random_state)
     fitted.fit(X) if y is None else fitted.fit(X, y)
-    method = "transform" if hasattr(fitted, "transform") else "predict"
-    if not hasattr(fitted, method):
-        raise ValueError(f"operator={operator!r} has neither transform nor predict.")
+    probe = _Probe(operator, fitted)
 
     mean = X.mean(axis=0)
     spread = float(np.max(np.abs(X - mean)))
     scale = 2.0 ** math.frexp(spread)[1] if spread > 0 else 1.0
-    offset = _image(fitted, method, mean[np.newaxis, :])[0]
+    offset = probe.images(mean[np.newaxis, :])[0]
     # one probe per feature, in slices that stay small beside X
     n_features = X.shape[1]
     rows = []
@@ -147,61 +145,66 @@ def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any) -> Targe
         points[np.arange(len(some)), some] += scale
         # what was really added, after rounding
         steps = points[np.arange(len(some)), some] - mean[some]
-        rows.append((_image(fitted, method, points) - offset) / steps[:, np.newaxis])
+        rows.append((probe.images(points) - offset) / steps[:, np.newaxis])
     matrix = np.concatenate(rows).T
     require_finite(
         float(np.max(np.abs(matrix))),
         f"the matrix of operator={operator!r}, fitted on n_samples={len(X)},",
     )
-    _require_affine(fitted, method, X, mean, matrix, offset, operator)
+    probe.require_affine(X, Target(matrix, mean, offset, True))
     matrix, offset = matrix.astype(X.dtype), offset.astype(X.dtype)
     return Target(np.ascontiguousarray(matrix), mean, offset, True)
 
 
-def _image(fitted: Any, method: str, points: np.ndarray) -> np.ndarray:
-    try:
-        image = getattr(fitted, method)(points)
-    except ValueError as error:
-        raise ValueError(
-            f"operator={fitted!r} must be affine, and its {method} refused a probe around the mean "
-            f"of X: {error}"
-        ) from error
-    image = image.toarray() if scipy.sparse.issparse(image) else to_numpy(image)
-    try:
-        image = image.astype(np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"operator={fitted!r} must be affine, and its {method} gives {image.dtype} values: "
-            "a classifier's labels cannot be approximated. Use a transformer or a regressor."
-        ) from None
-    return image.reshape(len(points), -1)
+class _Probe:
+    """What a fitted estimator makes of points, as long as it may be affine."""
 
+    def __init__(self, operator: Any, fitted: Any) -> None:
+        self.operator, self.fitted = operator, fitted
+        self.method = "transform" if hasattr(fitted, "transform") else "predict"
+        if not hasattr(fitted, self.method):
+            raise ValueError(f"operator={operator!r} has neither transform nor predict.")
 
-def _require_affine(
-    fitted: Any,
-    method: str,
-    X: np.ndarray,
-    mean: np.ndarray,
-    matrix: np.ndarray,
-    offset: np.ndarray,
-    operator: Any,
-) -> None:
-    some = np.unique(np.linspace(0, len(X) - 1, PROBES).astype(int))
-    # twice the deviation from the mean, too: clipping and ReLU show outside the data
-    points = np.concatenate([X[some], mean - 2 * (X[some] - mean)])
-    found = _image(fitted, method, points)
-    expected = (points - mean).astype(np.float64) @ matrix.T + offset
-    # of the points themselves: estimators round before they centre
-    size = np.max(np.abs(found)) + np.max(np.abs(points)) * np.max(np.abs(matrix))
-    error = np.max(np.abs(found - expected))
-    tolerance = 1e3 * math.sqrt(X.shape[1]) * float(np.finfo(X.dtype).eps)
-    if not error <= tolerance * size:
-        raise ValueError(
-            f"operator={operator!r} is not affine: on rows of X its {method} differs from the "
-            f"linear map read off the identity by {error / size:.1e} of its size. Only affine "
-            "estimators can be factored (PCA, TruncatedSVD, LinearDiscriminantAnalysis, linear "
-            "regressors, scalers and pipelines of them; not NMF, kernels or trees)."
-        )
+    def images(self, points: np.ndarray) -> np.ndarray:
+        """Images (n_points, n_out) of points (n_points, n_features)."""
+        try:
+            image = getattr(self.fitted, self.method)(points)
+        except ValueError as error:
+            raise ValueError(
+                f"operator={self.fitted!r} must be affine, and its {self.method} refused a probe "
+                f"around the mean of X: {error}"
+            ) from error
+        image = image.toarray() if scipy.sparse.issparse(image) else to_numpy(image)
+        try:
+            image = image.astype(np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"operator={self.fitted!r} must be affine, and its {self.method} gives "
+                f"{image.dtype} values: a classifier's labels cannot be approximated. Use a "
+                "transformer or a regressor."
+            ) from None
+        return image.reshape(len(points), -1)
+
+    def require_affine(self, X: np.ndarray, target: Target) -> None:
+        """Raise unless the map read off the identity gives the images of some rows of X."""
+        mean = target.mean
+        some = np.unique(np.linspace(0, len(X) - 1, PROBES).astype(int))
+        # twice the deviation from the mean, too: clipping and ReLU show outside the data
+        points = np.concatenate([X[some], mean - 2 * (X[some] - mean)])
+        found = self.images(points)
+        expected = (points - mean).astype(np.float64) @ target.matrix.T + target.offset
+        # of the points themselves: estimators round before they centre
+        size = np.max(np.abs(found)) + np.max(np.abs(points)) * np.max(np.abs(target.matrix))
+        error = np.max(np.abs(found - expected))
+        tolerance = 1e3 * math.sqrt(X.shape[1]) * float(np.finfo(X.dtype).eps)
+        if not error <= tolerance * size:
+            raise ValueError(
+                f"operator={self.operator!r} is not affine: on rows of X its {self.method} differs "
+                f"from the linear map read off the identity by {error / size:.1e} of its size. "
+                "Only affine estimators can be factored (PCA, TruncatedSVD, "
+                "LinearDiscriminantAnalysis, linear regressors, scalers and pipelines of them; "
+                "not NMF, kernels or trees)."
+            )
 
 
 def _cast_like(matrix: Any, X: Any) -> Any:

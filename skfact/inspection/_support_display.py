@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skfact._checks import check_number
-from skfact.inspection._matplotlib import pyplot
+from skfact.inspection._matplotlib import Display
 from skfact.inspection._panels import Panel, image_of, panel_of
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain
@@ -24,7 +24,7 @@ PER_ROW = 6
 INCHES = 1.5  # length of the unit in a figure of our own
 
 
-class SupportDisplay:
+class SupportDisplay(Display):
     """Supports of the factors of a product, drawn side by side.
 
     Above each factor stands its name and pattern ``(a, b, c, d)``, below it its number of
@@ -238,22 +238,19 @@ class SupportDisplay:
             If `max_pixels` is not a positive int.
         """
         check_number(max_pixels, "max_pixels", int, 1)
-        plt = pyplot(self)
-        cmap = _colormap(plt, cmap)
         n_rows = ceil(len(self._panels) / PER_ROW)
         per_row = ceil(len(self._panels) / n_rows)
         width, height = per_row + (per_row - 1) * GAP, n_rows * ROW
-        if ax is None:
-            size = INCHES * width + 0.2, INCHES * height + 0.2
-            _, ax = plt.subplots(figsize=size, layout="constrained")
+        plt = self._draw_in(ax, INCHES * width + 0.2, INCHES * height + 0.2)
+        ax, cmap = self.ax_, _colormap(plt, cmap)
         unit = max(max(panel.entries.shape) for panel in self._panels)
         ax.set_axis_off()
         ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
-        shaded = None
+        style, shaded = _Style(unit, values, max_pixels, cmap), None
         for index, panel in enumerate(self._panels):
             row, column = divmod(index, per_row)
             x, y = column * (1 + GAP), row * ROW + HEAD
-            drawn = _draw(ax, panel, x, y, unit, values and panel.has_values, max_pixels, cmap)
+            drawn = _draw(ax, panel, (x, y), style)
             if values and panel.has_values:
                 shaded = drawn
             if index:
@@ -266,8 +263,16 @@ class SupportDisplay:
             cell = ceil(unit / max_pixels)
             text = f"one cell: up to {cell} × {cell} entries"
             ax.text(width, height, text, ha="right", va="bottom", fontsize="x-small", color="0.35")
-        self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+class _Style(NamedTuple):
+    """How all factors of a picture are drawn."""
+
+    unit: int  # entries along the side of the unit square
+    values: bool
+    max_pixels: int
+    cmap: Any
 
 
 def _numbered(factors: Iterable[Any]) -> list[Panel]:
@@ -287,20 +292,19 @@ def _colormap(plt: Any, cmap: Any) -> Any:
     return plt.get_cmap(cmap)
 
 
-def _draw(
-    ax: Any, panel: Panel, x: float, y: float, unit: int, values: bool, max_pixels: int, cmap: Any
-) -> Any:
-    """One factor in the middle of the unit square whose upper left corner is (x, y)."""
-    image = image_of(panel.entries, max_pixels)
+def _draw(ax: Any, panel: Panel, corner: tuple[float, float], style: _Style) -> Any:
+    """One factor in the middle of the unit square with that upper left corner."""
+    (x, y), values = corner, style.values and panel.has_values
+    image = image_of(panel.entries, style.max_pixels)
     largest = np.nanmax(image, initial=0.0)
     if values and largest > 0:
         image = image / largest
     elif not values:
         image = np.where(np.isnan(image), np.nan, 1.0)
-    height, width = (max(side / unit, THINNEST) for side in panel.entries.shape)
+    height, width = (max(side / style.unit, THINNEST) for side in panel.entries.shape)
     left, top = x + (1 - width) / 2, y + (1 - height) / 2
     extent = (left, left + width, top + height, top)
-    drawn = ax.imshow(image, extent=extent, cmap=cmap, vmin=0, vmax=1, aspect="equal")
+    drawn = ax.imshow(image, extent=extent, cmap=style.cmap, vmin=0, vmax=1, aspect="equal")
     frame = {"fill": False, "edgecolor": "0.6", "linewidth": 0.8, "clip_on": False}
     ax.add_patch(_rectangle((left, top), width, height, **frame))
     ax.text(x + 0.5, y - 0.05, panel.above, ha="center", va="bottom", fontsize="small")

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfact._checks import check_number
 from skfact.fixed_support import SupportReport, analyze_supports
-from skfact.inspection._matplotlib import pyplot
+from skfact.inspection._matplotlib import Display
 
 GAP = 0.16  # between two panels, in units of the longest side
 THINNEST = 0.06  # a mask of a few components is drawn at least this wide
@@ -17,7 +17,7 @@ INCHES = 2.6  # length of the unit in a figure of our own
 COMPLETE, OVERLAP, DEAD, NONE = "#4d4d4d", "#d62728", "#d9d9d9", "#ffffff"
 
 
-class SupportReportDisplay:
+class SupportReportDisplay(Display):
     """Picture of a support report: both masks, and who covers which entry of the product.
 
     Each class of equal rank-one supports has one colour (of eight, in turns) in the two masks and
@@ -142,7 +142,6 @@ class SupportReportDisplay:
             If `max_pixels` is not a positive int.
         """
         check_number(max_pixels, "max_pixels", int, 1)
-        plt = pyplot(self)
         report = self.report
         (m, n), r = report.shape, report.n_components
         samples = [_sample(size, max_pixels) for size in (m, r, n)]
@@ -155,9 +154,8 @@ class SupportReportDisplay:
         ]
         width = sum(panel[2] for panel in panels) + 2 * GAP
         height = max(panel[3] for panel in panels)
-        if ax is None:
-            size = max(INCHES * width + 0.4, 5.0), INCHES * height + 1.5
-            _, ax = plt.subplots(figsize=size, layout="constrained")
+        plt = self._draw_in(ax, max(INCHES * width + 0.4, 5.0), INCHES * height + 1.5)
+        ax = self.ax_
         ax.set_axis_off()
         x = 0.0
         for (title, image, wide, high), sign in zip(panels, ("×", "=", ""), strict=True):
@@ -170,7 +168,6 @@ class SupportReportDisplay:
             x += wide + GAP
         ax.set(xlim=(-0.02, width + 0.02), ylim=(height + 0.02, -0.14), aspect="equal")
         self._describe(ax, plt, samples)
-        self.ax_, self.figure_ = ax, ax.figure
         return self
 
     def _describe(self, ax: Any, plt: Any, samples: list[np.ndarray]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,10 +28,9 @@ SELECTION = "selection"  # stands for the pattern of a factor that only selects 
 
 
 class Factor(ABC):
-    """What an operator asks of a factor; a new kind opens no other file.
+    """What users and operators ask of a factor, which is immutable.
 
-    The public interface is that of :class:`KroneckerFactor`; `dtype` is None where a factor has no
-    numbers of its own. Factors are immutable.
+    A new kind of factor opens no other file.
     """
 
     __slots__ = ("_xp", "shape")
@@ -42,6 +42,101 @@ class Factor(ABC):
     def __init_subclass__(cls, kind: str) -> None:
         super().__init_subclass__()
         Factor.KINDS[kind] = cls
+        for name, member in vars(cls).items():  # what all kinds have is documented here, once
+            if isinstance(member, FunctionType | property) and hasattr(Factor, name):
+                member.__doc__ = member.__doc__ or getattr(Factor, name).__doc__
+
+    @property
+    @abstractmethod
+    def dtype(self) -> Any:
+        """Dtype of the stored entries; None where a factor has none."""
+
+    @property
+    @abstractmethod
+    def nnz(self) -> int:
+        """Number of stored entries."""
+
+    @property
+    @abstractmethod
+    def T(self) -> Any:
+        """The transpose."""
+
+    @property
+    @abstractmethod
+    def H(self) -> Any:
+        """The conjugate transpose."""
+
+    @abstractmethod
+    def astype(self, dtype: Any) -> Any:
+        """Convert the stored entries.
+
+        Parameters
+        ----------
+        dtype : dtype or str
+            One of float32, float64, complex64 and complex128.
+
+        Returns
+        -------
+        factor
+            The factor itself if it has that dtype, or no entries of its own.
+        """
+
+    @abstractmethod
+    def apply(self, X: Any) -> Any:
+        """Multiply a batch of vectors.
+
+        Parameters
+        ----------
+        X : array of shape (n_in, batch)
+            One vector per column, in the dtype, library and device of the factor.
+
+        Returns
+        -------
+        array of shape (n_out, batch)
+            The products; of a selection perhaps a view of `X`.
+        """
+
+    @abstractmethod
+    def solve(self, B: Any) -> Any:
+        """Multiply a batch of vectors by the inverse.
+
+        Parameters
+        ----------
+        B : array of shape (n_out, batch)
+            One vector per column, in the dtype, library and device of the factor.
+
+        Returns
+        -------
+        array of shape (n_in, batch)
+            The solutions.
+
+        Raises
+        ------
+        ValueError
+            If the factor, or a block of it, is not square.
+        numpy.linalg.LinAlgError
+            If it is singular.
+        """
+
+    @abstractmethod
+    def toarray(self) -> Any:
+        """Write the factor as a dense matrix.
+
+        Returns
+        -------
+        array of shape (n_out, n_in)
+            A new array in the library of the factor.
+        """
+
+    @abstractmethod
+    def to_csr(self) -> scipy.sparse.csr_array:
+        """Write the factor as a sparse matrix on the host.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of shape (n_out, n_in)
+            All stored entries, zeros among them included; ones for a selection.
+        """
 
     @property
     @abstractmethod
@@ -190,81 +285,34 @@ class KroneckerFactor(Factor, kind="kronecker"):
 
     @property
     def dtype(self) -> Any:
-        """Dtype of the values."""
         return self.values.dtype
 
     @property
     def nnz(self) -> int:
-        """Number of stored entries, ``a * b * c * d``."""
         return self.pattern.nnz
 
     @property
     def T(self) -> KroneckerFactor:
-        """The transpose."""
         values = self._xp.permute_dims(self.values, (0, 1, 3, 2))
         return KroneckerFactor._wrap(values, self.pattern.T)
 
     @property
     def H(self) -> KroneckerFactor:
-        """The conjugate transpose."""
         transpose = self.T
         if not is_complex_dtype(self.dtype):
             return transpose
         return KroneckerFactor._wrap(self._xp.conj(transpose.values), transpose.pattern)
 
     def astype(self, dtype: Any) -> KroneckerFactor:
-        """Convert the values.
-
-        Parameters
-        ----------
-        dtype : dtype or str
-            One of float32, float64, complex64 and complex128.
-
-        Returns
-        -------
-        KroneckerFactor
-            The factor itself if it has that dtype.
-        """
         dtype = namespace_dtype(dtype, self._xp)
         if dtype == self.dtype:
             return self
         return KroneckerFactor._wrap(self._xp.astype(self.values, dtype), self.pattern)
 
     def apply(self, X: Any) -> Any:
-        """Multiply a batch of vectors.
-
-        Parameters
-        ----------
-        X : array of shape (n_in, batch)
-            One vector per column, in the dtype, library and device of the factor.
-
-        Returns
-        -------
-        array of shape (n_out, batch)
-            The products.
-        """
         return apply_factor(self.values, X)
 
     def solve(self, B: Any) -> Any:
-        """Multiply a batch of vectors by the inverse, block by block.
-
-        Parameters
-        ----------
-        B : array of shape (n_out, batch)
-            One vector per column, in the dtype, library and device of the factor.
-
-        Returns
-        -------
-        array of shape (n_in, batch)
-            The solutions.
-
-        Raises
-        ------
-        ValueError
-            If the blocks are not square.
-        numpy.linalg.LinAlgError
-            If a block is singular.
-        """
         a, b, c, d = self.pattern
         if b != c:
             raise ValueError(f"{self!r} has no inverse: its blocks are {b} x {c}, not square.")
@@ -274,13 +322,6 @@ class KroneckerFactor(Factor, kind="kronecker"):
         return xp.reshape(xp.permute_dims(solution, (0, 2, 1, 3)), (a * c * d, batch))
 
     def toarray(self) -> Any:
-        """Write the factor as a dense matrix.
-
-        Returns
-        -------
-        array of shape (n_out, n_in)
-            A new array in the library of the values.
-        """
         xp = self._xp
         a, b, c, d = self.pattern
         place = device(self.values)
@@ -294,13 +335,6 @@ class KroneckerFactor(Factor, kind="kronecker"):
         return xp.reshape(dense, self.shape)
 
     def to_csr(self) -> scipy.sparse.csr_array:
-        """Write the factor as a sparse matrix on the host.
-
-        Returns
-        -------
-        scipy.sparse.csr_array of shape (n_out, n_in)
-            All ``a * b * c * d`` entries, zeros among them included.
-        """
         rows, columns = places(self.pattern)
         entries = to_numpy(self.values).ravel(), (rows.ravel(), columns.ravel())
         return scipy.sparse.csr_array(entries, shape=self.shape)

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse
 
 from skfact._backend import array_namespace, compute_namespace, device
-from skfact._checks import positive_int
+from skfact._checks import is_number, positive_int
 from skfact._inputs import as_floating, dtype_name, is_complex_dtype, namespace_dtype
 from skfact.operators._assemble import assemble
 from skfact.operators._factors import KroneckerFactor
@@ -439,10 +439,10 @@ class FactorizedOperator:
         """
         if isinstance(n, str) and n == "auto":
             return self._of(self._products.usual_plan())
-        if isinstance(n, str):
+        if not is_number(n, int):
             raise TypeError(f"n must be a positive int or 'auto', got {n!r}.")
-        n = positive_int(n, "n")
-        runs = cheapest_partition(self.factors, numpy_cost(self.dtype, USUAL_BATCH), n)
+        n_left = positive_int(n, "n")
+        runs = cheapest_partition(self.factors, numpy_cost(self.dtype, USUAL_BATCH), n_left)
         return self._of(fuse_runs(self.factors, runs))
 
     # Other forms and other places

@@ -153,8 +153,7 @@ class PartialPermutation(Factor, kind="selection"):
         array([[1.],
                [0.]])
         """
-        index = np.arange(n)
-        return cls(np.where(index < m, index, -1), m)
+        return cls.crop(m, n).T
 
     def __reduce__(self) -> Any:
         return PartialPermutation, (self.index, self.n_in)
@@ -169,7 +168,6 @@ class PartialPermutation(Factor, kind="selection"):
 
     @property
     def T(self) -> PartialPermutation:
-        """The transpose, again a partial permutation."""
         index = np.full(self.n_in, -1)
         (rows,) = np.nonzero(self._host >= 0)
         index[self._host[rows]] = rows
@@ -177,37 +175,12 @@ class PartialPermutation(Factor, kind="selection"):
 
     @property
     def H(self) -> PartialPermutation:
-        """The conjugate transpose, which is the transpose."""
         return self.T
 
     def astype(self, dtype: Any) -> PartialPermutation:
-        """Return the factor itself: a selection has no dtype.
-
-        Parameters
-        ----------
-        dtype : dtype or str
-            Ignored.
-
-        Returns
-        -------
-        PartialPermutation
-            The factor itself.
-        """
         return self
 
     def apply(self, X: Any) -> Any:
-        """Select from a batch of vectors.
-
-        Parameters
-        ----------
-        X : array of shape (n_in, batch)
-            One vector per column, of any dtype, in the library and on the device of the factor.
-
-        Returns
-        -------
-        array of shape (n_out, batch)
-            The selected entries; may be a view of `X` where the last ones are only cropped.
-        """
         xp = self._xp
         n_out = self.shape[0]
         if self._kept == n_out:
@@ -223,47 +196,16 @@ class PartialPermutation(Factor, kind="selection"):
         return xp.where(taken[:, None], selected, xp.zeros_like(selected))
 
     def solve(self, B: Any) -> Any:
-        """Undo the permutation of a batch of vectors.
-
-        Parameters
-        ----------
-        B : array of shape (n_out, batch)
-            One vector per column, in the library and on the device of the factor.
-
-        Returns
-        -------
-        array of shape (n_in, batch)
-            The solutions.
-
-        Raises
-        ------
-        ValueError
-            If the factor is not a permutation in the strict sense.
-        """
         if not self.is_permutation:
             raise ValueError(f"{self!r} has no inverse: entries are added or lost.")
         return self.T.apply(B)
 
     def toarray(self) -> Any:
-        """Write the factor as a dense matrix.
-
-        Returns
-        -------
-        array of shape (n_out, n_in)
-            Zeros and ones, in float64.
-        """
         xp = self._xp
         columns = xp.arange(self.n_in, dtype=self.index.dtype, device=device(self.index))
         return xp.astype(self.index[:, None] == columns[None, :], xp.float64)
 
     def to_csr(self) -> scipy.sparse.csr_array:
-        """Write the factor as a sparse matrix on the host.
-
-        Returns
-        -------
-        scipy.sparse.csr_array of shape (n_out, n_in)
-            Ones, in float64.
-        """
         (rows,) = np.nonzero(self._host >= 0)
         entries = (np.ones(rows.size), (rows, self._host[rows]))
         return scipy.sparse.csr_array(entries, shape=self.shape)

@@ -63,17 +63,13 @@ class SparseFactor(Factor, kind="sparse"):
                 f"csr must have two dimensions and at least one row and one column, got shape "
                 f"{csr.shape}."
             )
-        if scipy.sparse.issparse(csr):
-            csr = scipy.sparse.csr_array(csr)
-            dtype = as_floating(csr.data, "csr").dtype
-            csr = scipy.sparse.csr_array(csr, dtype=dtype, copy=True)
-            csr.sum_duplicates()
+        on_host = scipy.sparse.issparse(csr)
+        csr = scipy.sparse.csr_array(csr, copy=True) if on_host else csr.tocsr(copy=True)
+        csr = csr.astype(as_floating(csr.data, "csr").dtype, copy=False)
+        csr.sum_duplicates()
+        if on_host:
             for part in (csr.data, csr.indices, csr.indptr):
                 part.flags.writeable = False
-        else:
-            csr = csr.tocsr(copy=True)
-            csr = csr.astype(as_floating(csr.data, "csr").dtype)
-            csr.sum_duplicates()
         shape = (int(csr.shape[0]), int(csr.shape[1]))
         self._set(csr=csr, shape=shape, _xp=array_namespace(csr.data))
 
@@ -86,75 +82,28 @@ class SparseFactor(Factor, kind="sparse"):
 
     @property
     def dtype(self) -> Any:
-        """Dtype of the entries."""
         return self.csr.dtype
 
     @property
     def nnz(self) -> int:
-        """Number of stored entries."""
         return int(self.csr.nnz)
 
     @property
     def T(self) -> SparseFactor:
-        """The transpose."""
         return SparseFactor(self.csr.T)
 
     @property
     def H(self) -> SparseFactor:
-        """The conjugate transpose."""
         return SparseFactor(self.csr.T.conj())
 
     def astype(self, dtype: Any) -> SparseFactor:
-        """Convert the entries.
-
-        Parameters
-        ----------
-        dtype : dtype or str
-            One of float32, float64, complex64 and complex128.
-
-        Returns
-        -------
-        SparseFactor
-            The factor itself if it has that dtype.
-        """
         dtype = namespace_dtype(dtype, self._xp)
         return self if dtype == self.dtype else SparseFactor(self.csr.astype(dtype))
 
     def apply(self, X: Any) -> Any:
-        """Multiply a batch of vectors.
-
-        Parameters
-        ----------
-        X : array of shape (n_in, batch)
-            One vector per column, in the dtype and library of the factor.
-
-        Returns
-        -------
-        array of shape (n_out, batch)
-            The products.
-        """
         return self.csr @ X
 
     def solve(self, B: Any) -> Any:
-        """Multiply a batch of vectors by the inverse, through a sparse LU decomposition.
-
-        Parameters
-        ----------
-        B : array of shape (n_out, batch)
-            One vector per column, in the dtype and library of the factor.
-
-        Returns
-        -------
-        array of shape (n_in, batch)
-            The solutions.
-
-        Raises
-        ------
-        ValueError
-            If the factor is not square.
-        numpy.linalg.LinAlgError
-            If it is singular.
-        """
         if self.shape[0] != self.shape[1]:
             raise ValueError(f"{self!r} has no inverse: it is not square.")
         if is_numpy(self._xp):
@@ -170,23 +119,9 @@ class SparseFactor(Factor, kind="sparse"):
         return decomposition.solve(self._xp.asarray(B, copy=True))
 
     def toarray(self) -> Any:
-        """Write the factor as a dense matrix.
-
-        Returns
-        -------
-        array of shape (n_out, n_in)
-            A new array in the library of the entries.
-        """
         return self.csr.toarray()
 
     def to_csr(self) -> scipy.sparse.csr_array:
-        """Copy the factor to the host.
-
-        Returns
-        -------
-        scipy.sparse.csr_array of shape (n_out, n_in)
-            A copy.
-        """
         return self.csr.copy() if is_numpy(self._xp) else scipy.sparse.csr_array(self.csr.get())
 
     def _to_device(self, xp: Any, target: Any) -> SparseFactor:

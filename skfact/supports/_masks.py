@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from skfact._backend import to_numpy
-from skfact._checks import keep_where, matrix_namespace, positive_int
+from skfact._checks import is_number, keep_where, matrix_namespace, positive_int
 from skfact.supports._largest import smallest_keys
 
 # an explicit mask up to this many entries is written out by repr
@@ -137,7 +136,7 @@ def _budget_axis(axis: Any) -> int | tuple[int, int] | None:
         if len(axis) == 2 and {_budget_axis(item) for item in axis} == {0, 1}:
             return (0, 1)
         raise ValueError(f"an axis of two items must be (0, 1), rows and columns, got {axis!r}.")
-    if isinstance(axis, (bool, np.bool_)) or not isinstance(axis, Integral):
+    if not is_number(axis, int):
         raise TypeError(
             f"axis must be None, 0, 1 or (0, 1), got {axis!r} of type {type(axis).__name__}."
         )

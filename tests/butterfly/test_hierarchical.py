@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact._backend import array_namespace, to_numpy
 from skfact._backend import device as device_of
-from skfact._kernels.low_rank_blocks import dispatch
+from skfact._kernels.low_rank_blocks import generic
 from skfact.butterfly._hierarchical import (
     expand_redundant,
     hierarchical_factorization,
@@ -229,9 +229,9 @@ def test_blocks_are_treated_alike_in_chunks_of_any_size(monkeypatch, chunk, left
     ]:
         pair = Chain([left, right])
         values = gaussian(random, values_on(np.zeros(pair.shape), pair.product).shape)
-        monkeypatch.setattr(dispatch, "CHUNK", 2**40)
+        monkeypatch.setattr(generic, "CHUNK", 2**40)
         whole = two_factor_step(values, *pair, leftwards)
-        monkeypatch.setattr(dispatch, "CHUNK", chunk)
+        monkeypatch.setattr(generic, "CHUNK", chunk)
         parts = two_factor_step(values, *pair, leftwards)
         assert_allclose(product(parts[:2], pair), product(whole[:2], pair), atol=1e-13)
         assert_allclose(parts[2], whole[2], rtol=1e-13)

@@ -252,3 +252,14 @@ def test_copies_and_pickles(factor):
     for again in (copy.copy(factor), copy.deepcopy(factor), pickle.loads(pickle.dumps(factor))):
         np.testing.assert_array_equal(again.toarray(), factor.toarray())
         assert repr(again) == repr(factor)
+
+
+@pytest.mark.parametrize("short, long", [(1, 1), (1, 4), (3, 4), (4, 4)])
+def test_crop_and_pad(short, long):
+    crop, pad = PartialPermutation.crop(short, long), PartialPermutation.pad(long, short)
+    np.testing.assert_array_equal(crop.toarray(), np.eye(short, long))
+    np.testing.assert_array_equal(pad.toarray(), np.eye(long, short))
+    with pytest.raises(ValueError, match="index"):
+        PartialPermutation.crop(long + 1, long)
+    with pytest.raises(ValueError, match="index"):
+        PartialPermutation.pad(long, long + 1)

@@ -381,13 +381,13 @@ def test_what_is_cached_for_torch_is_not_pickled(make_operator):
     op.matmat(np.ones((64, 300)))
     op.matmat(np.ones((64, 1), "complex64"))
     op.rmatvec(np.ones(64))
-    assert len(op._cache) == 2 and op._products._plans
+    assert len(op._cache) == 2 and op._products._programs
     assert len(pickle.dumps(op)) == before
     for again in (pickle.loads(pickle.dumps(op)), copy.copy(op), copy.deepcopy(op)):
         assert again._cache == {}
         np.testing.assert_array_equal(again.toarray(), op.toarray())
         assert repr(again) == repr(op)
-    assert len(op._cache) == 2 and op._products._plans
+    assert len(op._cache) == 2 and op._products._programs
 
 
 @pytest.mark.parametrize("permuted", [False, True])

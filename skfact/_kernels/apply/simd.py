@@ -139,7 +139,10 @@ def block_product(
                 [cgutils.alloca_once_value(builder, zero) for _ in range(2)] for _ in range(n_rows)
             ]
 
-            def number(pointer: Any, position: Any, distance: int) -> tuple[Any, Any]:
+            def read(kind: str, pointer: Any, position: Any, distance: int) -> tuple[Any, Any]:
+                """A row, or one number in all lanes; its imaginary part is at that distance."""
+                if kind == "rows":
+                    return lanes.halves(pointer, position)
                 first = lanes.everywhere(pointer, position)
                 if not is_complex:
                     return first, first
@@ -147,18 +150,12 @@ def block_product(
 
             def add_column(k: Any) -> None:
                 position = builder.add(x_at_, builder.mul(k, x_step_))
-                if vector == "rows":
-                    factor = lanes.halves(source, position)
-                else:
-                    factor = number(source, position, lanes.count)
+                factor = read(vector, source, position, lanes.count)
                 column = builder.mul(k, ir.Constant(INT, n_rows * entry_size))
                 column = builder.add(at_, column)
                 for j, total in enumerate(totals):
                     position = lanes.shift(column, j, entry_size)
-                    if entries == "rows":
-                        entry = lanes.halves(coefficients, position)
-                    else:
-                        entry = number(coefficients, position, 1)
+                    entry = read(entries, coefficients, position, 1)
                     so_far = tuple(builder.load(half) for half in total)
                     sums = lanes.add_row_product(so_far, entry, factor, is_complex)
                     for half, value in zip(total, sums, strict=True):

@@ -16,12 +16,15 @@ import math
 from typing import Any
 
 from skfact._backend import array_namespace, device
+from skfact._kernels.low_rank_blocks.layout import Classes
 from skfact._linalg import abs2, adjoint, thin_qr
 
 # A discarded part (squared, relative) below this is computed from the residual itself, not by
 # subtraction, and is never taken from a Gram matrix: the objective keeps 12 digits.
 GRAM_TAIL = 1e-3
 POWER_STEPS = 8
+# Entries of a product copied at once: a batch stays in cache.
+CHUNK = 2**17
 
 
 def low_rank_blocks(blocks: Any, rank: int) -> tuple[Any, Any, Any]:
@@ -58,6 +61,63 @@ def low_rank_blocks(blocks: Any, rank: int) -> tuple[Any, Any, Any]:
             left, right, residual = low_rank_blocks(blocks / scale[:, None, None], rank)
             return left, right * scale[:, None, None], residual * scale
     return _route(blocks, norm2, rank)
+
+
+def split_product(values: Any, classes: Classes, leftwards: bool = False) -> tuple[Any, Any, float]:
+    """Best product of two factors, class by class (blockwise SVD, arXiv 2112.00386).
+
+    Parameters
+    ----------
+    values : array of shape (a, d, b u, t c)
+        Values of the product pattern.
+    classes : Classes
+        Sizes of the blocks and their rank r.
+    leftwards : bool
+        Which side is orthonormal in each class: the left one, or with `leftwards` the right one.
+
+    Returns
+    -------
+    left : array of shape (a, u d, b, t r)
+        Values of the left factor.
+    right : array of shape (a t, d, r u, c)
+        Values of the right factor.
+    missed : float
+        Frobenius norm of what is lost.
+    """
+    xp = array_namespace(values)
+    blocks = classes.blocks_of_product(values)  # (a, t, u, d, b, c)
+    batch, (p, q), r = blocks.shape[:4], blocks.shape[4:], classes.r
+    axis = max(range(4), key=lambda i: batch[i])
+    step = max(1, CHUNK * batch[axis] // math.prod(blocks.shape))
+    columns, rows, missed = [], [], 0.0
+    for first in range(0, batch[axis], step):
+        last = min(first + step, batch[axis])
+        index = (slice(None),) * axis + (slice(first, last), ...)
+        chunk = blocks[index]
+        some = chunk.shape[:4]
+        chunk = xp.reshape(chunk, (-1, p, q))
+        if leftwards:
+            y, x, residual = low_rank_blocks(adjoint(chunk), r)
+            x, y = adjoint(x), adjoint(y)
+        else:
+            x, y, residual = low_rank_blocks(chunk, r)
+        columns.append(xp.reshape(x, (*some, p, r)))
+        rows.append(xp.reshape(y, (*some, r, q)))
+        missed = math.hypot(missed, float(xp.linalg.vector_norm(residual)))
+    x, y = xp.concat(columns, axis=axis), xp.concat(rows, axis=axis)
+    return classes.left_from_columns(x), classes.right_from_rows(y), missed
+
+
+def move_magnitudes(left: Any, right: Any, classes: Classes, rightwards: bool) -> tuple[Any, Any]:
+    """Make one of two neighbouring factors orthonormal in each class; the product stays."""
+    columns, rows = classes.columns_of_left(left), classes.rows_of_right(right)
+    if rightwards:
+        columns, triangle = thin_qr(columns)
+        rows = triangle @ rows
+    else:
+        basis, triangle = thin_qr(adjoint(rows))
+        columns, rows = columns @ adjoint(triangle), adjoint(basis)
+    return classes.left_from_columns(columns), classes.right_from_rows(rows)
 
 
 def _route(blocks: Any, norm2: Any, rank: int) -> tuple[Any, Any, Any]:

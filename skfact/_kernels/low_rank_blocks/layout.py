@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from skfact._backend import array_namespace
+import numpy as np
+
+from skfact._backend import array_namespace, device, move
 
 
 class Classes(NamedTuple):
@@ -74,3 +76,38 @@ class Classes(NamedTuple):
             xp.permute_dims(rows, (0, 1, 3, 4, 2, 5)),
             (self.a * self.t, self.d, self.r * self.u, self.c),
         )
+
+
+class Arranged(NamedTuple):
+    """A matrix as the user gave it, to be read with rows and columns permuted and padded.
+
+    `rows` and `cols`, integers on the host, name the row and column of `matrix` for every row and
+    column of the product, -1 for zeros; None takes them as they are. Nobody has looked at the
+    entries yet unless `checked`: the first split finds those that are not finite.
+    """
+
+    matrix: Any  # (n_out, n_in)
+    rows: np.ndarray | None = None
+    cols: np.ndarray | None = None
+    checked: bool = False
+
+    def toarray(self) -> Any:
+        """The arranged matrix; a copy only where something is permuted or padded."""
+        xp, where = array_namespace(self.matrix), device(self.matrix)
+        found = self.matrix
+        for axis, index in enumerate((self.rows, self.cols)):
+            if index is None:
+                continue
+            if np.any(index < 0):  # an index beyond the end reads the zeros put there
+                shape = list(found.shape)
+                index = np.where(index < 0, shape[axis], index)
+                shape[axis] = 1
+                zero = xp.zeros(tuple(shape), dtype=found.dtype, device=where)
+                found = xp.concat([found, zero], axis=axis)
+            found = xp.take(found, move(index, xp, where), axis=axis)
+        return found
+
+    def values(self) -> Any:
+        """The arranged matrix as values (1, 1, b, c) of a dense pattern."""
+        found = self.toarray()
+        return array_namespace(found).reshape(found, (1, 1, *found.shape))

@@ -13,7 +13,7 @@ from skfact._kernels.low_rank_blocks import (
     Arranged,
     Classes,
     OutOfScaleError,
-    dispatch,
+    generic,
     low_rank_blocks,
     move_magnitudes,
     split_product,
@@ -28,7 +28,7 @@ from tests._kernels.low_rank_blocks.test_low_rank_blocks import (
     with_singular_values,
 )
 
-loops = compiled("skfact._kernels.low_rank_blocks.rank_one")
+loops = compiled("skfact._kernels.low_rank_blocks.numba")
 pytestmark = pytest.mark.skipif(loops is None, reason="numba is missing or switched off")
 
 SHAPES = [(2, 2), (2, 9), (9, 2), (3, 3), (4, 8), (8, 4), (3, 20), (20, 3), (16, 31), (64, 64)]
@@ -128,11 +128,11 @@ def test_the_same_product_as_the_generic_loop(classes, leftwards, dtype, noise, 
     before = values.copy()
     left, right, missed = split_product(values, classes, leftwards)
     assert_array_equal(values, before)
-    generic = dispatch._split_generic(values, classes, leftwards)
-    assert left.shape == generic[0].shape and left.dtype == generic[0].dtype
-    assert right.shape == generic[1].shape and right.dtype == generic[1].dtype
+    expected = generic.split_product(values, classes, leftwards)
+    assert left.shape == expected[0].shape and left.dtype == expected[0].dtype
+    assert right.shape == expected[1].shape and right.dtype == expected[1].dtype
     eps, norm = np.finfo(dtype).eps, np.linalg.norm(values)
-    assert abs(missed - generic[2]) <= 4000 * eps * missed + 100 * eps * norm
+    assert abs(missed - expected[2]) <= 4000 * eps * missed + 100 * eps * norm
     x, y = classes.columns_of_left(left), classes.rows_of_right(right)
     assert abs(np.linalg.norm(blocks - x @ y) - missed) <= 4000 * eps * missed + 100 * eps * norm
     unit = y if leftwards else x
@@ -265,9 +265,8 @@ def test_blocks_without_a_certificate_are_decomposed(monkeypatch):
         blocks = classes.blocks_of_product(values).reshape(-1, 3, 4)
         again = np.full((8, 3), -1.0)
         others = np.zeros_like(left), np.zeros_like(right)
-        none = loops.NO_INDEX
-        matrix = values.reshape(-1, 12)
-        loops._by_other_means(matrix, classes, leftwards, none, none, *others, again)
+        source = Arranged(values.reshape(-1, 12))
+        loops._by_other_means(source, classes, leftwards, *others, again)
         expected = low_rank_blocks(blocks, 1)[2]
         assert_allclose(np.sort(again.ravel()), np.sort(expected), rtol=1e-12)
         product = classes.columns_of_left(left) @ classes.rows_of_right(right)
