@@ -64,7 +64,8 @@ class SparseDeepLinearNet(
         "palm4msa" and "hierarchical" for budgets. "auto" takes the first that applies, for several
         factors with budgets "hierarchical"; see the user guide.
     alpha : float, default=0.0
-        Ridge penalty on the factors. Those within budgets get equal norms, for which it is least.
+        Ridge penalty on the factors; of a structured one, where all supports are fixed, on its
+        parameters. Factors within budgets get equal norms, for which it is least.
     fit_intercept : bool, default=True
         Whether to fit b; otherwise X and y are not centred.
     batch_size : int or "auto", default="auto"
