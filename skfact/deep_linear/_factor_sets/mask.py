@@ -15,7 +15,10 @@ from skfact._linalg import adjoint, is_complex
 from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set
 from skfact.supports import FixedMask
 
-SPARSE = 0.25  # a factor of NumPy arrays with at most this share of non-zeros is multiplied as CSR
+# A factor of NumPy arrays is multiplied as CSR where that is faster, up to this share of non-zeros
+# in matrices of so many entries; and where a dense copy of so many would be made, up to that share.
+SPARSE, MEDIUM = 0.06, 2**14
+THICK, LARGE = 0.25, 2**22
 CHUNK = 2**22  # numbers gathered together to correlate on a sparse mask
 
 
@@ -28,7 +31,8 @@ class MaskSet(FactorSet):
         self.rows, self.columns = np.nonzero(mask)
         self.values_shape = (len(self.rows),)
         self.starts = np.append(0, np.cumsum(mask.sum(axis=1)))
-        self.sparse = self.rows.size <= SPARSE * mask.size
+        most = THICK if mask.size >= LARGE else SPARSE if mask.size >= MEDIUM else 0
+        self.sparse = self.rows.size <= most * mask.size
         self.fan = max(1.0, self.rows.size / mask.shape[0])
 
     @property

@@ -172,14 +172,14 @@ class GenericSweeps:
 
     def _left(self, j: int, X: Any) -> Any:
         """The product of the factors to the left of factor j, times a matrix."""
-        for one, values in reversed(list(zip(self.sets[:j], self.values))):
-            X = one.times(values, X)
+        for i in range(j - 1, -1, -1):
+            X = self.sets[i].times(self.values[i], X)
         return X
 
     def _left_adjoint(self, j: int, X: Any) -> Any:
         """The adjoint of that product times a matrix."""
-        for one, values in zip(self.sets[:j], self.values):
-            X = one.adjoint_times(values, X)
+        for i in range(j):
+            X = self.sets[i].adjoint_times(self.values[i], X)
         return X
 
     def _left_norm2(self, j: int) -> float:

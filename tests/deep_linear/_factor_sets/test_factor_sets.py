@@ -27,7 +27,8 @@ SCALED = StructuredFactor(
     lambda G: SIZES.astype(G.dtype) * np.diag(G),
 )
 PATTERN = KroneckerSparse(2, 2, 3, 2)
-THIN, THICK = (np.random.default_rng(1).random((7, 6)) < share for share in (0.2, 0.6))
+THICK = np.random.default_rng(1).random((7, 6)) < 0.6
+THIN = np.random.default_rng(1).random((130, 140)) < 0.03  # large enough for CSR
 KINDS = {
     "pattern": KroneckerSet(PATTERN),
     "cropped pattern": CroppedSet(KroneckerSet(PATTERN), (7, 9)),
@@ -135,6 +136,10 @@ def test_every_library(kind, xp, device, asarray):
     ):
         assert array_namespace(found) is xp and found.device == device
         assert_allclose(to_numpy(found), expected, atol=1e-12)
+
+
+def test_only_large_masks_with_few_entries_are_multiplied_as_sparse_matrices():
+    assert KINDS["thin mask"].sparse and not KINDS["thick mask"].sparse
 
 
 def test_identity_within_a_set():
