@@ -12,7 +12,7 @@ os.environ["SCIPY_ARRAY_API"] = (
 # a namespace says so with `@pytest.mark.skip_namespace("torch", reason="...")`, never by a skip in
 # its body: doc/what_runs_where.py reads this parametrization.
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -21,6 +21,8 @@ import array_api_compat
 import hypothesis
 import numpy as np
 import pytest
+
+pytest.register_assert_rewrite("tests.asserts")
 
 hypothesis.settings.register_profile("skfact", deadline=None)
 hypothesis.settings.load_profile("skfact")
@@ -66,6 +68,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         marks = [pytest.mark.gpu] if namespace.library == "cupy" else []
         parameters.append(pytest.param(name, marks=marks, id=name))
     metafunc.parametrize("namespace", parameters, indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """No doctests here: a file of tests that cannot be imported would be skipped with them."""
+    collectors = yield
+    return [collector for collector in collectors if type(collector) is pytest.Module]
 
 
 def skip_unless_usable(library: str) -> None:

@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose
 from sklearn.base import clone
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding
-from skfact._backend import array_namespace, to_numpy
-from skfact._backend import device as device_of
+from skfact._backend import to_numpy
+from tests.asserts import assert_like, for_each
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((30, 12))
@@ -32,15 +32,10 @@ ARRAYS = ("components_", "level_errors_", "mean_", "offset_")
 ignore_rounds = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-def assert_like(result, given):
-    assert array_namespace(result) is array_namespace(given)
-    assert device_of(result) == device_of(given)
-
-
 @ignore_rounds
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("backend", ["auto", "numpy"])
+@for_each("dtype", ["float32", "float64"])
+@for_each("backend", ["auto", "numpy"])
 def test_results_are_arrays_of_the_caller(asarray, xp, dtype, name, backend):
     """Namespace, device, precision and values of everything that comes out."""
     host = X.astype(dtype)
@@ -53,8 +48,8 @@ def test_results_are_arrays_of_the_caller(asarray, xp, dtype, name, backend):
     back = estimator.inverse_transform(codes)
     arrays = [codes, back, *(getattr(estimator, name) for name in ARRAYS), *estimator.factors_]
     for array in arrays:
-        assert_like(array, given)
         assert array.dtype in (given.dtype, estimator.operator_.dtype)
+        assert_like(array, given, dtype=array.dtype)
     assert estimator.mean_.dtype == estimator.level_errors_.dtype == given.dtype
     is_complex = name == "complex operator"
     assert xp.isdtype(codes.dtype, "complex floating" if is_complex else given.dtype)
@@ -76,8 +71,8 @@ NETWORK = (
 )
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("backend", ["auto", "numpy"])
+@for_each("dtype", ["float32", "float64"])
+@for_each("backend", ["auto", "numpy"])
 @pytest.mark.parametrize(
     "options",
     [
@@ -93,15 +88,12 @@ def test_path_features_are_arrays_of_the_caller(asarray, dtype, backend, options
     given = asarray(host)
     estimator = ReLUPathEmbedding(backend=backend, random_state=0, **options).fit(given)
     reference = ReLUPathEmbedding(random_state=0, **options).fit(host)
-    features = estimator.transform(given)
-    assert_like(features, given)
-    assert features.dtype == given.dtype
-    assert_allclose(to_numpy(features), reference.transform(host), rtol=1e-6)
+    assert_like(estimator.transform(given), given, reference.transform(host), rtol=1e-6)
     for array in (*estimator.coefs_, *estimator.intercepts_):
-        assert_like(array, given)
+        assert_like(array, given, dtype=array.dtype)
     if "estimator" in options:
-        assert_like(estimator.path_weights_, given)
-        assert_allclose(to_numpy(estimator.path_weights_), reference.path_weights_, rtol=1e-12)
+        weights = estimator.path_weights_
+        assert_like(weights, given, reference.path_weights_, dtype=weights.dtype, rtol=1e-12)
     assert_allclose(to_numpy(given), host, rtol=0)
 
 
@@ -130,9 +122,9 @@ SOLVERS = {"complete classes": "complete-classes", "missing": "alternating"}
 
 @ignore_rounds
 @pytest.mark.parametrize("name", FIXED_SETTINGS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("backend", ["auto", "numpy"])
-def test_fixed_supports_come_back_as_arrays_of_the_caller(asarray, xp, dtype, name, backend):
+@for_each("dtype", ["float32", "float64"])
+@for_each("backend", ["auto", "numpy"])
+def test_fixed_supports_come_back_as_arrays_of_the_caller(asarray, dtype, name, backend):
     host = X.astype(dtype)
     given = asarray(host)
     options = {"max_iter": 8, "random_state": 0, **FIXED_SETTINGS[name]}
@@ -145,21 +137,17 @@ def test_fixed_supports_come_back_as_arrays_of_the_caller(asarray, xp, dtype, na
     tolerance = 1e4 * np.finfo(dtype).eps
     codes = estimator.transform(given)
     back = estimator.inverse_transform(codes)
-    for array in (codes, back, estimator.components_, estimator.left_factor_):
+    for array in (codes, estimator.left_factor_, estimator.operator_.toarray()):
         assert_like(array, given)
-        assert array.dtype == given.dtype
-    assert_like(estimator.operator_.toarray(), given)
     expected = reference.inverse_transform(reference.transform(host))
-    assert_allclose(to_numpy(back), expected, rtol=0, atol=10 * tolerance)
-    assert_allclose(
-        to_numpy(estimator.components_), reference.components_, rtol=0, atol=100 * tolerance
-    )
+    assert_like(back, given, expected, atol=10 * tolerance)
+    assert_like(estimator.components_, given, reference.components_, atol=100 * tolerance)
     assert_allclose(estimator.score(given), reference.score(host), atol=10 * tolerance)
     assert_allclose(to_numpy(given), host, rtol=0)
 
 
 @pytest.mark.parametrize("estimator", [ButterflyFactorizer(), FixedSupportMF()], ids=repr)
-@pytest.mark.parametrize("backend", ["auto", "numpy"])
+@for_each("backend", ["auto", "numpy"])
 def test_other_arrays_than_in_fit_are_refused(asarray, xp, backend, estimator):
     estimator = clone(estimator).set_params(backend=backend).fit(asarray(X))
     is_numpy = xp.__name__ == "array_api_compat.numpy"

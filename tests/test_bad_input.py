@@ -6,6 +6,8 @@ each system. Whatever happens, no input is modified and no file is written.
 
 import copy
 import pickle
+import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from skfact import ButterflyFactorizer
 from skfact.butterfly import butterfly_factorize
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain
+from tests.asserts import about, for_each
 from tests.bad_input import (  # noqa: F401  (importing a module lists its cases)
     butterfly,
     deep_linear,
@@ -39,23 +42,41 @@ def frozen(value):
     return pickle.dumps(value)
 
 
-def test_enough_cases_with_names_of_their_own():
-    names = [case.id for case in CASES]
-    assert len(names) == len(set(names)) >= 80
+def subject(case):
+    """What stands before the first colon or comma of a name: mostly the function that is called."""
+    head, *rest = re.split("[:,]", case.id)
+    return head if rest else "others"
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_case(case, tmp_path, monkeypatch):
+CASES_OF = {}
+for case in CASES:
+    CASES_OF.setdefault(subject(case), []).append(case)
+
+
+def test_cases_have_names_of_their_own():
+    assert [name for name, count in Counter(case.id for case in CASES).items() if count > 1] == []
+
+
+def test_every_module_lists_cases():
+    """With a module that nobody imports its cases would go missing unnoticed."""
+    directory = Path(__file__).parent / "bad_input"
+    modules = {path.stem for path in directory.glob("*.py")} - {"cases"}
+    assert modules <= globals().keys()
+
+
+@pytest.mark.parametrize("cases", CASES_OF.values(), ids=CASES_OF)
+def test_cases(cases, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    before = [frozen(value) for value in case.inputs]
-    if case.error is None:
-        result = case.call(*case.inputs)
-        case.check(result, *case.inputs)
-    else:
-        with pytest.raises(case.error, match=f"(?s){case.message}"):
-            case.call(*case.inputs)
-    assert [frozen(value) for value in case.inputs] == before
-    assert list(tmp_path.iterdir()) == []
+    for case in cases:
+        with about(repr(case.id)):
+            before = [frozen(value) for value in case.inputs]
+            if case.error is None:
+                case.check(case.call(*case.inputs), *case.inputs)
+            else:
+                with pytest.raises(case.error, match=f"(?s){case.message}"):
+                    case.call(*case.inputs)
+            assert [frozen(value) for value in case.inputs] == before
+            assert list(tmp_path.iterdir()) == []
 
 
 def test_memory_mapped_input(tmp_path):
@@ -82,7 +103,7 @@ def test_lazy_arrays_are_not_loaded():
         ButterflyFactorizer().fit(lazy)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@for_each("bad", [np.nan, np.inf, -np.inf])
 def test_not_a_number_anywhere(asarray, bad):
     """In every corner of the matrix, in every library, in the function and in the estimator."""
     for i, j in [(0, 0), (7, 0), (3, 4), (7, 7)]:

@@ -1,6 +1,7 @@
 """scikit-learn's own checks, all of them, without an expected failure."""
 
 import os
+import pickle
 import unittest
 from importlib.util import find_spec
 
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 import sklearn
 import sklearn.utils.estimator_checks as estimator_checks
-from sklearn.base import clone
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import issparse
+from sklearn.base import clone, is_regressor
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPRegressor
@@ -17,6 +20,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
 from skfact.supports import Chain, KSparse
+from tests.asserts import about, for_each
 
 
 class RankTwo:
@@ -43,11 +47,28 @@ class Overlapping:
         return "Overlapping()"
 
 
-# n_components=2 and a Chain are not for data of one feature or of other sizes
-SETTINGS = [
+# All checks run on these, which take different ways through the code: solvers, supports, rotation,
+# parts of the work done by another estimator, missing values, sparse output, backends.
+# n_components=2 and a Chain are not for data of one feature or of other sizes.
+CHECKED = [
     ButterflyFactorizer(),
+    ButterflyFactorizer(criterion="subspace", max_iter=3, backend="numpy"),
+    ButterflyFactorizer(operator=PCA(n_components=1), tol=0.3),
+    FixedSupportMF(n_components=1),
+    FixedSupportMF(n_components=3, supports="banded", alpha=0.1, max_iter=5, backend="numpy"),
+    FixedSupportMF(n_components=2, missing_values=np.nan, max_iter=5),
+    SparseDeepLinearNet(random_state=0),
+    SparseDeepLinearNet(
+        "dense", solver="adam", learning_rate_init=0.1, max_iter=50, random_state=0
+    ),
+    SparseDeepLinearNet([KSparse(3, axis=1)] * 2, max_iter=50, random_state=0),
+    ReLUPathEmbedding(hidden_layer_sizes=(4, 3), n_paths=7, random_state=0, backend="numpy"),
+    ReLUPathEmbedding(hidden_layer_sizes=[3, 2, 2], sparse_output=True, random_state=0),
+    ReLUPathEmbedding(MLPRegressor(hidden_layer_sizes=(3, 2), max_iter=3), random_state=0),
+]
+# The others are the same code with other options.
+OTHERS = [
     ButterflyFactorizer(n_components=1),
-    ButterflyFactorizer(criterion="subspace", max_iter=3),
     ButterflyFactorizer(n_components=1, supports="low-rank", max_iter=5),
     ButterflyFactorizer(supports="monarch", rank=2),
     ButterflyFactorizer(supports="low-rank", rank=2, order="right-to-left"),
@@ -55,35 +76,23 @@ SETTINGS = [
     ButterflyFactorizer(supports="dense", backend="numpy"),
     ButterflyFactorizer(tol=0.3, order="left-to-right"),
     ButterflyFactorizer(permutation="digit-reversal"),
-    ButterflyFactorizer(operator=PCA(n_components=1)),
     ButterflyFactorizer(operator=PCA(n_components=1, whiten=True), supports="low-rank"),
     ButterflyFactorizer(operator=Ridge()),
     FixedSupportMF(),
-    FixedSupportMF(n_components=1),
     FixedSupportMF(n_components=3, alpha=0.5, backend="numpy"),
     FixedSupportMF(n_components=2, supports="disjoint-groups"),
     FixedSupportMF(n_components=2, supports="overlapping-groups", alpha=0.1, max_iter=5),
     FixedSupportMF(supports="butterfly", solver="exact"),
     FixedSupportMF(n_components=4, supports="monarch"),
     FixedSupportMF(n_components=3, supports="arrow", alpha=0.1, max_iter=5, n_init=2),
-    FixedSupportMF(n_components=3, supports="banded", alpha=0.1, max_iter=5),
     FixedSupportMF(n_components=3, supports="lu", alpha=0.1, max_iter=5),
-    FixedSupportMF(n_components=2, missing_values=np.nan, max_iter=5),
     FixedSupportMF(n_components=2, supports="disjoint-groups", missing_values=-1, max_iter=5),
     FixedSupportMF(supports=Overlapping(), max_iter=5),
-    SparseDeepLinearNet(random_state=0),
     SparseDeepLinearNet("dense", hidden_layer_sizes=1, alpha=0.1, tol=1e-6, random_state=0),
     SparseDeepLinearNet("kaleidoscope", max_iter=10, fit_intercept=False, random_state=0),
     SparseDeepLinearNet("monarch", backend="numpy", solver="lbfgs", alpha=0.1, random_state=0),
-    SparseDeepLinearNet(
-        "dense", solver="adam", learning_rate_init=0.1, max_iter=50, random_state=0
-    ),
-    SparseDeepLinearNet([KSparse(3, axis=1)] * 2, max_iter=50, random_state=0),
     ReLUPathEmbedding(random_state=0),
-    ReLUPathEmbedding(hidden_layer_sizes=(4, 3), n_paths=7, random_state=0),
     ReLUPathEmbedding(hidden_layer_sizes=(), backend="numpy"),
-    ReLUPathEmbedding(hidden_layer_sizes=[3, 2, 2], sparse_output=True, random_state=0),
-    ReLUPathEmbedding(MLPRegressor(hidden_layer_sizes=(3, 2), max_iter=3), random_state=0),
     ReLUPathEmbedding(
         MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=3),
         n_paths=5,
@@ -91,14 +100,9 @@ SETTINGS = [
         random_state=0,
     ),
 ]
-NAMESPACES = [
-    ("array_api_strict", None, "float64"),
-    ("array_api_strict", None, "float32"),
-    ("torch", "cpu", "float64"),
-    ("torch", "cpu", "float32"),
-]
+DEVICES = [("array_api_strict", None), ("torch", "cpu")]
 if tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 9):  # devices by name
-    NAMESPACES.append(("array_api_strict", "device1", "float64"))
+    DEVICES.append(("array_api_strict", "device1"))
 
 # Checks that scikit-learn runs on its own estimators only. Left out: check_param_validation, which
 # asks for the private `_parameter_constraints` (tests/test_bad_input.py does its work).
@@ -117,6 +121,7 @@ PRIVATE = [
     "check_transformers_unfitted",
     "check_valid_tag_types",
 ]
+KNOWN = [name for name in PRIVATE if hasattr(estimator_checks, name)]  # by this scikit-learn
 
 
 # scikit-learn runs its checks with the same warnings ignored: few rounds on random data, and
@@ -127,21 +132,45 @@ pytestmark = [
 ]
 
 
-@parametrize_with_checks(SETTINGS)
+@parametrize_with_checks(CHECKED)
 def test_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("check", PRIVATE)
-@pytest.mark.parametrize("estimator", SETTINGS, ids=repr)
-def test_checks_that_are_not_for_others(estimator, check):
-    function = getattr(estimator_checks, check, None)
-    if function is None:
-        pytest.skip(f"scikit-learn {sklearn.__version__} has no {check}")
-    estimator = clone(estimator)
-    if check == "check_inplace_ensure_writeable" and hasattr(estimator, "missing_values"):
-        estimator.set_params(missing_values=np.nan, solver="auto")  # it hands over a NaN
-    function(type(estimator).__name__, estimator)
+@pytest.mark.parametrize("estimator", CHECKED, ids=repr)
+def test_checks_that_are_not_for_others(estimator):
+    for name in KNOWN:
+        given = clone(estimator)
+        if name == "check_inplace_ensure_writeable" and hasattr(given, "missing_values"):
+            given.set_params(missing_values=np.nan, solver="auto")  # it hands over a NaN
+        with about(name):
+            getattr(estimator_checks, name)(type(given).__name__, given)
+
+
+@pytest.mark.parametrize("estimator", OTHERS, ids=repr)
+def test_the_same_code_with_other_options(estimator):
+    """Fit, transform, predict, clone, pickle and names of features, on data of a few shapes."""
+    random = np.random.default_rng(0)
+    for shape in [(2, 10), (10, 1), (21, 2), (40, 10)]:
+        X, y = random.standard_normal(shape), random.standard_normal(shape[0])
+        fitted = clone(estimator).set_params(random_state=0).fit(X, y)
+        codes = dense(fitted.transform(X))
+        assert np.isfinite(codes).all()
+        assert len(fitted.get_feature_names_out()) == codes.shape[1]
+        assert fitted.n_features_in_ == shape[1]
+        assert fitted.get_params().keys() == estimator.get_params().keys()
+        for again in (clone(fitted).fit(X, y), pickle.loads(pickle.dumps(fitted))):
+            assert_array_equal(dense(again.transform(X)), codes)
+        assert_allclose(dense(clone(fitted).fit_transform(X, y)), codes, rtol=1e-7, atol=1e-9)
+        assert_allclose(dense(fitted.transform(X[::3])), codes[::3], rtol=1e-7, atol=1e-9)
+        if is_regressor(fitted):
+            assert fitted.predict(X).shape == y.shape
+    with pytest.raises(ValueError, match="10 features"):
+        fitted.transform(X[:, 1:])
+
+
+def dense(codes):
+    return codes.toarray() if issparse(codes) else codes
 
 
 def takes_any_array(estimator):
@@ -158,8 +187,9 @@ def insist(check, *arguments):
         pytest.fail(f"skipped: {skipped}")
 
 
-@pytest.mark.parametrize("library, device, dtype", NAMESPACES)
-@pytest.mark.parametrize("estimator", [e for e in SETTINGS if takes_any_array(e)], ids=repr)
+@pytest.mark.parametrize("library, device", DEVICES)
+@pytest.mark.parametrize("estimator", filter(takes_any_array, CHECKED + OTHERS), ids=repr)
+@for_each("dtype", ["float64", "float32"])
 def test_values_are_those_of_numpy(estimator, library, device, dtype, monkeypatch):
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
@@ -179,7 +209,7 @@ def test_values_are_those_of_numpy(estimator, library, device, dtype, monkeypatc
     )
 
 
-@pytest.mark.parametrize("estimator", SETTINGS, ids=repr)
+@pytest.mark.parametrize("estimator", CHECKED, ids=repr)
 def test_array_api_checks_are_among_them(estimator):
     """And they run: without the environment variable, or the tag, they would skip silently."""
     assert os.environ["SCIPY_ARRAY_API"] == "1"
@@ -205,5 +235,4 @@ def test_the_number_of_checks(estimator):
     """A floor, lest a change of tags or of scikit-learn's names makes the list shrink unnoticed."""
     names = [str(check) for _, check in estimator_checks_generator(estimator)]
     assert len(names) >= 45
-    known = [name for name in PRIVATE if hasattr(estimator_checks, name)]
-    assert len(known) >= len(PRIVATE) - 2
+    assert len(KNOWN) >= len(PRIVATE) - 2

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from numpydoc.docscrape import get_doc_object
 from numpydoc.validate import ERROR_MSGS, validate
+from sklearn.base import BaseEstimator
 
 import skfact
 
@@ -33,7 +34,10 @@ def load_table() -> dict[str, Any]:
 
 
 TABLE = load_table()
-NAMES = [f"{module}.{name}" for module, section in TABLE.items() for name in section.names]
+
+
+def paths(module: str) -> list[str]:
+    return [f"{module}.{name}" for name in TABLE[module].names]
 
 
 def resolve(path: str) -> Any:
@@ -86,19 +90,24 @@ def test_table_and_all_agree(module):
     assert sorted(import_module(module).__all__) == sorted(TABLE[module].names)
 
 
-@pytest.mark.parametrize("path", NAMES)
-def test_docstrings_are_valid(path):
+@pytest.mark.parametrize("module", TABLE)
+def test_docstrings_are_valid(module):
     problems = {
         name: [error for error in validate(name)["errors"] if error[0] in CHECKS]
+        for path in paths(module)
         for name in documented(path)
     }
     assert {name: errors for name, errors in problems.items() if errors} == {}
 
 
-@pytest.mark.parametrize("path", NAMES)
-def test_docstrings_have_examples(path):
-    if inspect.isclass(value := resolve(path)) or inspect.isroutine(value):
-        assert any(">>>" in line for line in get_doc_object(value)["Examples"])
+@pytest.mark.parametrize("module", TABLE)
+def test_docstrings_have_examples(module):
+    examples = {
+        path: get_doc_object(value)["Examples"]
+        for path in paths(module)
+        if inspect.isclass(value := resolve(path)) or inspect.isroutine(value)
+    }
+    assert [path for path, lines in examples.items() if ">>>" not in "".join(lines)] == []
 
 
 def test_validation_finds_a_broken_docstring():
@@ -107,12 +116,15 @@ def test_validation_finds_a_broken_docstring():
 
 
 def test_top_level_names():
+    """The subpackages, and of their names the estimators."""
     assert set(skfact.__all__) <= set(dir(skfact))
-    for name in skfact.__all__:
-        assert getattr(skfact, name) is not None
-    assert skfact.ButterflyFactorizer is skfact.butterfly.ButterflyFactorizer
-    subpackages = {module.removeprefix("skfact.") for module in TABLE}
-    assert subpackages <= set(skfact.__all__)
+    subpackages = {module.removeprefix("skfact."): import_module(module) for module in TABLE}
+    names = [resolve(path) for module in TABLE for path in paths(module)]
+    classes = filter(inspect.isclass, names)
+    estimators = {c.__name__: c for c in classes if issubclass(c, BaseEstimator)}
+    assert {*subpackages, *estimators, "__version__"} == set(skfact.__all__)
+    for name, value in {**subpackages, **estimators}.items():
+        assert getattr(skfact, name) is skfact.__getattr__(name) is value  # at hand, and imported
 
 
 def test_unknown_top_level_name():
@@ -134,9 +146,9 @@ def test_import_is_light():
     assert loaded_after("import skfact") & (HEAVY | OPTIONAL) == set()
 
 
-@pytest.mark.parametrize("module", ["skfact", *TABLE])
-def test_star_import_loads_nothing_optional(module):
-    assert loaded_after(f"from {module} import *") & OPTIONAL == set()
+def test_star_imports_load_nothing_optional():
+    statement = "; ".join(f"from {module} import *" for module in ["skfact", *TABLE])
+    assert loaded_after(statement) & OPTIONAL == set()
 
 
 def test_version_is_the_same_everywhere():

@@ -34,14 +34,14 @@ class Factor(ABC):
     """
 
     __slots__ = ("_xp", "shape")
-    KINDS: ClassVar[dict[str, type[Factor]]] = {}  # by what files call them
+    _kinds: ClassVar[dict[str, type[Factor]]] = {}  # by what files call them
     shape: tuple[int, int]
     _xp: Any
     _pattern: Any = None  # a KroneckerSparse or SELECTION, where neighbours may be fused
 
     def __init_subclass__(cls, kind: str) -> None:
         super().__init_subclass__()
-        Factor.KINDS[kind] = cls
+        Factor._kinds[kind] = cls
         for name, member in vars(cls).items():  # what all kinds have is documented here, once
             if isinstance(member, FunctionType | property) and hasattr(Factor, name):
                 member.__doc__ = member.__doc__ or getattr(Factor, name).__doc__

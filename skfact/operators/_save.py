@@ -100,7 +100,7 @@ def read(file: Any) -> tuple[list[Factor], np.dtype]:
             SavedFactor(archive, position, description, dtype)
             for position, description in enumerate(header["factors"])
         ]
-        factors = [Factor.KINDS[s.description["kind"]]._read(s) for s in saved]
+        factors = [Factor._kinds[s.description["kind"]]._read(s) for s in saved]
         used = {f"{HEADER}.npy"}.union(*(s.used for s in saved))
         if used != {entry.filename for entry in entries}:
             raise ValueError("there are members that the header does not mention")

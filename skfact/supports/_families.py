@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
 from typing import Any
 
@@ -12,7 +12,7 @@ from skfact.supports._chain import Chain
 from skfact.supports._radices import balanced_factors, padded_size, prime_factors
 
 
-def _radix_chain(n_out: int, n_in: int, rank: int, max_factors: int | None) -> Chain:
+def _radix_chain(n_out: int, n_in: int, rank: int, max_factors: int | None = None) -> Chain:
     """Return the chain of near-equal radices, at most `max_factors`, of the padded shape."""
     m, n = padded_size(n_out), padded_size(n_in)
     counts = [len(prime_factors(m)), len(prime_factors(n))]
@@ -28,14 +28,6 @@ def _at_most_dense(chain: Chain, n_out: int, n_in: int) -> Chain:
     return Chain.dense(n_out, n_in) if merged.nnz > n_out * n_in else merged
 
 
-def _butterfly(n_out: int, n_in: int, rank: int) -> Chain:
-    return _radix_chain(n_out, n_in, rank, max_factors=None)
-
-
-def _monarch(n_out: int, n_in: int, rank: int) -> Chain:
-    return _radix_chain(n_out, n_in, rank, max_factors=2)
-
-
 def _low_rank(n_out: int, n_in: int, rank: int) -> Chain:
     return _at_most_dense(Chain.low_rank(n_out, n_in, rank), n_out, n_in)
 
@@ -46,8 +38,8 @@ def _dense(n_out: int, n_in: int, rank: int) -> Chain:
 
 #: Families by name: callables ``(n_out, n_in, rank) -> Chain`` that work for every shape.
 FAMILIES: dict[str, Callable[[int, int, int], Chain]] = {
-    "butterfly": _butterfly,
-    "monarch": _monarch,
+    "butterfly": _radix_chain,
+    "monarch": partial(_radix_chain, max_factors=2),
     "low-rank": _low_rank,
     "dense": _dense,
 }

@@ -9,6 +9,7 @@ import pytest
 
 from skfact._kernels import _threads
 from skfact._kernels._threads import run_slices, thread_limit
+from tests.asserts import for_each
 
 ALWAYS = 1.0  # seconds of work that are worth a thread
 
@@ -18,9 +19,10 @@ def four_threads(monkeypatch):
     monkeypatch.setattr(_threads, "thread_limit", lambda: 4)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
+@pytest.mark.usefixtures("four_threads")
+@for_each("size", [1, 2, 3, 7, 64, 1000])
 @pytest.mark.parametrize("seconds", [0.0, ALWAYS])
-def test_slices_cover_everything_once_and_in_order(size, seconds, four_threads):
+def test_slices_cover_everything_once_and_in_order(size, seconds):
     slices = run_slices(lambda start, stop: (start, stop), size, seconds)
     assert [i for start, stop in slices for i in range(start, stop)] == list(range(size))
     assert all(start < stop for start, stop in slices)
@@ -28,17 +30,19 @@ def test_slices_cover_everything_once_and_in_order(size, seconds, four_threads):
         assert len(slices) == 1
 
 
-def test_little_work_stays_on_the_calling_thread(four_threads):
+@pytest.mark.usefixtures("four_threads")
+def test_little_work_stays_on_the_calling_thread():
     (ident,) = run_slices(lambda start, stop: threading.get_ident(), 100, 0.0)
     assert ident == threading.get_ident()
 
 
-def test_much_work_is_shared(four_threads):
+@pytest.mark.usefixtures("four_threads")
+def test_much_work_is_shared():
     """The first slice waits until another thread has taken one."""
     other = threading.Event()
     caller = threading.get_ident()
 
-    def kernel(start, stop):
+    def kernel(_start, _stop):
         if threading.get_ident() == caller:
             assert other.wait(timeout=60)
         else:
@@ -48,7 +52,8 @@ def test_much_work_is_shared(four_threads):
     assert len(set(run_slices(kernel, 100, ALWAYS))) > 1
 
 
-def test_an_error_in_any_slice_reaches_the_caller(four_threads):
+@pytest.mark.usefixtures("four_threads")
+def test_an_error_in_any_slice_reaches_the_caller():
     def kernel(start, stop):
         if start <= 40 < stop:
             raise ValueError("slice of 40")
@@ -171,9 +176,9 @@ from skfact import ButterflyFactorizer
 
 X, y = load_digits(return_X_y=True)
 grid = {"butterflyfactorizer__rank": [1, 2]}
-model = make_pipeline(ButterflyFactorizer(n_components=16), RidgeClassifier())
+model = make_pipeline(ButterflyFactorizer(n_components=8), RidgeClassifier())
 searches = [GridSearchCV(model, grid, cv=2, n_jobs=n_jobs) for n_jobs in (1, 2)]
-scores = [s.fit(X[:600], y[:600]).cv_results_["mean_test_score"] for s in searches]
+scores = [s.fit(X[:200], y[:200]).cv_results_["mean_test_score"] for s in searches]
 assert np.array_equal(*scores), scores
 """
     run_script(WORK + script)

@@ -82,7 +82,12 @@ def bounded(result, *inputs):
 
 
 for shape in [(11, 13), (1, 31), (31, 1), (2, 3), (3, 2), (17, 8), (97, 2)]:
-    works(f"shape {shape}", butterfly_factorize, RANDOM.standard_normal(shape), check=bounded)
+    works(
+        f"butterfly_factorize: shape {shape}",
+        butterfly_factorize,
+        RANDOM.standard_normal(shape),
+        check=bounded,
+    )
 
 # ---- options of butterfly_factorize and of the estimator -----------------------------------
 
@@ -170,13 +175,13 @@ def low_rank_of_eight(result, A):
 
 for rank in (8, 9, 10**9, np.int64(8)):
     works(
-        f"low-rank of rank {rank!r}",
+        f"butterfly_factorize: low-rank of rank {rank!r}",
         partial(butterfly_factorize, supports="low-rank", rank=rank),
         A,
         check=low_rank_of_eight,
     )
     works(
-        f"butterfly of rank {rank!r}",
+        f"butterfly_factorize: butterfly of rank {rank!r}",
         partial(butterfly_factorize, rank=rank),
         A,
         check=low_rank_of_eight,
@@ -246,7 +251,7 @@ BAD_PARAMETERS = [
 ]
 for number, (name, value, error, message) in enumerate(BAD_PARAMETERS):
     refused(
-        f"fit, parameter {number}: {name}={value!r:.20}",
+        f"fit: parameter {number}: {name}={value!r:.20}",
         lambda X, name=name, value=value: ButterflyFactorizer(**{name: value}).fit(X),
         A,
         error=error,

@@ -17,7 +17,7 @@ def fitted(supports: Any = "butterfly", **options: Any) -> Callable[[Any, Any], 
     return lambda X, Y: SparseDeepLinearNet(supports, **options).fit(X, Y)
 
 
-def is_finite(net: Any, *inputs: Any) -> None:
+def is_finite(net: Any, *_inputs: Any) -> None:
     assert np.isfinite(net.coef_).all() and np.isfinite(net.intercept_).all()
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from skfact.supports import Chain
+from tests.arrays import gaussian
 
-DTYPES = ("float32", "float64", "complex64", "complex128")
 ORDERS = ("balanced", "left-to-right", "right-to-left")
 
 
@@ -31,13 +31,6 @@ def long_chains(draw, min_length=3, max_length=4):
 
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
-
-
-def gaussian(random, shape, dtype="float64"):
-    values = random.standard_normal(shape)
-    if np.dtype(dtype).kind == "c":
-        values = values + 1j * random.standard_normal(shape)
-    return values.astype(dtype)
 
 
 def masked_factors(random, chain, dtype="float64"):

@@ -13,12 +13,12 @@ from skfact.butterfly import ButterflyFactorizer, split_errors
 from skfact.butterfly._bounds import error_bound, rounding_allowance
 from skfact.butterfly._factorize import factorize
 from skfact.supports import Chain
+from tests.arrays import DTYPES, gaussian
+from tests.asserts import for_each
 from tests.butterfly.chains import (
-    DTYPES,
     ORDERS,
     alternate,
     chains,
-    gaussian,
     long_chains,
     masked_factors,
     noisy_member,
@@ -99,7 +99,7 @@ CHAINS = [
 
 
 @pytest.mark.parametrize("chain", CHAINS, ids=str)
-@pytest.mark.parametrize("level", [0.0, 1e-2, 1.0])
+@for_each("level", [0.0, 1e-2, 1.0])
 def test_guarantees_relative_to_the_optimum(chain, level):
     """Against the best product that alternating least squares finds from the algorithm's result.
 

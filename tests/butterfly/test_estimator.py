@@ -29,6 +29,7 @@ from skfact import ButterflyFactorizer
 from skfact.butterfly import butterfly_factorize
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain, resolve_supports
+from tests.asserts import for_each
 from tests.butterfly.chains import ORDERS
 
 DIGITS, LABELS = load_digits(return_X_y=True)
@@ -341,7 +342,7 @@ def test_score_is_the_share_of_energy_kept():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("scale", [2.0**-700, 2.0**700])
+@for_each("scale", [2.0**-700, 2.0**700])
 @pytest.mark.parametrize(
     "options",
     [{}, {"n_components": 4}, {"operator": A}, {"criterion": "subspace", "max_iter": 3}],
@@ -358,7 +359,7 @@ def test_numbers_whose_squares_are_none(scale, options):
         assert_allclose(estimator.explained_variance_ratio_, shares, rtol=1e-9)
 
 
-@pytest.mark.parametrize("format", ["csr", "csc", "coo"])
+@for_each("format", ["csr", "csc", "coo"])
 @pytest.mark.parametrize("operator", [None, PCA(5)], ids=["matrix", "PCA"])
 def test_sparse_samples(format, operator):
     X = scipy.sparse.random_array(
@@ -560,16 +561,16 @@ class Recorder:
     def __init__(self):
         self.events = []
 
-    def setup(self, estimator, context):
+    def setup(self, **_):
         self.events.append("setup")
 
-    def teardown(self, estimator, context):
+    def teardown(self, **_):
         self.events.append("teardown")
 
-    def on_fit_task_begin(self, estimator, context, **kwargs):
+    def on_fit_task_begin(self, _estimator, context, **_):
         self.events.append(("begin", context.task_name, context.task_id))
 
-    def on_fit_task_end(self, estimator, context, **kwargs):
+    def on_fit_task_end(self, _estimator, context, **_):
         self.events.append(("end", context.task_name, context.task_id))
         return False
 
@@ -590,8 +591,8 @@ def test_callbacks_see_every_split():
 @pytest.mark.skipif(SKLEARN < (1, 9), reason="scikit-learn has no callbacks yet")
 def test_a_callback_can_stop_the_rotation():
     class Stopper(Recorder):
-        def on_fit_task_end(self, estimator, context, **kwargs):
-            super().on_fit_task_end(estimator, context, **kwargs)
+        def on_fit_task_end(self, estimator, context, **_):
+            super().on_fit_task_end(estimator, context)
             return context.task_name == "rotation" and context.task_id >= 1
 
     estimator = ButterflyFactorizer(criterion="subspace").set_callbacks(Stopper()).fit(A)

@@ -11,17 +11,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skfact._backend import array_namespace, to_numpy
-from skfact._backend import device as device_of
+from skfact._backend import to_numpy
 from skfact.butterfly import butterfly_factorize, split_errors
 from skfact.butterfly._factorize import factorize
 from skfact.operators import KroneckerFactor
 from skfact.supports import Chain, digit_reversal, resolve_supports
+from tests.arrays import DTYPES, gaussian
+from tests.asserts import assert_like, for_each
 from tests.butterfly.chains import (
-    DTYPES,
     ORDERS,
     chains,
-    gaussian,
     member,
     noisy_member,
     seeds,
@@ -57,7 +56,7 @@ def supports_of(operator):
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("orthonormalize", [True, False])
 class TestTransforms:
-    @pytest.mark.parametrize("n, nnz", [(2, 4), (4, 16), (8, 48), (16, 128), (64, 768)])
+    @for_each("n, nnz", [(2, 4), (4, 16), (8, 48), (16, 128), (64, 768)])
     def test_hadamard_is_exact(self, n, nnz, order, orthonormalize):
         H = scipy.linalg.hadamard(n)
         operator = butterfly_factorize(H, order=order, orthonormalize=orthonormalize)
@@ -66,7 +65,7 @@ class TestTransforms:
         assert relative(H, operator) < 2e-15
         assert_allclose(split_errors(H), 0, atol=1e-14 * n)
 
-    @pytest.mark.parametrize("n", [1, 2, 3, 4, 6, 8, 12, 16, 30, 60, 64])
+    @for_each("n", [1, 2, 3, 4, 6, 8, 12, 16, 30, 60, 64])
     def test_dft_is_exact_with_reversed_digits(self, n, order, orthonormalize):
         F = dft(n)
         options = {"supports": Chain.butterfly(n), "permutation": "digit-reversal"}
@@ -110,7 +109,7 @@ def test_sine():
     assert_allclose(error_of(A, operator), 1.7797680744, rtol=3e-10)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@for_each("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(7, 5), (5, 9), (12, 12), (1, 6), (64, 40)])
 def test_low_rank_family_is_the_theorem_of_eckart_and_young(shape, dtype):
     A = gaussian(np.random.default_rng(0), shape, dtype)
@@ -243,7 +242,7 @@ def test_order_names_and_sequences_agree():
 
 
 @pytest.mark.parametrize("family", ["butterfly", "monarch", "low-rank"])
-@pytest.mark.parametrize("tol", [0.95, 0.7, 0.4, 0.1, 1e-3, 1e-13])
+@for_each("tol", [0.95, 0.7, 0.4, 0.1, 1e-3, 1e-13])
 def test_tol_picks_the_smallest_rank_that_reaches_it(family, tol):
     random = np.random.default_rng(5)
     decaying = scipy.linalg.hilbert(32) + 1e-3 * np.diag(np.arange(32.0))
@@ -343,7 +342,7 @@ class TestPermutation:
         assert_allclose(operator.toarray(), expected[:, np.argsort(reversal)][:, :15], atol=1e-13)
 
 
-@pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e-200, 1e-100, 1e100, 1e200, 1e300])
+@for_each("scale", [5e-324, 1e-310, 1e-200, 1e-100, 1e100, 1e200, 1e300])
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("orthonormalize", [True, False])
 def test_scales(scale, order, orthonormalize):
@@ -366,7 +365,7 @@ def test_scales(scale, order, orthonormalize):
         assert_allclose(split_errors(A * power) / power, split_errors(A), rtol=1e-12)
 
 
-@pytest.mark.parametrize("scale", [1e-44, 1e-38, 1e-30, 1e30, 1e38])
+@for_each("scale", [1e-44, 1e-38, 1e-30, 1e30, 1e38])
 def test_scales_in_single_precision(scale):
     H = (scipy.linalg.hadamard(16) * scale).astype("float32")
     operator = butterfly_factorize(H)
@@ -484,7 +483,7 @@ def test_callable_supports_get_the_shape():
 # ---- array libraries ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@for_each("dtype", DTYPES)
 @pytest.mark.parametrize(
     "options",
     [
@@ -497,16 +496,14 @@ def test_callable_supports_get_the_shape():
     ],
     ids=str,
 )
-def test_results_come_back_in_the_library_of_the_matrix(asarray, xp, dtype, options):
+def test_results_come_back_in_the_library_of_the_matrix(asarray, dtype, options):
     host = gaussian(np.random.default_rng(15), (12, 15), dtype)
     A = asarray(host)
     expected, lost = butterfly_factorize(host, return_errors=True, **options)
     operator, errors = butterfly_factorize(A, return_errors=True, **options)
     dense = operator.toarray()
     for array in (dense, *(f.values for f in operator.factors if isinstance(f, KroneckerFactor))):
-        assert array_namespace(array) is xp
-        assert device_of(array) == device_of(A)
-        assert array.dtype == A.dtype
+        assert_like(array, A)
     tolerance = 1e3 * np.finfo(dtype).eps
     found = np.linalg.norm(to_numpy(dense) - host)
     assert_allclose(found, error_of(host, expected), rtol=tolerance)
@@ -520,7 +517,7 @@ def test_results_come_back_in_the_library_of_the_matrix(asarray, xp, dtype, opti
         assert_allclose(split_errors(A, **options), split_errors(host, **options), rtol=tolerance)
 
 
-@pytest.mark.parametrize("as_index", [list, np.array, lambda p: np.array(p, dtype="uint8")])
+@for_each("as_index", [list, np.array, lambda p: np.array(p, dtype="uint8")])
 def test_permutations_of_every_kind(asarray, as_index):
     host = gaussian(np.random.default_rng(16), (4, 6))
     rows, columns = [2, 0, 3, 1], [5, 0, 4, 1, 3, 2]

@@ -9,8 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skfact._backend import array_namespace, to_numpy
-from skfact._backend import device as device_of
+from skfact._backend import to_numpy
 from skfact._kernels.low_rank_blocks import generic
 from skfact.butterfly._hierarchical import (
     expand_redundant,
@@ -19,12 +18,12 @@ from skfact.butterfly._hierarchical import (
     two_factor_step,
 )
 from skfact.supports import Chain
+from tests.arrays import DTYPES, gaussian
+from tests.asserts import assert_like, for_each
 from tests.butterfly.chains import (
-    DTYPES,
     alternate,
     chains,
     dense,
-    gaussian,
     long_chains,
     masked_factors,
     member,
@@ -51,7 +50,7 @@ def test_two_factor_step_is_optimal(chain, random, leftwards, dtype):
     assert abs(lost - optimum) <= 4000 * eps * optimum + floor
 
 
-@pytest.mark.parametrize("seed", range(12))
+@for_each("seed", range(12))
 def test_alternating_least_squares_is_never_better_than_the_two_factor_step(seed):
     random = np.random.default_rng(seed)
     chain = [
@@ -154,7 +153,7 @@ def test_discarded_norms_bound_the_error_in_any_order(chain, random, data):
             assert abs(norm - own) <= 1e-12 * own + slack
 
 
-@pytest.mark.parametrize("splits", list(permutations([1, 2, 3])))
+@for_each("splits", list(permutations([1, 2, 3])))
 @pytest.mark.parametrize("level", [1e-6, 1e-2, 1.0])
 def test_each_split_discards_what_it_changes(splits, level):
     """With the other parts orthonormal, the norm discarded from a part is that of the product."""
@@ -175,7 +174,7 @@ def test_each_split_discards_what_it_changes(splits, level):
         before = after
 
 
-@pytest.mark.parametrize("splits", list(permutations([1, 2, 3, 4])))
+@for_each("splits", list(permutations([1, 2, 3, 4])))
 def test_no_order_loses_a_member_with_structural_zeros(splits):
     """Zero blocks and zero factors: nothing to normalize, and no noise in their place."""
     random = np.random.default_rng(0)
@@ -237,7 +236,7 @@ def test_blocks_are_treated_alike_in_chunks_of_any_size(monkeypatch, chunk, left
         assert_allclose(parts[2], whole[2], rtol=1e-13)
 
 
-@pytest.mark.parametrize("n", range(1, 20))
+@for_each("n", range(1, 20))
 def test_splits_in_order(n):
     forward = list(range(1, n))
     assert splits_in_order("left-to-right", n) == forward
@@ -277,7 +276,7 @@ def test_orders_that_are_none(order, error):
 
 @pytest.mark.parametrize("orthonormalize", [True, False])
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
-def test_every_array_library(asarray, xp, dtype, orthonormalize):
+def test_every_array_library(asarray, dtype, orthonormalize):
     random = np.random.default_rng(2)
     chain = Chain.deformable((2, 3, 2), (2, 2, 3), (1, 2))
     for host in (member(random, chain, dtype), gaussian(random, chain.shape, dtype)):
@@ -289,9 +288,7 @@ def test_every_array_library(asarray, xp, dtype, orthonormalize):
             values, chain, [2, 1], orthonormalize=orthonormalize
         )
         for factor in factors:
-            assert array_namespace(factor) is xp
-            assert device_of(factor) == device_of(values)
-            assert factor.dtype == values.dtype
+            assert_like(factor, values)
         found = product([to_numpy(f) for f in factors], chain)
         tolerance = 1e3 * np.finfo(dtype).eps * np.linalg.norm(host)
         assert_allclose(found, product(reference, chain), rtol=0, atol=tolerance)

@@ -8,12 +8,13 @@ from skfact.butterfly import butterfly_factorize
 from skfact.datasets import make_butterfly
 from skfact.operators import KroneckerFactor
 from skfact.supports import Chain, resolve_supports
+from tests.asserts import for_each
 
 SHAPES = [(64, 64), (1, 1), (11, 13), (12, 40), (31, 7)]
 FAMILIES = [("butterfly", 1), ("butterfly", 2), ("monarch", 2), ("low-rank", 3), ("dense", None)]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@for_each("shape", SHAPES)
 @pytest.mark.parametrize("family, rank", FAMILIES)
 def test_factors_have_the_supports_and_are_found_again(shape, family, rank):
     A, operator = make_butterfly(*shape, supports=family, rank=rank, random_state=0)

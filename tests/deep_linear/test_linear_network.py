@@ -46,7 +46,7 @@ def test_gradient_is_that_of_finite_differences(name):
     assert_allclose(to_vector(gradients), approx_fprime(start, loss, 1e-7), rtol=1e-4, atol=1e-4)
 
 
-def test_gradient_in_every_library(xp, device, asarray):
+def test_gradient_in_every_library(asarray):
     host, target = data(5, 8, 6)
     X, Y = asarray(host), asarray(target)
     for supports, hidden in NETWORKS.values():

@@ -588,7 +588,7 @@ CASES = {
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 @pytest.mark.parametrize("name", CASES)
-def test_results_are_arrays_of_the_caller(asarray, xp, dtype, name, missing):
+def test_results_are_arrays_of_the_caller(asarray, dtype, name, missing):
     left, right = CASES[name]
     host = random_matrix(np.random.default_rng(0), 12, 10, "complex" in dtype).astype(dtype)
     if missing:

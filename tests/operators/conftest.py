@@ -6,6 +6,7 @@ import pytest
 
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
 from skfact.supports import Chain
+from tests.arrays import gaussian
 
 # one chain of every family; the prime and rectangular ones too
 CHAINS = {
@@ -24,20 +25,13 @@ CHAINS = {
 }
 
 
-def random_values(rng: np.random.Generator, shape: Any, dtype: str = "float64") -> np.ndarray:
-    values = rng.standard_normal(shape)
-    if dtype.startswith("complex"):
-        values = values + 1j * rng.standard_normal(shape)
-    return values.astype(dtype)
-
-
 def random_operator(
     chain: Chain, dtype: str = "float64", seed: int = 0, permuted: bool = False
 ) -> FactorizedOperator:
     """Operator with random factors; with `permuted`, permuted and cropped on both sides."""
     rng = np.random.default_rng(seed)
     factors: list[Any] = [
-        KroneckerFactor(random_values(rng, (p.a, p.d, p.b, p.c), dtype), p) for p in chain
+        KroneckerFactor(gaussian(rng, (p.a, p.d, p.b, p.c), dtype), p) for p in chain
     ]
     if permuted:
         m, n = chain.shape
@@ -74,8 +68,3 @@ def make_operator() -> Callable[..., FactorizedOperator]:
 @pytest.fixture
 def as_dense() -> Callable[[FactorizedOperator], np.ndarray]:
     return dense
-
-
-@pytest.fixture
-def random_array() -> Callable[..., np.ndarray]:
-    return random_values

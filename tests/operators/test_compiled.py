@@ -7,6 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skfact._kernels.apply import TILES, loops, vectors_per_row
 from skfact.operators import FactorizedOperator, PartialPermutation, _products
 from skfact.supports import Chain
+from tests.arrays import DTYPES
+from tests.asserts import for_each
 
 needs_numba = pytest.mark.skipif(loops() is None, reason="numba is not installed")
 
@@ -51,7 +53,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@for_each("dtype", DTYPES)
 def test_with_and_without_loops(name, dtype, operators, as_dense, monkeypatch):
     op, applies = operators[name]
     op = op.astype(np.result_type(op.dtype, dtype))
@@ -62,10 +64,11 @@ def test_with_and_without_loops(name, dtype, operators, as_dense, monkeypatch):
     X = random.standard_normal((37, op.shape[1])).astype(op.dtype)
     products = op.apply(X), op.matmat(X.T), op.matvec(X[0])
     wanted = X @ matrix.T, matrix @ X.T, matrix @ X[0]
-    monkeypatch.setattr(_products, "loops", lambda: None)
-    fresh = FactorizedOperator(op.factors)
-    assert fresh._products.program(np.dtype(op.dtype), TILES) is None
-    without = fresh.apply(X), fresh.matmat(X.T), fresh.matvec(X[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(_products, "loops", lambda: None)
+        fresh = FactorizedOperator(op.factors)
+        assert fresh._products.program(np.dtype(op.dtype), TILES) is None
+        without = fresh.apply(X), fresh.matmat(X.T), fresh.matvec(X[0])
     for results in (products, without):
         for found, exact in zip(results, wanted, strict=True):
             assert found.dtype == op.dtype

@@ -17,6 +17,7 @@ from skfact.operators._fuse import (
     product_pattern,
 )
 from skfact.supports import Chain
+from tests.asserts import for_each
 
 
 def assert_same(op, other):
@@ -25,7 +26,7 @@ def assert_same(op, other):
     np.testing.assert_allclose(other.toarray() / scale, expected / scale, atol=1e-13)
 
 
-@pytest.mark.parametrize("transposed", [False, True])
+@for_each("transposed", [False, True])
 def test_fuse_to_any_number(chain, transposed, make_operator, as_dense):
     op = make_operator(chain)
     op = op.T if transposed else op
@@ -90,7 +91,7 @@ def cost_of(runs, factors, batch):
     return total
 
 
-@pytest.mark.parametrize("batch", [1, 16, 256])
+@for_each("batch", [1, 16, 256])
 @pytest.mark.parametrize("n", [8, 64, 256])
 def test_partition_is_the_cheapest_of_all(n, batch, make_operator):
     factors = make_operator(Chain.butterfly(n)).factors

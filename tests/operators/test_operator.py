@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, clone
 
-from skfact._backend import array_namespace, to_numpy
+from skfact._backend import to_numpy
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation, SparseFactor
 from skfact.supports import Chain
+from tests.arrays import DTYPES, gaussian
+from tests.asserts import assert_like, for_each
 
-DTYPES = ["float32", "float64", "complex64", "complex128"]
 TOLERANCE = {"float32": 2e-5, "float64": 1e-13, "complex64": 2e-5, "complex128": 1e-13}
 
 
@@ -25,13 +26,13 @@ def assert_close(got, expected, dtype="float64"):
     np.testing.assert_allclose(got / scale, expected / scale, atol=10 * TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("permuted", [False, True])
-def test_adjoint_dot_product(chain, dtype, permuted, make_operator, as_dense, random_array):
+@for_each("dtype", DTYPES)
+@for_each("permuted", [False, True])
+def test_adjoint_dot_product(chain, dtype, permuted, make_operator, as_dense):
     op = make_operator(chain, dtype, permuted=permuted)
     m, n = op.shape
     rng = np.random.default_rng(4)
-    x, y = random_array(rng, n, dtype), random_array(rng, m, dtype)
+    x, y = gaussian(rng, n, dtype), gaussian(rng, m, dtype)
     left, right = np.vdot(op.matvec(x), y), np.vdot(x, op.rmatvec(y))
     scale = np.abs(as_dense(op)).sum() * np.abs(x).max() * np.abs(y).max()
     assert abs(left - right) <= TOLERANCE[dtype] * scale
@@ -40,17 +41,18 @@ def test_adjoint_dot_product(chain, dtype, permuted, make_operator, as_dense, ra
     assert_close(op.rmatvec(y), as_dense(op).conj().T @ y, dtype)
 
 
-@pytest.mark.parametrize("permuted", [False, True])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_every_product_on_every_library(asarray, xp, dtype, permuted, make_operator, as_dense):
+@for_each("permuted", [False, True])
+@for_each("dtype", DTYPES)
+def test_every_product_on_every_library(asarray, dtype, permuted, make_operator, as_dense):
     host = make_operator(Chain.deformable((2, 3), (3, 4), 2), dtype, permuted=permuted)
     matrix = as_dense(host)
     m, n = matrix.shape
     rng = np.random.default_rng(5)
     X = rng.standard_normal((n, 7)).astype(dtype)
     Y = rng.standard_normal((m, 7)).astype(dtype)
-    op = host.to_device(asarray(X))
-    assert op.dtype == getattr(xp, dtype)
+    given = asarray(X)
+    op = host.to_device(given)
+    assert op.dtype == given.dtype
     for got, expected in [
         (op.matmat(asarray(X)), matrix @ X),
         (op @ asarray(X), matrix @ X),
@@ -69,14 +71,13 @@ def test_every_product_on_every_library(asarray, xp, dtype, permuted, make_opera
         (op.fuse(1).toarray(), matrix),
         (op.fuse().toarray(), matrix),
     ]:
-        assert array_namespace(got) is xp
-        assert got.dtype == getattr(xp, dtype)
+        assert_like(got, given, dtype=dtype)
         assert_close(got, expected, dtype)
     assert op.to_device("numpy").to_device(asarray(X)).dtype == op.dtype
     assert_close(op.to_device("numpy").toarray(), matrix, dtype)
 
 
-@pytest.mark.parametrize("batch", [0, 1, 2, 5, 16, 130, 300])
+@for_each("batch", [0, 1, 2, 5, 16, 130, 300])
 def test_batches_of_every_size(chain, batch, make_operator, as_dense):
     op = make_operator(chain, permuted=True)
     X = np.random.default_rng(6).standard_normal((op.shape[1], batch))
@@ -150,7 +151,7 @@ def test_selections_alone():
     assert_close(crop.apply(X), X[:, :2])
 
 
-def test_dense_and_sparse_factors(as_dense):
+def test_dense_and_sparse_factors():
     rng = np.random.default_rng(9)
     A, B = rng.standard_normal((3, 4)), rng.standard_normal((4, 5))
     op = FactorizedOperator([A, scipy.sparse.csc_matrix(B), np.eye(5, dtype=int)])
@@ -174,14 +175,15 @@ def test_factors_take_a_common_dtype():
     assert {factor.dtype for factor in op.factors if factor.dtype is not None} == {op.dtype}
 
 
-@pytest.mark.parametrize("of_X", [*DTYPES, "int32", "bool", "uint8"])
-@pytest.mark.parametrize("of_op", DTYPES)
-def test_promotion(of_op, of_X, make_operator, asarray, xp):
+@for_each("of_X", [*DTYPES, "int32", "bool", "uint8"])
+@for_each("of_op", DTYPES)
+def test_promotion(of_op, of_X, make_operator, asarray):
     op = make_operator(Chain.butterfly(4), of_op)
     X = np.ones((4, 2), of_X)
     expected = np.result_type(of_op, of_X) if of_X in DTYPES else np.dtype(of_op)
-    got = op.to_device(asarray(X)).matmat(asarray(X))
-    assert got.dtype == getattr(xp, expected.name)
+    given = asarray(X)
+    got = op.to_device(given).matmat(given)
+    assert_like(got, given, dtype=expected.name)
     assert_close(got, op.toarray() @ X, "float32")
 
 
@@ -308,7 +310,7 @@ def test_constructor_refuses(factors, error, message):
         FactorizedOperator(factors)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@for_each("dtype", DTYPES)
 def test_sparse_rows(chain, dtype, make_operator, as_dense):
     op = make_operator(chain, dtype, permuted=True)
     X = scipy.sparse.random_array((6, op.shape[1]), density=0.4, rng=0, format="coo")
@@ -321,7 +323,7 @@ def test_sparse_rows(chain, dtype, make_operator, as_dense):
         assert_close(got, expected, dtype)
 
 
-def test_sparse_rows_refused(make_operator, asarray, xp):
+def test_sparse_rows_refused(make_operator, asarray):
     op = make_operator(Chain.butterfly(4))
     with pytest.raises(ValueError, match="4 columns"):
         op.apply(scipy.sparse.eye_array(5))
@@ -390,12 +392,11 @@ def test_what_is_cached_for_torch_is_not_pickled(make_operator):
     assert len(op._cache) == 2 and op._products._programs
 
 
-@pytest.mark.parametrize("permuted", [False, True])
-def test_pickle_on_every_library(asarray, xp, permuted, make_operator):
+@for_each("permuted", [False, True])
+def test_pickle_on_every_library(asarray, permuted, make_operator):
     op = make_operator(Chain.butterfly(6), permuted=permuted).to_device(asarray(np.ones(1)))
-    again = pickle.loads(pickle.dumps(op))
-    assert array_namespace(again.toarray()) is xp
-    np.testing.assert_array_equal(to_numpy(again.toarray()), to_numpy(op.toarray()))
+    matrix = op.toarray()
+    assert_like(pickle.loads(pickle.dumps(op)).toarray(), matrix, to_numpy(matrix))
 
 
 class Holder(BaseEstimator):

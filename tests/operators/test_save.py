@@ -14,8 +14,8 @@ from skfact._inputs import is_numpy
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation, SparseFactor
 from skfact.operators._save import FORMAT
 from skfact.supports import Chain
-
-DTYPES = ["float32", "float64", "complex64", "complex128"]
+from tests.arrays import DTYPES
+from tests.asserts import for_each
 
 
 def mixture(dtype="float64"):
@@ -42,7 +42,7 @@ def test_round_trip(dtype, tmp_path):
     assert_same(FactorizedOperator.load(tmp_path / "operator.npz"), op)
 
 
-@pytest.mark.parametrize("permuted", [False, True])
+@for_each("permuted", [False, True])
 def test_round_trip_of_every_family(chain, permuted, tmp_path, make_operator):
     op = make_operator(chain, "complex64", permuted=permuted)
     op.save(tmp_path / "operator")
@@ -267,7 +267,7 @@ FORGED = {
 }
 
 
-@pytest.mark.parametrize("name", FORGED)
+@for_each("name", FORGED)
 def test_forged_files(name, tmp_path):
     with pytest.raises(ValueError, match="no readable operator"):
         load_bytes(FORGED[name], tmp_path)

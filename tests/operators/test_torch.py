@@ -9,12 +9,13 @@ import scipy.sparse
 
 from skfact.operators import FactorizedOperator, PartialPermutation
 from skfact.supports import Chain
+from tests.asserts import for_each
 
 torch = pytest.importorskip("torch")
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
-@pytest.mark.parametrize("permuted", [False, True])
+@for_each("dtype", ["float32", "float64", "complex64", "complex128"])
+@for_each("permuted", [False, True])
 def test_module_equals_apply(chain, permuted, dtype, make_operator):
     op = make_operator(chain, dtype, permuted=permuted)
     X = np.random.default_rng(0).standard_normal((2, 3, op.shape[1])).astype(dtype)

@@ -10,6 +10,7 @@ from scipy.fft import next_fast_len
 
 from skfact.supports import FAMILIES, Chain, resolve_supports
 from skfact.supports._radices import balanced_factors, padded_size, prime_factors
+from tests.asserts import for_each
 
 SIDES = range(1, 65)
 RANKS = (1, 2, 3)
@@ -75,7 +76,7 @@ def test_radices_ascend_and_are_never_one(family):
                 assert list(radices) == sorted(radices), (m, n)
 
 
-@pytest.mark.parametrize("n", [n for n in SIDES if max(prime_factors(n), default=1) <= 7])
+@for_each("n", [n for n in SIDES if max(prime_factors(n), default=1) <= 7])
 def test_square_smooth_sizes_give_the_butterfly(n):
     assert Chain.for_shape(n, n) == Chain.butterfly(n)
 
@@ -107,13 +108,13 @@ def test_huge_ranks_give_dense(family):
     assert Chain.for_shape(24, 36, family=family, rank=10**12) == Chain.dense(24, 36)
 
 
-@pytest.mark.parametrize("n", [11, 13, 22, 62, 121, 997, 1023])
+@for_each("n", [11, 13, 22, 62, 121, 997, 1023])
 def test_padded_sizes(n):
     assert padded_size(n) == next_fast_len(n, real=True) > n
     assert max(prime_factors(padded_size(n))) <= 5
 
 
-@pytest.mark.parametrize("n", range(1, 400))
+@for_each("n", range(1, 400))
 def test_prime_factors(n):
     primes = prime_factors(n)
     assert prod(primes) == n
@@ -121,7 +122,7 @@ def test_prime_factors(n):
     assert all(p > 1 and all(p % q for q in range(2, p)) for p in primes)
 
 
-@pytest.mark.parametrize("n", [4, 36, 60, 64, 72, 96, 210, 360])
+@for_each("n", [4, 36, 60, 64, 72, 96, 210, 360])
 def test_balanced_factors_have_the_smallest_sum(n):
     for count in range(1, len(prime_factors(n)) + 1):
         factors = balanced_factors(n, count)

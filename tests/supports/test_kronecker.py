@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 
 from skfact._backend import to_numpy
 from skfact.supports import KroneckerSparse
+from tests.asserts import assert_like, for_each
 
 SMALL = list(product((1, 2, 3), repeat=4))
 
@@ -28,7 +29,7 @@ def chainable_pairs(draw):
     return left, right, r
 
 
-@pytest.mark.parametrize("a, b, c, d", SMALL)
+@for_each("a, b, c, d", SMALL)
 def test_mask_is_the_kronecker_product(a, b, c, d):
     pattern = KroneckerSparse(a, b, c, d)
     expected = np.kron(np.eye(a), np.kron(np.ones((b, c)), np.eye(d)))
@@ -133,7 +134,7 @@ def test_the_right_operand_must_be_a_pattern():
         KroneckerSparse(1, 2, 2, 1).is_chainable_with((1, 2, 2, 1))
 
 
-@pytest.mark.parametrize("position", range(4))
+@for_each("position", range(4))
 @pytest.mark.parametrize(
     "value, error, message",
     [
@@ -207,16 +208,13 @@ def test_patterns_are_immutable():
     assert not hasattr(pattern, "__dict__")
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128", "int64", "bool"])
-def test_project_zeroes_outside_the_support(xp, device, asarray, dtype):
+@for_each("dtype", ["float64", "float32", "complex128", "int64", "bool"])
+def test_project_zeroes_outside_the_support(asarray, dtype):
     pattern = KroneckerSparse(2, 3, 1, 2)
     values = np.arange(1, 49).reshape(12, 4) % 5
     host = values.astype(dtype) * (1j if dtype == "complex128" else 1)
     matrix = asarray(host.astype(dtype))
-    projected = pattern.project(matrix)
-    assert projected.dtype == matrix.dtype
-    assert projected.device == matrix.device
-    assert_array_equal(to_numpy(projected), np.where(pattern.mask(), host.astype(dtype), 0))
+    assert_like(pattern.project(matrix), matrix, np.where(pattern.mask(), host.astype(dtype), 0))
     assert_array_equal(to_numpy(matrix), host.astype(dtype))
 
 

@@ -15,6 +15,7 @@ from numpy.testing import assert_array_equal
 
 from skfact._backend import to_numpy
 from skfact.supports import FixedMask, KSparse
+from tests.asserts import assert_like, for_each
 
 # few distinct values, so that ties are common
 matrices = hnp.arrays(
@@ -54,7 +55,7 @@ def test_budget_is_the_nearest_point(matrix, k):
     assert distance == min(every_support)
 
 
-@pytest.mark.parametrize("axis", [None, 0, 1])
+@for_each("axis", [None, 0, 1])
 def test_exactly_k_entries_of_a_constant_matrix_stay(asarray, axis):
     projected = to_numpy(KSparse(2, axis=axis).project(asarray(np.ones((3, 4)))))
     expected = np.zeros((3, 4))
@@ -62,17 +63,15 @@ def test_exactly_k_entries_of_a_constant_matrix_stay(asarray, axis):
     assert_array_equal(projected, expected)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "complex64", "complex128", "int64"])
-@pytest.mark.parametrize("axis", [None, 0, 1])
+@for_each("dtype", ["float64", "float32", "complex64", "complex128", "int64"])
+@for_each("axis", [None, 0, 1])
 def test_budget_in_every_namespace_and_dtype(asarray, dtype, axis):
     host = np.array([[1, 3], [-4, 2]]).astype(dtype)
     if host.dtype.kind == "c":
         host[0, 1] = 3j
     matrix = asarray(host)
     projected = KSparse(1 if axis is not None else 2, axis=axis).project(matrix)
-    assert projected.dtype == matrix.dtype
-    assert projected.device == matrix.device
-    assert_array_equal(to_numpy(projected), [[0, host[0, 1]], [-4, 0]])
+    assert_like(projected, matrix, [[0, host[0, 1]], [-4, 0]])
     assert_array_equal(to_numpy(matrix), host)
 
 
@@ -194,15 +193,12 @@ def test_mask_from_any_namespace(asarray):
     assert FixedMask(asarray(np.eye(3, dtype=bool))) == FixedMask(np.eye(3))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "complex128", "int64"])
+@for_each("dtype", ["float32", "complex128", "int64"])
 def test_mask_projects_in_every_namespace(asarray, dtype):
     mask = np.tri(3, 4)
     host = np.arange(1, 13).reshape(3, 4).astype(dtype)
     matrix = asarray(host)
-    projected = FixedMask(mask).project(matrix)
-    assert projected.dtype == matrix.dtype
-    assert projected.device == matrix.device
-    assert_array_equal(to_numpy(projected), np.where(mask, host, 0))
+    assert_like(FixedMask(mask).project(matrix), matrix, np.where(mask, host, 0))
     assert_array_equal(to_numpy(matrix), host)
 
 

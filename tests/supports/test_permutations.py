@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from skfact.supports import Chain, digit_reversal
+from tests.asserts import for_each
 
 
 def split_blocks(A, chain, split):
@@ -30,13 +31,13 @@ def dft(n):
     return np.fft.fft(np.eye(n))
 
 
-@pytest.mark.parametrize("n", [2, 4, 6, 8, 12, 16, 30, 32, 36])
+@for_each("n", [2, 4, 6, 8, 12, 16, 30, 32, 36])
 def test_dft_fits_the_butterfly_with_columns_in_digit_reversal(n):
     chain = Chain.butterfly(n)
     assert is_in_class(dft(n)[:, digit_reversal(chain.in_radices)], chain)
 
 
-@pytest.mark.parametrize("n", [4, 6, 8, 12, 30])
+@for_each("n", [4, 6, 8, 12, 30])
 def test_dft_fits_neither_unpermuted_nor_with_permuted_rows(n):
     chain = Chain.butterfly(n)
     p = digit_reversal(chain.in_radices)
@@ -44,14 +45,14 @@ def test_dft_fits_neither_unpermuted_nor_with_permuted_rows(n):
     assert not is_in_class(dft(n)[p], chain)
 
 
-@pytest.mark.parametrize("n", [6, 12, 30])
+@for_each("n", [6, 12, 30])
 def test_the_other_digit_order_does_not_fit(n):
     chain = Chain.butterfly(n)
     wrong = digit_reversal(chain.in_radices[::-1])
     assert not is_in_class(dft(n)[:, wrong], chain)
 
 
-@pytest.mark.parametrize("radices", [(3, 2), (2, 3, 2), (4, 2), (2, 4), (6, 5), (5, 2, 3), (1, 4)])
+@for_each("radices", [(3, 2), (2, 3, 2), (4, 2), (2, 4), (6, 5), (5, 2, 3), (1, 4)])
 def test_dft_fits_in_any_order_of_the_radices(radices):
     chain = Chain.deformable(radices, radices)
     assert is_in_class(dft(prod(radices))[:, digit_reversal(radices)], chain)
@@ -64,7 +65,7 @@ def test_hadamard_fits_without_permutation():
     assert is_in_class(hadamard, Chain.butterfly(16))
 
 
-@pytest.mark.parametrize("bits", range(1, 8))
+@for_each("bits", range(1, 8))
 def test_powers_of_two_give_bit_reversal(bits):
     reversed_bits = [int(f"{i:0{bits}b}"[::-1], 2) for i in range(2**bits)]
     p = digit_reversal((2,) * bits)

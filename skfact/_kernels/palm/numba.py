@@ -2,7 +2,7 @@
 
 The same steps as `skfact.deep_linear._palm.sweeps.GenericSweeps`, which says what they are. A
 factor of pattern (a, b, c, d) lies in a flat array at its offset, in the order (a, d, b, c), and
-its adjoint at the same place of another one.
+its adjoint, of pattern (a, c, b, d), at the same place of another one.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def norm2(X):  # type: ignore[no-untyped-def]
 
 
 @jit
-def chain(values, patterns, offsets, first, last, X, other):  # type: ignore[no-untyped-def]
-    """S_first ... S_(last-1) X in one of the two buffers; returns it and the other one."""
-    for j in range(last - 1, first - 1, -1):
+def chain(values, patterns, offsets, first, stop, step, X, other):  # type: ignore[no-untyped-def]
+    """X times the factors first, first + step, ... in one of the two buffers; the other one."""
+    for j in range(first, stop, step):
         a, b, c, d = patterns[j]
         multiply(values[offsets[j] : offsets[j + 1]], a, b, c, d, X, other, X.shape[1])
         X, other = other, X
@@ -41,19 +41,9 @@ def chain(values, patterns, offsets, first, last, X, other):  # type: ignore[no-
 
 
 @jit
-def chain_adjoint(adjoints, patterns, offsets, first, last, X, other):  # type: ignore[no-untyped-def]
-    """The adjoint of S_first ... S_(last-1) times X, likewise."""
-    for j in range(first, last):
-        a, b, c, d = patterns[j]
-        multiply(adjoints[offsets[j] : offsets[j + 1]], a, c, b, d, X, other, X.shape[1])
-        X, other = other, X
-    return X, other
-
-
-@jit
-def vector_chain(values, patterns, offsets, first, last, x, y):  # type: ignore[no-untyped-def]
-    """S_first ... S_(last-1) x, likewise."""
-    for j in range(last - 1, first - 1, -1):
+def vector_chain(values, patterns, offsets, first, stop, step, x, y):  # type: ignore[no-untyped-def]
+    """The same for a vector."""
+    for j in range(first, stop, step):
         a, b, c, d = patterns[j]
         multiply_vector(values[offsets[j] : offsets[j + 1]], a, b, c, d, x, y)
         x, y = y, x
@@ -61,18 +51,8 @@ def vector_chain(values, patterns, offsets, first, last, x, y):  # type: ignore[
 
 
 @jit
-def vector_chain_adjoint(adjoints, patterns, offsets, first, last, x, y):  # type: ignore[no-untyped-def]
-    """The adjoint of S_first ... S_(last-1) times x, likewise."""
-    for j in range(first, last):
-        a, b, c, d = patterns[j]
-        multiply_vector(adjoints[offsets[j] : offsets[j + 1]], a, c, b, d, x, y)
-        x, y = y, x
-    return x, y
-
-
-@jit
 def eigenvalue(  # type: ignore[no-untyped-def]
-    values, adjoints, patterns, offsets, first, last, left, vector, steps, precision, x, y
+    values, patterns, adjoints, turned, offsets, first, last, left, vector, steps, precision, x, y
 ):
     """Largest eigenvalue of L^H L (`left`) or R R^H, L and R being S_first ... S_(last-1)."""
     value = 0.0
@@ -80,10 +60,10 @@ def eigenvalue(  # type: ignore[no-untyped-def]
     for _ in range(steps):
         x[:size] = vector
         if left:
-            x, y = vector_chain(values, patterns, offsets, first, last, x, y)
-        x, y = vector_chain_adjoint(adjoints, patterns, offsets, first, last, x, y)
+            x, y = vector_chain(values, patterns, offsets, last - 1, first - 1, -1, x, y)
+        x, y = vector_chain(adjoints, turned, offsets, first, last, 1, x, y)
         if not left:
-            x, y = vector_chain(values, patterns, offsets, first, last, x, y)
+            x, y = vector_chain(values, patterns, offsets, last - 1, first - 1, -1, x, y)
         found = math.sqrt(norm2(x[:size]))
         if not found > 0 or not math.isfinite(found):
             return value
@@ -137,7 +117,8 @@ def sweep(  # type: ignore[no-untyped-def]
     """
     count = len(patterns)
     change, gradient = np.empty_like(values), np.empty_like(values)
-    adjoints = np.empty_like(values)
+    adjoints, turned = np.empty_like(values), patterns.copy()
+    turned[:, 1], turned[:, 2] = patterns[:, 2], patterns[:, 1]
     for j in range(count):
         a, b, c, d = patterns[j]
         here = slice(offsets[j], offsets[j + 1])
@@ -148,18 +129,18 @@ def sweep(  # type: ignore[no-untyped-def]
         here = slice(offsets[j], offsets[j + 1])
         old, g, new = values[here].copy(), gradient[here], change[here]
         X[: len(residual)] = residual
-        P, Q = chain_adjoint(adjoints, patterns, offsets, 0, j, X, Y)
+        P, Q = chain(adjoints, turned, offsets, 0, j, 1, X, Y)
         bound = scale * scale
         if j > 0:
             bound *= eigenvalue(
-                values, adjoints, patterns, offsets, 0, j, True, lefts[j, : a * b * d], steps,
-                precision, x, y,
+                values, patterns, adjoints, turned, offsets, 0, j, True,
+                lefts[j, : a * b * d], steps, precision, x, y,
             )  # fmt: skip
         if j < count - 1:
             correlate(a, b, c, d, P, suffixes[j + 1], g)
             bound *= eigenvalue(
-                values, adjoints, patterns, offsets, j + 1, count, False, rights[j, : a * c * d],
-                steps, precision, x, y,
+                values, patterns, adjoints, turned, offsets, j + 1, count, False,
+                rights[j, : a * c * d], steps, precision, x, y,
             )  # fmt: skip
         else:
             restrict(a, b, c, d, P, g)
@@ -176,7 +157,7 @@ def sweep(  # type: ignore[no-untyped-def]
                 multiply(new, a, b, c, d, suffixes[j + 1], P, A.shape[1])
             else:
                 write_dense(new, a, b, c, d, P[: a * b * d])
-            P, Q = chain(values, patterns, offsets, 0, j, P, Q)
+            P, Q = chain(values, patterns, offsets, j - 1, -1, -1, P, Q)
             total = 0.0
             for r in range(len(residual)):
                 for t in range(residual.shape[1]):

@@ -20,16 +20,10 @@ from skfact._kernels.apply import (
     multiply_tiles,
     vectors_per_row,
 )
+from tests.arrays import DTYPES, gaussian
+from tests.asserts import for_each
 
-DTYPES = ("float32", "float64", "complex64", "complex128")
 pytestmark = pytest.mark.skipif(loops() is None, reason="numba is not installed")
-
-
-def gaussian(random, shape, dtype):
-    x = random.standard_normal(shape)
-    if np.dtype(dtype).kind == "c":
-        x = x + 1j * random.standard_normal(shape)
-    return x.astype(dtype)
 
 
 def factor(random, pattern, dtype):
@@ -73,7 +67,7 @@ def check_tiles(factors, X, source=None, result=None):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("b, c", [(b, c) for b in range(1, 11) for c in range(1, 11)])
+@for_each("b, c", [(b, c) for b in range(1, 11) for c in range(1, 11)])
 def test_blocks_of_every_shape(b, c, dtype):
     random = np.random.default_rng([b, c])
     for a, d in [(1, 1), (2, 3), (3, 1), (1, 5)]:
@@ -82,7 +76,7 @@ def test_blocks_of_every_shape(b, c, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("batch", [0, 1, 2, 7, 8, 15, 16, 17, 31, 33, 64, 150])
+@for_each("batch", [0, 1, 2, 7, 8, 15, 16, 17, 31, 33, 64, 150])
 def test_batches_of_every_size(batch, dtype):
     """In-place and other blocks one after the other, and sides that do not fill the lanes."""
     random = np.random.default_rng(batch)

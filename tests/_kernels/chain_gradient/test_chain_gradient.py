@@ -7,12 +7,16 @@ from numpy.testing import assert_allclose
 from skfact._kernels import _threads, chain_gradient
 from skfact.deep_linear._linear_network import Network
 from skfact.supports import Chain
+from tests.asserts import for_each
 
 CHAINS = {
     "butterfly": Chain.butterfly(16),
     "rectangular": Chain.deformable((7, 2, 3), (2, 3, 4), (2, 2)),
     "one factor": Chain([(2, 3, 5, 4)]),
 }
+
+
+pytestmark = pytest.mark.usefixtures("small")
 
 
 @pytest.fixture
@@ -32,10 +36,10 @@ def problem(name, batch, dtype):
     return Network(list(chain), [p.shape for p in chain]), values, X, Y
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("batch", [1, 64, 201])
+@for_each("dtype", ["float32", "float64"])
+@for_each("batch", [1, 64, 201])
 @pytest.mark.parametrize("name", sorted(CHAINS))
-def test_it_is_the_generic_one(small, name, batch, dtype):
+def test_it_is_the_generic_one(name, batch, dtype):
     network, values, X, Y = problem(name, batch, dtype)
     assert chain_gradient.pays(values, X)
     loss, gradients, residual = chain_gradient.loss_and_gradient(values, X, Y)
@@ -49,7 +53,7 @@ def test_it_is_the_generic_one(small, name, batch, dtype):
         assert_allclose(found, exact, atol=100 * eps * np.abs(exact).max())
 
 
-def test_layout_does_not_matter_and_nothing_is_written(small):
+def test_layout_does_not_matter_and_nothing_is_written():
     _, values, X, Y = problem("butterfly", 70, "float64")
     expected = chain_gradient.loss_and_gradient(values, X, Y)
     frozen = [np.asfortranarray(array) for array in (X, Y)]
@@ -62,7 +66,7 @@ def test_layout_does_not_matter_and_nothing_is_written(small):
         assert np.array_equal(one, other)
 
 
-def test_what_it_leaves_to_blas_and_to_the_generic_one(small, monkeypatch):
+def test_what_it_leaves_to_blas_and_to_the_generic_one(monkeypatch):
     _, values, X, _ = problem("butterfly", 64, "float64")
     assert not chain_gradient.pays(values, X.astype("float32"))
     assert not chain_gradient.pays(values, X.astype(complex))

@@ -1,123 +1,29 @@
 """Batched best rank-r approximation, held against a full SVD of every block."""
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
-from skfact._backend import array_namespace, to_numpy
-from skfact._backend import device as device_of
+from skfact._backend import to_numpy
 from skfact._kernels.low_rank_blocks import low_rank_blocks
+from tests._kernels.low_rank_blocks.hard_blocks import (
+    KINDS,
+    check,
+    gaussian,
+    spectra,
+    with_singular_values,
+)
+from tests.arrays import DTYPES
+from tests.asserts import assert_like, for_each
 
-DTYPES = ("float32", "float64", "complex64", "complex128")
 SHAPES = [(8, 8), (3, 20), (20, 3), (16, 31), (32, 32), (1, 5), (5, 1), (2, 2), (1, 1)]
 
 
-def gaussian(random, shape, dtype):
-    blocks = random.standard_normal(shape)
-    if np.dtype(dtype).kind == "c":
-        blocks = blocks + 1j * random.standard_normal(shape)
-    return blocks
-
-
-def unitary(random, n_blocks, n, dtype):
-    return np.linalg.qr(gaussian(random, (n_blocks, n, n), dtype))[0]
-
-
-def with_singular_values(random, s, p, q, dtype="float64"):
-    """Blocks with the singular values s of shape (n_blocks, min(p, q)), largest first."""
-    k = min(p, q)
-    u, v = unitary(random, len(s), p, dtype), unitary(random, len(s), q, dtype)
-    return ((u[:, :, :k] * s[:, None, :]) @ v[:, :k, :]).astype(dtype)
-
-
-def check(blocks, rank, left, right, residual):
-    """Everything that the kernel promises, by independent means, on the host."""
-    n_blocks, p, q = blocks.shape
-    assert left.shape == (n_blocks, p, rank) and right.shape == (n_blocks, rank, q)
-    assert residual.shape == (n_blocks,)
-    assert left.dtype == right.dtype == blocks.dtype
-    assert residual.dtype == np.zeros(1, blocks.dtype).real.dtype
-    assert np.isfinite(left).all() and np.isfinite(right).all() and np.isfinite(residual).all()
-    eps = np.finfo(blocks.dtype).eps
-
-    # each block to norm about 1 in double precision: the check must not underflow where it looks
-    wide = np.complex128 if blocks.dtype.kind == "c" else np.float64
-    blocks, left, right = blocks.astype(wide), left.astype(wide), right.astype(wide)
-    largest = np.abs(blocks).max(axis=(1, 2), initial=0.0)
-    scale = np.where(largest > 0, largest, 1.0)
-    blocks, right = blocks / scale[:, None, None], right / scale[:, None, None]
-    residual = residual / scale
-    norm = np.linalg.norm(blocks, axis=(1, 2))
-
-    # partial isometry: the columns are orthonormal, or zero
-    gram = left.conj().swapaxes(1, 2) @ left
-    lengths = np.diagonal(gram, axis1=1, axis2=2).real
-    assert_allclose(lengths, np.round(lengths), rtol=0, atol=50 * eps)
-    assert set(np.round(lengths).astype(int).ravel()) <= {0, 1}
-    off_diagonal = gram - np.round(lengths)[:, :, None] * np.eye(rank)
-    assert np.abs(off_diagonal).max(initial=0.0) <= 50 * eps
-    # what they keep of the block
-    kept = left.conj().swapaxes(1, 2) @ blocks
-    assert (np.abs(right - kept).max(axis=(1, 2), initial=0.0) <= 60 * eps * norm).all()
-
-    objective = np.linalg.norm(blocks - left @ right, axis=(1, 2))
-    s = np.linalg.svd(blocks, compute_uv=False)
-    tail = np.linalg.norm(s[:, rank:], axis=1)
-    # 1e-12 in double precision
-    relative = 4000 * eps
-    # singular values below 50 eps of the first are taken for zero, each of the `rank` ones
-    floor = (50 * math.sqrt(rank) + 10) * eps * norm
-    assert (objective >= tail - floor).all()
-    assert (objective <= tail * (1 + relative) + floor).all()
-    # the residual is the true one
-    assert (np.abs(residual - objective) <= relative * objective + floor).all()
-
-
-def spectra(kind, random, n_blocks, k, rank):
-    """Singular values (n_blocks, k) that are hard in one way each."""
-    s = -np.sort(-random.random((n_blocks, k)) - 0.1, axis=1)
-    noise = 10.0 ** -random.integers(0, 17, (n_blocks, 1))
-    head = np.arange(k) < rank
-    if kind == "noisy":  # rank r and noise of every size, down to rounding
-        return np.where(head, s, noise * s)
-    if kind == "tied":  # the r-th and the (r+1)-th are equal
-        return np.ones((n_blocks, k))
-    if kind == "nearly tied":
-        return 1 + noise * np.linspace(1, 0, k)
-    if kind == "tied tail":  # one leading value, the others (nearly) tied, at the Gram threshold
-        tail = 10.0 ** -random.uniform(1, 2, (n_blocks, 1)) * (1 + noise * np.linspace(1, 0, k))
-        return np.where(np.arange(k) == 0, 1.0, tail)
-    if kind == "half":  # sigma_1^2 about half of the norm, where the certificate of rank 1 begins
-        tail = np.ones((n_blocks, k)) / math.sqrt(max(k - 1, 1))
-        return np.where(np.arange(k) == 0, 1 + noise - 1e-8 * (noise < 1e-8), tail)
-    if kind == "geometric":
-        return random.uniform(0.01, 0.9, (n_blocks, 1)) ** np.arange(k)
-    if kind == "deficient":  # of smaller rank than asked for
-        return np.where(np.arange(k) < max(rank - 1, 0), s, 0.0)
-    if kind == "exact, graded":  # of rank r, down to the rounding of the first
-        return np.where(head, noise ** (np.arange(k) / max(rank - 1, 1)), 0.0)
-    raise ValueError(kind)
-
-
-KINDS = [
-    "noisy",
-    "tied",
-    "nearly tied",
-    "tied tail",
-    "half",
-    "geometric",
-    "deficient",
-    "exact, graded",
-]
-
-
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("p, q", SHAPES)
+@for_each("dtype", DTYPES)
+@for_each("p, q", SHAPES)
 def test_best_approximation_of_hard_spectra(kind, dtype, p, q):
     random = np.random.default_rng([p, q, KINDS.index(kind)])
     for rank in {1, 2, 3, min(p, q) - 1, min(p, q)} - {0, -1}:
@@ -186,7 +92,7 @@ def test_scales_of_every_size_in_one_batch(dtype, smallest, rank):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("p, q", [(3, 5), (5, 3), (4, 4), (1, 3), (3, 1)])
+@for_each("p, q", [(3, 5), (5, 3), (4, 4), (1, 3), (3, 1)])
 def test_rank_beyond_the_sides_is_padded_exactly(dtype, p, q):
     random = np.random.default_rng(2)
     blocks = gaussian(random, (5, p, q), dtype).astype(dtype)
@@ -209,9 +115,9 @@ def test_a_rounding_error_is_no_column_of_its_own():
     check(blocks, 3, left, right, np.zeros(20))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rank", [1, 2, 4])
-def test_every_array_library(asarray, xp, device, dtype, rank):
+@for_each("dtype", DTYPES)
+@for_each("rank", [1, 2, 4])
+def test_every_array_library(asarray, dtype, rank):
     random = np.random.default_rng(4)
     p, q = 4, 7
     s = np.concatenate([spectra(kind, random, 8, p, min(rank, p)) for kind in KINDS])
@@ -219,9 +125,8 @@ def test_every_array_library(asarray, xp, device, dtype, rank):
     host[::9] = 0
     blocks = asarray(host)
     results = low_rank_blocks(blocks, rank)
-    for result in results:
-        assert array_namespace(result) is xp
-        assert device_of(result) == device_of(blocks)
+    for result, precision in zip(results, (dtype, dtype, host.real.dtype.name), strict=True):
+        assert_like(result, blocks, dtype=precision)
     check(host, rank, *(to_numpy(result) for result in results))
     assert_array_equal(to_numpy(blocks), host)
 

@@ -9,12 +9,9 @@ from scipy.linalg import hadamard
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace, to_numpy
-from skfact._kernels.palm.dispatch import CompiledSweeps
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear import palm4msa
-from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
-from skfact.deep_linear._palm.sweeps import GenericSweeps, start_sweeps
-from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse
+from skfact.supports import FixedMask, KroneckerSparse, KSparse
 
 SUPPORTS = {
     "chain": lambda m, n: "butterfly",
@@ -88,33 +85,6 @@ def test_a_start_at_the_optimum_stays_there():
     assert_allclose(losses[0], np.linalg.norm(A - best.toarray()) ** 2)
     assert losses[-1] <= losses[0]
     assert operator.shape == (8, 8)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
-def test_compiled_sweeps_are_the_generic_ones(dtype):
-    pytest.importorskip("numba")
-    for shape in [(8, 8), (12, 10), (6, 1)]:
-        check_compiled_sweeps(dtype, shape)
-
-
-def check_compiled_sweeps(dtype, shape):
-    chain = Chain.for_shape(*shape, family="butterfly")
-    A = matrix(*chain.shape, is_complex="complex" in dtype).astype(dtype)
-    sets = resolve_factor_sets(chain, A.shape, A)
-    values = [one.restrict(np.eye(*one.shape, dtype=dtype)) for one in sets]
-    runs = [
-        start_sweeps(A, sets, values, 1.0, 1e-30),
-        GenericSweeps(A, sets, values, 1.0, 1e-30),
-    ]
-    assert isinstance(runs[0], CompiledSweeps)
-    for check in (False, True, True):
-        for run in runs:
-            run.sweep(check)
-    tolerance = 2e3 * np.finfo(dtype).eps
-    assert_allclose(runs[0].loss, runs[1].loss, atol=tolerance * np.linalg.norm(A) ** 2)
-    for found, expected in zip(runs[0].values, runs[1].values):
-        assert found.dtype == dtype
-        assert_allclose(found, expected, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", ["chain", "row and column budgets"])

@@ -48,7 +48,7 @@ def test_a_sample_of_weight_two_is_two_samples():
         assert_allclose(found, expected)
 
 
-def test_all_arrays_move(xp, device, asarray):
+def test_all_arrays_move(device, asarray):
     one, like = stream(), asarray(X)
     one.step(X, Y, None, alpha=0.1, centre=True)
     one.move_like(like)

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 from scipy.optimize import OptimizeResult
 from sklearn.neural_network import MLPRegressor
 
-from skfact.relu import _irreducibility as ladder
 from skfact.relu import identifiability_report, is_rescaling_equivalent, rescale
+from skfact.relu._identifiability import irreducibility as ladder
 from skfact.relu._identifiability.irreducibility import decide_irreducibility
 from tests.relu.networks import (
     output,

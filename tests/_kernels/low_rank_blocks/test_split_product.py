@@ -19,14 +19,15 @@ from skfact._kernels.low_rank_blocks import (
     split_product,
 )
 from skfact.butterfly import butterfly_factorize
-from tests._kernels.low_rank_blocks.test_low_rank_blocks import (
-    DTYPES,
+from tests._kernels.low_rank_blocks.hard_blocks import (
     KINDS,
     check,
     gaussian,
     spectra,
     with_singular_values,
 )
+from tests.arrays import DTYPES
+from tests.asserts import for_each
 
 loops = compiled("skfact._kernels.low_rank_blocks.numba")
 pytestmark = pytest.mark.skipif(loops is None, reason="numba is missing or switched off")
@@ -55,9 +56,9 @@ def check_split(blocks, leftwards):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("p, q", SHAPES)
-@pytest.mark.parametrize("leftwards", [False, True])
+@for_each("dtype", DTYPES)
+@for_each("p, q", SHAPES)
+@for_each("leftwards", [False, True])
 def test_best_approximation_of_hard_spectra(kind, dtype, p, q, leftwards):
     random = np.random.default_rng([p, q, KINDS.index(kind)])
     for rank in (1, 2):  # one or two leading values
@@ -75,7 +76,7 @@ def test_the_largest_row_may_be_orthogonal_to_the_leading_vector(leftwards):
     check_split(blocks, leftwards)
 
 
-@pytest.mark.parametrize("gap", [0.0, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3])
+@for_each("gap", [0.0, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3])
 def test_two_leading_values_close_to_each_other_and_far_from_the_others(gap):
     random = np.random.default_rng(0)
     s = np.tile([1 + gap, 1, *np.linspace(0.3, 0.1, 14)], (40, 1))
@@ -83,7 +84,7 @@ def test_two_leading_values_close_to_each_other_and_far_from_the_others(gap):
 
 
 @pytest.mark.parametrize("dtype, smallest", [("f8", -320), ("c16", -310), ("f4", -44)])
-@pytest.mark.parametrize("p, q", [(2, 3), (6, 7), (7, 6)])
+@for_each("p, q", [(2, 3), (6, 7), (7, 6)])
 def test_scales_of_every_size(dtype, smallest, p, q):
     random = np.random.default_rng(1)
     low = gaussian(random, (60, p, 1), dtype) @ gaussian(random, (60, 1, q), dtype)
@@ -180,9 +181,9 @@ def test_a_matrix_is_read_permuted_and_padded(dtype, noise):
                 assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@for_each("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("permutation", [None, "digit-reversal"])
+@for_each("permutation", [None, "digit-reversal"])
 def test_no_entry_that_is_not_finite_gets_through(value, dtype, permutation):
     A = gaussian(np.random.default_rng(3), (15, 16), dtype).astype(dtype)
     for place in [(0, 0), (14, 15), (7, 3)]:
@@ -193,7 +194,7 @@ def test_no_entry_that_is_not_finite_gets_through(value, dtype, permutation):
                 butterfly_factorize(bad, permutation=permutation)
 
 
-@pytest.mark.parametrize("scale", [1e-200, 1e-60, 1e60, 1e200, 0.0])
+@for_each("scale", [1e-200, 1e-60, 1e60, 1e200, 0.0])
 def test_unusual_magnitudes_are_left_to_the_caller(scale):
     matrix = scale * np.ones((4, 4))
     classes = Classes(a=1, t=2, u=2, d=1, b=2, c=2, r=1)
@@ -255,7 +256,7 @@ def test_no_copy_of_the_matrix_is_made(permutation):
     assert peak <= 0.5 * A.nbytes
 
 
-def test_blocks_without_a_certificate_are_decomposed(monkeypatch):
+def test_blocks_without_a_certificate_are_decomposed():
     """The way out: left, right and residual of the generic loop stand in their place."""
     random = np.random.default_rng(6)
     classes = Classes(a=2, t=3, u=2, d=2, b=3, c=4, r=1)
