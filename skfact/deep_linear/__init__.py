@@ -1,13 +1,9 @@
 """Sparse deep linear maps: products of factors with fixed supports or budgets of non-zeros."""
 
 from skfact.deep_linear._estimator import SparseDeepLinearNet
-from skfact.deep_linear._factor_sets.structured import (
-    CirculantFactor,
-    StructuredFactor,
-    ToeplitzFactor,
-)
 from skfact.deep_linear._palm.hierarchical import hierarchical_palm
 from skfact.deep_linear._palm.palm4msa import palm4msa
+from skfact.deep_linear._structured import CirculantFactor, StructuredFactor, ToeplitzFactor
 
 __all__ = [
     "CirculantFactor",

@@ -7,14 +7,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    MultiOutputMixin,
-    RegressorMixin,
-    TransformerMixin,
-)
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
@@ -22,34 +15,26 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skfact._backend import array_namespace, move_like, on_backend, to_numpy
 from skfact._checks import check_choice, check_number, check_verbose, require_finite
+from skfact._face import Face, ReportsProgress
 from skfact._inputs import is_numpy
-from skfact._samples import require_namespace, validate_samples
-from skfact._sklearn_compat import CallbackSupportMixin, with_callbacks
-from skfact.deep_linear._linear_network import Network, resolve_network
-from skfact.deep_linear._solvers.adam import Stream
-from skfact.deep_linear._solvers.solve import SOLVERS, solve
-from skfact.deep_linear._solvers.trained import Trained
-from skfact.deep_linear._units import Units, checked_weights, prepared
-from skfact.exceptions import IllPosedWarning
+from skfact._samples import validate_samples
+from skfact._sklearn_compat import with_callbacks
+from skfact._stopping import Stopping
+from skfact.deep_linear._architecture import resolve_network
+from skfact.deep_linear._linear_network import LinearNetwork
+from skfact.deep_linear._outcome import complaint
+from skfact.deep_linear._sample_weight import checked_weights
+from skfact.deep_linear._solvers.adam import MiniBatches
+from skfact.deep_linear._solvers.problem import Problem
+from skfact.deep_linear._solvers.solve import NAMES, solve
+from skfact.deep_linear._solvers.stream import Stream
+from skfact.deep_linear._units import Units, prepared
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain, KSparse
 
-MINI_BATCHES = (
-    "batch_size",
-    "learning_rate_init",
-    "early_stopping",
-    "validation_fraction",
-    "n_iter_no_change",
-)
-
 
 class SparseDeepLinearNet(
-    CallbackSupportMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    MultiOutputMixin,
-    RegressorMixin,
-    BaseEstimator,
+    ReportsProgress, ClassNamePrefixFeaturesOutMixin, MultiOutputMixin, RegressorMixin, Face
 ):
     r"""Linear regression whose coefficients are a product of sparse factors; also a transformer.
 
@@ -79,7 +64,8 @@ class SparseDeepLinearNet(
         "palm4msa" and "hierarchical" for budgets. "auto" takes the first that applies, for several
         factors with budgets "hierarchical"; see the user guide.
     alpha : float, default=0.0
-        Ridge penalty on the factors. Those within budgets get equal norms, for which it is least.
+        Ridge penalty on the factors; of a structured one, where all supports are fixed, on its
+        parameters. Factors within budgets get equal norms, for which it is least.
     fit_intercept : bool, default=True
         Whether to fit b; otherwise X and y are not centred.
     batch_size : int or "auto", default="auto"
@@ -224,38 +210,35 @@ class SparseDeepLinearNet(
         self._check_parameters()
         X, Y, single = self._checked(X, y, reset=True)
         weights = checked_weights(sample_weight, X)
-        network, units, samples, targets = self._network_on(X, Y, weights)
-        context = self._init_callback_context(max_subtasks=None)
-        context.call_on_fit_task_begin(estimator=self)
-
-        def on_sweep(number: int, loss: float) -> bool:
-            if self.verbose and number % int(self.verbose) == 0:
-                print(f"[{type(self).__name__}] iteration {number}, loss: {units.loss(loss):.6g}")
-            task = context.subcontext(task_name="sweep")
-            task.call_on_fit_task_begin(estimator=self)
-            return bool(task.call_on_fit_task_end(estimator=self))
-
-        options = {name: getattr(self, name) for name in MINI_BATCHES}
-        self.solver_, trained = solve(
+        work = self._moved(X, Y, weights)
+        network, units, samples, targets = self._network_on(*work)
+        problem = Problem(
             network,
             samples,
             targets,
-            solver=self.solver,
             alpha=units.penalty(float(self.alpha)),
-            weights=weights,
-            start=self._earlier(network, units, samples) if self.warm_start else None,
-            max_iter=int(self.max_iter),
-            tol=float(self.tol),
             random=check_random_state(self.random_state),
-            on_sweep=on_sweep,
-            **options,
+            start=self._earlier(network, units, samples) if self.warm_start else None,
+            weights=work[-1],
+            batches=MiniBatches(*(getattr(self, name) for name in MiniBatches._fields)),
         )
+        with self._progress() as report:
+
+            def on_sweep(number: int, loss: float) -> bool:
+                return report("sweep", f"iteration {number}, loss: {units.loss(loss):.6g}", number)
+
+            stopping = Stopping(int(self.max_iter), float(self.tol), on_sweep)
+            solver, found = solve(self.solver, problem, stopping)
+        said = complaint(found.outcome, self.get_params(deep=False))
+        if isinstance(said, ValueError):
+            raise said
+        self.solver_ = solver
         self._stream: Stream | None = None
-        self.loss_curve_ = [units.loss(loss) for loss in trained.losses]
-        self.n_iter_ = trained.n_iter
-        self._record(network, units, trained.values, units.y_mean, X, single)
-        self._warn(trained)
-        context.call_on_fit_task_end(estimator=self)
+        self.loss_curve_ = [units.loss(loss) for loss in found.losses]
+        self.n_iter_ = found.n_iter
+        self._record(network, units, found.values, X, single)
+        if said is not None:
+            warnings.warn(said, stacklevel=3)
         return self
 
     def _takes_batches(self) -> bool:
@@ -301,9 +284,10 @@ class SparseDeepLinearNet(
             raise ValueError(
                 f"y has {Y.shape[1]} outputs, but the first batch {self._offset.shape[0]}."
             )
+        batch = self._moved(X, Y, weights)
         stream: Stream | None = getattr(self, "_stream", None)
         if stream is None:
-            network, units, samples, _ = self._network_on(X, Y, weights)
+            network, units, samples, _ = self._network_on(*batch)
             values = None
             if fitted:
                 at = move_like(self.mean_, samples)
@@ -312,10 +296,10 @@ class SparseDeepLinearNet(
             values = values or network.start(check_random_state(self.random_state), samples)
             stream = Stream(network, units, values, float(self.learning_rate_init))
         curve, n_iter = ([*self.loss_curve_], self.n_iter_) if fitted else ([], 0)
-        batch = self._moved(X, Y, weights)
         stream.move_like(batch[0])
         loss = stream.step(*batch, alpha=float(self.alpha), centre=bool(self.fit_intercept))
-        self._record(stream.network, stream.units, stream.values, stream.offset, X, single)
+        units = stream.units._replace(y_mean=stream.offset)
+        self._record(stream.network, units, stream.values, X, single)
         stream.move_like(X)  # nothing stays on a device that X is not on
         self._stream, self.solver_ = stream, "adam"
         self.loss_curve_, self.n_iter_ = [*curve, loss], n_iter + 1
@@ -323,21 +307,16 @@ class SparseDeepLinearNet(
 
     def _moved(self, X: Any, Y: Any, weights: Any) -> tuple[Any, Any, Any]:
         """Samples, targets and weights where `backend` says to compute."""
-        if weights is None:
-            return (*on_backend(self.backend, X, Y), None)
-        work, target, share = on_backend(self.backend, X, Y, weights)
-        return work, target, share
+        work, target = on_backend(self.backend, X, Y)
+        return work, target, None if weights is None else move_like(weights, work)
 
-    def _network_on(self, X: Any, Y: Any, weights: Any) -> tuple[Network, Units, Any, Any]:
+    def _network_on(self, X: Any, Y: Any, weights: Any) -> tuple[LinearNetwork, Units, Any, Any]:
         """The network, the units of the data, and the data in them."""
-        work, target, share = self._moved(X, Y, weights)
-        network = resolve_network(
-            self.supports, self.hidden_layer_sizes, Y.shape[1], X.shape[1], work
-        )
-        centre, count = bool(self.fit_intercept), len(network.supports)
-        return network, *prepared(work, target, share, centre=centre, n_factors=count)
+        network = resolve_network(self.supports, self.hidden_layer_sizes, Y.shape[1], X.shape[1], X)
+        centre, count = bool(self.fit_intercept), len(network.sets)
+        return network, *prepared(X, Y, weights, centre=centre, n_factors=count)
 
-    def _earlier(self, network: Network, units: Units, like: Any) -> list[Any] | None:
+    def _earlier(self, network: LinearNetwork, units: Units, like: Any) -> list[Any] | None:
         """Values of the last fit in the units of this one; None if they do not fit the network."""
         earlier = getattr(self, "parameters_", None)
         if earlier is None or [tuple(value.shape) for value in earlier] != network.values_shapes:
@@ -345,17 +324,18 @@ class SparseDeepLinearNet(
         return units.factors([move_like(value, like) for value in earlier], back=True)
 
     def _record(
-        self, network: Network, units: Units, values: list[Any], y_mean: Any, X: Any, single: bool
+        self, network: LinearNetwork, units: Units, values: list[Any], X: Any, single: bool
     ) -> None:
         """Fitted attributes, in the array type of X."""
         values = units.factors(values)
-        xp = array_namespace(y_mean)
+        xp = array_namespace(units.y_mean)
         if not all(bool(xp.all(xp.isfinite(value))) for value in values):
             raise ValueError(
                 "Training diverged: the factors are not finite. Pass alpha > 0, or scale X and y."
             )
-        operator = network.operator(values)
-        offset = y_mean - operator.matvec(units.x_mean)
+        decoding, encoding = network.halves(values)
+        operator = FactorizedOperator([*decoding, *encoding])
+        offset = units.y_mean - operator.matvec(units.x_mean)
         if not bool(xp.all(xp.isfinite(offset))):
             raise ValueError("The intercept overflows. Scale X and y.")
         self.operator_ = operator.to_device(X)
@@ -364,32 +344,9 @@ class SparseDeepLinearNet(
         self.intercept_ = offset[0] if single else offset
         self._offset, self._single = offset, single
         self.parameters_ = [move_like(value, X) for value in values]
-        rest = self.operator_.factors[network.n_decoding :]
-        self._encoder = FactorizedOperator(rest) if len(network.supports) > 1 else None
-        self._n_features_out = int(self.operator_.factors[network.n_decoding - 1].shape[1])
-
-    def _warn(self, trained: Trained) -> None:
-        if trained.diverging:
-            warnings.warn(
-                "The factors have grown large against their product: the best factors on these "
-                "supports seem not to exist. Pass alpha > 0 (a ridge penalty).",
-                IllPosedWarning,
-                stacklevel=4,
-            )
-        elif trained.worse:
-            warnings.warn(
-                f"The loss ends above that of predicting the mean: learning_rate_init="
-                f"{self.learning_rate_init} is too large. Pass a smaller one.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        elif not trained.converged:
-            warnings.warn(
-                f"The loss still fell after max_iter={self.max_iter} iterations; increase max_iter "
-                "or tol.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+        rest = self.operator_.factors[len(decoding) :]
+        self._encoder = FactorizedOperator(rest) if len(values) > 1 else None
+        self._n_features_out = int(decoding[-1].shape[1])
 
     @property
     def coef_(self) -> Any:
@@ -421,8 +378,7 @@ class SparseDeepLinearNet(
         y : array of shape (n_samples,) or (n_samples, n_outputs)
             ``operator_.apply(X) + intercept_``, in the array type of X.
         """
-        work, X = self._samples(X, "predict")
-        Y = move_like(self._outputs(work), X)
+        Y = self._there_and_back(self._outputs, self._samples(X, "predict"))
         return Y[:, 0] if self._single else Y
 
     def transform(self, X: Any) -> Any:
@@ -439,11 +395,7 @@ class SparseDeepLinearNet(
             With `hidden_layer_sizes` the values of the last of these layers for ``X - mean_``; else
             all factors but ``factors_[0]`` applied to it, and for one factor ``X - mean_``.
         """
-        work, X = self._samples(X, "transform")
-        centred = work - move_like(self.mean_, work)
-        if self._encoder is not None:
-            centred = self._encoder.to_device(work).apply(centred)
-        return move_like(centred, X)
+        return self._there_and_back(self._hidden, self._samples(X, "transform"))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Coefficient of determination R2, averaged over the outputs.
@@ -470,13 +422,13 @@ class SparseDeepLinearNet(
         """All outputs, where the samples are."""
         return self.operator_.to_device(work).apply(work) + move_like(self._offset, work)
 
-    def _samples(self, X: Any, method: str) -> tuple[Any, Any]:
-        """X where `backend` says to compute, and X."""
-        check_is_fitted(self)
-        X = validate_samples(self, X, reset=False)
-        require_namespace(self, X, self.mean_, method)
-        (work,) = on_backend(self.backend, X)
-        return work, X
+    def _hidden(self, work: Any) -> Any:
+        """Codes, where the samples are."""
+        centred = work - move_like(self.mean_, work)
+        return centred if self._encoder is None else self._encoder.to_device(work).apply(centred)
+
+    def _fitted_array(self) -> Any:
+        return self.mean_
 
     def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any, bool]:
         """X, y as a matrix, and whether y was 1-D."""
@@ -502,7 +454,7 @@ class SparseDeepLinearNet(
         return X, y[:, None] if y.ndim == 1 else y, y.ndim == 1
 
     def _check_parameters(self) -> None:
-        check_choice(self.solver, "solver", SOLVERS)
+        check_choice(self.solver, "solver", NAMES)
         for name in ("alpha", "tol", "learning_rate_init", "validation_fraction"):
             check_number(getattr(self, name), name, float, 0)
             if not math.isfinite(getattr(self, name)):
@@ -523,7 +475,5 @@ class SparseDeepLinearNet(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.target_tags.single_output = True
         return tags

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skfact._backend import array_namespace, device, move_like
+from skfact._backend import array_namespace, device
 from skfact._exponents import binary_exponent, times_power_of_two
 
 
@@ -58,59 +58,6 @@ def prepared(
     X, x_exponent = _ordinary(X, n_samples, "X")
     Y, y_exponent = _ordinary(Y, n_samples, "y")
     return units._replace(x_exponent=x_exponent, y_exponent=y_exponent), X, Y
-
-
-def column_sizes(X: Any) -> Any:
-    """Powers of two near the norms of features (n_features, n).
-
-    Not below sqrt(eps) of the largest: a constant feature is rounding errors once it is centred.
-    """
-    xp = array_namespace(X)
-    norms = xp.linalg.vector_norm(X, axis=1)
-    largest = float(xp.max(norms)) or 1.0
-    least = largest * float(xp.finfo(X.dtype).eps) ** 0.5 * xp.ones_like(norms)
-    return (2 * xp.ones_like(norms)) ** xp.round(xp.log2(xp.where(norms > least, norms, least)))
-
-
-def fewer_rows(X: Any, Y: Any) -> tuple[Any, Any, float]:
-    """As many samples as features, with the same loss up to the constant that comes third.
-
-    With X^T = Q R the loss ||W X - Y||^2 is ||W R^T - Y Q||^2 and what Q does not reach of Y.
-    Q and R come from eigenvectors of X X^T, three times as fast as a QR decomposition, where the
-    square of the condition number, which is lost in them, is small.
-    """
-    if X.shape[1] <= X.shape[0]:
-        return X, Y, 0.0
-    xp = array_namespace(X)
-    s, V = xp.linalg.eigh(X @ X.T)
-    if float(s[0]) > float(s[-1]) * float(xp.finfo(X.dtype).eps) ** 0.25:
-        roots = xp.sqrt(s)
-        rows, seen = V * roots, ((Y @ X.T) @ V) / roots
-    else:
-        Q, R = xp.linalg.qr(X.T)
-        rows, seen = R.T, Y @ Q
-    return rows, seen, max(0.0, 0.5 * (float(xp.sum(Y * Y)) - float(xp.sum(seen * seen))))
-
-
-def checked_weights(given: Any, X: Any) -> Any:
-    """Weights of the samples as an array like X; None for equal ones."""
-    if given is None:
-        return None
-    xp, n = array_namespace(X), X.shape[0]
-    if isinstance(given, int | float | np.number):
-        given = np.full(n, float(given))
-    elif not hasattr(given, "ndim") or isinstance(given, np.ndarray):
-        given = np.asarray(given, dtype=float)
-    weights = xp.astype(move_like(given, X), X.dtype)
-    if weights.ndim != 1:
-        raise ValueError("Sample weights must be 1D array or scalar")
-    if weights.shape[0] != n:
-        raise ValueError(f"sample_weight.shape == {tuple(weights.shape)}, expected ({n},)!")
-    if not bool(xp.all(xp.isfinite(weights))) or float(xp.min(weights)) < 0:
-        raise ValueError("sample_weight must be finite and not negative.")
-    if not float(xp.max(weights)) > 0:
-        raise ValueError("sample_weight is zero for every sample: nothing to learn from.")
-    return weights
 
 
 def _ordinary(array: Any, n_samples: float, name: str) -> tuple[Any, int]:

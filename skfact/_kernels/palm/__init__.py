@@ -1,1 +1,1 @@
-"""Compiled sweeps of PALM over Kronecker-sparse factors (the generic ones: deep_linear)."""
+"""Sweeps of PALM over Kronecker-sparse factors (the generic ones: deep_linear/_palm/sweeps.py)."""

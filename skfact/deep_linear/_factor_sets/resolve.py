@@ -1,60 +1,35 @@
-"""What a `supports` argument stands for: one support and one shape per factor."""
+"""What a `supports` argument stands for: one set per factor."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from skfact._checks import positive_ints
-from skfact.deep_linear._factor_sets.slots import Slot, make_slot, transposed_support
-from skfact.deep_linear._factor_sets.structured import StructuredFactor
-from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse, resolve_supports
 
-SUPPORTS = (KroneckerSparse, FixedMask, KSparse, StructuredFactor)
-
-
-class FactorSupports(NamedTuple):
-    """The supports of the factors, from left to right, and their shapes."""
-
-    supports: tuple[Any, ...]
-    shapes: tuple[tuple[int, int], ...]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of the product, at least that of the matrix."""
-        return self.shapes[0][0], self.shapes[-1][1]
-
-    @property
-    def T(self) -> FactorSupports:
-        """The supports of the transposed product."""
-        return FactorSupports(
-            tuple(transposed_support(support) for support in reversed(self.supports)),
-            tuple((n, m) for m, n in reversed(self.shapes)),
-        )
-
-    def slots(self) -> list[Slot]:
-        """The places of the factors."""
-        return [make_slot(*pair) for pair in zip(self.supports, self.shapes)]
+# each kind of support registers its set when it is imported
+from skfact.deep_linear._factor_sets import budget, kronecker, mask, structured  # noqa: F401
+from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set, is_support
+from skfact.supports import Chain, FixedMask, KroneckerSparse, resolve_supports
 
 
-def resolve_factor_supports(
-    supports: Any, shape: tuple[int, int], inner_sizes: Any = None
-) -> FactorSupports:
-    """The supports and shapes of the factors of a matrix.
+def resolve_factor_sets(
+    supports: Any, shape: tuple[int, int], like: Any, inner_sizes: Any = None
+) -> list[FactorSet]:
+    """The sets of the factors of a matrix, from left to right.
 
     A family, a callable or a Chain may be larger than the matrix, which is then padded with zeros;
     a list has to fit. Budgets have no shape: a size between two of them is taken from
-    `inner_sizes`, or the smaller side of the matrix.
+    `inner_sizes`, or the smaller side of the matrix. Adjoints are tested in the library of `like`.
     """
     if isinstance(supports, (str, Chain)) or callable(supports):
         if inner_sizes is not None:
             raise ValueError(
                 "inner_sizes goes with a list of supports; a family or a Chain has its own sizes."
             )
-        chain = resolve_supports(supports, *shape)
-        return FactorSupports(tuple(chain), tuple(pattern.shape for pattern in chain))
-    if isinstance(supports, SUPPORTS) or not isinstance(supports, Sequence):
+        return [factor_set(p, p.shape) for p in resolve_supports(supports, *shape)]
+    if is_support(supports) or not isinstance(supports, Sequence):
         raise TypeError(
             "supports must be the name of a family, a Chain, a callable (n_out, n_in) -> Chain, or "
             "a list with one KroneckerSparse, FixedMask, KSparse or StructuredFactor per factor, "
@@ -64,11 +39,14 @@ def resolve_factor_supports(
         raise ValueError("supports is empty; a product needs at least one factor.")
     listed = [_as_support(support, i) for i, support in enumerate(supports)]
     sizes = _sizes(listed, shape, inner_sizes)
-    return FactorSupports(tuple(listed), tuple(pairwise(sizes)))
+    sets = [factor_set(*pair) for pair in zip(listed, pairwise(sizes))]
+    for i, one in enumerate(sets):
+        one.check(like, f"supports[{i}]")
+    return sets
 
 
 def _as_support(support: Any, position: int) -> Any:
-    if isinstance(support, SUPPORTS):
+    if is_support(support):
         return support
     if isinstance(support, tuple) and len(support) == 4:
         return KroneckerSparse(*support)
@@ -96,7 +74,7 @@ def _sizes(supports: list[Any], shape: tuple[int, int], inner_sizes: Any) -> lis
     sizes: list[int | None] = [shape[0], *inner, shape[1]]
     origin = ["A", *["inner_sizes"] * count, "A"]
     for i, support in enumerate(supports):
-        if isinstance(support, KSparse):
+        if not hasattr(support, "shape"):  # a budget
             continue
         for gap, size in zip((i, i + 1), support.shape):
             if sizes[gap] is None:

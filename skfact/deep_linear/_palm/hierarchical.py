@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skfact._backend import array_namespace, device
+from skfact._backend import array_namespace
 from skfact._checks import check_choice, check_matrix, check_number
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
-from skfact.butterfly import butterfly_factorize
-from skfact.deep_linear._factor_sets.resolve import FactorSupports, resolve_factor_supports
-from skfact.deep_linear._factor_sets.slots import make_slot, transposed_support
-from skfact.deep_linear._factor_sets.structured import check_adjoints
-from skfact.deep_linear._palm.palm4msa import PalmResult, assembled, printer, usual_scale
-from skfact.deep_linear._palm.sweeps import (
-    Sweeps,
-    best_scale,
-    normalized,
-    suffix_products,
-    sweep_factors,
-)
-from skfact.supports import Chain, KSparse, resolve_supports
-
-STARTS = ("auto", "identity", "chain")
-SIDES = ("left", "right")
+from skfact._stopping import Stopping
+from skfact.deep_linear._factor_sets.factor_set import FactorSet
+from skfact.deep_linear._outcome import Outcome
+from skfact.deep_linear._palm.budgets import SIDES, Budgets, resolve_budgets
+from skfact.deep_linear._palm.palm4msa import PalmResult, assembled, printer, shared, transposed
+from skfact.deep_linear._palm.splits import STARTS, Splits
+from skfact.deep_linear._palm.start import best_scaled, nearest_factors
+from skfact.deep_linear._palm.sweeps import Objective, Start, Sweeps, sweep_factors
+from skfact.supports import KSparse
 
 
 def hierarchical_palm(
@@ -136,213 +128,92 @@ def hierarchical_palm(
     >>> bool(np.allclose(operator.toarray(), hadamard(32)))
     True
     """
-    result = run_hierarchical(
-        A,
-        supports,
-        residual_supports,
-        n_factors=n_factors,
-        k=k,
-        inner_sizes=inner_sizes,
-        residual=residual,
-        init=init,
-        max_iter=max_iter,
-        tol=tol,
-        on_level=printer(verbose, "hierarchical_palm", "level"),
-    )
-    if not result.converged and tol > 0:
+    check_choice(residual, "residual", SIDES)
+    check_choice(init, "init", STARTS)
+    check_number(max_iter, "max_iter", int, 1)
+    check_number(tol, "tol", float, 0)
+    check_number(k, "k", int, 1)
+    A = check_matrix(A, "A")
+    if n_factors is not None:
+        check_number(n_factors, "n_factors", int, 1)
+    if supports is None:
+        listed = None if residual_supports is None else len(residual_supports) + 2
+        count = n_factors or listed or max(1, round(math.log2(min(A.shape))))
+        supports = [KSparse(k, axis=(0, 1))] * count
+    budgets = resolve_budgets(A, supports, residual_supports, inner_sizes, k, residual)
+    if n_factors is not None and n_factors != len(budgets.factors):
+        raise ValueError(
+            f"n_factors={n_factors} contradicts the {len(budgets.factors)} supports. Leave "
+            "n_factors out."
+        )
+    stopping = Stopping(max_iter, tol, printer(verbose, "hierarchical_palm", "level"))
+    result = run_hierarchical(A, budgets, stopping, init)
+    if result.outcome is Outcome.CUT_OFF and tol > 0:
         warnings.warn(
             f"The last refinement did not converge in {max_iter} sweeps: the loss still falls. "
             "Increase max_iter or tol.",
             ConvergenceWarning,
             stacklevel=2,
         )
-    return (result.operator, result.losses) if return_loss else result.operator
+    operator = assembled(budgets.factors, result.values, A.shape)
+    return (operator, result.losses) if return_loss else operator
 
 
 def run_hierarchical(
-    A: Any,
-    supports: Any = None,
-    residual_supports: Any = None,
-    *,
-    n_factors: Any = None,
-    k: Any = 2,
-    inner_sizes: Any = None,
-    residual: str = "left",
-    init: str = "auto",
-    max_iter: int = 30,
-    tol: float = 1e-4,
-    on_level: Callable[[int, float], Any] | None = None,
+    A: Any, budgets: Budgets, stopping: Stopping, init: str = "auto"
 ) -> PalmResult:
-    """`hierarchical_palm` with everything it found out; the hook gets (level, relative error)."""
-    check_choice(residual, "residual", SIDES)
-    check_choice(init, "init", STARTS)
-    check_number(max_iter, "max_iter", int, 1)
-    check_number(tol, "tol", float, 0)
-    A = check_matrix(A, "A")
-    budgets = resolve_budgets(A.shape, supports, residual_supports, n_factors, k, inner_sizes)
-    check_adjoints(budgets.factors.supports, A)
+    """Hierarchical PALM on a checked matrix; levels and relative errors are reported."""
     exponent = binary_exponent(A)
-    target = times_power_of_two(A, -exponent)
-    turned = residual == "right"
-    xp = array_namespace(target)
-    if turned:
-        target, budgets = xp.matrix_transpose(target), budgets.T
-    chain = matching_chain(budgets, init)
-    size = float(xp.linalg.vector_norm(target)) or 1.0
-    found, losses, converged = peel(target, budgets, chain, init, max_iter, tol, size, on_level)
-    values, slots = found.values, budgets.factors.slots()
-    if turned:
-        values = [xp.matrix_transpose(value) for value in reversed(values)]
-        slots = budgets.T.factors.slots()
-    operator = assembled(values, slots, found.scale, exponent, A.shape)
-    return PalmResult(operator, unscaled(np.array(losses), 2 * exponent), converged)
-
-
-class Budgets(NamedTuple):
-    """Supports of the factors, and of the residual of each level but the last."""
-
-    factors: FactorSupports
-    residuals: tuple[Any, ...]
-
-    @property
-    def T(self) -> Budgets:
-        return Budgets(self.factors.T, tuple(transposed_support(s) for s in self.residuals))
-
-
-def resolve_budgets(
-    shape: tuple[int, int], supports: Any, residuals: Any, n_factors: Any, k: Any, sizes: Any
-) -> Budgets:
-    """The supports that the arguments stand for."""
-    check_number(k, "k", int, 1)
-    if n_factors is not None:
-        check_number(n_factors, "n_factors", int, 1)
-    if supports is None:
-        count = n_factors or (2 + len(residuals) if residuals is not None else None)
-        count = count or max(1, round(math.log2(min(shape))))
-        supports = [KSparse(k, axis=(0, 1))] * count
-    factors = resolve_factor_supports(supports, shape, sizes)
-    count = len(factors.supports)
-    if n_factors is not None and n_factors != count:
-        raise ValueError(
-            f"n_factors={n_factors} contradicts the {count} supports. Leave n_factors out."
-        )
-    if factors.shape != tuple(shape):
-        raise ValueError(
-            f"The factors have a product of shape {factors.shape}, but A has shape {tuple(shape)}."
-        )
-    levels = max(count - 2, 0)
-    if residuals is None:
-        residuals = [
-            KSparse(max(k, math.ceil(max(shape) / 2**level)), axis=(0, 1))
-            for level in range(1, levels + 1)
-        ]
-    elif isinstance(residuals, str) or not isinstance(residuals, Sequence):
-        raise TypeError(f"residual_supports must be a list of supports, got {residuals!r}.")
-    if len(residuals) != levels:
-        raise ValueError(
-            f"residual_supports must have {levels} supports, one for each level but the last, for "
-            f"{count} factors; got {len(residuals)}."
-        )
-    checked = []
-    for level, support in enumerate(residuals, start=1):
-        inner = (shape[0], factors.shapes[count - level][0])
-        checked.append(resolve_factor_supports([support], inner).supports[0])
-    return Budgets(factors, tuple(checked))
-
-
-def matching_chain(budgets: Budgets, init: str) -> Chain | None:
-    """A chain with the sizes of the factors to start from; None if not wanted or not there."""
-    if init == "identity":
-        return None
-    shapes = budgets.factors.shapes
-    chain = grouped(resolve_supports("butterfly", *budgets.factors.shape), len(shapes))
-    if chain is not None and tuple(pattern.shape for pattern in chain) == shapes:
-        return chain
-    if init == "chain":
-        found = "fewer factors" if chain is None else f"factors {[p.shape for p in chain]}"
-        raise ValueError(
-            f"init='chain' needs the sizes of a butterfly chain, which has {found} for a matrix of "
-            f"shape {budgets.factors.shape}; these are {list(shapes)}. Use init='auto'."
-        )
-    return None
-
-
-def grouped(chain: Chain, count: int) -> Chain | None:
-    """The chain with neighbours multiplied out until `count` patterns are left."""
-    if len(chain) < count:
-        return None
-    ends = [len(chain) * i // count for i in range(count + 1)]
-    return Chain([chain[i:j].product for i, j in pairwise(ends)])
+    target, turned = times_power_of_two(A, -exponent), budgets
+    if budgets.residual == "right":
+        target, turned = array_namespace(A).matrix_transpose(target), budgets.T
+    if len(turned.factors) == 1:
+        start = nearest_factors(turned.factors, [target])
+        found = Sweeps(start.values, start.scale, np.empty(0), Outcome.CONVERGED)
+        losses = list[float]()
+    else:
+        found, losses = peel(target, turned, Splits.of(target, turned.factors, init), stopping)
+    values = found.values
+    if budgets.residual == "right":
+        values = transposed(turned.factors, values)
+    return PalmResult(
+        shared(values, found.scale, exponent),
+        unscaled(np.array(losses), 2 * exponent),
+        found.outcome,
+    )
 
 
 def peel(
-    A: Any,
-    budgets: Budgets,
-    chain: Chain | None,
-    init: str,
-    max_iter: int,
-    tol: float,
-    size: float,
-    on_level: Callable[[int, float], Any] | None,
-) -> tuple[Sweeps, list[float], bool]:
+    A: Any, budgets: Budgets, splits: Splits, stopping: Stopping
+) -> tuple[Sweeps, list[float]]:
     """Split off the rightmost factor, refine all, and so on with the residual on the left."""
-    xp = array_namespace(A)
-    supports, shapes = budgets.factors.supports, budgets.factors.shapes
-    count = len(shapes)
-    if count == 1:
-        slot = budgets.factors.slots()[0]
-        value = slot.project(slot.restrict(A))
-        found = Sweeps([normalized(value)], float(xp.linalg.vector_norm(value)), np.empty(0), True)
-        return found, [], True
-    target, losses = A, list[float]()
-    values: list[Any] = []
-    slots = [make_slot(supports[i], shapes[i]) for i in range(count)]
-    refined: Sweeps | None = None
-    for level in range(1, count):
-        last = count - level  # position of the factor that is split off
-        support = supports[0] if level == count - 1 else budgets.residuals[level - 1]
-        pair = [make_slot(support, (A.shape[0], shapes[last][0])), slots[last]]
-        split = best_split(target, pair, chain, last, init, usual_scale(A), max_iter, tol)
+    size = float(array_namespace(A).linalg.vector_norm(A)) or 1.0
+    each = Stopping(stopping.max_iter, stopping.tol)
+    sets = budgets.factors
+    target, values, losses = A, list[Any](), list[float]()
+    for level in range(1, len(sets)):
+        last = len(sets) - level  # position of the factor that is split off
+        residual = sets[0] if last == 1 else budgets.residuals[level - 1]
+        pair, together = [residual, sets[last]], [residual, *sets[last:]]
+        split = best_split(target, pair, splits.starts(target, pair, last), each)
         values = [*split.values, *values]
-        together = [pair[0], *slots[last:]]
-        scale = best_scale(A, suffix_products(together, values)[0])
         refined = sweep_factors(
-            A, together, values, scale, feasible=True, max_iter=max_iter, tol=tol
+            Objective(A), together, best_scaled(A, together, Start(values, 1.0)), each
         )
         losses.append(float(refined.losses[-1]))
         values = refined.values[1:]
-        target = refined.scale * pair[0].dense(refined.values[0])
-        if on_level is not None:
-            on_level(level, math.sqrt(losses[-1]) / size)
-    assert refined is not None
-    return refined, losses, refined.converged
+        target = refined.scale * residual.dense(refined.values[0])
+        stopping.told(level, math.sqrt(losses[-1]) / size)
+    return refined, losses
 
 
 def best_split(
-    target: Any,
-    pair: list[Any],
-    chain: Chain | None,
-    last: int,
-    init: str,
-    unit: float,
-    max_iter: int,
-    tol: float,
+    target: Any, pair: Sequence[FactorSet], starts: Iterable[Start], stopping: Stopping
 ) -> Sweeps:
-    """The better two-factor approximation of those that the starts lead to."""
-    xp = array_namespace(target)
-    best: Sweeps | None = None
-    if chain is not None:
-        two = Chain([chain[:last].product, chain[last]])
-        factors = [factor.toarray() for factor in butterfly_factorize(target, two).factors]
-        values = [
-            normalized(slot.project(slot.restrict(factor))) for slot, factor in zip(pair, factors)
-        ]
-        scale = best_scale(target, suffix_products(pair, values)[0])
-        best = sweep_factors(target, pair, values, scale, feasible=True, max_iter=max_iter, tol=tol)
-        if init == "chain" or best.exact:
-            return best
-    zero = xp.zeros(pair[0].shape, dtype=target.dtype, device=device(target))
-    eye = xp.eye(*pair[1].shape, dtype=target.dtype, device=device(target))
-    values = [pair[0].restrict(zero), pair[1].restrict(eye)]
-    other = sweep_factors(target, pair, values, unit, feasible=False, max_iter=max_iter, tol=tol)
-    return other if best is None or other.losses[-1] < best.losses[-1] else best
+    """The best two-factor approximation that the starts lead to; the first that is exact."""
+    found: list[Sweeps] = []
+    for start in starts:
+        found.append(sweep_factors(Objective(target), pair, start, stopping))
+        if found[-1].exact:
+            break
+    return min(found, key=lambda one: float(one.losses[-1]))

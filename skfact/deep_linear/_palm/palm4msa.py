@@ -11,27 +11,20 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from skfact._backend import array_namespace, device, move, move_like
+from skfact._backend import array_namespace
 from skfact._checks import check_choice, check_matrix, check_number, check_verbose
-from skfact._exponents import binary_exponent, times_power_of_two, unscaled
-from skfact._inputs import as_floating
-from skfact._linalg import is_complex
-from skfact.deep_linear._factor_sets.resolve import FactorSupports, resolve_factor_supports
-from skfact.deep_linear._factor_sets.slots import Slot
-from skfact.deep_linear._factor_sets.structured import check_adjoints
-from skfact.deep_linear._palm.sweeps import best_scale, normalized, suffix_products, sweep_factors
-from skfact.operators import FactorizedOperator, PartialPermutation
+from skfact._exponents import binary_exponent, equal_shares, times_power_of_two, unscaled
+from skfact._stopping import Stopping
+from skfact.deep_linear._factor_sets.cropped import cropped, padded
+from skfact.deep_linear._factor_sets.factor_set import FactorSet
+from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
+from skfact.deep_linear._outcome import Outcome
+from skfact.deep_linear._palm.start import checked_init, starting_point
+from skfact.deep_linear._palm.sweeps import Objective, sweep_factors
+from skfact.operators import FactorizedOperator
 from skfact.supports import Chain
 
 ORDERS = ("left-to-right", "right-to-left")
-
-
-class PalmResult(NamedTuple):
-    """What one run found out."""
-
-    operator: FactorizedOperator
-    losses: np.ndarray  # (n_iter + 1,), squared Frobenius norms
-    converged: bool
 
 
 def palm4msa(
@@ -72,7 +65,8 @@ def palm4msa(
         supports have, and between budgets the smaller side of `A`.
     init : None, "random" or sequence of arrays, default=None
         None starts as the algorithm was published: the factor that is updated first is zero, the
-        others are identities. "random" draws normal entries within the supports. Otherwise one
+        others are identities, or, where a mask lacks a diagonal entry, a largest matching of rows
+        and columns within it. "random" draws normal entries within the supports. Otherwise one
         matrix per factor, which is projected on its set.
     order : {"left-to-right", "right-to-left"}, default="left-to-right"
         Order of the updates within a sweep.
@@ -130,181 +124,92 @@ def palm4msa(
     >>> bool(np.allclose(operator.toarray(), hadamard(8)))
     True
     """
-    result = run_palm(
-        A,
-        supports,
-        inner_sizes=inner_sizes,
-        init=init,
-        order=order,
-        max_iter=max_iter,
-        tol=tol,
-        random_state=random_state,
-        on_sweep=printer(verbose, "palm4msa"),
-    )
-    return (result.operator, result.losses) if return_loss else result.operator
-
-
-def run_palm(
-    A: Any,
-    supports: Any,
-    *,
-    inner_sizes: Any = None,
-    init: Any = None,
-    order: str = "left-to-right",
-    max_iter: int = 300,
-    tol: float = 1e-4,
-    random_state: Any = None,
-    on_sweep: Callable[[int, float], Any] | None = None,
-    stacklevel: int = 3,
-) -> PalmResult:
-    """`palm4msa` with everything it found out, and a hook called with (sweep, relative error)."""
     check_choice(order, "order", ORDERS)
     check_number(max_iter, "max_iter", int, 1)
     check_number(tol, "tol", float, 0)
     A = check_matrix(A, "A")
-    resolved = resolve_factor_supports(supports, A.shape, inner_sizes)
-    check_adjoints(resolved.supports, A)
-    exponent = binary_exponent(A)
-    target = padded(times_power_of_two(A, -exponent), resolved.shape)
-    xp = array_namespace(target)
-    slots = resolved.slots()
-    values, scale, feasible = start(target, resolved, slots, init, order, exponent, random_state)
-    size = float(xp.linalg.vector_norm(target))
-
-    def report(sweep: int, loss: float) -> bool:
-        return bool(on_sweep is not None and on_sweep(sweep, math.sqrt(loss) / (size or 1.0)))
-
-    turned = order == "right-to-left"
-    found = sweep_factors(
-        xp.matrix_transpose(target) if turned else target,
-        resolved.T.slots() if turned else slots,
-        [xp.matrix_transpose(value) for value in reversed(values)] if turned else values,
-        scale,
-        feasible=feasible,
-        max_iter=max_iter,
-        tol=tol,
-        on_sweep=report,
+    sets = resolve_factor_sets(supports, A.shape, A, inner_sizes)
+    result = run_palm(
+        A,
+        sets,
+        Stopping(max_iter, tol, printer(verbose, "palm4msa", "sweep")),
+        checked_init(init, sets, A),
+        order,
+        check_random_state(random_state),
     )
-    values = found.values
-    if turned:
-        values = [xp.matrix_transpose(value) for value in reversed(values)]
-    if not found.converged and tol > 0:
+    if result.outcome is Outcome.CUT_OFF and tol > 0:
         warnings.warn(
             f"PALM did not converge in {max_iter} sweeps: the loss still falls. Increase max_iter, "
             "increase tol, or start from another `init`.",
             ConvergenceWarning,
-            stacklevel=stacklevel,
+            stacklevel=2,
         )
-    operator = assembled(values, slots, found.scale, exponent, A.shape)
-    return PalmResult(operator, unscaled(found.losses, 2 * exponent), found.converged)
+    operator = assembled(sets, result.values, A.shape)
+    return (operator, result.losses) if return_loss else operator
 
 
-def padded(A: Any, shape: tuple[int, int]) -> Any:
-    """The matrix with zeros appended up to a shape."""
-    if tuple(A.shape) == tuple(shape):
-        return A
-    xp = array_namespace(A)
-    wide = xp.zeros((A.shape[0], shape[1] - A.shape[1]), dtype=A.dtype, device=device(A))
-    tall = xp.zeros((shape[0] - A.shape[0], shape[1]), dtype=A.dtype, device=device(A))
-    return xp.concat([xp.concat([A, wide], axis=1), tall], axis=0)
+class PalmResult(NamedTuple):
+    """Values of factors of equal norms, and how they came about."""
+
+    values: list[Any]
+    losses: np.ndarray  # squared Frobenius norms
+    outcome: Outcome
 
 
-def start(
-    target: Any,
-    resolved: FactorSupports,
-    slots: list[Slot],
-    init: Any,
+def run_palm(
+    A: Any,
+    sets: Sequence[FactorSet],
+    stopping: Stopping,
+    init: str | list[Any] | None,
     order: str,
-    exponent: int,
-    random_state: Any,
-) -> tuple[list[Any], float, bool]:
-    """Values and scale to start from, and whether they are within the sets."""
-    xp, where = array_namespace(target), device(target)
-    if init is None:
-        values = [
-            slot.restrict(xp.eye(*slot.shape, dtype=target.dtype, device=where)) for slot in slots
-        ]
-        first = 0 if order == "left-to-right" else -1
-        values[first] = xp.zeros_like(values[first])
-        return values, usual_scale(target), False
-    if isinstance(init, str):
-        check_choice(init, "init", ("random",))
-        random = check_random_state(random_state)
-        matrices = [_normal(slot.shape, target, random) for slot in slots]
-    else:
-        matrices = _given(init, resolved, target)
-    values = [slot.project(slot.restrict(matrix)) for slot, matrix in zip(slots, matrices)]
-    norms = [float(xp.linalg.vector_norm(value)) for value in values]
-    values = [normalized(value) for value in values]
-    if isinstance(init, str):
-        return values, best_scale(target, suffix_products(slots, values)[0]), True
-    return values, math.ldexp(math.prod(norms), -exponent), True
+    random: np.random.RandomState,
+) -> PalmResult:
+    """PALM on a checked matrix of any magnitude; the relative error is reported."""
+    exponent = binary_exponent(A)
+    target = padded(times_power_of_two(A, -exponent), (sets[0].shape[0], sets[-1].shape[1]))
+    xp = array_namespace(target)
+    backwards = order == "right-to-left"
+    start = starting_point(target, sets, init, -1 if backwards else 0, exponent, random)
+    if backwards:
+        target, values = xp.matrix_transpose(target), transposed(sets, start.values)
+        start, sets = start._replace(values=values), [one.T for one in reversed(sets)]
+    size = float(xp.linalg.vector_norm(target)) or 1.0
+    found = sweep_factors(
+        Objective(target),
+        sets,
+        start,
+        stopping._replace(
+            on_sweep=lambda sweep, loss: stopping.told(sweep, math.sqrt(loss) / size)
+        ),
+    )
+    values = transposed(sets, found.values) if backwards else found.values
+    return PalmResult(
+        shared(values, found.scale, exponent), unscaled(found.losses, 2 * exponent), found.outcome
+    )
 
 
-def usual_scale(A: Any) -> float:
-    """Root mean square of the entries: the scale that a start from identities begins with.
-
-    The algorithm was published with the scale 1, which is this one for a Hadamard matrix, and with
-    which the result for a multiple of A would be no multiple of that for A.
-    """
-    size: float = float(array_namespace(A).linalg.vector_norm(A)) / math.prod(A.shape) ** 0.5
-    return size or 1.0
+def transposed(sets: Sequence[FactorSet], values: Sequence[Any]) -> list[Any]:
+    """Values of the transposed product."""
+    return [one.transposed(value) for one, value in reversed(list(zip(sets, values)))]
 
 
-def _normal(shape: tuple[int, int], like: Any, random: np.random.RandomState) -> Any:
-    host: np.ndarray = random.standard_normal(shape)
-    if is_complex(like):
-        host = host + 1j * random.standard_normal(shape)
-    xp = array_namespace(like)
-    return xp.astype(move(host, xp, device(like)), like.dtype)
-
-
-def _given(init: Any, resolved: FactorSupports, like: Any) -> list[Any]:
-    """The matrices of a start that the caller gives."""
-    if not isinstance(init, Sequence) or len(init) != len(resolved.shapes):
-        raise ValueError(
-            f"init must be None, 'random' or a list of {len(resolved.shapes)} matrices, one per "
-            f"factor, got {type(init).__name__}"
-            + (f" of length {len(init)}." if hasattr(init, "__len__") else ".")
-        )
-    xp, matrices = array_namespace(like), []
-    for i, (matrix, shape) in enumerate(zip(init, resolved.shapes)):
-        if hasattr(matrix, "toarray"):
-            matrix = matrix.toarray()
-        matrix = move_like(as_floating(matrix, f"init[{i}]"), like)
-        if tuple(matrix.shape) != shape:
-            raise ValueError(
-                f"init[{i}] has shape {tuple(matrix.shape)}, but that factor has shape {shape}."
-            )
-        if is_complex(matrix) and not is_complex(like):
-            raise TypeError(f"init[{i}] is complex, but A is real: start from real factors.")
-        if not bool(xp.all(xp.isfinite(matrix))):
-            raise ValueError(f"init[{i}] contains NaN or infinity.")
-        matrices.append(xp.astype(matrix, like.dtype))
-    return matrices
+def shared(values: Sequence[Any], scale: float, exponent: int) -> list[Any]:
+    """Unit factors, times equal shares of scale * 2**exponent; the sign is in the first."""
+    root = abs(scale) ** (1 / len(values))
+    roots = [math.copysign(root, scale), *[root] * (len(values) - 1)]
+    shares = equal_shares(exponent, len(values))
+    return [times_power_of_two(value * r, s) for value, r, s in zip(values, roots, shares)]
 
 
 def assembled(
-    values: list[Any], slots: list[Slot], scale: float, exponent: int, shape: tuple[int, ...]
+    sets: Sequence[FactorSet], values: Sequence[Any], shape: tuple[int, int]
 ) -> FactorizedOperator:
-    """The operator scale * 2**exponent * product, cropped; all factors share the scale."""
-    count = len(values)
-    root = abs(scale) ** (1 / count)
-    shares = [exponent * (i + 1) // count - exponent * i // count for i in range(count)]
-    pieces: list[Any] = [
-        slot.factor(times_power_of_two(value * (math.copysign(root, scale) if i == 0 else root), s))
-        for i, (slot, value, s) in enumerate(zip(slots, values, shares))
-    ]
-    n_out, n_in = slots[0].shape[0], slots[-1].shape[1]
-    if shape[0] < n_out:
-        pieces.insert(0, PartialPermutation(np.arange(shape[0]), n_out))
-    if shape[1] < n_in:
-        index = np.arange(n_in)
-        pieces.append(PartialPermutation(np.where(index < shape[1], index, -1), shape[1]))
-    return FactorizedOperator(pieces)
+    """The product as an operator, cropped to a shape."""
+    pairs = zip(cropped(sets, shape), values)
+    return FactorizedOperator([factor for one, value in pairs for factor in one.factors(value)])
 
 
-def printer(verbose: Any, name: str, step: str = "sweep") -> Callable[[int, float], None] | None:
+def printer(verbose: Any, name: str, step: str) -> Callable[[int, float], None] | None:
     """A hook that prints every `verbose`-th step."""
     check_verbose(verbose)
     if not verbose:

@@ -7,29 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from skfact._backend import array_namespace
-
-# relative change of the estimate at which the iteration ends
-PRECISION = 1e-4
+from skfact._kernels.palm.dispatch import PRECISION
 
 
 def squared_norm(gram: Callable[[Any], Any], start: Any, max_iter: int) -> tuple[float, Any]:
-    """Estimate the largest eigenvalue of a positive semidefinite map, from below.
+    """The largest eigenvalue of a positive semidefinite map of columns (n, 1), from below.
 
-    Parameters
-    ----------
-    gram : callable
-        Maps columns (n, 1) to columns (n, 1).
-    start : array of shape (n, 1)
-        Where to start, such as the vector of an earlier call for nearly the same map.
-    max_iter : int
-        Largest number of steps.
-
-    Returns
-    -------
-    value : float
-        The estimate; at most the largest eigenvalue, up to rounding.
-    vector : array of shape (n, 1)
-        A unit vector for the next call; the start where the map is zero there.
+    Also a unit vector for the next call, for nearly the same map; the start where that is zero.
     """
     norm = array_namespace(start).linalg.vector_norm
     vector, value = start, 0.0

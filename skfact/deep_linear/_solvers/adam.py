@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from skfact._backend import array_namespace, move_like
-from skfact._exponents import times_power_of_two
-from skfact.deep_linear._linear_network import Network
-from skfact.deep_linear._solvers.trained import Trained
-from skfact.deep_linear._units import Units
+from skfact._linalg import norm2
+from skfact._stopping import Stopping
+from skfact.deep_linear._outcome import Outcome
+from skfact.deep_linear._solvers.problem import Problem, Solver, Trained
 
 BATCH = 200  # samples of a mini-batch where batch_size="auto"
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+class MiniBatches(NamedTuple):
+    """The parameters that only Adam has, as in `SparseDeepLinearNet`."""
+
+    batch_size: int | str
+    learning_rate_init: float
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
 
 
 class Adam:
@@ -39,130 +49,80 @@ class Adam:
         return new
 
 
-class Stream:
-    """Factors and an offset that take one step of Adam for each batch.
-
-    The origin and the power of two of the data are those of the first batch.
-    """
-
-    def __init__(
-        self, network: Network, units: Units, values: list[Any], learning_rate: float
-    ) -> None:
-        self.network, self.units, self.values = network, units, values
-        self.shift = 0 * units.y_mean  # of the offset, in these units
-        self.adam = Adam([*values, self.shift], learning_rate)
-
-    @property
-    def offset(self) -> Any:
-        """Output at the mean of the samples."""
-        return self.units.y_mean + times_power_of_two(self.shift, self.units.y_exponent)
-
-    def move_like(self, like: Any) -> None:
-        """Move all arrays to the library and device of `like`."""
-        units, adam = self.units, self.adam
-        self.units = units._replace(
-            x_mean=move_like(units.x_mean, like), y_mean=move_like(units.y_mean, like)
-        )
-        self.shift = move_like(self.shift, like)
-        self.values, adam.first, adam.second = (
-            [move_like(array, like) for array in arrays]
-            for arrays in (self.values, adam.first, adam.second)
-        )
-
-    def step(self, X: Any, Y: Any, weights: Any, *, alpha: float, centre: bool) -> float:
-        """Take a step on a batch; its loss before the step."""
-        samples, targets = self.units.scaled(X, Y, weights)
-        xp = array_namespace(samples)
-        root = xp.ones_like(samples[0, :]) if weights is None else xp.sqrt(weights)
-        counted = X.shape[0] if weights is None else float(xp.sum(weights))
-        loss, gradients, residual = self.network.loss_and_gradient(
-            self.values, samples, targets - self.shift[:, None] * root, self.units.penalty(alpha)
-        )
-        slope = residual @ root if centre else xp.zeros_like(self.shift)
-        state = self.adam.step(
-            [*self.values, self.shift], [g / counted for g in [*gradients, slope]]
-        )
-        self.values, self.shift = state[:-1], state[-1]
-        return self.units.loss(loss)
-
-
-def adam_epochs(
-    network: Network,
-    X: Any,
-    Y: Any,
-    start: Sequence[Any],
-    *,
-    weights: np.ndarray | None,
-    alpha: float,
-    max_iter: int,
-    tol: float,
-    batch_size: int | str,
-    learning_rate_init: float,
-    early_stopping: bool,
-    validation_fraction: float,
-    n_iter_no_change: int,
-    random: np.random.RandomState,
-    on_sweep: Callable[[int, float], Any],
-) -> Trained:
+def adam(problem: Problem, stopping: Stopping) -> Trained:
     """Epochs of mini-batches; with `early_stopping` the values that validated best.
-
-    X and Y have the square roots of the weights in them already: `weights` says what a batch
-    counts.
 
     Raises
     ------
     ValueError
-        If validation leaves no sample, or the loss is no longer finite.
+        If validation leaves no sample.
     """
-    xp, n = array_namespace(X), X.shape[1]
+    options = problem.batches
+    assert options is not None
+    network, random, n = problem.network, problem.random, problem.X.shape[1]
+    values = list(problem.start or network.start(random, problem.X))
     order = random.permutation(n)
-    held = max(1, round(validation_fraction * n)) if early_stopping else 0
+    held = max(1, round(options.validation_fraction * n)) if options.early_stopping else 0
     if held >= n:
         raise ValueError(
             f"early_stopping=True sets {held} of {n} samples aside and leaves none to learn "
             "from. Pass more samples, or early_stopping=False."
         )
-    aside, order = order[:held], order[held:]
-    share = np.ones(n) if weights is None else weights
-    everything = float(share.sum())
-    size = min(BATCH, len(order)) if isinstance(batch_size, str) else int(batch_size)
-    values = list(start)
-    adam = Adam(values, learning_rate_init)
-
-    def take(array: Any, which: np.ndarray) -> Any:
-        return xp.take(array, move_like(which, X), axis=1)
-
-    best, kept, waited, losses, converged = math.inf, values, 0, [], False
-    for epoch in range(1, max_iter + 1):
-        total = 0.0
+    (X_aside, Y_aside, _), order = _some(problem, order[:held]), order[held:]
+    size = BATCH if options.batch_size == "auto" else int(options.batch_size)
+    state = Adam(values, options.learning_rate_init)
+    best, kept, waited, losses, outcome = math.inf, values, 0, list[float](), Outcome.CUT_OFF
+    for epoch in range(1, stopping.max_iter + 1):
         order = random.permutation(order)
-        for first in range(0, len(order), size):
-            batch = order[first : first + size]
-            counted = float(share[batch].sum())
-            if not counted:
-                continue
-            with np.errstate(over="ignore", invalid="ignore"):  # reported below
-                loss, gradients, _ = network.loss_and_gradient(
-                    values, take(X, batch), take(Y, batch), alpha * counted / everything
-                )
-                total += loss
-                values = adam.step(values, [g / counted for g in gradients])
-        if not math.isfinite(total):
-            raise ValueError(
-                f"Training diverged with learning_rate_init={learning_rate_init}: the "
-                "loss is not finite. Pass a smaller one, or scale X and y."
-            )
-        losses.append(total)
-        measure = total
+        with np.errstate(over="ignore", invalid="ignore"):  # reported by the outcome
+            values, loss = _epoch(problem, order, size, values, state)
+        losses.append(loss)
+        if not math.isfinite(loss):
+            return Trained(values, losses, epoch, Outcome.NOT_FINITE)
+        measure = loss
         if held:
-            rest = network.operator(values).apply(take(X, aside).T).T - take(Y, aside)
-            measure = float(xp.sum(rest * rest))
-        waited = 0 if measure < best * (1 - tol) else waited + 1
+            measure = norm2(network.operator(values).apply(X_aside.T).T - Y_aside)
+        waited = 0 if measure < best * (1 - stopping.tol) else waited + 1
         if measure < best:
             best, kept = measure, values
-        if on_sweep(epoch, total) or waited >= n_iter_no_change:
-            converged = True
+        stopped = stopping.told(epoch, loss)
+        if waited >= options.n_iter_no_change or stopped:
+            outcome = Outcome.STOPPED if stopped else Outcome.CONVERGED
             break
-    nothing = 0.5 * float(xp.sum(take(Y, order) ** 2))
-    worse = not held and losses[-1] > nothing > 0
-    return Trained(kept if held else values, losses, len(losses), converged, False, worse)
+    if not held and losses[-1] > 0.5 * norm2(problem.Y) > 0:
+        outcome = Outcome.WORSE_THAN_NOTHING
+    return Trained(kept if held else values, losses, len(losses), outcome)
+
+
+ADAM = Solver("adam", for_budgets=False, run=adam, takes_samples=True)
+
+
+def _epoch(
+    problem: Problem, order: np.ndarray, size: int, values: list[Any], state: Adam
+) -> tuple[list[Any], float]:
+    """Values after a step for each batch, and the sum of the losses before the steps."""
+    everything = _count(problem.X.shape[1], problem.weights)
+    total = 0.0
+    for first in range(0, len(order), size):
+        X, Y, count = _some(problem, order[first : first + size])
+        if not count:
+            continue
+        loss, gradients, _ = problem.network.loss_and_gradient(
+            values, X, Y, problem.alpha * count / everything
+        )
+        total += loss
+        values = state.step(values, [g / count for g in gradients])
+    return values, total
+
+
+def _some(problem: Problem, which: np.ndarray) -> tuple[Any, Any, float]:
+    """The samples and targets at some positions, and what they count."""
+    xp, at = array_namespace(problem.X), move_like(which, problem.X)
+    weights = None if problem.weights is None else xp.take(problem.weights, at)
+    some = xp.take(problem.X, at, axis=1), xp.take(problem.Y, at, axis=1)
+    return *some, _count(len(which), weights)
+
+
+def _count(n: int, weights: Any) -> float:
+    """Number of samples, or the sum of their weights."""
+    return float(n if weights is None else array_namespace(weights).sum(weights))

@@ -7,60 +7,60 @@ least-squares matrix W*: the best factors of W* are the answer. Elsewhere they a
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace, device, move, move_like
-from skfact._linalg import abs2, adjoint
-from skfact.butterfly import butterfly_factorize
-from skfact.deep_linear._linear_network import Layer, Network
-from skfact.fixed_support import fixed_support_factorize
-from skfact.operators import PartialPermutation
-from skfact.supports import Chain, FixedMask
+from skfact._backend import array_namespace, device, move
+from skfact._linalg import adjoint
+from skfact._stopping import Stopping
+from skfact.butterfly._factorize import factorize
+from skfact.deep_linear._factor_sets.mask import MaskSet
+from skfact.deep_linear._linear_network import Layer, LinearNetwork
+from skfact.deep_linear._outcome import Outcome
+from skfact.deep_linear._solvers.problem import Problem, Solver, Trained
+from skfact.fixed_support._alternating.descent import Runs
+from skfact.fixed_support._solvers import factorize_on_masks
+from skfact.supports import Chain
 
 HALF_STEPS = 20  # sweeps of alternating least squares on two masks
 # size of the parts of a start that the least-squares matrix says nothing about
 NUDGE = 0.1
 
 
-def is_isotropic(X: Any) -> bool:
-    """Whether X X^T is a multiple of the identity, up to a relative sqrt(eps) in Frobenius norm."""
-    xp = array_namespace(X)
-    n = X.shape[0]
-    if X.shape[1] < n:
-        return False
-    gram = X @ X.T
-    scale = float(xp.sum(abs2(X))) / n
-    if scale == 0:
-        return True
-    rest = gram - scale * xp.eye(n, dtype=X.dtype, device=device(X))
-    norm = xp.linalg.vector_norm
-    return float(norm(rest)) <= float(xp.finfo(X.dtype).eps) ** 0.5 * float(norm(gram))
+def closed_form(problem: Problem, stopping: Stopping) -> Trained:
+    """The factors of the least-squares matrix, where they are the answer."""
+    if not has_closed_form(problem):
+        raise ValueError(
+            "solver='closed-form' needs one dense layer, or a chain (or two masks) with "
+            "isotropic centred inputs and alpha=0. Use 'auto' or 'lbfgs'."
+        )
+    values = start_values(problem)
+    loss, _, _ = problem.network.loss_and_gradient(values, problem.X, problem.Y)
+    return Trained(values, [loss], 1, Outcome.CONVERGED)
 
 
-def least_squares(X: Any, Y: Any, alpha: float = 0.0) -> Any:
-    """W of least norm that minimizes ||W X - Y||^2 + alpha ||W||^2."""
-    xp = array_namespace(X)
-    U, s, Vh = xp.linalg.svd(X, full_matrices=False)  # X = U s Vh
-    cut = float(xp.max(s)) * float(xp.finfo(X.dtype).eps) * max(X.shape)
-    kept = s > cut
-    safe = xp.where(kept, s, xp.ones_like(s))
-    inverse = xp.where(kept, safe / (safe * safe + alpha), xp.zeros_like(s))
-    return ((Y @ Vh.T) * inverse) @ U.T
+CLOSED_FORM = Solver("closed-form", for_budgets=False, run=closed_form)
 
 
-def has_closed_form(network: Network) -> bool:
-    """Whether one algorithm factors a matrix on the supports, with guarantees of its own."""
-    return _is_one_chain(network) or _is_masks(network, 1) or _is_masks(network, 2)
+def has_closed_form(problem: Problem) -> bool:
+    """Whether the least-squares matrix is to be factored, and one algorithm does so.
+
+    With guarantees of its own: on a chain, and on one or two masks.
+    """
+    network = problem.network
+    layers, masks = network.layers, _masks(network)
+    return problem.is_approximation and (
+        (len(layers) == 1 and not layers[0].mirrored) or len(masks) in (1, 2)
+    )
 
 
-def start_values(network: Network, matrix: Any, random: np.random.RandomState) -> list[Any]:
+def start_values(problem: Problem) -> list[Any]:
     """Factors of the least-squares matrix; where no algorithm finds some, random ones."""
-    xp = array_namespace(matrix)
-    if network.is_dense:
-        return [xp.reshape(matrix, (1, 1, *matrix.shape))]
+    network, matrix, random = problem.network, problem.least_squares, problem.random
+    sets = network.sets
+    if network.is_dense or (len(sets) == 1 and not network.layers):
+        return [sets[0].restrict(matrix)]  # on a structure up to its Gram matrix
     if network.layers:
         matrices = _split(matrix, [layer.shape for layer in network.layers], random)
         return [
@@ -68,31 +68,22 @@ def start_values(network: Network, matrix: Any, random: np.random.RandomState) -
             for layer, part in zip(network.layers, matrices)
             for value in _layer_values(layer, part)
         ]
-    if len(network.supports) == 1:  # projected on the mask, or on the structure up to its Gram
-        parameters: Any = network.parameters[0]
-        identity = xp.eye(matrix.shape[0], dtype=matrix.dtype, device=device(matrix))
-        return [parameters.correlate(identity, matrix.T)]
-    if _is_masks(network, 2):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = fixed_support_factorize(
-                matrix, *network.supports, random_state=random, max_iter=HALF_STEPS
-            )
-        return [
-            xp.take(xp.reshape(f, (-1,)), move_like(p.rows * p.shape[1] + p.columns, matrix))
-            for f, p in zip((found.left, found.right), list[Any](network.parameters))
-        ]
+    masks = _masks(network)
+    if len(masks) == 2:
+        return _mask_values(masks, matrix, random)
     return network.start(random, matrix)
 
 
-def _is_one_chain(network: Network) -> bool:
-    return len(network.layers) == 1 and not network.layers[0].mirrored
+def _masks(network: LinearNetwork) -> list[MaskSet]:
+    """The sets of the network if all are masks; else none."""
+    masks = [one for one in network.sets if isinstance(one, MaskSet)]
+    return masks if len(masks) == len(network.sets) else []
 
 
-def _is_masks(network: Network, count: int) -> bool:
-    return len(network.supports) == count and all(
-        isinstance(support, FixedMask) for support in network.supports
-    )
+def _mask_values(masks: list[MaskSet], matrix: Any, random: np.random.RandomState) -> list[Any]:
+    """Values on two masks, by their closed form or some alternating steps."""
+    found = factorize_on_masks(matrix, masks[0].support, masks[1].support, Runs(random, HALF_STEPS))
+    return [mask.restrict(factor) for mask, factor in zip(masks, (found.left, found.right))]
 
 
 def _layer_values(layer: Layer, matrix: Any) -> list[Any]:
@@ -106,8 +97,8 @@ def _layer_values(layer: Layer, matrix: Any) -> list[Any]:
 
 
 def _chain_values(chain: Chain, matrix: Any) -> list[Any]:
-    operator = butterfly_factorize(matrix, chain)
-    return [f.values for f in operator.factors if not isinstance(f, PartialPermutation)]
+    operator = factorize(matrix, chain).operator
+    return [factor.values for factor in operator.factors if hasattr(factor, "values")]
 
 
 def _split(matrix: Any, shapes: list[tuple[int, int]], random: np.random.RandomState) -> list[Any]:

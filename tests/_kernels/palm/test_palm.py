@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skfact.deep_linear._factor_sets.resolve import resolve_factor_supports
-from skfact.deep_linear._palm.sweeps import CompiledSweeps, GenericSweeps, start_sweeps
+from skfact._kernels.palm.dispatch import CompiledSweeps
+from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
+from skfact.deep_linear._palm.sweeps import GenericSweeps, start_sweeps
 from skfact.supports import Chain
 from tests.arrays import DTYPES, gaussian
 from tests.asserts import for_each
@@ -23,11 +24,11 @@ CHAINS = {
 def both_ways(chain, A):
     """Compiled and generic sweeps from the same random factors."""
     pytest.importorskip("numba")
-    slots = resolve_factor_supports(chain, A.shape).slots()
+    sets = resolve_factor_sets(chain, A.shape, A)
     random = np.random.default_rng(1)
     values = [gaussian(random, (p.a, p.d, p.b, p.c), A.dtype) for p in chain]
     values = [value / np.linalg.norm(value) for value in values]
-    runs = [make(A, slots, values, 1.0, 1e-30) for make in (start_sweeps, GenericSweeps)]
+    runs = [make(A, sets, values, 1.0, 1e-30) for make in (start_sweeps, GenericSweeps)]
     assert isinstance(runs[0], CompiledSweeps)
     return runs
 

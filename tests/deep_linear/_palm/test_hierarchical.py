@@ -54,6 +54,17 @@ def test_right_residual_is_the_left_one_of_the_transpose():
     assert_allclose(right.toarray(), left.toarray().T, atol=1e-8)
 
 
+def test_masks_of_residuals_are_those_of_their_side():
+    A = np.random.default_rng(2).standard_normal((6, 8))
+    factors = [KSparse(20), KSparse(16), KSparse(20)]
+    mask = np.tri(5, 8) > 0  # between the first factor, with 5 columns, and A
+    options = {"inner_sizes": [5, 4], "max_iter": 5}
+    right = hierarchical_palm(A, factors, [mask], residual="right", **options)
+    options["inner_sizes"] = [4, 5]
+    left = hierarchical_palm(A.T, factors[::-1], [mask.T], **options)
+    assert_allclose(right.toarray(), left.toarray().T, atol=1e-8)
+
+
 def test_lists_of_budgets_complex_matrices_and_every_namespace(asarray):
     host = np.fft.fft(np.eye(8))[:, [0, 4, 2, 6, 1, 5, 3, 7]]
     A = asarray(host)

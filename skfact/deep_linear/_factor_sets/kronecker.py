@@ -1,0 +1,84 @@
+"""Kronecker-sparse factors; their values are the blocks (a, d, b, c)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from skfact._backend import array_namespace, move_like
+from skfact._kernels.apply import apply_factor
+from skfact._linalg import adjoint
+from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set
+from skfact.operators import KroneckerFactor
+from skfact.supports import KroneckerSparse
+from skfact.supports._kronecker import flat_places
+
+# Patterns with at most so many entries have their places remembered: short runs are many.
+SMALL = 2**12
+
+
+class KroneckerSet(FactorSet):
+    """Factors that are zero outside a pattern."""
+
+    def __init__(self, pattern: KroneckerSparse) -> None:
+        self.pattern, self.shape = pattern, pattern.shape
+        a, b, c, d = pattern
+        self.values_shape, self.fan = (a, d, b, c), float(c)
+        self._flat: Any = None
+
+    @property
+    def T(self) -> KroneckerSet:
+        return KroneckerSet(self.pattern.T)
+
+    def transposed(self, values: Any) -> Any:
+        return array_namespace(values).matrix_transpose(values)
+
+    def dense(self, values: Any) -> Any:
+        return KroneckerFactor(values, self.pattern).toarray()
+
+    def restrict(self, matrix: Any) -> Any:
+        places = small_places if self.pattern.nnz <= SMALL else flat_places
+        if isinstance(matrix, np.ndarray):
+            return matrix.ravel()[places(self.pattern)]
+        xp = array_namespace(matrix)
+        flat = places(self.pattern).ravel() if self._flat is None else self._flat
+        self._flat = move_like(flat, matrix)
+        return xp.reshape(xp.take(xp.reshape(matrix, (-1,)), self._flat), self.values_shape)
+
+    def times(self, values: Any, X: Any) -> Any:
+        return apply_factor(values, X)
+
+    def adjoint_times(self, values: Any, X: Any) -> Any:
+        return apply_factor(adjoint(values), X)
+
+    def correlate(self, P: Any, R: Any) -> Any:
+        xp = array_namespace(P)
+        a, b, c, d = self.pattern
+        left = xp.permute_dims(xp.reshape(P, (a, b, d, -1)), (0, 2, 1, 3))
+        right = xp.permute_dims(xp.reshape(R, (a, c, d, -1)), (0, 2, 1, 3))
+        return xp.matmul(left, adjoint(right))
+
+    def scale_columns(self, values: Any, sizes: Any) -> Any:
+        xp = array_namespace(values)
+        a, _, c, d = self.pattern
+        return values * xp.permute_dims(xp.reshape(sizes, (a, 1, c, d)), (0, 3, 1, 2))
+
+    def factors(self, values: Any) -> list[Any]:
+        return [KroneckerFactor(values, self.pattern)]
+
+
+@factor_set.register
+def _(support: KroneckerSparse, shape: tuple[int, int]) -> KroneckerSet:
+    return KroneckerSet(support)
+
+
+def patterns_of(sets: Sequence[FactorSet]) -> list[KroneckerSparse] | None:
+    """The patterns of the sets; None unless all are Kronecker-sparse."""
+    patterns = [one.pattern for one in sets if isinstance(one, KroneckerSet)]
+    return patterns if len(patterns) == len(sets) else None
+
+
+small_places = lru_cache(maxsize=256)(flat_places)
