@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from api_reference import write_pages  # noqa: E402
+from floors import draw  # noqa: E402
 
 import skfact  # noqa: E402
 
@@ -46,8 +47,9 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"skfact {release}"
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
 
-# pages that follow from a table: the public names, and the tests' own parametrization
+# pages that follow from tables: public names, contracts of imports, parametrization of the tests
 write_pages(HERE / "generated")
+(HERE / "generated" / "floors.svg").write_text(draw(), encoding="utf-8")
 subprocess.run(
     [sys.executable, HERE / "what_runs_where.py", HERE / "generated" / "what_runs_where.rst"],
     check=True,
