@@ -27,22 +27,28 @@ SMALL = 60
 class Paths(NamedTuple):
     """The steps of a network, the outputs of whose nodes are divided by powers of two."""
 
-    network: Network
+    network: Network  # in the dtype of the steps
     steps: list[Step]
-    exponents: list[Any]  # of each node: zeros unless the network was balanced
-    dtype: Any  # of the steps
+    balanced: list[Any] | None = None  # exponents of the nodes, if they are not all zero
 
     @classmethod
     def of(cls, network: Network) -> Paths:
         """The paths of a network as it is."""
-        xp, where = network.xp, network.device
-        zeros = [xp.zeros(n, dtype=xp.float64, device=where) for n in network.sizes]
-        return cls(network, network.steps(), zeros, network.dtype)
+        return cls(network, network.steps())
 
     def ones(self, *shape: int) -> Any:
         """Ones beside the arrays of the steps: one for each input, unless `shape` says else."""
-        shape = shape or (self.network.sizes[0],)
-        return self.network.xp.ones(shape, dtype=self.dtype, device=self.network.device)
+        network = self.network
+        shape = shape or (network.sizes[0],)
+        return network.xp.ones(shape, dtype=network.dtype, device=network.device)
+
+    @property
+    def exponents(self) -> list[Any]:
+        """The powers of two of each node."""
+        if self.balanced is not None:
+            return self.balanced
+        xp, where = self.network.xp, self.network.device
+        return [xp.zeros(n, dtype=xp.float64, device=where) for n in self.network.sizes]
 
     @property
     def output_exponents(self) -> Any:
@@ -91,16 +97,12 @@ def are_steady(states: Sequence[Any]) -> bool:
     xp = array_namespace(*states)
     info = xp.finfo(states[0].dtype)
     width = max(max(state.shape) for state in states)
-    sizes = xp.abs(xp.concat([xp.reshape(state, (-1,)) for state in states]))
+    flat = [state if state.ndim == 1 else xp.reshape(state, (-1,)) for state in states]
+    sizes = xp.abs(xp.concat(flat))
     largest, smallest = float(xp.max(sizes)), float(xp.min(sizes))
     # an edge may have lost as much as the smallest number, times what arrives at it
     lost = float(info.smallest_normal) / float(info.eps) * max(1.0, largest) * width
     return smallest >= lost and largest <= float(info.max) / (4 * width)
-
-
-def _no_exponents(network: Network) -> list[Any]:
-    xp, where = network.xp, network.device
-    return [xp.zeros(n, dtype=xp.float64, device=where) for n in network.sizes]
 
 
 def balance(network: Network) -> Paths:
@@ -128,7 +130,7 @@ def balance(network: Network) -> Paths:
         exponents[index] = after + shift
         arriving.append(times_power_of_two(total, -shift))
     exponents = _with_room(network, steps, exponents, arriving)
-    return Paths(network, shifted(steps, exponents), exponents, network.dtype)
+    return Paths(network, shifted(steps, exponents), exponents)
 
 
 def _largest(before: Any, matrix: Any) -> Any:

@@ -159,7 +159,9 @@ def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> A
 
 def require_same_library(array: Any, others: Sequence[Any], name: str) -> None:
     """Raise unless an array belongs to the library of the others of a network."""
-    if others and array_namespace(others[0]) is not array_namespace(array):
+    if not others or type(array) is type(others[0]):
+        return
+    if array_namespace(others[0]) is not array_namespace(array):
         spaces = (array_namespace(a).__name__ for a in (array, others[0]))
         names = [space.rsplit(".", maxsplit=1)[-1] for space in spaces]
         raise ValueError(
