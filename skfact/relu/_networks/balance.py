@@ -61,19 +61,8 @@ def on_any_scale(
 ) -> tuple[Sequence[Any], list[Paths]]:
     """Run sums over paths, on balanced networks where plain sums leave the range.
 
-    Parameters
-    ----------
-    run : callable
-        Takes the paths of as many networks as are given; returns the values that it met.
-    *networks : Network
-        With the same nodes.
-
-    Returns
-    -------
-    values : sequence of arrays
-        What `run` returned.
-    paths : list of Paths
-        What it was given at last: steps and exponents.
+    `run` takes the paths of as many networks as are given, all with the same nodes, and returns the
+    values that it met. What it returned and what it was given at last are returned.
     """
     with np.errstate(all="ignore"):  # what leaves the range of floating point is found below
         paths = [Paths.of(network) for network in networks]
@@ -119,7 +108,10 @@ def balance(network: Network) -> Paths:
             xp.where(arriving[i] > 0, exponents[i], xp.full_like(exponents[i], -math.inf))
             for i in step.inputs
         ]
-        sizes = before if step.matrix is None else [_largest(before[0], step.matrix)]
+        if step.matrix is None:
+            sizes = before
+        else:
+            sizes = [xp.max(before[0][:, None] + exponent(step.matrix), axis=0)]
         sizes = sizes if step.bias is None else [*sizes, exponent(step.bias)]
         after = xp.max(xp.stack(sizes), axis=0)
         after = xp.where(xp.isfinite(after), after, xp.zeros_like(after))
@@ -131,11 +123,6 @@ def balance(network: Network) -> Paths:
         arriving.append(times_power_of_two(total, -shift))
     exponents = _with_room(network, steps, exponents, arriving)
     return Paths(network, shifted(steps, exponents), exponents)
-
-
-def _largest(before: Any, matrix: Any) -> Any:
-    xp = array_namespace(matrix)
-    return xp.max(before[:, None] + exponent(matrix), axis=0)
 
 
 def _with_room(

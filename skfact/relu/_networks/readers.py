@@ -23,27 +23,11 @@ N = TypeVar("N", bound=Network)
 
 
 def read_network(network: Any, *, check_finite: bool = True) -> Network:
-    """Read a network of any kind.
+    """The network in an object of one of the kinds of `READERS`; no array is copied without need.
 
-    Parameters
-    ----------
-    network : network-like
-        One of `READERS`; see the user guide. For scikit-learn's networks what is read is the
-        function before the output's own link (softmax, logistic, exp).
-    check_finite : bool, default=True
-        Look for NaN and infinity, which reads all weights once.
-
-    Returns
-    -------
-    network : Network
-        Its weights and biases; nothing is copied that need not be.
-
-    Raises
-    ------
-    TypeError
-        If it is another kind of object, or has arrays of unsupported dtypes.
-    ValueError
-        If it is not fitted, not a ReLU network, or its arrays do not fit together.
+    A TypeError tells that it is of another kind, or has arrays of unsupported dtypes, a ValueError
+    that it is not fitted, no ReLU network, or that its arrays do not fit together. `check_finite`
+    looks for NaN and infinity, which reads all weights once.
     """
     if isinstance(network, Network):
         return network
@@ -56,15 +40,7 @@ def read_network(network: Any, *, check_finite: bool = True) -> Network:
 
 
 def read_layers(network: Any, why: str) -> LayeredNetwork:
-    """Read a network that is a chain of layers; `why` says what no graph has.
-
-    Raises
-    ------
-    TypeError
-        If it is a graph or no network at all, or has arrays of unsupported dtypes.
-    ValueError
-        If it is not fitted, not a ReLU network, or its arrays do not fit together.
-    """
+    """Read a network that is a chain of layers; a TypeError with `why` tells that it is a graph."""
     found = read_network(network)
     if not isinstance(found, LayeredNetwork):
         raise TypeError(f"network is a {type(network).__name__}, but must have layers: {why}.")
@@ -77,13 +53,9 @@ def read_pair(network: Any, other: Any) -> tuple[Network, Network]:
 
 
 def in_common(a: N, b: N) -> tuple[N, N]:
-    """Both networks in the array library of the first and in one dtype.
-
-    Raises
-    ------
-    ValueError
-        If they do not have the same nodes.
-    """
+    """Networks with the same nodes, both in the array library of the first and in one dtype."""
+    if type(a) is not type(b):
+        raise ValueError("Both networks must be a NetworkGraph, or neither: got one of each.")
     a.require_same_nodes(b)
     b = b.moved(a.xp, a.device)
     dtype = a.xp.result_type(a.dtype, b.dtype)
