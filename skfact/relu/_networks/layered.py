@@ -121,11 +121,11 @@ def checked_layers(
         xp.zeros(w.shape[1], dtype=dtype, device=device(w)) if b is None else b
         for w, b in zip(checked_weights, checked_biases)
     ]
-    in_one_dtype = (
+    weights, biases = (
         tuple(a if a.dtype == dtype else xp.astype(a, dtype) for a in arrays)
         for arrays in (checked_weights, all_biases)
     )
-    return LayeredNetwork(*in_one_dtype, writer, activation)
+    return LayeredNetwork(weights, biases, writer, activation)
 
 
 def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> Any:

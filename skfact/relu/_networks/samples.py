@@ -10,7 +10,7 @@ from skfact._inputs import is_complex_dtype
 
 
 def checked_samples(X: Any, n_inputs: int | None, name: str) -> Any:
-    """X as a real, finite matrix in its own library; `n_inputs` is None for any number of features."""
+    """X as a real, finite matrix in its own library, with `n_inputs` features if not None."""
     X = check_matrix(X, name)
     xp = array_namespace(X)
     if is_complex_dtype(X.dtype):
