@@ -34,8 +34,7 @@ from skfact.relu._features import (
 )
 from skfact.relu._networks.gates import gates
 from skfact.relu._networks.layered import LayeredNetwork
-from skfact.relu._networks.readers import read_layers
-from skfact.relu._networks.readers.mlp import require_relu
+from skfact.relu._networks.readers import read_layers, require_relu
 from skfact.relu._random_gates import random_gates
 
 DEFAULT_SIZES = (8,)

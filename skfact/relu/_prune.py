@@ -1,4 +1,4 @@
-"""Pruning and simulated quantization."""
+"""Networks with fewer weights."""
 
 from __future__ import annotations
 

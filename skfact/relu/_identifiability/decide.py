@@ -19,11 +19,12 @@ from skfact.relu._identifiability.local_rank import (
     samples_needed,
 )
 from skfact.relu._identifiability.report import IdentifiabilityReport, LayerIdentifiability
-from skfact.relu._identifiability.twins import find_twins, host_layers, twin_tolerance
+from skfact.relu._identifiability.twins import find_twins, twin_tolerance
 from skfact.relu._networks.gates import gates
 from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.readers import read_layers
 from skfact.relu._networks.samples import checked_samples
+from skfact.relu._rescaling.canonical import host_layers
 
 DEAD, ALWAYS_ACTIVE, NOT_ADMISSIBLE = "dead on X", "always active on X", "not admissible"
 POSITIVE_TWIN, NEGATIVE_TWIN = "positive twin", "negative twin"

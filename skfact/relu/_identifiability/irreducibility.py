@@ -49,23 +49,10 @@ def decide_irreducibility(
 ) -> Irreducibility:
     """Climb the ladder: rank, cone, enumeration, integer program.
 
-    Parameters
-    ----------
-    incoming : ndarray of shape (n_in, n)
-        Incoming weights w as columns, without biases: the next bias absorbs those.
-    outgoing : ndarray of shape (n, n_out)
-        Outgoing weights v as rows.
-    tol : float
-        A sum counts as zero when its norm is at most `tol` times the sum of the norms of its terms;
-        singular values when they are at most `tol` times the largest.
-    max_size : int
-        Largest number of entries of M that may be formed.
-    deadline : float
-        Value of `time.monotonic` after which no solver may run.
-
-    Returns
-    -------
-    result : Irreducibility
+    Incoming weights w are columns (n_in, n), without biases, which the next bias absorbs; outgoing
+    weights v are rows (n, n_out). A sum counts as zero when its norm is at most `tol` times the sum
+    of the norms of its terms; singular values when they are at most `tol` times the largest. M has
+    at most `max_size` entries; no solver runs after `deadline`, a value of `time.monotonic`.
     """
     n = incoming.shape[1]
     incoming = incoming / (np.abs(incoming).max() or 1.0)  # products stay in range

@@ -95,21 +95,10 @@ def local_rank(
 ) -> LocalRank:
     """Rank, and its deficiency neuron by neuron.
 
-    Parameters
-    ----------
-    layers : list of ndarray of shape (n_l + 1, n_{l+1})
-        Weights, biases in the last row; hidden neurons of unit norm.
-    X : array of shape (n_samples, n_0)
-    gates : list of arrays of shape (n_samples, n_l)
-        One where a hidden neuron is active, in the library of X.
-    suspects : sequence of Suspect
-        In the order in which they are added to the others.
-    tol : float
-        Singular values up to `tol` times the largest one count as zero.
-
-    Returns
-    -------
-    result : LocalRank
+    Layers (n_l + 1, n_{l+1}) have biases in the last row, and hidden neurons of unit norm; gates
+    (n_samples, n_l) are one where a neuron is active, in the library of X. Suspects are in the
+    order in which they are added to the others. Singular values up to `tol` times the largest one
+    count as zero.
 
     Notes
     -----

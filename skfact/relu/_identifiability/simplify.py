@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, move, to_numpy
-from skfact.relu._identifiability.twins import find_twins, host_layers, twin_tolerance
+from skfact.relu._identifiability.twins import find_twins, twin_tolerance
 from skfact.relu._networks.gates import gates
 from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.readers import read_layers
 from skfact.relu._networks.samples import checked_samples
+from skfact.relu._rescaling.canonical import host_layers, with_neurons
 
 
 def simplify(network: Any, *, tol: float | None = None, dead_on: Any = None) -> Any:
@@ -99,17 +100,12 @@ def _keep(network: LayeredNetwork, l: int, needed: np.ndarray) -> LayeredNetwork
     """Hidden layer l, counted from 0, with the needed neurons only; a silent one if none is."""
     if needed.all():
         return network
-    xp = network.xp
+    if needed.any():
+        return with_neurons(network, l + 1, np.flatnonzero(needed))
+    network = with_neurons(network, l + 1, np.array([0]))
     weights, biases = list(network.weights), list(network.biases)
-    chosen = np.flatnonzero(needed)
-    empty = len(chosen) == 0
-    order = move(np.array([0]) if empty else chosen, xp, network.device)
-    weights[l] = xp.take(weights[l], order, axis=1)
-    biases[l] = xp.take(biases[l], order)
-    weights[l + 1] = xp.take(weights[l + 1], order, axis=0)
-    if empty:
-        weights[l], biases[l] = xp.zeros_like(weights[l]), xp.zeros_like(biases[l])
-        weights[l + 1] = xp.zeros_like(weights[l + 1])
+    for array, place in ((weights, l), (biases, l), (weights, l + 1)):
+        array[place] = network.xp.zeros_like(array[place])
     return network.with_arrays(weights, biases)
 
 

@@ -8,10 +8,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from skfact._backend import to_numpy
 from skfact._checks import check_number
 from skfact.relu._networks.layered import LayeredNetwork
-from skfact.relu._rescaling.canonical import unit_incoming
 
 # Cosines of twins differ from one by at most the square of the tolerance, and by rounding.
 COSINE_SLACK = 1e-12
@@ -29,13 +27,7 @@ class Twins(NamedTuple):
 
 
 def twin_tolerance(network: LayeredNetwork, tol: float | None) -> float:
-    """The tolerance, or the default for the precision of the network.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `tol` is no number from 0 to 0.1.
-    """
+    """The tolerance, a number from 0 to 0.1, or the default for the precision of the network."""
     if tol is None:
         return 1e-5 if network.dtype == network.xp.float32 else 1e-10
     check_number(tol, "tol", float, 0)
@@ -44,34 +36,11 @@ def twin_tolerance(network: LayeredNetwork, tol: float | None) -> float:
     return float(tol)
 
 
-def host_layers(network: LayeredNetwork) -> list[np.ndarray]:
-    """Weights with the bias as last row, (n_l + 1, n_{l+1}), in float64 on the host.
-
-    Hidden neurons are rescaled so that what arrives at them has unit norm: what is found from
-    these arrays does not depend on how the network is scaled.
-    """
-    network, _ = unit_incoming(network)
-    return [
-        np.vstack([to_numpy(w), to_numpy(b)[None, :]])
-        for w, b in zip(network.weights, network.biases)
-    ]
-
-
 def find_twins(incoming: np.ndarray, tol: float) -> list[Twins]:
     """Groups of at least two neurons whose columns agree, up to sign, to `tol` in l2 norm.
 
-    Parameters
-    ----------
-    incoming : ndarray of shape (n_in + 1, n)
-        Columns of unit norm, or zero; zero columns are nobody's twins.
-    tol : float
-        Distance up to which two unit columns count as equal. Neurons that are linked by a chain
-        of such pairs form one group.
-
-    Returns
-    -------
-    twins : list of Twins
-        In the order of their first neurons.
+    Columns (n_in + 1, n) have unit norm, or are zero and nobody's twins. Neurons that are linked by
+    a chain of close pairs form one group. The groups come in the order of their first neurons.
     """
     n = incoming.shape[1]
     first, second, sign = _close_pairs(incoming, tol)

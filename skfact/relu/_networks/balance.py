@@ -27,22 +27,28 @@ SMALL = 60
 class Paths(NamedTuple):
     """The steps of a network, the outputs of whose nodes are divided by powers of two."""
 
-    network: Network
+    network: Network  # in the dtype of the steps
     steps: list[Step]
-    exponents: list[Any]  # of each node: zeros unless the network was balanced
-    dtype: Any  # of the steps
+    balanced: list[Any] | None = None  # exponents of the nodes, if they are not all zero
 
     @classmethod
     def of(cls, network: Network) -> Paths:
         """The paths of a network as it is."""
-        xp, where = network.xp, network.device
-        zeros = [xp.zeros(n, dtype=xp.float64, device=where) for n in network.sizes]
-        return cls(network, network.steps(), zeros, network.dtype)
+        return cls(network, network.steps())
 
     def ones(self, *shape: int) -> Any:
         """Ones beside the arrays of the steps: one for each input, unless `shape` says else."""
-        shape = shape or (self.network.sizes[0],)
-        return self.network.xp.ones(shape, dtype=self.dtype, device=self.network.device)
+        network = self.network
+        shape = shape or (network.sizes[0],)
+        return network.xp.ones(shape, dtype=network.dtype, device=network.device)
+
+    @property
+    def exponents(self) -> list[Any]:
+        """The powers of two of each node."""
+        if self.balanced is not None:
+            return self.balanced
+        xp, where = self.network.xp, self.network.device
+        return [xp.zeros(n, dtype=xp.float64, device=where) for n in self.network.sizes]
 
     @property
     def output_exponents(self) -> Any:
@@ -55,19 +61,8 @@ def on_any_scale(
 ) -> tuple[Sequence[Any], list[Paths]]:
     """Run sums over paths, on balanced networks where plain sums leave the range.
 
-    Parameters
-    ----------
-    run : callable
-        Takes the paths of as many networks as are given; returns the values that it met.
-    *networks : Network
-        With the same nodes.
-
-    Returns
-    -------
-    values : sequence of arrays
-        What `run` returned.
-    paths : list of Paths
-        What it was given at last: steps and exponents.
+    `run` takes the paths of as many networks as are given, all with the same nodes, and returns the
+    values that it met. What it returned and what it was given at last are returned.
     """
     with np.errstate(all="ignore"):  # what leaves the range of floating point is found below
         paths = [Paths.of(network) for network in networks]
@@ -91,16 +86,12 @@ def are_steady(states: Sequence[Any]) -> bool:
     xp = array_namespace(*states)
     info = xp.finfo(states[0].dtype)
     width = max(max(state.shape) for state in states)
-    sizes = xp.abs(xp.concat([xp.reshape(state, (-1,)) for state in states]))
+    flat = [state if state.ndim == 1 else xp.reshape(state, (-1,)) for state in states]
+    sizes = xp.abs(xp.concat(flat))
     largest, smallest = float(xp.max(sizes)), float(xp.min(sizes))
     # an edge may have lost as much as the smallest number, times what arrives at it
     lost = float(info.smallest_normal) / float(info.eps) * max(1.0, largest) * width
     return smallest >= lost and largest <= float(info.max) / (4 * width)
-
-
-def _no_exponents(network: Network) -> list[Any]:
-    xp, where = network.xp, network.device
-    return [xp.zeros(n, dtype=xp.float64, device=where) for n in network.sizes]
 
 
 def balance(network: Network) -> Paths:
@@ -117,7 +108,10 @@ def balance(network: Network) -> Paths:
             xp.where(arriving[i] > 0, exponents[i], xp.full_like(exponents[i], -math.inf))
             for i in step.inputs
         ]
-        sizes = before if step.matrix is None else [_largest(before[0], step.matrix)]
+        if step.matrix is None:
+            sizes = before
+        else:
+            sizes = [xp.max(before[0][:, None] + exponent(step.matrix), axis=0)]
         sizes = sizes if step.bias is None else [*sizes, exponent(step.bias)]
         after = xp.max(xp.stack(sizes), axis=0)
         after = xp.where(xp.isfinite(after), after, xp.zeros_like(after))
@@ -128,12 +122,7 @@ def balance(network: Network) -> Paths:
         exponents[index] = after + shift
         arriving.append(times_power_of_two(total, -shift))
     exponents = _with_room(network, steps, exponents, arriving)
-    return Paths(network, shifted(steps, exponents), exponents, network.dtype)
-
-
-def _largest(before: Any, matrix: Any) -> Any:
-    xp = array_namespace(matrix)
-    return xp.max(before[:, None] + exponent(matrix), axis=0)
+    return Paths(network, shifted(steps, exponents), exponents)
 
 
 def _with_room(

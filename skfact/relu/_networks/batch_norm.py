@@ -16,12 +16,7 @@ def affine(
 ) -> tuple[Any, Any]:
     """Vectors s, t with scale * (x - mean) / sqrt(variance + eps) + shift = s x + t.
 
-    Raises
-    ------
-    TypeError
-        If a vector is not real, or `eps` is no number.
-    ValueError
-        If a vector has another size, variance + eps is not positive, or s or t overflows.
+    A ValueError tells that variance + eps is not positive, or that s or t overflows.
     """
     check_number(eps, f"{label}: eps", float, 0)
     mean = checked_vector(mean, f"{label}: mean", size)

@@ -7,7 +7,6 @@ from typing import Any
 
 from skfact._checks import check_number
 from skfact.relu._networks.batch_norm import affine, fold
-from skfact.relu._networks.forward import in_one_dtype, outputs
 from skfact.relu._networks.layered import require_same_library
 from skfact.relu._networks.nodes import (
     GraphNode,
@@ -18,6 +17,7 @@ from skfact.relu._networks.nodes import (
     replaced,
 )
 from skfact.relu._networks.samples import checked_samples
+from skfact.relu._networks.wired import in_one_dtype, outputs
 
 
 class NetworkGraph:

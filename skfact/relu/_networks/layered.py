@@ -58,15 +58,7 @@ class LayeredNetwork(Network):
         return inputs, active
 
     def require_same_nodes(self, other: Any) -> None:
-        """Raise unless the layers have equal sizes and activations.
-
-        Raises
-        ------
-        ValueError
-            If they have not, or `other` is a graph.
-        """
-        if not isinstance(other, LayeredNetwork):
-            raise ValueError("Both networks must be a NetworkGraph, or neither: got one of each.")
+        """Raise unless the layers of the other one have equal sizes and activations."""
         if self.sizes != other.sizes:
             raise ValueError(
                 f"Both networks must have the same layer sizes; got {self.sizes} and {other.sizes}."
@@ -88,13 +80,9 @@ def checked_layers(
 ) -> LayeredNetwork:
     """Build the description of a network; `names(l)` says what layer l's arrays are called.
 
-    Raises
-    ------
-    TypeError
-        If an array is no matrix or vector of float32, float64, integers or bools.
-    ValueError
-        If there is no layer, shapes do not chain, arrays come from different libraries, or a number
-        is NaN or infinite.
+    A TypeError tells of an array that is not of float32, float64, integers or bools, a ValueError
+    that there is no layer, that shapes do not chain, that arrays come from different libraries, or
+    of NaN and infinity.
     """
     if len(weights) == 0:
         raise ValueError("The network has zero layers; it needs at least one weight matrix.")
@@ -129,14 +117,15 @@ def checked_layers(
     given = [a for a in (*checked_weights, *checked_biases) if a is not None]
     xp = array_namespace(*given)
     dtype = xp.result_type(*given)
-    checked_weights = [xp.astype(w, dtype, copy=False) for w in checked_weights]
-    checked_biases = [
-        xp.zeros(w.shape[1], dtype=dtype, device=device(w))
-        if b is None
-        else xp.astype(b, dtype, copy=False)
+    all_biases = [
+        xp.zeros(w.shape[1], dtype=dtype, device=device(w)) if b is None else b
         for w, b in zip(checked_weights, checked_biases)
     ]
-    return LayeredNetwork(tuple(checked_weights), tuple(checked_biases), writer, activation)
+    weights, biases = (
+        tuple(a if a.dtype == dtype else xp.astype(a, dtype) for a in arrays)
+        for arrays in (checked_weights, all_biases)
+    )
+    return LayeredNetwork(weights, biases, writer, activation)
 
 
 def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> Any:
@@ -159,7 +148,9 @@ def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> A
 
 def require_same_library(array: Any, others: Sequence[Any], name: str) -> None:
     """Raise unless an array belongs to the library of the others of a network."""
-    if others and array_namespace(others[0]) is not array_namespace(array):
+    if not others or type(array) is type(others[0]):
+        return
+    if array_namespace(others[0]) is not array_namespace(array):
         spaces = (array_namespace(a).__name__ for a in (array, others[0]))
         names = [space.rsplit(".", maxsplit=1)[-1] for space in spaces]
         raise ValueError(

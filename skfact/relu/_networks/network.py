@@ -66,7 +66,7 @@ class Network(ABC):
 
     @abstractmethod
     def require_same_nodes(self, other: Any) -> None:
-        """Raise unless another network has the same nodes."""
+        """Raise unless another network of this class has the same nodes."""
 
     @property
     def xp(self) -> Any:

@@ -33,12 +33,7 @@ class GraphNode:
 def indices_of(nodes: Sequence[Any], known: Sequence[GraphNode]) -> list[int]:
     """Where nodes stand in a graph.
 
-    Raises
-    ------
-    TypeError
-        If one is no node.
-    ValueError
-        If one belongs to another graph.
+    A TypeError tells of what is no node, a ValueError of a node of another graph.
     """
     for node in nodes:
         if not isinstance(node, GraphNode):
@@ -54,12 +49,7 @@ def indices_of(nodes: Sequence[Any], known: Sequence[GraphNode]) -> list[int]:
 def checked_name(name: Any, kind: str, known: Sequence[GraphNode]) -> str:
     """The name of a new node; None is its kind and number.
 
-    Raises
-    ------
-    TypeError
-        If it is no text.
-    ValueError
-        If another node has it.
+    A TypeError tells that it is no text, a ValueError that another node has it.
     """
     if name is None:
         name = f"{kind}_{len(known)}"
@@ -73,15 +63,7 @@ def checked_name(name: Any, kind: str, known: Sequence[GraphNode]) -> str:
 def checked_vector(
     vector: Any, label: str, size: int, default: float | None = None, like: Any = None
 ) -> Any:
-    """A real vector of a size, in the library of `like`; None is one of defaults.
-
-    Raises
-    ------
-    TypeError
-        If it is not real.
-    ValueError
-        If it has another shape or library, or a number is NaN or infinite.
-    """
+    """A real, finite vector of a size, in the library of `like`; None is one of defaults."""
     if vector is None and default is not None:
         xp = array_namespace(like)
         return xp.full((size,), default, dtype=like.dtype, device=device(like))
@@ -94,15 +76,7 @@ def checked_vector(
 
 
 def checked_linear(weight: Any, bias: Any, source: GraphNode, label: str) -> tuple[Any, Any]:
-    """Weights (n_in, n_out) and biases (n_out,) of a linear node that reads `source`.
-
-    Raises
-    ------
-    TypeError
-        If an array is not real.
-    ValueError
-        If shapes do not fit, or a number is NaN or infinite.
-    """
+    """Real, finite weights (n_in, n_out) and biases (n_out,) of a node that reads `source`."""
     weight = real_array(weight, f"{label}: weight", 2)
     if weight.shape[0] != source.size or weight.shape[1] == 0:
         raise ValueError(
@@ -117,12 +91,7 @@ def replaced(
 ) -> list[GraphNode]:
     """New nodes with other weights and biases of the linear ones, in their order.
 
-    Raises
-    ------
-    TypeError
-        If an array is not real.
-    ValueError
-        If there is not one array for each linear node, or one does not fit.
+    A ValueError tells that there is not one array for each linear node, or that one does not fit.
     """
     expected = sum(node.kind == "linear" for node in nodes)
     if len(coefs) != expected or len(intercepts) != expected:
@@ -151,12 +120,8 @@ def replaced(
 def checked_groups(groups: Any, size: int, label: str) -> tuple[tuple[int, ...], ...]:
     """Groups of coordinates of a vector of `size` entries, as tuples of Python ints.
 
-    Raises
-    ------
-    TypeError
-        If they are no sequence of sequences of integers.
-    ValueError
-        If there is none, one is empty, or an index is out of range or twice in a group.
+    A TypeError tells that they are no sequence of sequences of integers, a ValueError that there is
+    none, that one is empty, or that an index is out of range or twice in a group.
     """
     if is_sparse(groups) or not (isinstance(groups, Sequence) or hasattr(groups, "__array__")):
         raise TypeError(

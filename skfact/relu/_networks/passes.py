@@ -17,13 +17,7 @@ from skfact.relu._networks.network import Step
 
 
 def check_power(q: float) -> None:
-    """Raise unless the exponent `q` of path weights is a finite positive number.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not.
-    """
+    """Raise unless the exponent `q` of path weights is a finite positive number."""
     check_number(q, "q", float, 0)
     if not 0 < q < float("inf"):
         raise ValueError(f"q must be a finite positive number, got {q!r}.")

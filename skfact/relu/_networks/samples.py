@@ -10,15 +10,7 @@ from skfact._inputs import is_complex_dtype
 
 
 def checked_samples(X: Any, n_inputs: int | None, name: str) -> Any:
-    """X as a real, finite matrix in its own library, with `n_inputs` features unless that is None.
-
-    Raises
-    ------
-    TypeError
-        If X is sparse, masked, lazy or of an unsupported dtype.
-    ValueError
-        If X is no real, finite, non-empty matrix, or has another number of features.
-    """
+    """X as a real, finite matrix in its own library, with `n_inputs` features if not None."""
     X = check_matrix(X, name)
     xp = array_namespace(X)
     if is_complex_dtype(X.dtype):

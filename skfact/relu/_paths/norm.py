@@ -63,13 +63,20 @@ def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float
     (12.75, 46.3125)
     """
     check_power(q)
+    power, product = partial(magnitude_power, q=q), partial(power_product, q=q)
 
     def run(paths: Paths) -> list[Any]:
-        return forward(
-            (_powered(step, q, include_bias) for step in paths.steps[: paths.network.output + 1]),
-            paths.ones(),
-            partial(power_product, q=q),
-        )
+        # the product with a matrix takes the powers of its entries
+        powered = [
+            Step(
+                inputs,
+                matrix,
+                power(bias) if include_bias and bias is not None else None,
+                None if factors is None else tuple(map(power, factors)),
+            )
+            for inputs, matrix, bias, factors in paths.steps[: paths.network.output + 1]
+        ]
+        return forward(powered, paths.ones(), product)
 
     # NaN and infinity show in the sums: the weights are read once
     unchecked = read_network(network, check_finite=False)
@@ -78,16 +85,5 @@ def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float
         if are_steady(values):
             return float(unchecked.xp.sum(values[-1])) ** (1 / q)
     found, (paths,) = on_any_scale(run, read_network(network))
-    total, power = scaled_sum(found[-1], paths.output_exponents * q)
-    return scaled_float(total ** (1 / q), power / q)
-
-
-def _powered(step: Step, q: float, include_bias: bool) -> Step:
-    """The step with powers of all edges but the matrix, which the product with it makes."""
-    power = partial(magnitude_power, q=q)
-    return Step(
-        step.inputs,
-        step.matrix,
-        power(step.bias) if include_bias and step.bias is not None else None,
-        None if step.factors is None else tuple(map(power, step.factors)),
-    )
+    total, exponent = scaled_sum(found[-1], paths.output_exponents * q)
+    return scaled_float(total ** (1 / q), exponent / q)

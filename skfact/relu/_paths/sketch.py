@@ -97,7 +97,7 @@ def path_sketch(
 
     def draw(*shape: int) -> Any:
         drawn = 2.0 * random.randint(0, 2, size=shape, dtype="int8") - 1.0
-        return xp.astype(move(drawn, xp, network.device), paths.dtype)
+        return xp.astype(move(drawn, xp, network.device), paths.network.dtype)
 
     if signs == "node":
         h = _by_nodes(steps, network.sizes, lambda size: draw(n_components, size))

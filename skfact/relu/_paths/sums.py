@@ -65,7 +65,8 @@ def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
 
     def run(paths: Paths) -> list[Any]:
         steps = list(edgewise(power, paths.steps))
-        unit = network.xp.eye(network.sizes[output], dtype=paths.dtype, device=network.device)
+        n, dtype = network.sizes[output], paths.network.dtype
+        unit = network.xp.eye(n, dtype=dtype, device=network.device)
         from_nodes = backward(steps, network.sizes, output, unit)
         sums = from_nodes[:1]
         if include_bias:

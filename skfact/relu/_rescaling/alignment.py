@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from skfact._backend import move, to_numpy
 from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.readers import in_common, read_layers
-from skfact.relu._rescaling.canonical import permuted, unit_incoming
+from skfact.relu._rescaling.canonical import host_layers, with_neurons
 
 
 def align(network: Any, other: Any) -> Any:
@@ -63,7 +63,7 @@ def align(network: Any, other: Any) -> Any:
     a, b = in_common(*(read_layers(n, "neurons are matched by layers") for n in (network, other)))
     dtype = a.dtype
     for l, order in enumerate(matched_order(a, b), start=1):
-        a = permuted(a, l, order)
+        a = with_neurons(a, l, order)
     a, b = (n.cast("float64") for n in (a, b))
     xp = a.xp
     weights, biases = list(a.weights), list(a.biases)
@@ -86,40 +86,29 @@ def _norms(w: Any, b: Any) -> np.ndarray:
 
 def matched_order(a: LayeredNetwork, b: LayeredNetwork) -> list[np.ndarray]:
     """For each hidden layer the order in which neurons of `a` match those of `b`."""
-    mine, others = (_host(n) for n in (a, b))
+    mine, others = host_layers(a), host_layers(b)
     leaving_a, leaving_b = _leaving(mine), _leaving(others)
     orders = []
     previous = np.arange(a.sizes[0])
-    for l in range(len(a.weights) - 1):
-        arriving_a = np.vstack([mine[0][l][previous], mine[1][l]]).T
-        arriving_b = np.vstack([others[0][l], others[1][l]]).T
+    for l in range(len(mine) - 1):
+        arriving = mine[l][[*previous, -1]]
         # of twins, what leaves them decides
-        cost = _distances(arriving_a, arriving_b) + 1e-3 * _distances(leaving_a[l], leaving_b[l])
+        cost = _distances(arriving.T, others[l].T) + 1e-3 * _distances(leaving_a[l], leaving_b[l])
         _, previous = linear_sum_assignment(cost.T)
         orders.append(previous)
     return orders
 
 
-def _host(network: LayeredNetwork) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Weights and biases with incoming unit norms, up to a scale of each output."""
-    network, _ = unit_incoming(network)
-    return (
-        [to_numpy(w).astype(np.float64) for w in network.weights],
-        [to_numpy(b).astype(np.float64) for b in network.biases],
-    )
-
-
-def _leaving(network: tuple[list[np.ndarray], list[np.ndarray]]) -> list[np.ndarray]:
+def _leaving(layers: list[np.ndarray]) -> list[np.ndarray]:
     """Unit sums of paths from each hidden neuron to each output, (n_l, n_outputs).
 
     They do not depend on the order of later neurons.
     """
-    weights, _ = network
-    ways = weights[-1]
+    ways = layers[-1][:-1]
     found = []
-    for l in range(len(weights) - 1, 0, -1):
+    for layer in layers[-2::-1]:
         found.append(ways / (np.abs(ways).max() or 1.0))
-        ways = weights[l - 1] @ ways
+        ways = layer[:-1] @ ways
     return found[::-1]
 
 

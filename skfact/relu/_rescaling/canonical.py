@@ -79,7 +79,7 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     if permutations:
         for l in range(len(weights) - 1):
             columns = np.vstack([to_numpy(result.biases[l]), to_numpy(result.weights[l])[::-1]])
-            result = permuted(result, l + 1, np.lexsort(columns))
+            result = with_neurons(result, l + 1, np.lexsort(columns))
     return result.write()
 
 
@@ -119,8 +119,21 @@ def arriving_norm(network: Network, l: int, before: np.ndarray) -> np.ndarray:
         return to_numpy(largest + xp.log2(xp.sum(4.0 ** (sizes - largest), axis=0)) / 2)
 
 
-def permuted(network: LayeredNetwork, layer: int, order: np.ndarray) -> LayeredNetwork:
-    """Hidden layer 1 <= `layer` < L with its neurons taken in another order."""
+def host_layers(network: LayeredNetwork) -> list[np.ndarray]:
+    """Weights with the bias as last row, (n_l + 1, n_{l+1}), in float64 on the host.
+
+    Hidden neurons are rescaled so that what arrives at them has unit norm: what is found from
+    these arrays does not depend on how the network is scaled.
+    """
+    network, _ = unit_incoming(network)
+    return [
+        np.vstack([to_numpy(w), to_numpy(b)[None, :]])
+        for w, b in zip(network.weights, network.biases)
+    ]
+
+
+def with_neurons(network: LayeredNetwork, layer: int, order: np.ndarray) -> LayeredNetwork:
+    """Hidden layer 1 <= `layer` < L with the neurons of `order` only, as these follow there."""
     xp = network.xp
     order = move(np.asarray(order, dtype=np.int64), xp, network.device)
     weights, biases = list(network.weights), list(network.biases)

@@ -11,7 +11,7 @@ from skfact._checks import check_number
 from skfact.relu._networks.network import Network
 from skfact.relu._networks.readers import in_common, read_layers, read_network, read_pair
 from skfact.relu._rescaling.alignment import matched_order
-from skfact.relu._rescaling.canonical import permuted
+from skfact.relu._rescaling.canonical import with_neurons
 from skfact.relu._rescaling.classes import scaling_classes
 from skfact.relu._rescaling.rescale import free_nodes
 
@@ -133,7 +133,7 @@ def is_rescaling_equivalent(
     if permutations:
         one, two = in_common(*(read_layers(n, NO_ORDERS) for n in (first, second)))
         for l, order in enumerate(matched_order(one, two), start=1):
-            one = permuted(one, l, order)
+            one = with_neurons(one, l, order)
         first, second = one, two
     a, b = in_common(first, second)
     return _factors(a, b, _tolerance(a, rtol)) is not None

@@ -60,18 +60,10 @@ def power_sweeps(
     """Minimize sum |w_ij|^p exp(p (u_j - u_i)) over u, zero at inputs and outputs.
 
     Each sweep first solves for one common shift of u in each layer, then neuron by neuron. Without
-    the first part it converges like cos(pi / (n_hidden_layers + 1))^2.
-
-    Returns
-    -------
-    logs : list of arrays of shape (n_l,)
-        u of the hidden layers; zero for neurons without incoming or outgoing weights.
-    n_iter : int
-        Number of sweeps.
-    converged : bool
-        Whether the last one changed u by no more than the tolerance.
-
-    None if powers of the weights are out of range, unless that is overruled by `force`.
+    the first part it converges like cos(pi / (n_hidden_layers + 1))^2. Found are u of the hidden
+    layers, zero for neurons without incoming or outgoing weights, the number of sweeps, and whether
+    the last one changed u by no more than the tolerance. None if powers of the weights are out of
+    range, unless that is overruled by `force`.
     """
     xp, where = network.xp, network.device
     unit = max(float(xp.max(xp.abs(w))) for w in network.weights) or 1.0

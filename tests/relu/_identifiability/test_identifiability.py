@@ -247,9 +247,9 @@ def test_copies_have_the_same_report(widths, seed):
 def test_rank_by_differences():
     """The Jacobian itself: against central differences of the network."""
     from skfact.relu._identifiability.local_rank import _scaled_jacobian
-    from skfact.relu._identifiability.twins import host_layers
     from skfact.relu._networks.gates import gates
     from skfact.relu._networks.readers import read_network
+    from skfact.relu._rescaling.canonical import host_layers
 
     network = random_network([3, 4, 3, 2], 0)
     X = np.random.default_rng(1).standard_normal((15, 3))

@@ -1,0 +1,243 @@
+"""The one reader of networks: a function for each kind, and the table of them."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils.validation import check_is_fitted
+
+from skfact._backend import to_numpy
+from skfact.relu._networks.graph import NetworkGraph
+from skfact.relu._networks.layered import LayeredNetwork, checked_layers
+from skfact.relu._networks.network import Arrays, Network, copied
+from skfact.relu._networks.wired import WiredNetwork
+
+N = TypeVar("N", bound=Network)
+
+
+def read_network(network: Any, *, check_finite: bool = True) -> Network:
+    """The network in an object of one of the kinds of `READERS`; no array is copied without need.
+
+    A TypeError tells that it is of another kind, or has arrays of unsupported dtypes, a ValueError
+    that it is not fitted, no ReLU network, or that its arrays do not fit together. `check_finite`
+    looks for NaN and infinity, which reads all weights once.
+    """
+    if isinstance(network, Network):
+        return network
+    for reader in READERS:
+        if reader.accepts(network):
+            return reader.read(network, check_finite)
+    kinds = [reader.kind for reader in READERS]
+    got = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
+    raise TypeError(f"network must be {', '.join(kinds[:-1])} or {kinds[-1]}; got {got}.")
+
+
+def read_layers(network: Any, why: str) -> LayeredNetwork:
+    """Read a network that is a chain of layers; a TypeError with `why` tells that it is a graph."""
+    found = read_network(network)
+    if not isinstance(found, LayeredNetwork):
+        raise TypeError(f"network is a {type(network).__name__}, but must have layers: {why}.")
+    return found
+
+
+def read_pair(network: Any, other: Any) -> tuple[Network, Network]:
+    """Read two networks with the same nodes, to be compared; see `in_common`."""
+    return in_common(read_network(network), read_network(other))
+
+
+def in_common(a: N, b: N) -> tuple[N, N]:
+    """Networks with the same nodes, both in the array library of the first and in one dtype."""
+    if type(a) is not type(b):
+        raise ValueError("Both networks must be a NetworkGraph, or neither: got one of each.")
+    a.require_same_nodes(b)
+    b = b.moved(a.xp, a.device)
+    dtype = a.xp.result_type(a.dtype, b.dtype)
+    return a.cast(dtype), b.cast(dtype)
+
+
+def _read_arrays(pair: Any, check_finite: bool) -> LayeredNetwork:
+    """One array per layer in each list; None in place of intercepts is none."""
+    if len(pair) != 2:
+        raise ValueError(
+            f"network as arrays must be a pair (coefs, intercepts); got {len(pair)} elements."
+        )
+    coefs, intercepts = pair
+    for name, arrays in (("coefs", coefs), ("intercepts", intercepts)):
+        if not isinstance(arrays, (list, tuple)) and not (name == "intercepts" and arrays is None):
+            raise TypeError(
+                f"{name} must be a list with one array per layer; got {type(arrays).__name__}. "
+                "A network as arrays is a pair (coefs, intercepts)."
+            )
+    biases = [None] * len(coefs) if intercepts is None else intercepts
+    if len(coefs) != len(biases):
+        raise ValueError(
+            f"coefs and intercepts must have one array per layer; got {len(coefs)} and "
+            f"{len(biases)} arrays."
+        )
+    return checked_layers(
+        coefs,
+        biases,
+        lambda l: (f"layer {l}: coefs[{l}]", f"layer {l}: intercepts[{l}]"),
+        "relu",
+        lambda weights, biases: (copied(weights), copied(biases)),
+        check_finite,
+    )
+
+
+def _read_mlp(mlp: Any, check_finite: bool) -> LayeredNetwork:
+    """What it computes before its own link (softmax, logistic, exp)."""
+    check_is_fitted(mlp, "coefs_")
+    require_relu(mlp, has_hidden=len(mlp.coefs_) > 1)
+
+    def write(weights: Arrays, biases: Arrays) -> Any:
+        written = copy.deepcopy(mlp)
+        written.coefs_ = [np.array(to_numpy(w), order="C") for w in weights]
+        written.intercepts_ = [np.array(to_numpy(b)) for b in biases]
+        hidden = tuple(int(w.shape[1]) for w in weights[:-1])
+        if hidden != tuple(w.shape[1] for w in mlp.coefs_[:-1]):
+            written.hidden_layer_sizes = hidden
+        # it updates arrays of its own: `partial_fit` would go on from the old weights
+        written.__dict__.pop("_optimizer", None)
+        return written
+
+    return checked_layers(
+        mlp.coefs_,
+        mlp.intercepts_,
+        lambda l: (f"layer {l}: coefs_[{l}]", f"layer {l}: intercepts_[{l}]"),
+        "identity" if mlp.activation == "identity" else "relu",
+        write,
+        check_finite,
+    )
+
+
+def require_relu(mlp: Any, *, has_hidden: bool) -> None:
+    """Raise if the hidden layers of an MLP, fitted or not, have no paths."""
+    if has_hidden and mlp.activation not in ("relu", "identity"):
+        raise ValueError(
+            f"The hidden layers (from layer 0, coefs_[0], on) have activation={mlp.activation!r}; "
+            "only 'relu' and 'identity' networks have paths. Fit with activation='relu'."
+        )
+
+
+def _read_frozen(network: Any, check_finite: bool) -> Network:
+    """The network in it; what is written is frozen, too."""
+    inner = read_network(network.estimator, check_finite=check_finite)
+    return replace(
+        inner,
+        writer=lambda weights, biases: FrozenEstimator(inner.with_arrays(weights, biases).write()),
+    )
+
+
+def _read_graph(graph: NetworkGraph, check_finite: bool) -> WiredNetwork:
+    """Batch norms folded, also in what is written; its numbers were checked when it was made."""
+    folded = graph.fold_batch_norm()
+    return WiredNetwork(
+        weights=tuple(folded.coefs),
+        biases=tuple(folded.intercepts),
+        writer=lambda weights, biases: folded.with_arrays(copied(weights), copied(biases)),
+        nodes=folded.nodes,
+        output_index=folded.output.index,
+    )
+
+
+def _read_sequential(module: Any, check_finite: bool) -> LayeredNetwork:
+    """Linear, ReLU, Linear, ..., Linear, possibly nested, with Identity."""
+    torch = sys.modules["torch"]
+    nn = torch.nn
+    linears: list[Any] = []
+    numbers: list[str] = []
+    last = "ReLU"
+    for number, layer in _leaves(module, nn):
+        kind = type(layer).__name__
+        if type(layer) is nn.Identity:
+            continue
+        if type(layer) not in (nn.Linear, nn.ReLU):
+            raise ValueError(
+                f"module {number} is {kind}; only Linear, ReLU, Identity and nested Sequential "
+                "are read. Fold or replace it first."
+            )
+        if kind == last:
+            raise ValueError(
+                f"module {number} is Linear and follows Linear, but two of them without a ReLU "
+                "between them are one: multiply them."
+                if kind == "Linear"
+                else f"module {number} is ReLU, and a ReLU must follow a Linear: remove it."
+            )
+        if kind == "Linear":
+            if any(layer is other for other in linears):
+                raise ValueError(
+                    f"module {number} is a Linear that is used twice: its weights are tied, and "
+                    "cannot be changed one by one. Pass a network with a copy in each place."
+                )
+            linears.append(layer)
+            numbers.append(number)
+        last = kind
+    if linears and last == "ReLU":
+        raise ValueError("The last module is ReLU; the output layer must be Linear: remove it.")
+
+    def write(weights: Arrays, biases: Arrays) -> Any:
+        written = copy.deepcopy(module)
+        layers = [layer for _, layer in _leaves(written, nn) if type(layer) is nn.Linear]
+        for layer, w, b in zip(layers, weights, biases):
+            layer.weight.data = w.T.clone(memory_format=torch.contiguous_format)
+            layer.in_features, layer.out_features = (int(n) for n in w.shape)
+            if layer.bias is not None:
+                layer.bias.data = b.clone()
+            elif bool((b != 0).any()):
+                layer.bias = nn.Parameter(b.clone())
+        return written
+
+    return checked_layers(
+        [layer.weight.T for layer in linears],
+        [layer.bias for layer in linears],
+        lambda l: (f"module {numbers[l]} (Linear): weight", f"module {numbers[l]} (Linear): bias"),
+        "relu",
+        write,
+        check_finite,
+    )
+
+
+def _leaves(module: Any, nn: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if type(module) is not nn.Sequential:
+        yield prefix or "of the network", module
+        return
+    for number, child in enumerate(module):  # `named_children` leaves out modules used twice
+        yield from _leaves(child, nn, f"{prefix}.{number}" if prefix else str(number))
+
+
+def _is(kinds: Any) -> Callable[[Any], bool]:
+    return lambda network: isinstance(network, kinds)
+
+
+def _is_module(network: Any) -> bool:
+    """Whether it is a PyTorch module: there is none where PyTorch was not imported."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(network, torch.nn.Module)
+
+
+class Reader(NamedTuple):
+    """How networks of a kind are told from others, and read with their finiteness checked or not.
+
+    What is read knows how to write a network of its kind.
+    """
+
+    kind: str
+    accepts: Callable[[Any], bool]
+    read: Callable[[Any, bool], Network]
+
+
+# A new kind of network is a function and a row.
+READERS = (
+    Reader("a pair (coefs, intercepts) of lists of arrays", _is((tuple, list)), _read_arrays),
+    Reader("a fitted MLPRegressor or MLPClassifier", _is((MLPRegressor, MLPClassifier)), _read_mlp),
+    Reader("a FrozenEstimator of a fitted MLP", _is(FrozenEstimator), _read_frozen),
+    Reader("a NetworkGraph", _is(NetworkGraph), _read_graph),
+    Reader("a PyTorch nn.Sequential of Linear and ReLU", _is_module, _read_sequential),
+)
