@@ -43,21 +43,7 @@ def array_namespace(*arrays: Any) -> Any:
 
 
 def compute_namespace(backend: str, X: Any) -> tuple[Any, Any]:
-    """Namespace and device that `backend` stands for, given the input `X`.
-
-    Parameters
-    ----------
-    backend : {"auto", "numpy", "cupy"}
-        `"auto"` is where `X` lives.
-    X : array
-        The input, an array of any supported library.
-
-    Returns
-    -------
-    xp : module
-        Array-API namespace.
-    device : object
-        Device to create arrays on.
+    """Namespace and device that `backend` stands for, given the input `X`; "auto" is where X lives.
 
     Raises
     ------
@@ -88,19 +74,16 @@ def import_cupy() -> Any:
             "backend='cupy' needs CuPy, which is not installed: `pip install skfact[cuda12]` "
             "(or `skfact[cuda13]`, to match your CUDA driver)."
         ) from error
+    reason = ""
     try:
-        count = cupy.cuda.runtime.getDeviceCount()
+        if cupy.cuda.runtime.getDeviceCount():
+            return xp
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise RuntimeError(
-            f"backend='cupy' needs a CUDA device, and CuPy finds none ({error}). "
-            "Use backend='auto' or 'numpy' on this machine."
-        ) from error
-    if count == 0:
-        raise RuntimeError(
-            "backend='cupy' needs a CUDA device, and CuPy finds none. "
-            "Use backend='auto' or 'numpy' on this machine."
-        )
-    return xp
+        reason = f" ({error})"
+    raise RuntimeError(
+        f"backend='cupy' needs a CUDA device, and CuPy finds none{reason}. "
+        "Use backend='auto' or 'numpy' on this machine."
+    )
 
 
 def to_numpy(array: Any) -> np.ndarray:
@@ -142,17 +125,3 @@ def on_backend(backend: str, X: Any, *others: Any) -> tuple[Any, ...]:
     """`X` and the other arrays where `backend` says to compute, given the input `X`."""
     xp, where = compute_namespace(backend, X)
     return tuple(move(array, xp, where) for array in (X, *others))
-
-
-__all__ = [
-    "BACKENDS",
-    "array_namespace",
-    "compute_namespace",
-    "device",
-    "import_cupy",
-    "is_cupy_namespace",
-    "move",
-    "move_like",
-    "on_backend",
-    "to_numpy",
-]

@@ -11,8 +11,9 @@ import scipy.sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skfact._backend import array_namespace, move_like, on_backend
-from skfact._samples import check_codes, require_namespace, validate_samples
+from skfact._backend import array_namespace, device, move_like, on_backend
+from skfact._checks import check_matrix
+from skfact._samples import validate_samples
 from skfact._sklearn_compat import CallbackSupportMixin
 
 
@@ -31,13 +32,35 @@ class Face(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_samples(self, X, reset=False, **accepted)
         given = np.empty(0) if scipy.sparse.issparse(X) else X
-        require_namespace(self, given, self._fitted_array(), method)
+        self._require_namespace(given, method)
         return X
 
     def _codes(self, X: Any) -> Any:
         """X as `inverse_transform` takes it: codes of as many columns as `transform` gives."""
         check_is_fitted(self)
-        return check_codes(self, X, self._n_features_out, self._fitted_array())
+        X = check_matrix(X, "X")
+        xp = array_namespace(X)
+        if X.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but transform gives {self._n_features_out}: pass "
+                "codes as transform returns them."
+            )
+        if not bool(xp.all(xp.isfinite(X))):
+            raise ValueError("X contains NaN or infinity. Remove or impute such entries first.")
+        self._require_namespace(X, "inverse_transform")
+        return X
+
+    def _require_namespace(self, X: Any, method: str) -> None:
+        """Raise unless X is of the array library and on the device of what `fit` left."""
+        fitted = self._fitted_array()
+        known, given = array_namespace(fitted), array_namespace(X)
+        if known is not given or device(fitted) != device(X):
+            raise ValueError(
+                f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace "
+                f"and the same device as those passed to fit(): fitted on {known.__name__} "
+                f"({device(fitted)}), got {given.__name__} ({device(X)}). Convert X, or fit on "
+                "arrays of this kind."
+            )
 
     def _there_and_back(self, function: Callable[[Any], Any], X: Any) -> Any:
         """The function of X, computed where `backend` says, in the array type of X."""

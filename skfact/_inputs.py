@@ -54,23 +54,10 @@ def is_complex_dtype(dtype: Any) -> bool:
 
 
 def as_floating(array: Any, name: str, default: Any = None, *, real: bool = False) -> Any:
-    """`array` as an array of one of the four floating dtypes, in its own library.
+    """An array, or what `numpy.asarray` takes, in one of the four floating dtypes.
 
-    Parameters
-    ----------
-    array : array-like
-        An array of any supported library, or anything that `numpy.asarray` takes.
-    name : str
-        What to call it in messages.
-    default : dtype, optional
-        What integers and bools become; None is float64.
-    real : bool, default=False
-        Whether complex arrays are refused, too.
-
-    Returns
-    -------
-    array
-        The array itself if nothing had to be converted.
+    Stays in its own library, and is the array itself if nothing has to be converted. Integers and
+    bools become `default` (None: float64); with `real`, complex arrays are refused, too.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from skfact._backend import array_namespace, device, is_array_api_obj
+from skfact._backend import array_namespace, is_array_api_obj
 from skfact._checks import check_matrix, require_finite
 from skfact._inputs import is_numpy
 
@@ -51,36 +51,6 @@ def validate_samples(
         magnitudes = xp.where(xp.isnan(X), xp.zeros_like(X), magnitudes)
     require_finite(float(xp.max(magnitudes)), "X")
     return X
-
-
-def check_codes(estimator: Any, X: Any, n_codes: int, fitted: Any) -> Any:
-    """X as codes that `inverse_transform` can map back: as many columns as transform gives.
-
-    Finite, and of the array library and on the device of the array `fitted`.
-    """
-    X = check_matrix(X, "X")
-    xp = array_namespace(X)
-    if X.shape[1] != n_codes:
-        raise ValueError(
-            f"X has {X.shape[1]} columns, but transform gives {n_codes}: pass codes as transform "
-            "returns them."
-        )
-    if not bool(xp.all(xp.isfinite(X))):
-        raise ValueError("X contains NaN or infinity. Remove or impute such entries first.")
-    require_namespace(estimator, X, fitted, "inverse_transform")
-    return X
-
-
-def require_namespace(estimator: Any, X: Any, fitted: Any, method: str) -> None:
-    """Raise unless X is of the array library and on the device of a fitted array."""
-    known, given = array_namespace(fitted), array_namespace(X)
-    if known is not given or device(fitted) != device(X):
-        raise ValueError(
-            f"Inputs passed to {type(estimator).__name__}.{method}() must use the same namespace "
-            f"and the same device as those passed to fit(): fitted on {known.__name__} "
-            f"({device(fitted)}), got {given.__name__} ({device(X)}). Convert X, or fit on "
-            "arrays of this kind."
-        )
 
 
 def clone_with_seed(estimator: Any, random_state: Any) -> Any:

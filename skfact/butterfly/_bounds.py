@@ -31,18 +31,9 @@ def error_bound(
     Without it the best known factor is :math:`2^{L-1} - 1` times the optimum (arXiv 2411.04506),
     and the optimum is at most :math:`\sqrt{\sum E_l^2}`, which an orthonormalized run reaches.
 
-    Parameters
-    ----------
-    discarded : ndarray
-        Norms discarded by the splits.
-    outside : float
-        Norm of the entries outside the product support: no factorization reaches them.
-    in_order, orthonormalize : bool
-        The options.
-    split_errors : callable
-        Returns all :math:`E_l`; called only without orthonormalization.
-    n_factors : int
-        L, redundant pairs counted as one.
+    `discarded` are the :math:`\delta_l`, `split_errors` gives the :math:`E_l` (called only without
+    orthonormalization), and L = `n_factors` counts redundant pairs as one. `outside` is the norm
+    of the entries outside the product support: no factorization reaches them.
     """
     if orthonormalize:
         # hypot, since squares of tiny and of huge norms are no numbers

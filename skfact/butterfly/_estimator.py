@@ -12,13 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skfact._backend import (
-    array_namespace,
-    compute_namespace,
-    device,
-    move,
-    move_like,
-)
+from skfact._backend import array_namespace, compute_namespace, device, move, move_like
 from skfact._checks import check_choice, check_number, check_verbose
 from skfact._face import Face, ReportsProgress
 from skfact._samples import validate_samples

@@ -20,11 +20,7 @@ from skfact.butterfly._hierarchical import (
     splits_in_order,
 )
 from skfact.butterfly._rank_search import check_tol, least_rank
-from skfact.butterfly._reading import (
-    Permutation,
-    arrange,
-    values_on_support,
-)
+from skfact.butterfly._reading import Permutation, arrange, values_on_support
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
 from skfact.supports import Chain, KroneckerSparse, resolve_supports
 

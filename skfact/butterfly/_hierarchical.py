@@ -26,28 +26,13 @@ def hierarchical_factorization(
     orthonormalize: bool = True,
     on_split: Callable[[int, float], None] | None = None,
 ) -> tuple[list[Any], dict[int, float]]:
-    """Factor the values of a product pattern along a chain.
+    """Factor the values of a product pattern along a chain without redundancy.
 
-    Parameters
-    ----------
-    values : array of shape (a, d, b, c), or Arranged
-        Values of ``chain.product``, of magnitude around 1; or a matrix, where that pattern is
-        dense, that is read permuted and padded.
-    chain : Chain
-        Without redundancy.
-    splits : sequence of int
-        A permutation of 1 .. len(chain) - 1: split s parts the first s factors from the others.
-    orthonormalize : bool
-        Orthonormalize the other parts before each split.
-    on_split : callable, optional
-        Called with (split, discarded norm) after each split.
-
-    Returns
-    -------
-    factors : list of arrays
-        Values of each pattern, in chain order.
-    discarded : dict
-        For each split the Frobenius norm that it discarded from the part that it split.
+    `values` (a, d, b, c) are those of ``chain.product``, of magnitude around 1; or, where that
+    pattern is dense, a matrix that is read permuted and padded. `splits` is a permutation of
+    1 .. len(chain) - 1: split s parts the first s factors from the others. Returns the values of
+    each pattern, in chain order, and for each split the Frobenius norm that it discarded from the
+    part that it split, which `on_split` is told with it.
     """
     parts = [values]
     discarded = {}
@@ -140,23 +125,22 @@ def splits_in_order(order: str | Sequence[int], n_factors: int) -> list[int]:
     ValueError
         If `order` is an unknown name or not a permutation of the splits.
     """
-    names = ("balanced", "left-to-right", "right-to-left")
     forward = list(range(1, n_factors))
+    named = {
+        "balanced": _balanced_splits(0, n_factors),
+        "left-to-right": forward,
+        "right-to-left": forward[::-1],
+    }
+    unknown = f"order must be one of {tuple(named)} or a sequence of splits, got {order!r}."
     if isinstance(order, str):
-        if order not in names:
-            raise ValueError(
-                f"order must be one of {names} or a sequence of splits, got {order!r}."
-            )
-        if order == "balanced":
-            return _balanced_splits(0, n_factors)
-        return forward if order == "left-to-right" else forward[::-1]
+        if order not in named:
+            raise ValueError(unknown)
+        return named[order]
     try:
         splits = [int(split) for split in order if int(split) == split]
         given = len(order)
     except (TypeError, ValueError):
-        raise TypeError(
-            f"order must be one of {names} or a sequence of splits, got {order!r}."
-        ) from None
+        raise TypeError(unknown) from None
     if sorted(splits) != forward or given != len(forward):
         raise ValueError(
             f"order must name each split 1 .. {n_factors - 1} of the {n_factors} factors once, "

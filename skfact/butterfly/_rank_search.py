@@ -12,14 +12,8 @@ from skfact._backend import array_namespace, to_numpy
 from skfact._checks import check_matrix, is_number
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._kernels.low_rank_blocks import Classes
-from skfact.butterfly._hierarchical import (
-    two_factor_step,
-)
-from skfact.butterfly._reading import (
-    Permutation,
-    arrange,
-    values_on_support,
-)
+from skfact.butterfly._hierarchical import two_factor_step
+from skfact.butterfly._reading import Permutation, arrange, values_on_support
 from skfact.supports import FAMILIES, Chain, resolve_supports
 
 

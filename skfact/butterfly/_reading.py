@@ -38,18 +38,13 @@ def _permutation_pair(
     """Row and column permutation of the padded matrix; None is the identity."""
     if permutation is None:
         return None, None
-    if isinstance(permutation, str):
-        if permutation != "digit-reversal":
-            raise ValueError(
-                "permutation must be None, 'digit-reversal' or a pair (rows, cols), "
-                f"got {permutation!r}."
-            )
+    if isinstance(permutation, str) and permutation == "digit-reversal":
         return None, digit_reversal(chain.in_radices)
+    kinds = "permutation must be None, 'digit-reversal' or a pair (rows, cols), got"
+    if isinstance(permutation, str):
+        raise ValueError(f"{kinds} {permutation!r}.")
     if not isinstance(permutation, (tuple, list)) or len(permutation) != 2:
-        raise TypeError(
-            "permutation must be None, 'digit-reversal' or a pair (rows, cols), "
-            f"got {permutation!r}. Pass (None, cols) to permute columns only."
-        )
+        raise TypeError(f"{kinds} {permutation!r}. Pass (None, cols) to permute columns only.")
     rows, cols = (
         _padded_permutation(index, name, size, padded)
         for index, name, size, padded in zip(

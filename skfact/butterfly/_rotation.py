@@ -26,27 +26,8 @@ def factorize_row_space(
     orthogonal Procrustes problem: R = U V^H with U S V^H the SVD of B W^H. The algorithm does not
     promise the best B, so the best round so far is kept and a round without gain is the last.
 
-    Parameters
-    ----------
-    W : array of shape (n_out, n_in)
-        A matrix whose row space is to be approximated.
-    factorize : callable
-        Matrix -> Factorization.
-    max_iter : int
-        Largest number of rounds.
-    on_round : callable
-        Called with (round, error); True stops.
-
-    Returns
-    -------
-    best : Factorization
-        The factors found.
-    rotation : array of shape (n_out, n_out)
-        The rotation of that round, orthogonal.
-    n_iter : int
-        Rounds made.
-    converged : bool
-        False if `max_iter` was reached while still gaining.
+    `on_round` is called with (round, error); True stops. Returns the best factorization, its
+    rotation (n_out, n_out), the number of rounds, and whether they ended before `max_iter`.
     """
     xp = array_namespace(W)
     rotation = xp.eye(W.shape[0], dtype=W.dtype, device=device(W))

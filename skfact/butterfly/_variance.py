@@ -12,19 +12,10 @@ def variance_shares(centred: Any, components: Any) -> Any:
 
     The components are freed of the earlier ones by Gram-Schmidt, so that the shares add up to the
     share in their span even where they are not orthogonal (the adjusted variance of Zou, Hastie
-    and Tibshirani, "Sparse principal component analysis", 2006).
+    and Tibshirani, "Sparse principal component analysis", 2006): zero in the span of earlier ones.
 
-    Parameters
-    ----------
-    centred : array of shape (n_samples, n_features)
-        Samples less their mean.
-    components : array of shape (n_components, n_features)
-        Components in rows, of any rank.
-
-    Returns
-    -------
-    shares : array of shape (n_components,)
-        Non-negative; zero for a component in the span of the earlier ones.
+    `centred` are samples (n_samples, n_features) less their mean, `components` (n_components,
+    n_features) of any rank; the shares are (n_components,).
     """
     xp = array_namespace(centred)
     largest = xp.max(xp.abs(centred))

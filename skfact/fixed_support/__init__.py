@@ -8,9 +8,8 @@ from skfact.fixed_support._factorization import FixedSupportFactorization
 from skfact.fixed_support._factorize import fixed_support_factorize
 from skfact.fixed_support._supports.families import MASK_PAIRS as FAMILIES
 from skfact.fixed_support._supports.rank_one import RankOneSupport, rank_one_supports
-from skfact.fixed_support._tractable.analysis import analyze_supports
 from skfact.fixed_support._tractable.hardness import hardness_instance
-from skfact.fixed_support._tractable.report import SupportReport
+from skfact.fixed_support._tractable.report import SupportReport, analyze_supports
 from skfact.fixed_support._uniqueness.closability import is_closable
 from skfact.fixed_support._uniqueness.completion import RankOneCompletion, complete_rank_one
 from skfact.fixed_support._uniqueness.local import is_locally_identifiable

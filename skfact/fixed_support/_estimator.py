@@ -19,14 +19,13 @@ from skfact._face import Face, ReportsProgress
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
 from skfact.fixed_support._alternating.descent import Runs
-from skfact.fixed_support._codes import masked_codes
 from skfact.fixed_support._factorization import FixedSupportFactorization
 from skfact.fixed_support._factorize import check_options
 from skfact.fixed_support._outcome import warnings_for
-from skfact.fixed_support._problem import Problem, observed_entries
+from skfact.fixed_support._problem import Problem, masked_codes, observed_entries
 from skfact.fixed_support._solvers import factorize
-from skfact.fixed_support._supports.resolve import resolve_supports
-from skfact.fixed_support._tractable.analysis import report_on
+from skfact.fixed_support._supports.families import resolve_supports
+from skfact.fixed_support._tractable.report import report_on
 from skfact.operators import FactorizedOperator, least_squares_codes
 
 

@@ -16,8 +16,7 @@ from skfact.fixed_support._outcome import warnings_for
 from skfact.fixed_support._problem import Problem
 from skfact.fixed_support._solvers import SOLVERS, factorize
 from skfact.fixed_support._supports.masks import check_supports
-from skfact.fixed_support._tractable.analysis import report_on
-from skfact.fixed_support._tractable.report import SupportReport
+from skfact.fixed_support._tractable.report import SupportReport, report_on
 
 
 def fixed_support_factorize(

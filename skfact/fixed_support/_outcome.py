@@ -11,7 +11,7 @@ from skfact.exceptions import IllPosedWarning
 from skfact.fixed_support._existence.open_patterns import Budget, find_open_pattern
 from skfact.fixed_support._factorization import FixedSupportFactorization
 from skfact.fixed_support._problem import Problem
-from skfact.fixed_support._supports.words import in_lines, named
+from skfact.fixed_support._supports.rank_one import in_lines, named
 
 # What may be spent on finding out whether a best approximation exists, which is to take no longer
 # than some sweeps: restrictions, and entries of the rectangles of all components.

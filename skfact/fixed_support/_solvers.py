@@ -20,10 +20,9 @@ from skfact.fixed_support._factorization import FixedSupportFactorization
 from skfact.fixed_support._outcome import Outcome
 from skfact.fixed_support._problem import Problem
 from skfact.fixed_support._supports.masks import check_supports
-from skfact.fixed_support._tractable.analysis import report_on
 from skfact.fixed_support._tractable.exact import exact_factors, reads_all_once
 from skfact.fixed_support._tractable.flat_factor import factor_product, with_fixed_phases
-from skfact.fixed_support._tractable.report import ALTERNATING, SupportReport
+from skfact.fixed_support._tractable.report import ALTERNATING, SupportReport, report_on
 
 SOLVERS = ("auto", "exact", "alternating")
 # A loss of that many rounding errors of ||A||^2 is none.

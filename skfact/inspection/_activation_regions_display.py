@@ -8,15 +8,16 @@ import numpy as np
 
 from skfact._backend import to_numpy
 from skfact._checks import check_number
-from skfact.inspection._matplotlib import pyplot
+from skfact.inspection._matplotlib import Display
 from skfact.inspection._plane_regions import Layers, line_regions, plane_regions
+from skfact.relu import canonical_form
 from skfact.relu._networks.readers import read_layers
 from skfact.relu._networks.samples import checked_samples
 
 BEND, SWITCH = "#202020", "#d62728"
 
 
-class ActivationRegionsDisplay:
+class ActivationRegionsDisplay(Display):
     """Where neurons of a ReLU network switch, and where its gradient really changes.
 
     The network is looked at on the line through two points, or in the plane through three. Where a
@@ -89,7 +90,7 @@ class ActivationRegionsDisplay:
         if read.activation == "identity":
             raise ValueError("network has the identity as activation: it is affine everywhere.")
         arrays = ([to_numpy(a).astype(np.float64) for a in x] for x in (read.weights, read.biases))
-        layers = Layers.of(tuple(arrays))
+        layers = Layers(*canonical_form(tuple(arrays)))  # no product of weights overflows
         self.is_line = len(points) == 2
         if self.is_line:
             self._cut_line(layers, points, margin)
@@ -99,8 +100,7 @@ class ActivationRegionsDisplay:
     def _cut_line(self, layers: Layers, points: np.ndarray, margin: float) -> None:
         start, step = points[0], points[1] - points[0]
         self.extent: tuple[float, ...] = (-margin, 1 + margin)
-        regions = line_regions(layers, start, step, self.extent)
-        self.cuts, self.bends = regions.cuts, regions.bends
+        self.cuts, self.bends = line_regions(layers, start, step, self.extent)
         self.n_activation_regions = 1 + len(self.cuts)
         self.n_linear_regions = 1 + int(self.bends.sum())
         # the output between two neighbours is a straight line
@@ -118,10 +118,9 @@ class ActivationRegionsDisplay:
         grid = np.stack([np.tile(s, n), np.repeat(t, n)], axis=1)
         frame = np.concatenate([points[:1], axes.T])
         regions = plane_regions(layers, points[0] + grid @ axes.T, frame)
-        self.activation_regions, self.linear_regions = regions.activation, regions.linear
+        self.activation_regions, self.linear_regions = regions
         self.extent = (low[0], high[0], low[1], high[1])
-        self.n_activation_regions = 1 + int(regions.activation.max())
-        self.n_linear_regions = 1 + int(regions.linear.max())
+        self.n_activation_regions, self.n_linear_regions = (1 + int(x.max()) for x in regions)
 
     @classmethod
     def from_network(
@@ -184,27 +183,23 @@ class ActivationRegionsDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = pyplot(self)
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6.5, 4) if self.is_line else (6, 6), layout="constrained")
-        handles = self._plot_line(ax) if self.is_line else self._plot_plane(ax, plt)
-        ax.set_title(
+        plt = self._draw_in(ax, *((6.5, 4) if self.is_line else (6, 6)))
+        if self.is_line:
+            self._plot_line(self.ax_)
+        else:
+            self._plot_plane(self.ax_, plt)
+        self.ax_.set_title(
             f"{self.n_activation_regions:,} activation regions, "
             f"{self.n_linear_regions:,} linear regions",
             fontsize="medium",
         )
-        ax.legend(
-            handles=handles,
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.14),
-            ncols=2,
-            fontsize="small",
-            frameon=False,
-        )
-        self.ax_, self.figure_ = ax, ax.figure
+        bend = plt.Line2D([], [], color=BEND, label="the gradient changes")
+        text = "a neuron switches, nothing changes"
+        switch = plt.Line2D([], [], color=SWITCH, linestyle="--", label=text)
+        self._legend_below([bend, switch], drop=0.14, size="small")
         return self
 
-    def _plot_line(self, ax: Any) -> list[Any]:
+    def _plot_line(self, ax: Any) -> None:
         for t in self.cuts[self.bends]:
             ax.axvline(t, color=BEND, linewidth=0.6, alpha=0.5, zorder=0)
         for t in self.cuts[~self.bends]:
@@ -212,9 +207,8 @@ class ActivationRegionsDisplay:
         ax.plot(self._positions, self._outputs)
         ax.set(xlim=self.extent, xlabel="position on the line (points at 0 and 1)")
         ax.set_ylabel("output" if self._outputs.shape[1] == 1 else "outputs")
-        return _legend()
 
-    def _plot_plane(self, ax: Any, plt: Any) -> list[Any]:
+    def _plot_plane(self, ax: Any, plt: Any) -> None:
         from matplotlib.colors import to_rgba
 
         colours = 0.45 + 0.55 * plt.get_cmap("tab10")(self.linear_regions % 10)[..., :3]
@@ -230,16 +224,6 @@ class ActivationRegionsDisplay:
         ax.plot(*self.points.T, "kx", markersize=8, markeredgewidth=2)
         ax.set(xlabel="distance along the first axis", ylabel="distance along the second axis")
         ax.set_aspect("equal")
-        return _legend()
-
-
-def _legend() -> list[Any]:
-    from matplotlib.lines import Line2D
-
-    return [
-        Line2D([], [], color=BEND, label="the gradient changes"),
-        Line2D([], [], color=SWITCH, linestyle="--", label="a neuron switches, nothing changes"),
-    ]
 
 
 def _edges(image: np.ndarray) -> np.ndarray:

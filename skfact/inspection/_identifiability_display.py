@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skfact._checks import check_number
-from skfact.inspection._matplotlib import pyplot
+from skfact.inspection._matplotlib import Display
 from skfact.relu import IdentifiabilityReport, identifiability_report
 
 HEALTHY = "#d9d9d9"
@@ -21,7 +21,7 @@ COLOURS = {
 }
 
 
-class IdentifiabilityDisplay:
+class IdentifiabilityDisplay(Display):
     """Picture of an identifiability report: one dot for each hidden neuron, one row per layer.
 
     The colour of a neuron says what was found about it; a number below a neuron says how much
@@ -134,13 +134,11 @@ class IdentifiabilityDisplay:
             If `max_neurons` is not a positive int.
         """
         check_number(max_neurons, "max_neurons", int, 1)
-        plt = pyplot(self)
         report = self.report
         drawn = [_chosen(layer, max_neurons) for layer in report.layers]
         widest = max((len(neurons) for neurons in drawn), default=1)
-        if ax is None:
-            size = min(max(5.5, 0.42 * widest + 2.0), 14.0), 1.9 + 0.75 * max(len(drawn), 1)
-            _, ax = plt.subplots(figsize=size, layout="constrained")
+        width, height = min(max(5.5, 0.42 * widest + 2.0), 14.0), 1.9 + 0.75 * max(len(drawn), 1)
+        plt, ax = self._draw_in(ax, width, height), self.ax_
         costs = {} if report.local is None else {s[:2]: loss for s, loss in report.local.losses}
         used = []
         for row, (layer, neurons) in enumerate(zip(report.layers, drawn, strict=True)):
@@ -162,11 +160,10 @@ class IdentifiabilityDisplay:
         ax.tick_params(length=0)
         for side in ax.spines.values():
             side.set_visible(False)
-        self._describe(ax, plt, used)
-        self.ax_, self.figure_ = ax, ax.figure
+        self._describe(plt, used)
         return self
 
-    def _describe(self, ax: Any, plt: Any, used: list[str]) -> None:
+    def _describe(self, plt: Any, used: list[str]) -> None:
         report = self.report
         verdict = {True: "identifiable", False: "not identifiable", None: "not decided"}
         title = verdict[report.is_identifiable]
@@ -174,21 +171,13 @@ class IdentifiabilityDisplay:
             title += f"; local rank {report.local.rank:,} of {report.local.full_rank:,}"
             if report.local.unexplained:
                 title += f" ({report.local.unexplained:,} unexplained)"
-        ax.set_title(title, fontsize="medium")
+        self.ax_.set_title(title, fontsize="medium")
         entries = [(HEALTHY, "no finding"), *(COLOURS[kind] for kind in COLOURS if kind in used)]
         handles = [
-            plt.Line2D([], [], marker="o", linestyle="", color=colour, markeredgecolor="0.4")
-            for colour, _ in entries
+            plt.Line2D([], [], marker="o", ls="", color=colour, markeredgecolor="0.4", label=text)
+            for colour, text in entries
         ]
-        ax.legend(
-            handles,
-            [text for _, text in entries],
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.01),
-            ncols=2,
-            fontsize="x-small",
-            frameon=False,
-        )
+        self._legend_below(handles)
 
 
 def _kinds(layer: Any) -> dict[int, str]:

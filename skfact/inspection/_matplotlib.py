@@ -5,18 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 
-def pyplot(display: Any) -> Any:
-    """matplotlib.pyplot, or an ImportError that says what a display needs."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            f"{type(display).__name__} draws with matplotlib, which is not installed: "
-            "`pip install skfact[plot]`."
-        ) from error
-    return plt
-
-
 class Display:
     """A picture in `ax_`, axes of the figure `figure_`, which `plot` sets."""
 
@@ -25,8 +13,19 @@ class Display:
 
     def _draw_in(self, ax: Any, width: float, height: float) -> Any:
         """matplotlib.pyplot, with the axes set: those given, or the ones of a new figure."""
-        plt = pyplot(self)
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError as error:
+            raise ImportError(
+                f"{type(self).__name__} draws with matplotlib, which is not installed: "
+                "`pip install skfact[plot]`."
+            ) from error
         if ax is None:
             _, ax = plt.subplots(figsize=(width, height), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         return plt
+
+    def _legend_below(self, handles: list[Any], drop: float = 0.01, size: str = "x-small") -> None:
+        """The legend of labelled handles, in two columns below the axes."""
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, -drop)}
+        self.ax_.legend(handles=handles, **place, ncols=2, fontsize=size, frameon=False)

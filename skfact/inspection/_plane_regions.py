@@ -7,33 +7,16 @@ regions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from skfact.relu import activation_patterns, canonical_form
+from skfact.relu import activation_patterns
 
 # Two affine maps are equal up to this part of the sum of the magnitudes that they are made of.
 TOLERANCE = 1e-9
-
-
-@dataclass(frozen=True)
-class LineRegions:
-    """A line from start to start + direction, cut where a neuron switches."""
-
-    cuts: np.ndarray  # positions t where an activation region ends, ascending
-    bends: np.ndarray  # whether the gradient changes there
-
-
-@dataclass(frozen=True)
-class PlaneRegions:
-    """A grid in a plane, each point with the numbers of its regions."""
-
-    activation: np.ndarray  # (n, n) of int
-    linear: np.ndarray  # (n, n) of int
 
 
 class Layers(NamedTuple):
@@ -41,11 +24,6 @@ class Layers(NamedTuple):
 
     weights: list[np.ndarray]
     biases: list[np.ndarray]
-
-    @classmethod
-    def of(cls, network: Any) -> Layers:
-        """Layers with neurons rescaled so that no product of weights overflows."""
-        return cls(*canonical_form(network))
 
     def patterns(self, samples: np.ndarray) -> np.ndarray:
         """Which hidden neurons are active, (n_samples, n_hidden) of bool."""
@@ -59,8 +37,13 @@ class Layers(NamedTuple):
         return h @ self.weights[-1] + self.biases[-1]
 
 
-def line_regions(network: Layers, start: np.ndarray, step: np.ndarray, ends: Any) -> LineRegions:
-    """Cut a segment exactly: between two cuts, the input of each neuron is affine in t."""
+def line_regions(
+    network: Layers, start: np.ndarray, step: np.ndarray, ends: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions t on start + t step where a neuron switches; whether the gradient changes there.
+
+    The cuts, ascending, are exact: between two of them, the input of each neuron is affine in t.
+    """
     low, high = ends
     cuts = np.array([low, high])
     frame = np.stack([start, step])
@@ -77,11 +60,16 @@ def line_regions(network: Layers, start: np.ndarray, step: np.ndarray, ends: Any
     switched = np.any(patterns[1:] != patterns[:-1], axis=1)
     maps, size = _output_maps(network, frame, samples)
     bends = _differ(maps[1:], maps[:-1], size)
-    return LineRegions(cuts[1:-1][switched], bends[switched])
+    return cuts[1:-1][switched], bends[switched]
 
 
-def plane_regions(network: Layers, samples: np.ndarray, frame: np.ndarray) -> PlaneRegions:
-    """Number the regions of samples on a square grid, row by row; `frame` is origin and axes."""
+def plane_regions(
+    network: Layers, samples: np.ndarray, frame: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers (n, n) of the activation and the linear regions of samples on a square grid.
+
+    The samples come row by row; `frame` is origin and axes.
+    """
     n = round(len(samples) ** 0.5)
     packed = np.packbits(network.patterns(samples), axis=1)
     _, first, region = np.unique(packed, axis=0, return_index=True, return_inverse=True)
@@ -101,7 +89,7 @@ def plane_regions(network: Layers, samples: np.ndarray, frame: np.ndarray) -> Pl
         (np.ones(same.sum()), (one[same], two[same])), shape=(len(first), len(first))
     )
     _, linear = connected_components(links, directed=False)
-    return PlaneRegions(image, linear[region].reshape(n, n))
+    return image, linear[region].reshape(n, n)
 
 
 def _hidden_maps(network: Layers, frame: np.ndarray, samples: np.ndarray, depth: int) -> Any:

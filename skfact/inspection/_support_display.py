@@ -7,13 +7,15 @@ from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse
 from sklearn.utils.validation import check_is_fitted
 
+from skfact._backend import to_numpy
 from skfact._checks import check_number
 from skfact.inspection._matplotlib import Display
-from skfact.inspection._panels import Panel, image_of, panel_of
-from skfact.operators import FactorizedOperator
-from skfact.supports import Chain
+from skfact.operators import FactorizedOperator, PartialPermutation
+from skfact.supports import Chain, FixedMask, KroneckerSparse
+from skfact.supports._kronecker import places
 
 # In units of the longest side of all factors.
 GAP = 0.32  # between two factors: room for the product sign
@@ -246,13 +248,21 @@ class SupportDisplay(Display):
         unit = max(max(panel.entries.shape) for panel in self._panels)
         ax.set_axis_off()
         ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
-        style, shaded = _Style(unit, values, max_pixels, cmap), None
+        shaded = None
         for index, panel in enumerate(self._panels):
             row, column = divmod(index, per_row)
             x, y = column * (1 + GAP), row * ROW + HEAD
-            drawn = _draw(ax, panel, (x, y), style)
-            if values and panel.has_values:
-                shaded = drawn
+            by_magnitude = values and panel.has_values
+            image = _shaded(image_of(panel.entries, max_pixels), by_magnitude)
+            high, wide = (max(side / unit, THINNEST) for side in panel.entries.shape)
+            left, top = x + (1 - wide) / 2, y + (1 - high) / 2
+            extent = (left, left + wide, top + high, top)
+            drawn = ax.imshow(image, extent=extent, cmap=cmap, vmin=0, vmax=1, aspect="equal")
+            shaded = drawn if by_magnitude else shaded
+            frame = {"fill": False, "edgecolor": "0.6", "linewidth": 0.8, "clip_on": False}
+            ax.add_patch(plt.Rectangle((left, top), wide, high, **frame))
+            ax.text(x + 0.5, y - 0.05, panel.above, ha="center", va="bottom", fontsize="small")
+            ax.text(x + 0.5, y + 1.05, panel.below, ha="center", va="top", fontsize="small")
             if index:
                 ax.text(x - GAP / 2, y + 0.5, "×", ha="center", va="center", fontsize="x-large")
         if shaded is not None:
@@ -264,15 +274,6 @@ class SupportDisplay(Display):
             text = f"one cell: up to {cell} × {cell} entries"
             ax.text(width, height, text, ha="right", va="bottom", fontsize="x-small", color="0.35")
         return self
-
-
-class _Style(NamedTuple):
-    """How all factors of a picture are drawn."""
-
-    unit: int  # entries along the side of the unit square
-    values: bool
-    max_pixels: int
-    cmap: Any
 
 
 def _numbered(factors: Iterable[Any]) -> list[Panel]:
@@ -292,27 +293,69 @@ def _colormap(plt: Any, cmap: Any) -> Any:
     return plt.get_cmap(cmap)
 
 
-def _draw(ax: Any, panel: Panel, corner: tuple[float, float], style: _Style) -> Any:
-    """One factor in the middle of the unit square with that upper left corner."""
-    (x, y), values = corner, style.values and panel.has_values
-    image = image_of(panel.entries, style.max_pixels)
+def _shaded(image: np.ndarray, by_magnitude: bool) -> np.ndarray:
+    """The magnitudes relative to the largest one, or ones in their place."""
+    if not by_magnitude:
+        return np.where(np.isnan(image), np.nan, 1.0)
     largest = np.nanmax(image, initial=0.0)
-    if values and largest > 0:
-        image = image / largest
-    elif not values:
-        image = np.where(np.isnan(image), np.nan, 1.0)
-    height, width = (max(side / style.unit, THINNEST) for side in panel.entries.shape)
-    left, top = x + (1 - width) / 2, y + (1 - height) / 2
-    extent = (left, left + width, top + height, top)
-    drawn = ax.imshow(image, extent=extent, cmap=style.cmap, vmin=0, vmax=1, aspect="equal")
-    frame = {"fill": False, "edgecolor": "0.6", "linewidth": 0.8, "clip_on": False}
-    ax.add_patch(_rectangle((left, top), width, height, **frame))
-    ax.text(x + 0.5, y - 0.05, panel.above, ha="center", va="bottom", fontsize="small")
-    ax.text(x + 0.5, y + 1.05, panel.below, ha="center", va="top", fontsize="small")
-    return drawn
+    return image / largest if largest > 0 else image
 
 
-def _rectangle(corner: tuple[float, float], width: float, height: float, **style: Any) -> Any:
-    from matplotlib.patches import Rectangle
+class Panel(NamedTuple):
+    """One factor: its entries that may be non-zero, and what is written next to them."""
 
-    return Rectangle(corner, width, height, **style)
+    entries: scipy.sparse.coo_array  # magnitudes; an entry that is stored may be non-zero
+    has_values: bool  # the magnitudes are those of a factor, not ones that mark a support
+    above: str
+    below: str
+
+
+def panel_of(factor: Any, position: int) -> Panel:
+    """Read a factor, a support, a sparse matrix or a mask."""
+    label = f"$S_{{{position}}}$"
+    pattern = getattr(factor, "pattern", factor)
+    if isinstance(pattern, KroneckerSparse):
+        label = f"{label}\n{tuple(pattern)}"
+    if isinstance(factor, PartialPermutation):
+        what = "permutation" if factor.is_permutation else "selection"
+        return Panel(factor.to_csr().tocoo(), False, "$P$", what)
+    entries, has_values = _entries(factor, position)
+    return Panel(entries, has_values, label, f"{entries.nnz:,}\nnon-zeros")
+
+
+def _entries(factor: Any, position: int) -> tuple[scipy.sparse.coo_array, bool]:
+    if isinstance(factor, KroneckerSparse):  # without a dense mask
+        rows, columns = places(factor)
+        marks = np.ones(factor.nnz, dtype=bool), (rows.ravel(), columns.ravel())
+        factor = scipy.sparse.coo_array(marks, shape=factor.shape)
+    elif hasattr(factor, "to_csr"):
+        factor = factor.to_csr()
+    elif isinstance(factor, FixedMask):
+        factor = factor.mask()
+    matrix = factor if scipy.sparse.issparse(factor) else to_numpy(factor)
+    if matrix.ndim != 2 or 0 in matrix.shape or matrix.dtype.kind not in "biufc":
+        raise ValueError(
+            f"factors[{position - 1}] must be a factor, a support or a non-empty 2-D array of "
+            f"numbers, got {type(factor).__name__} of shape {matrix.shape} and dtype "
+            f"{matrix.dtype}."
+        )
+    entries = scipy.sparse.coo_array(matrix)
+    magnitudes = np.abs(entries.data).astype(float)
+    coo = scipy.sparse.coo_array((magnitudes, entries.coords), shape=entries.shape)
+    return coo, matrix.dtype.kind != "b"
+
+
+def image_of(entries: scipy.sparse.coo_array, max_pixels: int) -> np.ndarray:
+    """Largest magnitude of each cell of the matrix, NaN where a cell has no entry.
+
+    No side of the image is longer than `max_pixels`: a cell is one entry of a small matrix and a
+    rectangle of entries of a large one. Whatever the size, no entry is lost.
+    """
+    shape = tuple(min(side, max_pixels) for side in entries.shape)
+    row, column = (
+        place * pixels // side
+        for place, pixels, side in zip(entries.coords, shape, entries.shape, strict=True)
+    )
+    image = np.full(shape, -np.inf)
+    np.maximum.at(image, (row, column), entries.data)
+    return np.where(image == -np.inf, np.nan, image)

@@ -183,15 +183,11 @@ class SupportReportDisplay(Display):
             entries.append((OVERLAP, "several classes, none complete"))
         if len(report.dead_components):
             entries.append((DEAD, f"dead component ({len(report.dead_components):,})"))
-        handles = [plt.Rectangle((0, 0), 1, 1, facecolor=c, edgecolor="0.5") for c, _ in entries]
-        ax.legend(
-            handles,
-            [text for _, text in entries],
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.01),
-            ncols=2,
-            fontsize="x-small",
-            frameon=False,
+        self._legend_below(
+            [
+                plt.Rectangle((0, 0), 1, 1, facecolor=colour, edgecolor="0.5", label=text)
+                for colour, text in entries
+            ]
         )
         sizes = (*report.shape, report.n_components)
         if max(sizes) > max(len(sample) for sample in samples):

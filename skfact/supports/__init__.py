@@ -4,7 +4,7 @@ from skfact.supports._chain import Chain
 from skfact.supports._families import FAMILIES, resolve_supports
 from skfact.supports._kronecker import KroneckerSparse
 from skfact.supports._masks import FixedMask, KSparse
-from skfact.supports._permutations import digit_reversal
+from skfact.supports._radices import digit_reversal
 
 __all__ = [
     "FAMILIES",

@@ -325,13 +325,9 @@ class Chain(Sequence[KroneckerSparse]):
         Chain([KroneckerSparse(1, 2, 2, 3), KroneckerSparse(2, 3, 4, 1)])
         """
         n_out, n_in = positive_int(n_out, "n_out"), positive_int(n_in, "n_in")
-        q = _radix_pair(out_radices, "out_radices", n_out)
-        p = _radix_pair(in_radices, "in_radices", n_in)
         # (1, n_out) or (n_in, 1) would be redundant: more non-zeros than one dense pattern
-        if q is None:
-            q = balanced_factors(n_out, 2) if len(prime_factors(n_out)) > 1 else (n_out, 1)
-        if p is None:
-            p = balanced_factors(n_in, 2) if len(prime_factors(n_in)) > 1 else (1, n_in)
+        q = _radix_pair(out_radices, "out_radices", n_out, (n_out, 1))
+        p = _radix_pair(in_radices, "in_radices", n_in, (1, n_in))
         return cls.deformable(q, p, positive_int(rank, "rank"))
 
     @classmethod
@@ -460,10 +456,10 @@ class Chain(Sequence[KroneckerSparse]):
             )
 
 
-def _radix_pair(radices: Any, name: str, size: int) -> tuple[int, ...] | None:
-    """Return a pair of radices checked against the size, or None if there is none."""
+def _radix_pair(radices: Any, name: str, size: int, of_prime: tuple[int, int]) -> tuple[int, ...]:
+    """Return a pair of radices checked against the size, by default the closest divisors of it."""
     if radices is None:
-        return None
+        return balanced_factors(size, 2) if len(prime_factors(size)) > 1 else of_prime
     pair = positive_ints(radices, name)
     if len(pair) != 2 or prod(pair) != size:
         raise ValueError(f"{name} must be two integers with product {size}, got {pair}.")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import to_numpy
+from skfact._backend import is_cupy_namespace, to_numpy
 from skfact._checks import is_number, keep_where, matrix_namespace, positive_int
-from skfact.supports._largest import smallest_keys
+from skfact._inputs import is_numpy
 
 # an explicit mask up to this many entries is written out by repr
 MAX_PRINTED = 64
@@ -146,6 +146,32 @@ def _budget_axis(axis: Any) -> int | tuple[int, int] | None:
             f"got {axis}."
         )
     return int(axis)
+
+
+def smallest_keys(key: Any, k: int, axis: int, xp: Any) -> Any:
+    """Mask of the `k` smallest entries along an axis; of equal ones, those that come first.
+
+    NumPy and CuPy find the k-th smallest by a partition. The array API standard has none: other
+    libraries sort.
+    """
+    size = key.shape[axis]
+    if k >= size:
+        return xp.ones_like(key, dtype=xp.bool)
+    line = [slice(None)] * key.ndim
+    line[axis] = slice(k - 1, k)
+    if is_numpy(xp) or is_cupy_namespace(xp):
+        threshold = xp.partition(key, k - 1, axis=axis)[tuple(line)]
+    else:
+        threshold = xp.sort(key, axis=axis)[tuple(line)]
+    keep = key <= threshold
+    counts = xp.sum(xp.astype(keep, xp.int32), axis=axis, keepdims=True)
+    if not bool(xp.any(counts > k)):
+        return keep
+    below = key < threshold
+    tied = keep & ~below
+    room = k - xp.sum(xp.astype(below, xp.int32), axis=axis, keepdims=True)
+    rank = xp.cumulative_sum(xp.astype(tied, xp.int32), axis=axis)
+    return below | (tied & (rank <= room))
 
 
 def dense_mask(mask: Any, name: str) -> np.ndarray:

@@ -92,20 +92,9 @@ class SparseVector(NamedTuple):
 class HalfStep:
     """Least squares for the factor `solved`, with the factor `given` on its left.
 
-    Parameters
-    ----------
-    A : array of shape (m, n)
-        The target; zero where it is not observed.
-    given : csc_array of shape (m, r)
-        Mask of the given factor.
-    solved : csr_array of shape (r, n)
-        Mask of the factor that is solved for.
-    classes : sequence of RankOneSupport
-        The distinct rank-one supports of the two.
-    alpha : float
-        Ridge penalty.
-    observed : array of shape (m, n), default=None
-        Ones and zeros in the dtype of A: which entries count; None is all.
+    `given` (m, r) and `solved` (r, n) are masks, `classes` their distinct rank-one supports, and
+    `alpha` is a ridge penalty. The target A (m, n) is zero where it is not observed; `observed` has
+    ones and zeros in its dtype, None is ones.
     """
 
     def __init__(
@@ -289,14 +278,19 @@ def correlations(
     found = []
     for batch in kinds.values():
         a, b = (max(s.shape[axis] for s in batch) for axis in (0, 1))
-        padded = Batch(
-            np.stack([np.pad(s.rows, (0, a - len(s.rows)), mode="edge") for s in batch]),
-            np.stack([np.pad(s.columns, (0, b - len(s.columns)), mode="edge") for s in batch]),
+        blocks = Batch(
+            padded([s.rows for s in batch], a),
+            padded([s.columns for s in batch], b),
             np.stack([s.components for s in batch]),
         )
-        k = padded.components
-        found.append(Correlations(padded, run_places(given, k, a), run_places(solved, k, b)))
+        k = blocks.components
+        found.append(Correlations(blocks, run_places(given, k, a), run_places(solved, k, b)))
     return found
+
+
+def padded(indices: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """Arrays of indices as (n, size); the last index of a shorter one is repeated."""
+    return np.stack([np.pad(index, (0, size - len(index)), mode="edge") for index in indices])
 
 
 def systems(solved: scipy.sparse.csr_array, batched: bool) -> list[Systems]:
@@ -321,8 +315,5 @@ def systems(solved: scipy.sparse.csr_array, batched: bool) -> list[Systems]:
         for g, columns in enumerate(groups):
             run = places.indptr[columns].astype(np.int64) + np.arange(k)[:, None]
             unknowns[g, :, : len(columns)] = places.data[run]
-        padded = np.stack(
-            [np.pad(columns, (0, c - len(columns)), mode="edge") for columns in groups]
-        )
-        found.append(Systems(components, padded, unknowns))
+        found.append(Systems(components, padded(groups, c), unknowns))
     return found

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from skfact._checks import check_number
-from skfact.fixed_support._existence.chains import chains
 from skfact.fixed_support._existence.diverging import DivergingSequence, corner_sequence, is_corner
 from skfact.fixed_support._existence.open_patterns import (
     Budget,
@@ -14,8 +14,7 @@ from skfact.fixed_support._existence.open_patterns import (
     find_open_pattern,
 )
 from skfact.fixed_support._supports.masks import check_supports
-from skfact.fixed_support._supports.rank_one import RankOneSupport, classes_of
-from skfact.fixed_support._supports.words import in_lines
+from skfact.fixed_support._supports.rank_one import RankOneSupport, classes_of, in_lines
 from skfact.fixed_support._tractable.closure import Closure, complete_closure
 
 
@@ -190,3 +189,38 @@ def _from_pieces(closure: Closure, left: Any, right: Any) -> DivergingSequence |
         if corner is not None and is_corner(left, right, *corner):
             return corner_sequence(left, right, *corner)
     return None
+
+
+def chains(pieces: Sequence[RankOneSupport]) -> list[list[RankOneSupport]]:
+    """Chains of nested rectangles with equal rows or equal columns, largest first.
+
+    A rectangle that is nested in or around no other one is a chain by itself.
+    """
+    return _with_equal_lines(_with_equal_lines([[piece] for piece in pieces], 0), 1)
+
+
+def _with_equal_lines(found: list[list[RankOneSupport]], side: int) -> list[list[RankOneSupport]]:
+    """Nested rectangles with equal rows (side 0) or columns (side 1) as one chain, largest first.
+
+    Chains of more than one rectangle are left as they are.
+    """
+    groups: dict[bytes, list[RankOneSupport]] = {}
+    result = [chain for chain in found if len(chain) > 1]
+    for piece, *others in found:
+        if not others:
+            groups.setdefault((piece.rows, piece.columns)[side].tobytes(), []).append(piece)
+    for group in groups.values():
+        smallest: dict[int, RankOneSupport] = {}  # so far, with this line of the other side
+        chain_of: dict[int, list[RankOneSupport]] = {}
+        for piece in sorted(group, key=lambda piece: -piece.size):
+            lines = (piece.columns, piece.rows)[side].tolist()
+            around = {id(smallest.get(line)): smallest.get(line) for line in lines}
+            (holder, *more) = around.values()
+            chain = chain_of[id(holder)] if holder is not None and not more else None
+            if chain is None or chain[-1] is not holder:  # in no rectangle, or beside another one
+                chain = []
+                result.append(chain)
+            chain.append(piece)
+            chain_of[id(piece)] = chain
+            smallest.update(dict.fromkeys(lines, piece))
+    return result

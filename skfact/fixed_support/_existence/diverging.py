@@ -10,8 +10,8 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 
+from skfact.fixed_support._supports.rank_one import in_lines, named
 from skfact.fixed_support._supports.runs import run_of
-from skfact.fixed_support._supports.words import in_lines, named
 
 # (row, column, coefficient, exponent): an entry coefficient * epsilon ** exponent
 Term = tuple[int, int, float, int]

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from math import inf
 from typing import Any
 
@@ -237,12 +238,10 @@ def _common_block(
 def find_lines(left: Any, right: Any, shared: SharedEntries, budget: Budget) -> Pattern | None:
     """Rows a, b, c and two columns: only k reaches a, only q reaches c, and only these two b."""
     by_row, by_column = left.tocsr(), right.tocsc()
-    holes: dict[int, dict[bytes, tuple[int, np.ndarray]]] = {}
 
+    @cache
     def distinct(k: int) -> dict[bytes, tuple[int, np.ndarray]]:
-        if k not in holes:
-            holes[k] = _rows_by_holes(left, right, shared, k)
-        return holes[k]
+        return _rows_by_holes(left, right, shared, k)
 
     for middle_rows in _lines_of_pairs(shared):
         b, columns = middle_rows[0]

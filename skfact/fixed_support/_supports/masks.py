@@ -17,28 +17,10 @@ def check_supports(
     right_support: Any,
     names: tuple[str, str] = ("left_support", "right_support"),
 ) -> tuple[scipy.sparse.csc_array, scipy.sparse.csr_array]:
-    """Both supports, each compressed so that a component is one run of sorted indices.
+    """Both supports, (m, r) and (r, n), of bools; a component is one run of sorted indices.
 
-    Parameters
-    ----------
-    left_support : mask of shape (m, r)
-        Column k says where component k may be non-zero in the left factor.
-    right_support : mask of shape (r, n)
-        Row k says where component k may be non-zero in the right factor.
-    names : tuple of two str
-        What to call them in messages.
-
-    Returns
-    -------
-    left : csc_array of shape (m, r), dtype bool
-    right : csr_array of shape (r, n), dtype bool
-
-    Raises
-    ------
-    TypeError
-        If a mask does not hold truth values or numbers.
-    ValueError
-        If a mask is not 2-D, is empty, holds other numbers than 0 and 1, or the two do not fit.
+    Raises TypeError if a mask does not hold truth values or numbers, ValueError if it is not 2-D,
+    is empty, holds other numbers than 0 and 1, or if the two do not fit. `names` are for messages.
     """
     left = scipy.sparse.csc_array(as_mask(left_support, names[0]))
     right = as_mask(right_support, names[1])

@@ -8,6 +8,7 @@ their multiplicities matter (arXiv 2112.00386).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ import scipy.sparse
 
 from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._supports.runs import equal_runs, grouped, run_of
-from skfact.fixed_support._supports.words import in_lines, named
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,3 +145,23 @@ def classes_of(left: scipy.sparse.csc_array, right: scipy.sparse.csr_array) -> l
 def dead_components(left: scipy.sparse.csc_array, right: scipy.sparse.csr_array) -> np.ndarray:
     """Components that can hold nothing: an empty column of the left mask or row of the right."""
     return np.flatnonzero((np.diff(left.indptr) == 0) | (np.diff(right.indptr) == 0))
+
+
+def abbreviated(indices: Any, longest: int = 6) -> str:
+    """Indices as a short text: all of a few, a range, or the first and the last ones."""
+    found = [int(i) for i in indices]
+    if len(found) <= longest and not (len(found) > 3 and found[-1] - found[0] == len(found) - 1):
+        return str(found)
+    if all(b - a == 1 for a, b in pairwise(found)):
+        return f"[{found[0]}..{found[-1]}]"
+    return f"[{', '.join(map(str, found[: longest - 2]))}, ..., {found[-1]}]"
+
+
+def named(components: Any) -> str:
+    """Components by number: "component [1]", "components [0, 2]"."""
+    return f"component{'s' * (len(components) != 1)} {abbreviated(components)}"
+
+
+def in_lines(rows: Any, columns: Any, joint: str = " and ") -> str:
+    """Where: "rows [0] and columns [1, 2]"."""
+    return f"rows {abbreviated(rows)}{joint}columns {abbreviated(columns)}"

@@ -46,9 +46,9 @@ def equal_runs(mask: Any) -> np.ndarray:
     The bytes of the sorted indices are the keys: exact, and no larger than the mask.
     """
     seen: dict[bytes, int] = {}
+    raw, borders = mask.indices.tobytes(), mask.indptr.astype(np.int64) * mask.indices.itemsize
     labels = [
-        seen.setdefault(mask.indices[start:stop].tobytes(), len(seen))
-        for start, stop in pairwise(mask.indptr.tolist())
+        seen.setdefault(raw[start:stop], len(seen)) for start, stop in pairwise(borders.tolist())
     ]
     return np.array(labels, dtype=np.int64)
 

@@ -19,20 +19,12 @@ CHUNK = 5_000_000
 
 
 class SharedEntries:
-    """Entries that at least two components reach, row by row.
+    """Entries that at least two components reach, at `rows` and `columns`, in row-major order.
 
-    Attributes
-    ----------
-    rows, columns : ndarray of shape (n_shared,)
-        Where they are, in row-major order.
-    count : ndarray of shape (n_shared,)
-        Number of components that reach the entry.
-    id_sum : ndarray of shape (n_shared,)
-        Sum of (index + 1) of these components: what is left of it names the last component when
-        the others are subtracted.
-    mark : ndarray of shape (n_shared,)
-        Sum of random 64-bit numbers of these components: entries with equal marks are reached by
-        the same ones (up to a chance of 1e-19 for each pair).
+    `count` components reach an entry, and `id_sum` is the sum of their indices + 1: what is left of
+    it names the last one when the others are subtracted. `mark` is the sum of random 64-bit numbers
+    of theirs: entries with equal marks are reached by the same ones (up to a chance of 1e-19 for
+    each pair).
     """
 
     def __init__(self, left: Any, right: Any) -> None:

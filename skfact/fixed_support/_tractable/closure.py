@@ -20,17 +20,16 @@ rectangle R x C has p (|R| + |C|) >= |R| |C| non-zeros; nothing here is larger t
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from skfact.fixed_support._supports.rank_one import RankOneSupport
+from skfact.fixed_support._supports.rank_one import RankOneSupport, abbreviated, in_lines, named
 from skfact.fixed_support._supports.runs import equal_runs, grouped, run_of
-from skfact.fixed_support._supports.words import abbreviated, in_lines, named
 
 
 class Cover:
@@ -157,11 +156,8 @@ def complete_closure(classes: Sequence[RankOneSupport], shape: tuple[int, int]) 
         {} for _ in others
     ]
     holders: dict[tuple[bytes, bytes], set[int]] = {}
-    queue = deque(range(len(others)))
-    waiting = set(queue)
-    while queue:
-        t = queue.popleft()
-        waiting.discard(t)
+    queue = Worklist(range(len(others)))
+    for t in queue:
         for key in pieces[t]:
             holders[key].discard(t)
         found = pieces_of(others[t], cover)
@@ -173,9 +169,7 @@ def complete_closure(classes: Sequence[RankOneSupport], shape: tuple[int, int]) 
             if piece.is_complete:
                 cover.add(rows, columns)
                 absorbed.append(piece)
-                again = meetings.with_rectangle(rows, columns)
-                queue.extend(other for other in again if other not in waiting)
-                waiting.update(again)
+                queue.add(meetings.with_rectangle(rows, columns))
     left = {key: piece for found in pieces for key, piece in found.items()}
     return Closure(
         absorbed,
@@ -188,6 +182,21 @@ def complete_closure(classes: Sequence[RankOneSupport], shape: tuple[int, int]) 
 def _components(classes: Sequence[RankOneSupport], members: Iterable[int]) -> np.ndarray:
     """The components of some classes, ascending."""
     return np.sort(np.concatenate([classes[t].components for t in members]))
+
+
+class Worklist:
+    """Numbers still to be looked at, first come first served; each waits at most once."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._waiting = OrderedDict.fromkeys(numbers)
+
+    def add(self, numbers: Iterable[int]) -> None:
+        """Let more numbers wait, also while others are taken; those that wait keep their place."""
+        self._waiting.update(OrderedDict.fromkeys(numbers))
+
+    def __iter__(self) -> Iterator[int]:
+        while self._waiting:
+            yield self._waiting.popitem(last=False)[0]
 
 
 class Meetings:
@@ -204,7 +213,10 @@ class Meetings:
     def with_rectangle(self, rows: np.ndarray, columns: np.ndarray) -> list[int]:
         """Positions of the supports that meet rows x columns, ascending."""
         lines = rows, columns
-        near = [_lines_of(side, found) for side, found in zip(self.sides, lines, strict=True)]
+        near = [
+            np.concatenate([run_of(side, i) for i in found.tolist()])  # with repetitions
+            for side, found in zip(self.sides, lines, strict=True)
+        ]
         rarer = 0 if len(near[0]) < len(near[1]) else 1
         other, marked = lines[1 - rarer], self._marked[1 - rarer]
         marked[other] = True
@@ -224,11 +236,6 @@ def _holders(lines: Sequence[np.ndarray], size: int) -> scipy.sparse.csr_array:
     return scipy.sparse.csr_array(
         (np.ones(len(line), dtype=bool), (line, owner)), shape=(size, max(len(lines), 1))
     )
-
-
-def _lines_of(holders: scipy.sparse.csr_array, lines: np.ndarray) -> np.ndarray:
-    """All supports of some rows (or columns), with repetitions."""
-    return np.concatenate([run_of(holders, i) for i in lines.tolist()])
 
 
 def pieces_of(support: RankOneSupport, cover: Cover) -> list[tuple[np.ndarray, np.ndarray, bool]]:
@@ -302,7 +309,10 @@ def overlaps(
     further than its length.
     """
     found: dict[tuple[int, int], Overlap] = {}
-    for holders in _rows_with_distinct_holders(supports, shape[0]):
+    held = _holders([support.rows for support in supports], shape[0])
+    held.sort_indices()
+    for group in grouped(equal_runs(held)):  # rows that the same supports share
+        holders = run_of(held, group[0])
         if len(holders) < 2:
             continue
         lengths = np.cumsum([len(supports[k].columns) for k in holders])
@@ -327,20 +337,3 @@ def overlaps(
             if len(found) >= limit:
                 return list(found.values())
     return list(found.values())
-
-
-def _rows_with_distinct_holders(
-    supports: Sequence[RankOneSupport], n_rows: int
-) -> Iterable[np.ndarray]:
-    """For each distinct set of supports that share a row: the positions of these supports."""
-    if not supports:
-        return
-    sizes = [len(support.rows) for support in supports]
-    rows = np.concatenate([support.rows for support in supports])
-    holder = np.repeat(np.arange(len(supports)), sizes)
-    held = scipy.sparse.csr_array(
-        (np.ones(len(rows), dtype=bool), (rows, holder)), shape=(n_rows, len(supports))
-    )
-    held.sort_indices()
-    for group in grouped(equal_runs(held)):
-        yield run_of(held, group[0])

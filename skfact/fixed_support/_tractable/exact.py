@@ -145,19 +145,11 @@ def _like(s: Any, values: Any) -> Any:
 
 def norm2_outside(A: Any, supports: Sequence[RankOneSupport]) -> float:
     """Squared norm of the entries of A that no support covers."""
-    xp = array_namespace(A)
-    covered = covered_mask(A.shape, supports)
-    if covered.all():
-        return 0.0
-    return norm2(xp.where(move_like(~covered, A), A, xp.zeros_like(A)))
-
-
-def covered_mask(shape: tuple[int, int], supports: Sequence[RankOneSupport]) -> np.ndarray:
-    """Mask of the entries that some support covers."""
-    covered = np.zeros(shape, dtype=bool)
+    outside = np.ones(A.shape, dtype=bool)
     for support in supports:
-        covered[support.rows[:, None], support.columns] = True
-    return covered
+        outside[support.rows[:, None], support.columns] = False
+    xp = array_namespace(A)
+    return norm2(xp.where(move_like(outside, A), A, xp.zeros_like(A))) if outside.any() else 0.0
 
 
 def fit_remainder(A: Any, report: SupportReport, left: FlatFactor, right: FlatFactor) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._supports.rank_one import classes_of, dead_components
 from skfact.fixed_support._supports.runs import run_of
 from skfact.fixed_support._supports.shared_entries import SharedEntries
-from skfact.fixed_support._tractable.closure import component_labels
+from skfact.fixed_support._tractable.closure import Worklist, component_labels
 
 
 def is_closable(left_support: Any, right_support: Any) -> bool:
@@ -88,11 +87,8 @@ def determined_components(left: Any, right: Any) -> np.ndarray:
     known: dict[int, np.ndarray] = {}  # of the holes, where there are some
     solved = np.zeros(left.shape[1], dtype=bool)
     solved[dead_components(left, right)] = True
-    queue = deque(np.flatnonzero(~solved).tolist())
-    waiting = set(queue)
-    while queue:
-        k = queue.popleft()
-        waiting.discard(k)
+    queue = Worklist(np.flatnonzero(~solved).tolist())
+    for k in queue:
         rows, columns = run_of(left, k), run_of(right, k)
         at, i, j = shared.within(rows, columns)
         before = known.get(k, np.zeros(len(at), dtype=bool))
@@ -106,10 +102,7 @@ def determined_components(left: Any, right: Any) -> np.ndarray:
         new = at[now & ~before]
         count[new] -= 1
         id_sum[new] -= k + 1
-        for owner in (np.unique(id_sum[new[count[new] == 1]]) - 1).tolist():
-            if owner not in waiting:
-                waiting.add(owner)
-                queue.append(owner)
+        queue.add((np.unique(id_sum[new[count[new] == 1]]) - 1).tolist())
     return solved
 
 
