@@ -9,7 +9,7 @@ import numpy as np
 
 from skfact._backend import is_cupy_namespace, to_numpy
 from skfact._checks import is_number, keep_where, matrix_namespace, positive_int
-from skfact._inputs import is_numpy
+from skfact._inputs import is_numpy, is_sparse
 
 # an explicit mask up to this many entries is written out by repr
 MAX_PRINTED = 64
@@ -176,6 +176,8 @@ def smallest_keys(key: Any, k: int, axis: int, xp: Any) -> Any:
 
 def dense_mask(mask: Any, name: str) -> np.ndarray:
     """A mask of any array library, or nested lists, as a checked NumPy array."""
+    if is_sparse(mask):
+        raise TypeError(f"{name} is sparse ({type(mask).__name__}): pass {name}.toarray().")
     try:
         given = to_numpy(mask)
     except ValueError as error:
@@ -188,8 +190,7 @@ def check_mask(values: np.ndarray, shape: tuple[int, ...], name: str) -> None:
     """Raise unless the values, all those that are stored, make a non-empty mask of that shape."""
     if values.dtype.kind not in "biuf":
         raise TypeError(
-            f"{name} must be a mask of booleans or of 0 and 1, got dtype {values.dtype}. Convert "
-            "it, for example with .toarray() if it is sparse."
+            f"{name} must hold booleans or 0 and 1, got dtype {values.dtype}. Convert it first."
         )
     if len(shape) != 2 or 0 in shape:
         raise ValueError(f"{name} must be 2-D with at least one entry, got shape {shape}.")
