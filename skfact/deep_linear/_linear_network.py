@@ -11,7 +11,7 @@ import numpy as np
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._kernels import chain_gradient
 from skfact.deep_linear._factor_sets.cropped import cropped
-from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set
+from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set, factors_of
 from skfact.deep_linear._factor_sets.kronecker import patterns_of
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain
@@ -72,15 +72,16 @@ class LinearNetwork:
 
     def operator(self, values: Sequence[Any]) -> FactorizedOperator:
         """The operator of some values."""
-        return FactorizedOperator([factor for half in self.halves(values) for factor in half])
+        return FactorizedOperator(factors_of(self.sets, values, values[0]))
 
-    def halves(self, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        """Factors of the operator that follow the codes, and those that make the codes."""
-        decoding: list[Any] = []
-        encoding: list[Any] = []
-        for i, (one, value) in enumerate(zip(self.sets, values)):
-            (decoding if i < self.n_decoding else encoding).extend(one.factors(value))
-        return decoding, encoding
+    def halves(self, values: Sequence[Any], like: Any) -> tuple[list[Any], list[Any]]:
+        """Factors of an operator on arrays like `like`: those that follow the codes, and the rest.
+
+        A factor with zeros is sparse where the library of `like` has such factors.
+        """
+        n = self.n_decoding
+        decoding, encoding = (self.sets[:n], values[:n]), (self.sets[n:], values[n:])
+        return factors_of(*decoding, like), factors_of(*encoding, like)
 
     def loss_and_gradient(
         self, values: Sequence[Any], X: Any, Y: Any, alpha: float = 0.0

@@ -39,9 +39,15 @@ def starting_point(
 
 def nearest_factors(sets: Sequence[FactorSet], matrices: Sequence[Any]) -> Start:
     """Unit factors in the sets, and the product of their norms as a scale."""
-    values = [one.project(one.coordinates(matrix)) for one, matrix in zip(sets, matrices)]
-    scale = math.prod(one.norm(value) for one, value in zip(sets, values))
-    return Start([one.unit(value) for one, value in zip(sets, values)], scale)
+    return unit_factors(sets, [one.coordinates(matrix) for one, matrix in zip(sets, matrices)])
+
+
+def unit_factors(sets: Sequence[FactorSet], values: Sequence[Any]) -> Start:
+    """Values projected on the sets, at unit norm, and the product of their norms as a scale."""
+    values = [one.project(value) for one, value in zip(sets, values)]
+    norms = [one.norm(value) for one, value in zip(sets, values)]
+    units = [value / norm if norm > 0 else value for value, norm in zip(values, norms)]
+    return Start(units, math.prod(norms))
 
 
 def best_scaled(target: Any, sets: Sequence[FactorSet], start: Start) -> Start:

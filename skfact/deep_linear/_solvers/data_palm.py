@@ -8,7 +8,8 @@ from typing import Any
 from skfact._stopping import Stopping
 from skfact.deep_linear._factor_sets.constant import ConstantSet
 from skfact.deep_linear._palm.scale_penalty import ScalePenalty
-from skfact.deep_linear._palm.sweeps import Objective, Start, sweep_factors
+from skfact.deep_linear._palm.start import unit_factors
+from skfact.deep_linear._palm.sweeps import Objective, sweep_factors
 from skfact.deep_linear._solvers.problem import Problem, Trained
 
 
@@ -18,14 +19,11 @@ def data_sweeps(problem: Problem, start: Sequence[Any], stopping: Stopping) -> T
     count, data = len(network.sets), ConstantSet(X)
     sets = [*network.sets, data]
     unit = data.norm(X) or 1.0
-    values = [one.project(value) for one, value in zip(sets, [*start, X])]
-    scale = unit
-    for one, value in zip(network.sets, values):
-        scale *= one.norm(value)
+    first = unit_factors(sets, [*start, X])
     found = sweep_factors(
         Objective(problem.Y, ScalePenalty.ridge(problem.alpha, count, unit), 2 * problem.constant),
         sets,
-        Start([one.unit(v) for one, v in zip(sets, values)], scale, feasible=scale > 0),
+        first._replace(feasible=first.scale > 0),
         stopping._replace(on_sweep=lambda sweep, loss: stopping.told(sweep, 0.5 * loss)),
     )
     scale = found.scale / unit

@@ -80,7 +80,7 @@ def test_all_maps_are_those_of_the_matrix(kind, dtype):
     same(one.adjoint_times(v, P), S.conj().T @ P, dtype)
     same(one.correlate(P, R), one.restrict(P @ R.conj().T), dtype)
     same(np.vdot(S, G), np.vdot(v, one.restrict(G)), dtype, 1e4)
-    same(FactorizedOperator(one.factors(v)).toarray(), S, dtype)
+    same(FactorizedOperator(one.factors(v, v)).toarray(), S, dtype)
     assert_allclose(one.norm(v), np.linalg.norm(S), rtol=1e-5)
     assert_allclose(one.norm(one.unit(v)), 1.0 if S.any() else 0.0, rtol=1e-5)
     turned = one.transposed(v)
