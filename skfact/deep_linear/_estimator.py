@@ -20,15 +20,12 @@ from skfact._inputs import is_numpy
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
 from skfact._stopping import Stopping
-from skfact.deep_linear._architecture import resolve_network
-from skfact.deep_linear._linear_network import LinearNetwork
+from skfact.deep_linear._linear_network import LinearNetwork, resolve_network
 from skfact.deep_linear._outcome import complaint
-from skfact.deep_linear._sample_weight import checked_weights
-from skfact.deep_linear._solvers.adam import MiniBatches
-from skfact.deep_linear._solvers.problem import Problem
+from skfact.deep_linear._solvers.adam import Stream
+from skfact.deep_linear._solvers.problem import MiniBatches, Problem
 from skfact.deep_linear._solvers.solve import NAMES, solve
-from skfact.deep_linear._solvers.stream import Stream
-from skfact.deep_linear._units import Units, prepared
+from skfact.deep_linear._units import Units, checked_weights, prepared
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain, KSparse
 

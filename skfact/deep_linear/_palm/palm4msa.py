@@ -193,7 +193,7 @@ def transposed(sets: Sequence[FactorSet], values: Sequence[Any]) -> list[Any]:
     return [one.transposed(value) for one, value in reversed(list(zip(sets, values)))]
 
 
-def shared(values: Sequence[Any], scale: float, exponent: int) -> list[Any]:
+def shared(values: Sequence[Any], scale: float, exponent: int = 0) -> list[Any]:
     """Unit factors, times equal shares of scale * 2**exponent; the sign is in the first."""
     root = abs(scale) ** (1 / len(values))
     roots = [math.copysign(root, scale), *[root] * (len(values) - 1)]

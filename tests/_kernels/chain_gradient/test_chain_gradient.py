@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skfact._kernels import _threads, chain_gradient
-from skfact.deep_linear._linear_network import Network
+from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
+from skfact.deep_linear._linear_network import LinearNetwork
 from skfact.supports import Chain
 from tests.asserts import for_each
 
@@ -33,7 +34,7 @@ def problem(name, batch, dtype):
     random = np.random.default_rng(0)
     values = [random.standard_normal((p.a, p.d, p.b, p.c)).astype(dtype) for p in chain]
     X, Y = (random.standard_normal((n, batch)).astype(dtype) for n in chain.shape[::-1])
-    return Network(list(chain), [p.shape for p in chain]), values, X, Y
+    return LinearNetwork(resolve_factor_sets(chain, chain.shape, X)), values, X, Y
 
 
 @for_each("dtype", ["float32", "float64"])
@@ -43,7 +44,7 @@ def test_it_is_the_generic_one(name, batch, dtype):
     network, values, X, Y = problem(name, batch, dtype)
     assert chain_gradient.pays(values, X)
     loss, gradients, residual = chain_gradient.loss_and_gradient(values, X, Y)
-    expected = network._piece_by_piece(values, X, Y)
+    expected = network._factor_by_factor(values, X, Y)
     eps = np.finfo(dtype).eps
     assert_allclose(loss, expected[0], rtol=100 * eps)
     assert residual.dtype == dtype

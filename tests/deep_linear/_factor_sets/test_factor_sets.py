@@ -7,13 +7,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skfact._backend import array_namespace, to_numpy
 from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
 from skfact.deep_linear._factor_sets.budget import BudgetSet
-from skfact.deep_linear._factor_sets.constant import ConstantSet
 from skfact.deep_linear._factor_sets.cropped import CroppedSet, cropped
 from skfact.deep_linear._factor_sets.factor_set import factor_set, is_support
 from skfact.deep_linear._factor_sets.kronecker import KroneckerSet, patterns_of
 from skfact.deep_linear._factor_sets.mask import MaskSet
 from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
 from skfact.deep_linear._factor_sets.structured import StructuredSet
+from skfact.deep_linear._solvers.palm import ConstantSet
 from skfact.operators import FactorizedOperator
 from skfact.supports import FixedMask, KroneckerSparse, KSparse
 
