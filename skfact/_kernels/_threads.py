@@ -33,21 +33,10 @@ def thread_limit() -> int:
 
 
 def run_slices(kernel: Callable[[int, int], Any], size: int, seconds: float) -> list[Any]:
-    """Call ``kernel(start, stop)`` on slices that cover ``range(size)``.
+    """What ``kernel(start, stop)`` returns on slices that cover ``range(size)``, in their order.
 
-    Parameters
-    ----------
-    kernel : callable
-        Works on its slice alone, without the GIL.
-    size : int
-        Number of independent pieces of work.
-    seconds : float
-        Estimate of the time that all take on one thread; little work stays on the calling thread.
-
-    Returns
-    -------
-    list
-        What the calls returned, in the order of the slices.
+    The kernel works on its slice alone, without the GIL. `seconds` estimates the time of all slices
+    on one thread; little work stays on the calling thread.
     """
     n_threads = min(thread_limit(), size) if seconds > WORTH_A_THREAD else 1
     if n_threads <= 1:

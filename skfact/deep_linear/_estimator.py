@@ -20,15 +20,12 @@ from skfact._inputs import is_numpy
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
 from skfact._stopping import Stopping
-from skfact.deep_linear._architecture import resolve_network
-from skfact.deep_linear._linear_network import LinearNetwork
+from skfact.deep_linear._linear_network import LinearNetwork, resolve_network
 from skfact.deep_linear._outcome import complaint
-from skfact.deep_linear._sample_weight import checked_weights
-from skfact.deep_linear._solvers.adam import MiniBatches
-from skfact.deep_linear._solvers.problem import Problem
+from skfact.deep_linear._solvers.adam import Stream
+from skfact.deep_linear._solvers.problem import MiniBatches, Problem
 from skfact.deep_linear._solvers.solve import NAMES, solve
-from skfact.deep_linear._solvers.stream import Stream
-from skfact.deep_linear._units import Units, prepared
+from skfact.deep_linear._units import Units, checked_weights, prepared
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain, KSparse
 
@@ -328,23 +325,20 @@ class SparseDeepLinearNet(
     ) -> None:
         """Fitted attributes, in the array type of X."""
         values = units.factors(values)
-        xp = array_namespace(units.y_mean)
-        if not all(bool(xp.all(xp.isfinite(value))) for value in values):
+        if not all(_is_finite(value) for value in values):
             raise ValueError(
                 "Training diverged: the factors are not finite. Pass alpha > 0, or scale X and y."
             )
-        decoding, encoding = network.halves(values)
-        operator = FactorizedOperator([*decoding, *encoding])
-        offset = units.y_mean - operator.matvec(units.x_mean)
-        if not bool(xp.all(xp.isfinite(offset))):
+        decoding, encoding = network.halves(values, X)
+        operator, mean = FactorizedOperator(decoding + encoding), move_like(units.x_mean, X)
+        offset = move_like(units.y_mean, X) - operator.matvec(mean)
+        if not _is_finite(offset):
             raise ValueError("The intercept overflows. Scale X and y.")
-        self.operator_ = operator.to_device(X)
-        self.mean_ = move_like(units.x_mean, X)
-        offset = move_like(offset, X)
+        self.operator_, self.mean_ = operator, mean
         self.intercept_ = offset[0] if single else offset
         self._offset, self._single = offset, single
         self.parameters_ = [move_like(value, X) for value in values]
-        rest = self.operator_.factors[len(decoding) :]
+        rest = operator.factors[len(decoding) :]
         self._encoder = FactorizedOperator(rest) if len(values) > 1 else None
         self._n_features_out = int(decoding[-1].shape[1])
 
@@ -477,3 +471,8 @@ class SparseDeepLinearNet(
         tags = super().__sklearn_tags__()
         tags.target_tags.single_output = True
         return tags
+
+
+def _is_finite(array: Any) -> bool:
+    xp = array_namespace(array)
+    return bool(xp.all(xp.isfinite(array)))

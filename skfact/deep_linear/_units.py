@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skfact._backend import array_namespace, device
+from skfact._backend import array_namespace, device, move_like
 from skfact._exponents import binary_exponent, times_power_of_two
 
 
@@ -84,3 +84,24 @@ def _mean(array: Any, weights: Any, centre: bool) -> Any:
     if weights is None:
         return xp.mean(scaled, axis=0) * scale
     return xp.sum(scaled * weights[:, None], axis=0) / xp.sum(weights) * scale
+
+
+def checked_weights(given: Any, X: Any) -> Any:
+    """Weights of the samples as an array like X; None for equal ones."""
+    if given is None:
+        return None
+    xp, n = array_namespace(X), X.shape[0]
+    if isinstance(given, int | float | np.number):
+        given = np.full(n, float(given))
+    elif not hasattr(given, "ndim") or isinstance(given, np.ndarray):
+        given = np.asarray(given, dtype=float)
+    weights = xp.astype(move_like(given, X), X.dtype)
+    if weights.ndim != 1:
+        raise ValueError("Sample weights must be 1D array or scalar")
+    if weights.shape[0] != n:
+        raise ValueError(f"sample_weight.shape == {tuple(weights.shape)}, expected ({n},)!")
+    if not bool(xp.all(xp.isfinite(weights))) or float(xp.min(weights)) < 0:
+        raise ValueError("sample_weight must be finite and not negative.")
+    if not float(xp.max(weights)) > 0:
+        raise ValueError("sample_weight is zero for every sample: nothing to learn from.")
+    return weights

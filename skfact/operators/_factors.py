@@ -322,17 +322,7 @@ class KroneckerFactor(Factor, kind="kronecker"):
         return xp.reshape(xp.permute_dims(solution, (0, 2, 1, 3)), (a * c * d, batch))
 
     def toarray(self) -> Any:
-        xp = self._xp
-        a, b, c, d = self.pattern
-        place = device(self.values)
-        outer, inner = xp.arange(a, device=place), xp.arange(d, device=place)
-        same_outer = xp.reshape(outer, (a, 1, 1, 1, 1, 1)) == xp.reshape(outer, (1, 1, 1, a, 1, 1))
-        same_inner = xp.reshape(inner, (1, 1, d, 1, 1, 1)) == xp.reshape(inner, (1, 1, 1, 1, 1, d))
-        values = xp.permute_dims(self.values, (0, 2, 1, 3))  # (a, b, d, c)
-        values = xp.reshape(values, (a, b, d, 1, c, 1))
-        zero = xp.zeros((1,) * 6, dtype=self.dtype, device=place)
-        dense = xp.where(same_outer & same_inner, values, zero)  # (a, b, d, a, c, d)
-        return xp.reshape(dense, self.shape)
+        return dense_factor(self.values)
 
     def to_csr(self) -> scipy.sparse.csr_array:
         rows, columns = places(self.pattern)
@@ -392,6 +382,23 @@ class KroneckerFactor(Factor, kind="kronecker"):
         pattern = KroneckerSparse(*file.description["pattern"])
         a, b, c, d = pattern
         return cls._wrap(file.numbers("values", (a, d, b, c)), pattern)
+
+
+def dense_factor(values: Any) -> Any:
+    """The matrix (a * b * d, a * c * d) of the factor with values (a, d, b, c), a new array."""
+    xp = array_namespace(values)
+    a, d, b, c = values.shape
+    shape = a * b * d, a * c * d
+    if isinstance(values, np.ndarray):
+        dense = np.zeros((a, b, d, a, c, d), values.dtype)
+        np.einsum("ijlikl->iljk", dense)[...] = values  # a view of the blocks
+        return dense.reshape(shape)
+    place = device(values)
+    outer = xp.eye(a, dtype=xp.bool, device=place)[:, None, None, :, None, None]
+    inner = xp.eye(d, dtype=xp.bool, device=place)[None, None, :, None, None, :]
+    blocks = xp.permute_dims(values, (0, 2, 1, 3))[:, :, :, None, :, None]  # (a, b, d, 1, c, 1)
+    zero = xp.zeros((1,) * 6, dtype=values.dtype, device=place)
+    return xp.reshape(xp.where(outer & inner, blocks, zero), shape)
 
 
 def solve_blocks(xp: Any, blocks: Any, right: Any) -> Any:

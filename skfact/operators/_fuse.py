@@ -98,23 +98,11 @@ def segment_costs(factors: Sequence[Any], cost: Cost) -> dict[tuple[int, int], t
 def cheapest_partition(
     factors: Sequence[Any], cost: Cost, n: int | None = None
 ) -> tuple[tuple[int, int], ...]:
-    """Cut the factors into runs to be fused, so that applying the runs costs least.
+    """Cut the factors into runs (start, stop) to be fused, so that applying the runs costs least.
 
-    Parameters
-    ----------
-    factors : sequence of factors
-        The factors, in product order.
-    cost : callable
-        Pattern -> expected time; infinite for a pattern to avoid.
-    n : int, optional
-        Number of runs with numbers of their own (partial permutations are not counted). The
-        nearest possible number is taken: at most that of the factors, and not fewer than can be
-        reached.
-
-    Returns
-    -------
-    tuple of (start, stop)
-        The runs, in product order; empty if each way to cut has an infinite cost.
+    The cost of a pattern to avoid is infinite; there is no run if each way to cut has that cost.
+    `n` is the number of runs with numbers of their own (partial permutations are not counted), or
+    the nearest possible one: at most that of the factors, and not fewer than can be reached.
     """
     segments = segment_costs(factors, cost)
     # best[stop][count] = (cost, start of the last run) over partitions of factors[:stop]

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from skfact._backend import array_namespace, compute_namespace, device
+from skfact._backend import array_namespace, compute_namespace, device, is_cupy_namespace
 from skfact._checks import is_number, positive_int
 from skfact._inputs import as_floating, dtype_name, is_complex_dtype, namespace_dtype
 from skfact.operators._assemble import assemble
 from skfact.operators._factors import KroneckerFactor
 from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs, numpy_cost
-from skfact.operators._linear_operator import linear_operator
 from skfact.operators._products import Products, csr_factors
 from skfact.operators._save import load, save
 from skfact.supports import KroneckerSparse
@@ -536,7 +535,23 @@ class FactorizedOperator:
         >>> svds(op.aslinearoperator(), k=1, return_singular_vectors=False).round(6)
         array([4.])
         """
-        return linear_operator(self)
+        if self._products.on_numpy:
+            from scipy.sparse.linalg import LinearOperator
+        elif is_cupy_namespace(self._xp):
+            from cupyx.scipy.sparse.linalg import LinearOperator
+        else:
+            raise TypeError(
+                "aslinearoperator serves the solvers of SciPy and CuPy, but the operator's factors "
+                f"are of {self._xp.__name__.split('.')[-1]}: use operator.to_device('numpy')."
+            )
+        return LinearOperator(
+            self.shape,
+            matvec=self.__matmul__,  # also of columns (n_in, 1)
+            rmatvec=self.H.__matmul__,
+            matmat=self.matmat,
+            rmatmat=self.rmatmat,
+            dtype=self.dtype,
+        )
 
     def to_torch(self) -> Any:
         """Write the operator as a PyTorch module with trainable factors.

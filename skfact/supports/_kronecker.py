@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from skfact._checks import keep_where, positive_int
+
+SMALL = 2**12  # patterns with at most so many entries have their places remembered
 
 
 @dataclass(frozen=True, slots=True, repr=False, order=True)
@@ -262,16 +265,28 @@ class KroneckerSparse:
 
 def places(pattern: KroneckerSparse) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the entries, in the order (a, d, b, c) of the values of a factor."""
-    a, b, c, d = pattern
-    i, l, j, k = np.ogrid[:a, :d, :b, :c]
-    rows, columns = np.broadcast_arrays((i * b + j) * d + l, (i * c + k) * d + l)
+    rows, columns = np.broadcast_arrays(*_lines(pattern))
     return rows, columns
 
 
 def flat_places(pattern: KroneckerSparse) -> np.ndarray:
-    """Where the entries are in the matrix row by row, in the same order."""
-    rows, columns = places(pattern)
+    """Where the entries are in the matrix row by row, in the same order; not to be written to."""
+    return _small_places(pattern) if pattern.nnz <= SMALL else _all_places(pattern)
+
+
+def _all_places(pattern: KroneckerSparse) -> np.ndarray:
+    rows, columns = _lines(pattern)
     return rows * pattern.shape[1] + columns
+
+
+_small_places = lru_cache(maxsize=256)(_all_places)
+
+
+def _lines(pattern: KroneckerSparse) -> tuple[np.ndarray, np.ndarray]:
+    """The rows (a, d, b, 1) and the columns (a, d, 1, c) of the entries."""
+    a, b, c, d = pattern
+    i, l, j, k = np.ogrid[:a, :d, :b, :c]
+    return (i * b + j) * d + l, (i * c + k) * d + l
 
 
 PatternLike: TypeAlias = KroneckerSparse | tuple[int, int, int, int]

@@ -36,14 +36,16 @@ def data(n, p, q, seed=0):
         {"solver": "lbfgs", "max_iter": 30},
         {"supports": [ToeplitzFactor(6, 4), CirculantFactor(4, blocks=(1, 2))], "max_iter": 20},
         {"supports": [KSparse(2, axis=1)] * 2, "max_iter": 5, "solver": "palm4msa"},
+        {"supports": [np.tri(6, 8), np.tri(8, 8).T], "solver": "lbfgs", "max_iter": 5},
         {"solver": "adam", "max_iter": 3, "early_stopping": True},
     ],
-    ids=["masks", "structured", "budgets", "adam"],
+    ids=["butterfly", "structured", "budgets", "masks", "adam"],
 )
-def test_estimator_in_every_library(settings, xp, device, asarray):
+@pytest.mark.parametrize("backend", ["auto", "numpy"])
+def test_estimator_in_every_library(settings, backend, xp, device, asarray):
     host, target = data(40, 8, 6)
     expected = SparseDeepLinearNet(random_state=0, **settings)
-    net = SparseDeepLinearNet(random_state=0, **settings)
+    net = SparseDeepLinearNet(random_state=0, backend=backend, **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         expected.fit(host, target)
@@ -57,6 +59,14 @@ def test_estimator_in_every_library(settings, xp, device, asarray):
     codes = net.transform(asarray(host))  # singular vectors, and so codes, up to signs
     assert array_namespace(codes) is xp and codes.device == device
     assert_allclose(np.abs(to_numpy(codes)), np.abs(expected.transform(host)), atol=1e-6)
+
+
+def test_maps_of_one_library_with_data_of_another(xp, asarray):
+    X, Y = data(20, 3, 3)
+    diagonal = StructuredFactor((3, 3), 3, np.diag, np.diag)  # NumPy's functions
+    net = SparseDeepLinearNet([diagonal], backend="numpy").fit(asarray(X), asarray(Y))
+    assert array_namespace(net.coef_) is xp
+    assert_allclose(to_numpy(net.coef_), SparseDeepLinearNet([diagonal]).fit(X, Y).coef_)
 
 
 def test_batches_in_every_library(xp, device, asarray):

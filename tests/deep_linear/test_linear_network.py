@@ -7,8 +7,7 @@ from scipy.optimize import approx_fprime
 
 from skfact import SparseDeepLinearNet
 from skfact.deep_linear import CirculantFactor, ToeplitzFactor
-from skfact.deep_linear._architecture import resolve_network
-from skfact.deep_linear._linear_network import from_vector, to_vector
+from skfact.deep_linear._linear_network import from_vector, resolve_network, to_vector
 from skfact.supports import Chain, FixedMask, KroneckerSparse
 
 THIN = np.random.default_rng(0).random((6, 7)) < 0.2

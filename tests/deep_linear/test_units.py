@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skfact.deep_linear._sample_weight import checked_weights
-from skfact.deep_linear._units import prepared
+from skfact.deep_linear._units import checked_weights, prepared
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -24,18 +24,14 @@ def loops() -> Any:
 
 
 def apply_factor(values: Any, X: Any) -> Any:
-    """Product of one Kronecker-sparse factor and a batch; see `generic.apply_factor`."""
-    if isinstance(X, np.ndarray):
-        return _apply_strided(values, X)
-    return generic.apply_factor(values, X)
+    """Product of one Kronecker-sparse factor and a batch; see `generic.apply_factor`.
 
-
-def _apply_strided(values: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """The generic product with NumPy, which reads and writes strided blocks where they lie.
-
-    BLAS takes a block of rows of `X` as it is if the batch has unit stride, or (a transposed
-    batch of rows) if the features have and ``d == 1``; np.matmul does not call BLAS otherwise.
+    NumPy reads and writes strided blocks where they lie. BLAS takes a block of rows of `X` as it is
+    if the batch has unit stride, or (a transposed batch of rows) if the features have and
+    ``d == 1``; np.matmul does not call BLAS otherwise.
     """
+    if not isinstance(X, np.ndarray):
+        return generic.apply_factor(values, X)
     a, d, b, c = values.shape
     batch = X.shape[1]
     unit = X.itemsize
@@ -49,21 +45,10 @@ def _apply_strided(values: np.ndarray, X: np.ndarray) -> np.ndarray:
 
 
 def multiply_tiles(program: Program, X: np.ndarray, *, rows: bool) -> np.ndarray:
-    """Images of vectors.
+    """Images (batch, n_out) of the rows of X (batch, n_in), by a program laid out in `TILES`.
 
-    Parameters
-    ----------
-    program : Program
-        Laid out in `TILES`.
-    X : ndarray of shape (batch, n_in)
-        One vector per row, C- or F-ordered, of the program's dtype.
-    rows : bool
-        Whether the result is to be C-ordered, else F-ordered.
-
-    Returns
-    -------
-    ndarray of shape (batch, n_out)
-        The images.
+    X is C- or F-ordered and of the program's dtype; the result is C-ordered if `rows` says so, else
+    F-ordered.
     """
     Y = np.empty((len(X), program.n_out), X.dtype, order="C" if rows else "F")
     samples = program.row // program.parts

@@ -12,19 +12,7 @@ def apply_factor(values: Any, X: Any) -> Any:
 
     The factor of pattern ``(a, b, c, d)`` consists of ``a * d`` dense blocks: block ``(i, l)``
     maps the rows ``i*c*d + k*d + l`` of `X` (k < c) to the rows ``i*b*d + j*d + l`` of the result
-    (j < b).
-
-    Parameters
-    ----------
-    values : array of shape (a, d, b, c)
-        The blocks.
-    X : array of shape (a * c * d, batch)
-        One vector per column, of the same namespace, device and dtype as `values`.
-
-    Returns
-    -------
-    array of shape (a * b * d, batch)
-        The products, one per column; a new array.
+    (j < b). `X` has the namespace, device and dtype of `values`; the result is a new array.
 
     Examples
     --------

@@ -119,20 +119,11 @@ def lay_out(
     source: np.ndarray | None = None,
     result: np.ndarray | None = None,
 ) -> Program:
-    """The program of a product.
+    """The program of a product, for vectors of `n_in` entries and images of `n_out`.
 
-    Parameters
-    ----------
-    layout : Layout
-        TILES or LANES; all patterns have a finite cost in it.
-    factors : sequence of ((a, b, c, d), values)
-        Patterns, and values of shape (a, d, b, c), in the order of the product.
-    n_in, n_out : int
-        Entries of the argument and of the result.
-    source : int array, optional
-        Which entry of the argument each input of the product takes, -1 for none.
-    result : int array, optional
-        Which output of the product each entry of the result takes, -1 for none.
+    The factors, patterns and values (a, d, b, c) in the order of the product, have a finite cost in
+    the layout. `source` says which entry of the argument each input of the product takes, and
+    `result` which output of the product each entry of the result takes; -1 stands for none.
     """
     dtype = factors[0][1].dtype
     real, lanes = dtype.type().real.dtype, vectors_per_row(dtype)

@@ -10,13 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from skfact._kernels._jit import jit
-from skfact._kernels.apply.simd import (
-    block_product,
-    copy_in,
-    copy_out,
-    transpose_in,
-    transpose_out,
-)
+from skfact._kernels.apply.simd import block_product, copy_row, transpose_in, transpose_out
 
 # Squares up to this side stay in registers: the product takes the place of its argument.
 square_1, square_2, square_3, square_4 = (block_product(n, n) for n in (1, 2, 3, 4))
@@ -32,24 +26,11 @@ def multiply_stage(
     to: Any, to_at: int, to_row: int, x: Any, x_at: int, x_row: int, in_place: bool, blocks: Any,
     at: int, a: int, b: int, c: int, d: int, parts: int,
 ) -> int:  # fmt: skip
-    """Multiply a tile by one factor of pattern (a, b, c, d).
+    """Multiply a tile by one factor of pattern (a, b, c, d); the position of the next one's blocks.
 
-    Parameters
-    ----------
-    to, x : real arrays
-        Row r of the result is at ``to_at + r * to_row`` of `to`, row r of the argument at
-        ``x_at + r * x_row`` of `x`.
-    in_place : bool
-        Whether the blocks are stored whole, else four rows at a time.
-    blocks : array
-        Their entries, from position `at` on.
-    parts : int
-        Reals in an entry.
-
-    Returns
-    -------
-    int
-        Position of the blocks of the next factor.
+    Row r of the result is at ``to_at + r * to_row`` of `to`, row r of the argument at
+    ``x_at + r * x_row`` of `x`, both real. The entries of the blocks, of `parts` reals each, begin
+    at position `at`: blocks are stored whole if `in_place`, else four rows at a time.
     """
     to_step, x_step = d * to_row, d * x_row
     for i in range(a):
@@ -95,16 +76,8 @@ def multiply_tile(
 ) -> None:  # fmt: skip
     """Run a tile, from position `offset` on, through all factors.
 
-    Parameters
-    ----------
-    tile : real array (n,)
-        Where `stages` says what to read and to write.
-    blocks : array (n_blocks,)
-        Blocks of the factor applied first, then those of the next.
-    stages : int array (n_factors, 6)
-        (a, b, c, d, where to read, where to write) for each.
-    row, parts : int
-        Reals in a row of the tile and in an entry.
+    `blocks` are those of the factor applied first, then those of the next; `stages` (n_factors, 6)
+    says (a, b, c, d, where to read, where to write) for each.
     """
     at = 0
     for s in range(stages.shape[0]):
@@ -177,18 +150,9 @@ def multiply_tiles(
 ) -> None:  # fmt: skip
     """Map vectors of X to vectors of Y, both flat, from tile `start` to tile `stop`.
 
-    Parameters
-    ----------
-    X, Y : arrays
-        C-ordered arrays with one vector per row, or else `batch` vectors in columns.
-    X_reals, Y_reals : arrays
-        The same memory as reals.
-    tile : real array (group * size,)
-        Working memory for `group` tiles.
-    blocks, stages
-        The factors, see `multiply_tile`.
-    into, into_parts, zeros, out, out_parts : int arrays
-        See `Program`.
+    X and Y are C-ordered with one vector per row, or else with `batch` vectors in columns;
+    `X_reals` and `Y_reals` are the same memory as reals. `tile` (group * size,) is working memory
+    for `group` tiles. For the other arguments see `multiply_tile` and `Program`.
     """
     for t in range(start, stop, group):
         n_tiles = min(group, stop - t)
@@ -199,7 +163,7 @@ def multiply_tiles(
             for j in range(into.shape[0]):
                 at = j * batch * parts + t * row
                 for g in range(n_tiles):
-                    copy_in(tile, into[j] + g * size, X, at + g * row)
+                    copy_row(tile, into[j] + g * size, X, at + g * row)
         for g in range(n_tiles):
             for z in zeros:
                 tile[g * size + z : g * size + z + row] = 0
@@ -211,7 +175,7 @@ def multiply_tiles(
             for j in range(out.shape[0]):
                 at = j * batch * parts + t * row
                 for g in range(n_tiles):
-                    copy_out(Y, at + g * row, tile, out[j] + g * size)
+                    copy_row(Y, at + g * row, tile, out[j] + g * size)
 
 
 @jit

@@ -219,46 +219,27 @@ def transpose_out(typing, Y, position, stride, tile, where, first, offset):  # t
 
 
 @intrinsic
-def copy_in(typing, tile, position, X, X_position):  # type: ignore[no-untyped-def]
-    """A row of the tile from as many neighbours in X; complex ones are taken apart."""
-    signature = types.void(tile, types.intp, X, types.intp)
+def copy_row(typing, to, to_at, x, x_at):  # type: ignore[no-untyped-def]
+    """A row of a tile from as many neighbours in an array, or the other way round.
+
+    Complex neighbours are taken apart in the row, and put together again.
+    """
+    signature = types.void(to, types.intp, x, types.intp)
+    from_complex, to_complex = (isinstance(a.dtype, types.Complex) for a in (x, to))
 
     def build(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        tile_, at, X_, X_at = arguments
-        lanes = Lanes(context, builder, tile.dtype)
-        into, source = lanes.data(tile, tile_), lanes.data(X, X_)
-        halves: Any = lanes.halves(source, X_at)
-        if isinstance(X.dtype, types.Complex):
-            even = list(range(0, 2 * lanes.count, 2))
-            x, y = halves
-            halves = [lanes.shuffle(x, y, [i + part for i in even]) for part in range(2)]
+        to_, to_at_, x_, x_at_ = arguments
+        lanes = Lanes(context, builder, x.dtype if to_complex else to.dtype)
+        into, source, n = lanes.data(to, to_), lanes.data(x, x_), lanes.count
+        first, second = halves = lanes.halves(source, x_at_)
+        if from_complex:
+            orders = [[2 * i + part for i in range(n)] for part in range(2)]
+        elif to_complex:
+            orders = [[start + i // 2 + n * (i % 2) for i in range(n)] for start in (0, n // 2)]
+        if from_complex or to_complex:
+            halves = tuple(lanes.shuffle(first, second, order) for order in orders)
         for i, half in enumerate(halves):
-            lanes.store(half, into, lanes.shift(at, i, lanes.count))
-        return context.get_dummy_value()
-
-    return signature, build
-
-
-@intrinsic
-def copy_out(typing, Y, Y_position, tile, position):  # type: ignore[no-untyped-def]
-    """As many neighbours in Y from a row of the tile; the inverse of `copy_in`."""
-    signature = types.void(Y, types.intp, tile, types.intp)
-
-    def build(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        Y_, Y_at, tile_, at = arguments
-        lanes = Lanes(context, builder, tile.dtype)
-        into, source = lanes.data(Y, Y_), lanes.data(tile, tile_)
-        halves: Any = lanes.halves(source, at)
-        if isinstance(Y.dtype, types.Complex):
-            half = lanes.count // 2
-            orders = [
-                [start + i // 2 + lanes.count * (i % 2) for i in range(lanes.count)]
-                for start in (0, half)
-            ]
-            x, y = halves
-            halves = [lanes.shuffle(x, y, order) for order in orders]
-        for i, half_row in enumerate(halves):
-            lanes.store(half_row, into, lanes.shift(Y_at, i, lanes.count))
+            lanes.store(half, into, lanes.shift(to_at_, i, n))
         return context.get_dummy_value()
 
     return signature, build

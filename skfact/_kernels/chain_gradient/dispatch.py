@@ -40,12 +40,8 @@ def loss_and_gradient(
 ) -> tuple[float, list[np.ndarray], np.ndarray]:
     """0.5 ||S_1 ... S_L X - Y||^2, its gradient, and the residual.
 
-    Parameters
-    ----------
-    values : sequence of arrays (a, d, b, c)
-        The blocks of the factors, from left to right.
-    X, Y : arrays (n_in, batch), (n_out, batch)
-        Of the dtype of the blocks.
+    For blocks (a, d, b, c) of the factors, from left to right, and X (n_in, batch) and
+    Y (n_out, batch) of their dtype.
     """
     loops: Any = compiled("skfact._kernels.chain_gradient.numba")
     X, Y = (as_if_writeable(np.ascontiguousarray(array)) for array in (X, Y))

@@ -28,24 +28,12 @@ CHUNK = 2**17
 
 
 def low_rank_blocks(blocks: Any, rank: int) -> tuple[Any, Any, Any]:
-    """Best rank-`rank` approximation `left @ right` of every block in Frobenius norm.
+    """Best approximation `left @ right` of rank `rank` of every block (n_blocks, p, q).
 
-    Parameters
-    ----------
-    blocks : array of shape (n_blocks, p, q)
-        Real or complex, finite, with entries of magnitude around 1 or less: their fourth powers
-        must not overflow.
-    rank : int
-        Number of columns of `left`; more than min(p, q) is padded with zeros.
-
-    Returns
-    -------
-    left : array of shape (n_blocks, p, rank)
-        Orthonormal columns, or zero columns where a block has smaller rank.
-    right : array of shape (n_blocks, rank, q)
-        `left^H @ block`.
-    residual : real array of shape (n_blocks,)
-        ||block - left @ right||_F.
+    Returns `left` (n_blocks, p, rank), with orthonormal columns, or zero ones where a block has
+    smaller rank or `rank` exceeds min(p, q); ``right = left^H @ block``; and the Frobenius norms
+    (n_blocks,) of what is lost. Blocks are real or complex, finite, with entries of magnitude
+    around 1 or less: their fourth powers must not overflow.
     """
     xp = array_namespace(blocks)
     n_blocks, p, q = blocks.shape
@@ -63,26 +51,20 @@ def low_rank_blocks(blocks: Any, rank: int) -> tuple[Any, Any, Any]:
     return _route(blocks, norm2, rank)
 
 
+def low_rank_pairs(blocks: Any, rank: int, leftwards: bool) -> tuple[Any, Any, Any]:
+    """`low_rank_blocks`; with `leftwards` it is `right` that is orthonormal."""
+    if not leftwards:
+        return low_rank_blocks(blocks, rank)
+    right, left, residual = low_rank_blocks(adjoint(blocks), rank)
+    return adjoint(left), adjoint(right), residual
+
+
 def split_product(values: Any, classes: Classes, leftwards: bool = False) -> tuple[Any, Any, float]:
     """Best product of two factors, class by class (blockwise SVD, arXiv 2112.00386).
 
-    Parameters
-    ----------
-    values : array of shape (a, d, b u, t c)
-        Values of the product pattern.
-    classes : Classes
-        Sizes of the blocks and their rank r.
-    leftwards : bool
-        Which side is orthonormal in each class: the left one, or with `leftwards` the right one.
-
-    Returns
-    -------
-    left : array of shape (a, u d, b, t r)
-        Values of the left factor.
-    right : array of shape (a t, d, r u, c)
-        Values of the right factor.
-    missed : float
-        Frobenius norm of what is lost.
+    From values (a, d, b u, t c) of the product pattern to those of the left factor,
+    (a, u d, b, t r), and of the right one, (a t, d, r u, c), and the Frobenius norm of what is
+    lost. In each class the left side is orthonormal, or with `leftwards` the right one.
     """
     xp = array_namespace(values)
     blocks = classes.blocks_of_product(values)  # (a, t, u, d, b, c)
@@ -95,12 +77,7 @@ def split_product(values: Any, classes: Classes, leftwards: bool = False) -> tup
         index = (slice(None),) * axis + (slice(first, last), ...)
         chunk = blocks[index]
         some = chunk.shape[:4]
-        chunk = xp.reshape(chunk, (-1, p, q))
-        if leftwards:
-            y, x, residual = low_rank_blocks(adjoint(chunk), r)
-            x, y = adjoint(x), adjoint(y)
-        else:
-            x, y, residual = low_rank_blocks(chunk, r)
+        x, y, residual = low_rank_pairs(xp.reshape(chunk, (-1, p, q)), r, leftwards)
         columns.append(xp.reshape(x, (*some, p, r)))
         rows.append(xp.reshape(y, (*some, r, q)))
         missed = math.hypot(missed, float(xp.linalg.vector_norm(residual)))

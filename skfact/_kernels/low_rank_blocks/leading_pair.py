@@ -183,18 +183,9 @@ def leading_pair(block, row2, eps, y, x, z, basis, tridiagonal):  # type: ignore
     is known to be next to the largest eigenvalue: Lanczos from a random vector finds that one
     first. Either way r is brought down to rounding.
 
-    Parameters
-    ----------
-    block : array of shape (p, parts, q)
-    row2 : array of shape (p,)
-        Squared norms of the rows.
-    eps : float
-        Rounding of the numbers in the block, which may come from single precision.
-    y, x, z : arrays of shapes (parts, q), (parts, p) and (parts, q)
-        Results.
-    basis : array of shape (p, parts, q)
-    tridiagonal : array of shape (5, p)
-        Work space.
+    `row2` (p,) holds the squared norms of the rows, and `eps` is the rounding of the numbers in the
+    block, which may come from single precision. The results y, x and z have shapes (parts, q),
+    (parts, p) and (parts, q); `basis` (p, parts, q) and `tridiagonal` (5, p) are work space.
     """
     p, parts, q = block.shape
     norm2, pivot = 0.0, 0

@@ -9,10 +9,9 @@ import numpy as np
 from skfact._kernels._jit import as_if_writeable, jit
 from skfact._kernels._threads import run_slices
 from skfact._kernels.low_rank_blocks.exact_groups import TOGETHER, exact_group, gather, store_group
-from skfact._kernels.low_rank_blocks.generic import low_rank_blocks
+from skfact._kernels.low_rank_blocks.generic import low_rank_pairs
 from skfact._kernels.low_rank_blocks.layout import Arranged, Classes
 from skfact._kernels.low_rank_blocks.leading_pair import leading_pair, rotate, square
-from skfact._linalg import adjoint
 
 # Bytes of one row that are copied at once, at least: long enough for the hardware to fetch ahead.
 STRETCH = 4096
@@ -30,22 +29,12 @@ def split_rank_one(
     rows: np.ndarray = NO_INDEX,
     cols: np.ndarray = NO_INDEX,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """`split_product` for rank one.
+    """`split_product` for rank one, of a C-contiguous matrix (a * d * b * u, t * c).
 
-    Parameters
-    ----------
-    matrix : C-contiguous array of shape (a * d * b * u, t * c)
-        Values of the product pattern; or a matrix whose rows and columns `rows` and `cols` choose.
-    rows, cols : arrays of int64 of shapes (a * d * b * u,) and (t * c,), or empty
-        Row and column of `matrix` for each row and column of the product; -1 for zeros.
-
-    Returns
-    -------
-    left, right : arrays of shapes (a, u * d, b, t) and (a * t, d, u, c)
-    missed : array of float64 of shape (a * d * u, t)
-        Norm of what each block loses.
-    norm2 : array of float64 of shape (a * d * u, t)
-        Squared norm of each block; NaN and infinity come through.
+    Or of a matrix with other rows and columns: `rows` (a * d * b * u,) and `cols` (t * c,), of
+    int64, name those of `matrix` for each row and column of the product, -1 for zeros. Returns the
+    values (a, u * d, b, t) and (a * t, d, u, c), and of each block (a * d * u, t) the norm of what
+    it loses and its squared norm; NaN and infinity come through in the latter.
     """
     a, t, u, d, b, c, _ = classes
     dtype = matrix.dtype
@@ -102,11 +91,7 @@ def _by_other_means(
         from_cols = from_cols if source.cols is None else source.cols[from_cols]
         blocks = source.matrix[from_rows[:, :, None], from_cols[:, None, :]]
         blocks[(from_rows < 0)[:, :, None] | (from_cols < 0)[:, None, :]] = 0
-        if leftwards:
-            y, x, residual = low_rank_blocks(adjoint(blocks), 1)
-            x, y = adjoint(x), adjoint(y)
-        else:
-            x, y, residual = low_rank_blocks(blocks, 1)
+        x, y, residual = low_rank_pairs(blocks, 1, leftwards)
         s, i, m = group % u, group // u // d, group // u % d
         left[i, s * d + m, :, w] = x[:, :, 0]
         right[i * t + w, m, s, :] = y[:, 0, :]

@@ -6,21 +6,7 @@ from typing import Any
 
 
 def power_product(v: Any, w: Any, q: float) -> Any:
-    """Multiply a row vector by the powers of a matrix's magnitudes.
-
-    Parameters
-    ----------
-    v : array of shape (..., n)
-        Rows.
-    w : array of shape (n, m)
-        The matrix, of the same namespace, device and dtype.
-    q : float
-        Exponent, positive.
-
-    Returns
-    -------
-    array of shape (..., m)
-        ``v @ abs(w) ** q``; a new array.
+    """``v @ abs(w) ** q`` for rows v (..., n), a matrix w (n, m) and q > 0: a new array (..., m).
 
     Examples
     --------

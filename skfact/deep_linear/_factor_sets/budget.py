@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from skfact._backend import array_namespace
+from skfact._backend import array_namespace, move_like
 from skfact._inputs import is_numpy
 from skfact.deep_linear._factor_sets.factor_set import DenseSet, factor_set
 from skfact.supports import KSparse
@@ -41,11 +40,10 @@ class BudgetSet(DenseSet):
         xp = array_namespace(moved)
         yield xp.where(old != 0, moved, xp.zeros_like(moved))
 
-    def factors(self, values: Any) -> list[Any]:
+    def factors(self, values: Any, like: Any) -> list[Any]:
         """The factor as one of an operator: sparse if it has zeros and the library knows that."""
-        sparse = is_numpy(array_namespace(values)) and np.count_nonzero(values) < math.prod(
-            self.shape
-        )
+        values = move_like(values, like)
+        sparse = is_numpy(array_namespace(like)) and np.count_nonzero(values) < values.size
         return [csr_array(values) if sparse else values]
 
 

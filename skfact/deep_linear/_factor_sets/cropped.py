@@ -45,9 +45,9 @@ class CroppedSet(FactorSet):
         rows, columns = self.whole.shape
         return self.whole.correlate(padded(P, (rows, P.shape[1])), padded(R, (columns, R.shape[1])))
 
-    def factors(self, values: Any) -> list[Any]:
+    def factors(self, values: Any, like: Any) -> list[Any]:
         """Crop, factor, pad: those of the three that do something."""
-        factors = self.whole.factors(values)
+        factors = self.whole.factors(values, like)
         (m, n), (rows, columns) = self.shape, self.whole.shape
         if m < rows:
             factors.insert(0, PartialPermutation.crop(m, rows))

@@ -7,11 +7,11 @@ is a linear function of them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import singledispatch
 from typing import Any
 
-from skfact._backend import array_namespace, device
+from skfact._backend import array_namespace, device, move_like
 from skfact._linalg import adjoint
 
 
@@ -95,9 +95,9 @@ class FactorSet(ABC):
         norm = self.norm(values)
         return values / norm if norm > 0 else values
 
-    def factors(self, values: Any) -> list[Any]:
-        """The factor as those of an operator."""
-        return [self.dense(values)]
+    def factors(self, values: Any, like: Any) -> list[Any]:
+        """The factor as those of an operator in the library and on the device of `like`."""
+        return [move_like(self.dense(values), like)]
 
     def check(self, like: Any, name: str) -> None:  # noqa: B027
         """Raise ValueError unless what a user wrote works in the library of `like`."""
@@ -121,6 +121,11 @@ class DenseSet(FactorSet):
 
     def scale_columns(self, values: Any, sizes: Any) -> Any:
         return values * sizes[None, :]
+
+
+def factors_of(sets: Sequence[FactorSet], values: Sequence[Any], like: Any) -> list[Any]:
+    """The factors of a product as those of an operator on arrays like `like`."""
+    return [factor for one, value in zip(sets, values) for factor in one.factors(value, like)]
 
 
 @singledispatch

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,9 @@ from skfact._backend import array_namespace, move_like
 from skfact._kernels.apply import apply_factor
 from skfact._linalg import adjoint
 from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set
-from skfact.operators import KroneckerFactor
+from skfact.operators._factors import KroneckerFactor, dense_factor
 from skfact.supports import KroneckerSparse
 from skfact.supports._kronecker import flat_places
-
-# Patterns with at most so many entries have their places remembered: short runs are many.
-SMALL = 2**12
 
 
 class KroneckerSet(FactorSet):
@@ -37,14 +33,13 @@ class KroneckerSet(FactorSet):
         return array_namespace(values).matrix_transpose(values)
 
     def dense(self, values: Any) -> Any:
-        return KroneckerFactor(values, self.pattern).toarray()
+        return dense_factor(values)
 
     def restrict(self, matrix: Any) -> Any:
-        places = small_places if self.pattern.nnz <= SMALL else flat_places
         if isinstance(matrix, np.ndarray):
-            return matrix.ravel()[places(self.pattern)]
+            return matrix.ravel()[flat_places(self.pattern)]
         xp = array_namespace(matrix)
-        flat = places(self.pattern).ravel() if self._flat is None else self._flat
+        flat = flat_places(self.pattern).ravel() if self._flat is None else self._flat
         self._flat = move_like(flat, matrix)
         return xp.reshape(xp.take(xp.reshape(matrix, (-1,)), self._flat), self.values_shape)
 
@@ -66,8 +61,8 @@ class KroneckerSet(FactorSet):
         a, _, c, d = self.pattern
         return values * xp.permute_dims(xp.reshape(sizes, (a, 1, c, d)), (0, 3, 1, 2))
 
-    def factors(self, values: Any) -> list[Any]:
-        return [KroneckerFactor(values, self.pattern)]
+    def factors(self, values: Any, like: Any) -> list[Any]:
+        return [KroneckerFactor(move_like(values, like), self.pattern)]
 
 
 @factor_set.register
@@ -79,6 +74,3 @@ def patterns_of(sets: Sequence[FactorSet]) -> list[KroneckerSparse] | None:
     """The patterns of the sets; None unless all are Kronecker-sparse."""
     patterns = [one.pattern for one in sets if isinstance(one, KroneckerSet)]
     return patterns if len(patterns) == len(sets) else None
-
-
-small_places = lru_cache(maxsize=256)(flat_places)

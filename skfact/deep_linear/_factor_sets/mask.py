@@ -97,10 +97,11 @@ class MaskSet(FactorSet):
     def scale_columns(self, values: Any, sizes: Any) -> Any:
         return values * array_namespace(values).take(sizes, move_like(self.columns, values))
 
-    def factors(self, values: Any) -> list[Any]:
+    def factors(self, values: Any, like: Any) -> list[Any]:
         """The factor as one of an operator: sparse if it has zeros and the library knows that."""
+        values = move_like(values, like)
         has_zeros = self.rows.size < self.shape[0] * self.shape[1]
-        if has_zeros and is_numpy(array_namespace(values)):
+        if has_zeros and is_numpy(array_namespace(like)):
             return [self._csr(values)]
         return [self.dense(values)]
 

@@ -16,7 +16,7 @@ from skfact._checks import check_choice, check_matrix, check_number, check_verbo
 from skfact._exponents import binary_exponent, equal_shares, times_power_of_two, unscaled
 from skfact._stopping import Stopping
 from skfact.deep_linear._factor_sets.cropped import cropped, padded
-from skfact.deep_linear._factor_sets.factor_set import FactorSet
+from skfact.deep_linear._factor_sets.factor_set import FactorSet, factors_of
 from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
 from skfact.deep_linear._outcome import Outcome
 from skfact.deep_linear._palm.start import checked_init, starting_point
@@ -193,7 +193,7 @@ def transposed(sets: Sequence[FactorSet], values: Sequence[Any]) -> list[Any]:
     return [one.transposed(value) for one, value in reversed(list(zip(sets, values)))]
 
 
-def shared(values: Sequence[Any], scale: float, exponent: int) -> list[Any]:
+def shared(values: Sequence[Any], scale: float, exponent: int = 0) -> list[Any]:
     """Unit factors, times equal shares of scale * 2**exponent; the sign is in the first."""
     root = abs(scale) ** (1 / len(values))
     roots = [math.copysign(root, scale), *[root] * (len(values) - 1)]
@@ -205,8 +205,7 @@ def assembled(
     sets: Sequence[FactorSet], values: Sequence[Any], shape: tuple[int, int]
 ) -> FactorizedOperator:
     """The product as an operator, cropped to a shape."""
-    pairs = zip(cropped(sets, shape), values)
-    return FactorizedOperator([factor for one, value in pairs for factor in one.factors(value)])
+    return FactorizedOperator(factors_of(cropped(sets, shape), values, values[0]))
 
 
 def printer(verbose: Any, name: str, step: str) -> Callable[[int, float], None] | None:

@@ -1,10 +1,13 @@
-"""Where PALM starts: identities, normal entries, or matrices that the caller gives."""
+"""Where PALM starts: identities, normal entries, matrices that the caller gives; at a split, the
+best two factors along a chain.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,8 +15,12 @@ from skfact._backend import array_namespace, device, move, move_like
 from skfact._checks import check_choice
 from skfact._inputs import as_floating
 from skfact._linalg import is_complex
+from skfact.butterfly._factorize import factorize
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
 from skfact.deep_linear._palm.sweeps import Start, best_scale, suffix_products
+from skfact.supports import Chain, resolve_supports
+
+STARTS = ("auto", "identity", "chain")  # of a split
 
 
 def starting_point(
@@ -39,9 +46,15 @@ def starting_point(
 
 def nearest_factors(sets: Sequence[FactorSet], matrices: Sequence[Any]) -> Start:
     """Unit factors in the sets, and the product of their norms as a scale."""
-    values = [one.project(one.coordinates(matrix)) for one, matrix in zip(sets, matrices)]
-    scale = math.prod(one.norm(value) for one, value in zip(sets, values))
-    return Start([one.unit(value) for one, value in zip(sets, values)], scale)
+    return unit_factors(sets, [one.coordinates(matrix) for one, matrix in zip(sets, matrices)])
+
+
+def unit_factors(sets: Sequence[FactorSet], values: Sequence[Any]) -> Start:
+    """Values projected on the sets, at unit norm, and the product of their norms as a scale."""
+    values = [one.project(value) for one, value in zip(sets, values)]
+    norms = [one.norm(value) for one, value in zip(sets, values)]
+    units = [value / norm if norm > 0 else value for value, norm in zip(values, norms)]
+    return Start(units, math.prod(norms))
 
 
 def best_scaled(target: Any, sets: Sequence[FactorSet], start: Start) -> Start:
@@ -95,3 +108,51 @@ def _normal(shape: tuple[int, int], like: Any, random: np.random.RandomState) ->
         host = host + 1j * random.standard_normal(shape)
     xp = array_namespace(like)
     return xp.astype(move(host, xp, device(like)), like.dtype)
+
+
+class Splits(NamedTuple):
+    """Where hierarchical PALM splits a residual in two: at factors of a chain, at an identity."""
+
+    chain: Chain | None
+    from_identity: bool
+    scale: float
+
+    @classmethod
+    def of(cls, A: Any, factors: Sequence[FactorSet], init: str) -> Splits:
+        """What `init` stands for.
+
+        Raises
+        ------
+        ValueError
+            If it is "chain" and the factors have other sizes than the butterfly chain.
+        """
+        shapes = [one.shape for one in factors]
+        chain = grouped(resolve_supports("butterfly", *A.shape), len(factors))
+        found = None if chain is None else [pattern.shape for pattern in chain]
+        if init == "chain" and found != shapes:
+            raise ValueError(
+                f"init='chain' needs the sizes of a butterfly chain, which has "
+                f"{'fewer factors' if found is None else f'factors {found}'} for a matrix of shape "
+                f"{tuple(A.shape)}; these are {shapes}. Use init='auto'."
+            )
+        wanted = init != "identity" and found == shapes
+        return cls(chain if wanted else None, init != "chain", usual_scale(A))
+
+    def starts(self, target: Any, pair: Sequence[FactorSet], last: int) -> Iterator[Start]:
+        """Starts for two factors, of which the second one becomes factor `last`."""
+        if self.chain is not None:
+            two = Chain([self.chain[:last].product, self.chain[last]])
+            matrices = [factor.toarray() for factor in factorize(target, two).operator.factors]
+            yield best_scaled(target, pair, nearest_factors(pair, matrices))
+        if self.from_identity:
+            zero, eye = (one.identity(target) for one in pair)
+            zero = array_namespace(target).zeros_like(zero)
+            yield Start([zero, eye], self.scale, feasible=False)
+
+
+def grouped(chain: Chain, count: int) -> Chain | None:
+    """The chain with neighbours multiplied out until `count` patterns are left."""
+    if len(chain) < count:
+        return None
+    ends = [len(chain) * i // count for i in range(count + 1)]
+    return Chain([chain[i:j].product for i, j in pairwise(ends)])

@@ -13,6 +13,7 @@ the step for factor j, with L and R the products to its left and right, is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from skfact._kernels.palm.dispatch import (
     LATER_STEPS,
     MARGIN,
     MAX_BACKTRACKS,
+    PRECISION,
     CompiledSweeps,
     is_compiled_for,
     start_vector,
@@ -34,7 +36,6 @@ from skfact.deep_linear._factor_sets.factor_set import FactorSet
 from skfact.deep_linear._factor_sets.kronecker import patterns_of
 from skfact.deep_linear._outcome import Outcome
 from skfact.deep_linear._palm.scale_penalty import FREE, ScalePenalty
-from skfact.deep_linear._palm.spectral_norm import squared_norm
 
 # rounding errors of a residual, in multiples of eps * ||A||_F, that are no rise of the loss
 ROUNDING = 10
@@ -80,7 +81,7 @@ def sweep_factors(
     A = objective.target
     rounding = ROUNDING * float(array_namespace(A).finfo(A.dtype).eps) * norm2(A) ** 0.5
     floor = rounding**2
-    state = start_sweeps(A, sets, start.values, start.scale, rounding, objective.penalty)
+    state = start_sweeps(objective, sets, start, rounding)
     losses = [state.loss]
     outcome = Outcome.CONVERGED if start.feasible and losses[0] <= floor else Outcome.CUT_OFF
     for sweep in range(1, stopping.max_iter + 1):
@@ -98,39 +99,28 @@ def sweep_factors(
 
 
 def start_sweeps(
-    A: Any,
-    sets: Sequence[FactorSet],
-    values: list[Any],
-    scale: float,
-    rounding: float,
-    penalty: ScalePenalty = FREE,
+    objective: Objective, sets: Sequence[FactorSet], start: Start, rounding: float
 ) -> Any:
     """The compiled sweeps where there are some, or the generic ones."""
-    patterns = patterns_of(sets)
-    if patterns and not penalty.weight and is_compiled_for(A):
-        return CompiledSweeps(A, patterns, values, scale, rounding)
-    return GenericSweeps(A, sets, values, scale, rounding, penalty)
+    A, patterns = objective.target, patterns_of(sets)
+    if patterns and not objective.penalty.weight and is_compiled_for(A):
+        return CompiledSweeps(A, patterns, start.values, start.scale, rounding)
+    return GenericSweeps(objective, sets, start, rounding)
 
 
 class GenericSweeps:
     """Sweeps over factors of any kind, in any array library: what the compiled ones must do."""
 
     def __init__(
-        self,
-        A: Any,
-        sets: Sequence[FactorSet],
-        values: list[Any],
-        scale: float,
-        rounding: float,
-        penalty: ScalePenalty = FREE,
+        self, objective: Objective, sets: Sequence[FactorSet], start: Start, rounding: float
     ) -> None:
-        self.penalty = penalty
-        self.A, self.sets, self.values, self.scale = A, sets, list(values), scale
+        self.A, self.penalty, _ = objective
+        self.sets, self.values, self.scale = sets, list(start.values), start.scale
         self.rounding = rounding  # change of the residual that is no rise of the loss
         self.vectors: dict[tuple[str, int], Any] = {}  # where power iterations start
-        self.suffixes = suffix_products(sets, values)
-        self.residual = scale * self.suffixes[0] - A
-        self.loss = norm2(self.residual) + penalty(scale)
+        self.suffixes = suffix_products(sets, self.values)
+        self.residual = self.scale * self.suffixes[0] - self.A
+        self.loss = norm2(self.residual) + self.penalty(self.scale)
 
     def sweep(self, check: bool) -> bool:
         """Update all factors and the scale; whether the product is zero.
@@ -222,3 +212,22 @@ def best_scale(A: Any, product: Any, penalty: ScalePenalty = FREE) -> float:
     """
     size = norm2(product)
     return penalty.best_scale(inner(A, product), size) if size > 0 else 1.0
+
+
+def squared_norm(gram: Callable[[Any], Any], start: Any, max_iter: int) -> tuple[float, Any]:
+    """The largest eigenvalue of a positive semidefinite map of columns (n, 1), from below.
+
+    Also a unit vector for the next call, for nearly the same map; the start where that is zero.
+    """
+    norm = array_namespace(start).linalg.vector_norm
+    vector, value = start, 0.0
+    for _ in range(max_iter):
+        image = gram(vector)
+        found = float(norm(image))
+        if not found > 0 or not math.isfinite(found):
+            return value, start
+        vector = image / found
+        if abs(found - value) <= PRECISION * found:
+            return found, vector
+        value = found
+    return value, vector

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+from skfact._backend import array_namespace
 from skfact._linalg import norm2
 from skfact._stopping import Stopping
-from skfact.deep_linear._palm.budgets import Budgets, usual_residuals
-from skfact.deep_linear._palm.hierarchical import run_hierarchical
-from skfact.deep_linear._palm.palm4msa import PalmResult, run_palm
-from skfact.deep_linear._solvers.data_palm import data_sweeps
+from skfact.deep_linear._factor_sets.factor_set import DenseSet
+from skfact.deep_linear._palm.hierarchical import Budgets, run_hierarchical, usual_residuals
+from skfact.deep_linear._palm.palm4msa import PalmResult, run_palm, shared
+from skfact.deep_linear._palm.scale_penalty import ScalePenalty
+from skfact.deep_linear._palm.start import unit_factors
+from skfact.deep_linear._palm.sweeps import Objective, sweep_factors
 from skfact.deep_linear._solvers.problem import Problem, Solver, Trained
 
 
@@ -55,3 +59,42 @@ def _within_budgets(
     if not losses:  # one factor is projected, without a sweep
         losses = [problem.network.loss_and_gradient(found.values, X, problem.Y)[0]]
     return Trained(found.values, losses, max(1, len(losses) - 1), found.outcome)
+
+
+class ConstantSet(DenseSet):
+    """The samples in the place of a factor: one matrix, of whatever norm PALM gives it."""
+
+    is_linear = False
+
+    def __init__(self, matrix: Any) -> None:
+        super().__init__((matrix.shape[0], matrix.shape[1]))
+        self.matrix = matrix
+
+    @property
+    def T(self) -> ConstantSet:
+        return ConstantSet(array_namespace(self.matrix).matrix_transpose(self.matrix))
+
+    def project(self, values: Any) -> Any:
+        return self.matrix
+
+    def proposals(self, moved: Any, old: Any) -> Iterator[Any]:
+        """No step."""
+        yield old
+
+
+def data_sweeps(problem: Problem, start: Sequence[Any], stopping: Stopping) -> Trained:
+    """Sweeps on Y ~ S_1 ... S_L X from some values on; the factors get equal norms."""
+    network, X = problem.network, problem.X
+    count, data = len(network.sets), ConstantSet(X)
+    sets = [*network.sets, data]
+    unit = data.norm(X) or 1.0
+    first = unit_factors(sets, [*start, X])
+    found = sweep_factors(
+        Objective(problem.Y, ScalePenalty.ridge(problem.alpha, count, unit), 2 * problem.constant),
+        sets,
+        first._replace(feasible=first.scale > 0),
+        stopping._replace(on_sweep=lambda sweep, loss: stopping.told(sweep, 0.5 * loss)),
+    )
+    values = shared(found.values[:-1], found.scale / unit)
+    losses = [0.5 * float(loss) for loss in found.losses]
+    return Trained(values, losses, max(1, len(losses) - 1), found.outcome)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,15 @@ from skfact.deep_linear._linear_network import LinearNetwork
 from skfact.deep_linear._outcome import Outcome
 from skfact.deep_linear._solvers.least_squares import is_isotropic, least_squares
 
-if TYPE_CHECKING:
-    from skfact.deep_linear._solvers.adam import MiniBatches
+
+class MiniBatches(NamedTuple):
+    """The parameters that only Adam has, as in `SparseDeepLinearNet`."""
+
+    batch_size: int | str
+    learning_rate_init: float
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
 
 
 @dataclass(frozen=True)

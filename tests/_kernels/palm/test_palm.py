@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from skfact._kernels.palm.dispatch import CompiledSweeps
 from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
-from skfact.deep_linear._palm.sweeps import GenericSweeps, start_sweeps
+from skfact.deep_linear._palm.sweeps import GenericSweeps, Objective, Start, start_sweeps
 from skfact.supports import Chain
 from tests.arrays import DTYPES, gaussian
 from tests.asserts import for_each
@@ -28,7 +28,8 @@ def both_ways(chain, A):
     random = np.random.default_rng(1)
     values = [gaussian(random, (p.a, p.d, p.b, p.c), A.dtype) for p in chain]
     values = [value / np.linalg.norm(value) for value in values]
-    runs = [make(A, sets, values, 1.0, 1e-30) for make in (start_sweeps, GenericSweeps)]
+    given = Objective(A), sets, Start(values, 1.0), 1e-30
+    runs = [make(*given) for make in (start_sweeps, GenericSweeps)]
     assert isinstance(runs[0], CompiledSweeps)
     return runs
 

@@ -7,13 +7,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skfact._backend import array_namespace, to_numpy
 from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
 from skfact.deep_linear._factor_sets.budget import BudgetSet
-from skfact.deep_linear._factor_sets.constant import ConstantSet
 from skfact.deep_linear._factor_sets.cropped import CroppedSet, cropped
 from skfact.deep_linear._factor_sets.factor_set import factor_set, is_support
 from skfact.deep_linear._factor_sets.kronecker import KroneckerSet, patterns_of
 from skfact.deep_linear._factor_sets.mask import MaskSet
 from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
 from skfact.deep_linear._factor_sets.structured import StructuredSet
+from skfact.deep_linear._solvers.palm import ConstantSet
 from skfact.operators import FactorizedOperator
 from skfact.supports import FixedMask, KroneckerSparse, KSparse
 
@@ -80,7 +80,7 @@ def test_all_maps_are_those_of_the_matrix(kind, dtype):
     same(one.adjoint_times(v, P), S.conj().T @ P, dtype)
     same(one.correlate(P, R), one.restrict(P @ R.conj().T), dtype)
     same(np.vdot(S, G), np.vdot(v, one.restrict(G)), dtype, 1e4)
-    same(FactorizedOperator(one.factors(v)).toarray(), S, dtype)
+    same(FactorizedOperator(one.factors(v, v)).toarray(), S, dtype)
     assert_allclose(one.norm(v), np.linalg.norm(S), rtol=1e-5)
     assert_allclose(one.norm(one.unit(v)), 1.0 if S.any() else 0.0, rtol=1e-5)
     turned = one.transposed(v)

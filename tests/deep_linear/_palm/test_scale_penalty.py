@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skfact.deep_linear._palm.scale_penalty import ScalePenalty
-from skfact.deep_linear._palm.spectral_norm import squared_norm
+from skfact.deep_linear._palm.sweeps import squared_norm
 
 RANDOM = np.random.default_rng(0)
 

@@ -6,11 +6,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skfact._stopping import Stopping
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear._factor_sets.factor_set import factor_set
-from skfact.deep_linear._palm.budgets import Budgets, resolve_budgets
-from skfact.deep_linear._palm.hierarchical import best_split
+from skfact.deep_linear._palm.hierarchical import Budgets, best_split, resolve_budgets
 from skfact.deep_linear._palm.palm4msa import assembled, shared, transposed
-from skfact.deep_linear._palm.splits import Splits, grouped
-from skfact.deep_linear._palm.start import best_scaled, nearest_factors, starting_point
+from skfact.deep_linear._palm.start import (
+    Splits,
+    best_scaled,
+    grouped,
+    nearest_factors,
+    starting_point,
+)
 from skfact.deep_linear._palm.sweeps import suffix_products
 from skfact.deep_linear._structured import ToeplitzFactor
 from skfact.supports import Chain, FixedMask, KSparse

@@ -12,11 +12,10 @@ from sklearn.linear_model import Ridge
 from skfact import SparseDeepLinearNet
 from skfact._stopping import Stopping
 from skfact.deep_linear import ToeplitzFactor
-from skfact.deep_linear._architecture import resolve_network
+from skfact.deep_linear._linear_network import resolve_network
 from skfact.deep_linear._outcome import MESSAGES, Outcome, complaint
-from skfact.deep_linear._solvers.adam import ADAM, MiniBatches
+from skfact.deep_linear._solvers.adam import ADAM
 from skfact.deep_linear._solvers.closed_form import CLOSED_FORM, start_values
-from skfact.deep_linear._solvers.data_palm import data_sweeps
 from skfact.deep_linear._solvers.lbfgs import LBFGS, is_cancelling
 from skfact.deep_linear._solvers.least_squares import (
     column_sizes,
@@ -24,8 +23,8 @@ from skfact.deep_linear._solvers.least_squares import (
     is_isotropic,
     least_squares,
 )
-from skfact.deep_linear._solvers.palm import HIERARCHICAL, PALM4MSA
-from skfact.deep_linear._solvers.problem import Problem
+from skfact.deep_linear._solvers.palm import HIERARCHICAL, PALM4MSA, data_sweeps
+from skfact.deep_linear._solvers.problem import MiniBatches, Problem
 from skfact.deep_linear._solvers.solve import NAMES, SOLVERS, solve
 from skfact.exceptions import IllPosedWarning
 from skfact.supports import FixedMask, KSparse

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from skfact.deep_linear._architecture import resolve_network
-from skfact.deep_linear._solvers.stream import Stream
+from skfact.deep_linear._linear_network import resolve_network
+from skfact.deep_linear._solvers.adam import Stream
 from skfact.deep_linear._units import Units
 
 RANDOM = np.random.default_rng(0)
