@@ -190,7 +190,8 @@ def check_mask(values: np.ndarray, shape: tuple[int, ...], name: str) -> None:
     """Raise unless the values, all those that are stored, make a non-empty mask of that shape."""
     if values.dtype.kind not in "biuf":
         raise TypeError(
-            f"{name} must be a mask of booleans or of 0 and 1, got dtype {values.dtype}: convert it."
+            f"{name} must be a mask of booleans or of 0 and 1, got dtype {values.dtype}: convert "
+            "it first."
         )
     if len(shape) != 2 or 0 in shape:
         raise ValueError(f"{name} must be 2-D with at least one entry, got shape {shape}.")

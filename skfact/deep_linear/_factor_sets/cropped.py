@@ -14,8 +14,8 @@ class CroppedSet(FactorSet):
     """The upper left corners of the factors in a linear set."""
 
     def __init__(self, whole: FactorSet, shape: tuple[int, int]) -> None:
-        self.whole, self.shape = whole, shape
-        self.values_shape, self.fan = whole.values_shape, whole.fan
+        super().__init__(shape, whole.values_shape, whole.fan)
+        self.whole = whole
 
     @property
     def T(self) -> CroppedSet:

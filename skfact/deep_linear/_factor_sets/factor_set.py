@@ -21,11 +21,15 @@ class FactorSet(ABC):
     What is written here holds for linear sets, whose product with a matrix is the dense one.
     """
 
-    shape: tuple[int, int]
-    values_shape: tuple[int, ...]
-    fan: float  # inputs that an output sees: their number is the variance of a random start
     is_linear = True
-    keeps_scaled_columns = True  # a factor in the set times a diagonal matrix is in it, too
+    keeps_scaled_columns = False  # whether a factor in the set times a diagonal matrix is in it
+
+    def __init__(
+        self, shape: tuple[int, int], values_shape: tuple[int, ...], fan: float | None = None
+    ) -> None:
+        self.shape, self.values_shape = shape, values_shape
+        # inputs that an output sees: their number is the variance of a random start
+        self.fan = float(shape[1] if fan is None else fan)
 
     @property
     @abstractmethod
@@ -106,9 +110,10 @@ class FactorSet(ABC):
 class DenseSet(FactorSet):
     """A set whose values are the matrix."""
 
+    keeps_scaled_columns = True
+
     def __init__(self, shape: tuple[int, int]) -> None:
-        self.shape = self.values_shape = shape
-        self.fan = float(shape[1])
+        super().__init__(shape, shape)
 
     def transposed(self, values: Any) -> Any:
         return array_namespace(values).matrix_transpose(values)

@@ -19,10 +19,12 @@ from skfact.supports._kronecker import flat_places
 class KroneckerSet(FactorSet):
     """Factors that are zero outside a pattern."""
 
+    keeps_scaled_columns = True
+
     def __init__(self, pattern: KroneckerSparse) -> None:
-        self.pattern, self.shape = pattern, pattern.shape
         a, b, c, d = pattern
-        self.values_shape, self.fan = (a, d, b, c), float(c)
+        super().__init__(pattern.shape, (a, d, b, c), fan=c)
+        self.pattern = pattern
         self._flat: Any = None
 
     @property

@@ -25,15 +25,17 @@ CHUNK = 2**22  # numbers gathered together to correlate on a sparse mask
 class MaskSet(FactorSet):
     """Factors that are zero outside a mask."""
 
+    keeps_scaled_columns = True
+
     def __init__(self, support: FixedMask) -> None:
-        self.support, self.shape = support, support.shape
         mask = support.mask()
         self.rows, self.columns = np.nonzero(mask)
-        self.values_shape = (len(self.rows),)
+        count = self.rows.size
+        super().__init__(support.shape, (count,), fan=max(1.0, count / mask.shape[0]))
+        self.support = support
         self.starts = np.append(0, np.cumsum(mask.sum(axis=1)))
         most = THICK if mask.size >= LARGE else SPARSE if mask.size >= MEDIUM else 0
-        self.sparse = self.rows.size <= most * mask.size
-        self.fan = max(1.0, self.rows.size / mask.shape[0])
+        self.sparse = count <= most * mask.size
 
     @property
     def T(self) -> MaskSet:

@@ -11,12 +11,9 @@ from skfact.deep_linear._structured import StructuredFactor, by_parts, check_adj
 class StructuredSet(FactorSet):
     """Matrices that are a linear function of a short vector."""
 
-    keeps_scaled_columns = False
-
     def __init__(self, support: StructuredFactor) -> None:
-        self.support, self.shape = support, support.shape
-        self.values_shape = (support.n_parameters,)
-        self.fan = float(support.shape[1])
+        super().__init__(support.shape, (support.n_parameters,))
+        self.support = support
 
     @property
     def T(self) -> StructuredSet:
