@@ -38,12 +38,6 @@ def inner(x: Any, y: Any) -> float:
     return float(xp.sum(xp.real(x) * xp.real(y) + xp.imag(x) * xp.imag(y)))
 
 
-def normalized(x: Any) -> Any:
-    """The array at unit norm; zero stays zero."""
-    norm = float(array_namespace(x).linalg.vector_norm(x))
-    return x / norm if norm > 0 else x
-
-
 def thin_qr(x: Any) -> tuple[Any, Any]:
     """QR of tall matrices; one column is just normalized, and stays zero where it is zero."""
     xp = array_namespace(x)
