@@ -5,7 +5,8 @@ import pytest
 import scipy.linalg
 from numpy.testing import assert_allclose
 
-from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
+from skfact._backend import array_namespace, device
+from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor, palm4msa
 from tests.asserts import assert_like
 
 RANDOM = np.random.default_rng(0)
@@ -37,6 +38,23 @@ def test_matrices_are_those_of_scipy(asarray):
     assert_like(ToeplitzFactor(3, 4).matrix(given), given, toeplitz)
     sums = [np.sum(circulant * CirculantFactor(6).matrix(e)) for e in np.eye(6)]
     assert_like(CirculantFactor(6).adjoint(asarray(circulant)), given, sums, rtol=1e-12)
+
+
+def real_diagonal(x):
+    """A vector on the diagonal, or the diagonal of a matrix, of real arrays only."""
+    xp = array_namespace(x)
+    assert xp.isdtype(x.dtype, "real floating")
+    eye = xp.eye(3, dtype=x.dtype, device=device(x))
+    return eye * x[None, :] if x.ndim == 1 else xp.sum(eye * x, axis=0)
+
+
+def test_maps_of_real_arrays_factor_complex_matrices(asarray):
+    diagonal = StructuredFactor((3, 3), 3, real_diagonal, real_diagonal)
+    A = np.diag(RANDOM.standard_normal(3) + 1j * RANDOM.standard_normal(3))
+    for structure in (diagonal, CirculantFactor(3)):
+        found = palm4msa(asarray(A), [structure]).toarray()
+        expected = A if structure is diagonal else np.eye(3) * np.mean(np.diag(A))
+        assert_like(found, asarray(A), expected, atol=1e-12)
 
 
 def test_structures_print_what_makes_them():

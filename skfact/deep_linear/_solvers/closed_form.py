@@ -36,7 +36,7 @@ def closed_form(problem: Problem, stopping: Stopping) -> Trained:
             "isotropic centred inputs and alpha=0. Use 'auto' or 'lbfgs'."
         )
     values = start_values(problem)
-    loss, _, _ = problem.network.loss_and_gradient(values, problem.X, problem.Y)
+    loss, _, _ = problem.network.loss_and_gradient(values, problem.X, problem.Y, problem.alpha)
     return Trained(values, [loss], 1, Outcome.CONVERGED)
 
 

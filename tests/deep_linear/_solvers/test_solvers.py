@@ -78,6 +78,10 @@ def test_solvers_agree_on_convex_problems_with_an_independent_answer(alpha):
             found, trained = solved(name, given, Stopping(4000, 0.0))
             assert_allclose(found, expected, atol=1e-3 if name == "adam" else 1e-5)
             assert trained.losses[-1] <= trained.losses[0]
+            if supports == "dense":  # the least loss, the penalty included
+                rest = dense @ X - Y
+                least = 0.5 * np.sum(rest**2) + 0.5 * alpha * np.sum(dense**2)
+                assert_allclose(trained.losses[-1], least, rtol=1e-3)
 
 
 def test_every_way_to_end_is_told_and_has_its_words():
