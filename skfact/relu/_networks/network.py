@@ -93,6 +93,10 @@ class Network(ABC):
         """The same kind of network with other numbers."""
         return replace(self, weights=tuple(weights), biases=tuple(biases))
 
+    def without_biases(self) -> Self:
+        """The network with biases of zero."""
+        return self.with_arrays(self.weights, [self.xp.zeros_like(b) for b in self.biases])
+
     def moved(self, xp: Any, where: Any, dtype: Any = None) -> Self:
         """The network in namespace `xp` on a device, in another dtype unless that is None."""
         dtype = namespace_dtype(self.dtype if dtype is None else dtype, xp)

@@ -56,8 +56,8 @@ def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[A
            [4., 1.]]), array([[10.25],
            [ 5.25]])]
     """
-    network = read_network(network)
-    f, g, paths = both_passes(network, lambda x: x * x, include_bias)
+    network = read_network(network, include_bias=include_bias)
+    f, g, paths = both_passes(network, lambda x: x * x)
     top, xp = top_power(paths), network.xp
     coefs, intercepts = [], []
     for index in network.linear:

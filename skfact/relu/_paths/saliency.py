@@ -60,8 +60,8 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
     array([[2. , 2. ],
            [6. , 0.5]])
     """
-    network = read_network(network)
-    f, g, paths = both_passes(network, abs, include_bias)
+    network = read_network(network, include_bias=include_bias)
+    f, g, paths = both_passes(network, abs)
     top = top_power(paths)
 
     def saliency(values: Any) -> Any:
@@ -71,12 +71,12 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
     for index in network.linear:
         step, g_j = paths.steps[index], g[index]
         coefs.append(saliency(f[step.inputs[0]][:, None] * abs(step.matrix) * g_j))
-        intercepts.append(saliency(abs(step.bias) * g_j if include_bias else 0 * g_j))
+        intercepts.append(saliency(abs(step.bias) * g_j))
     return coefs, intercepts
 
 
 def both_passes(
-    network: Network, function: Callable[[Any], Any], include_bias: bool
+    network: Network, function: Callable[[Any], Any]
 ) -> tuple[Sequence[Any], Sequence[Any], Paths]:
     """Sums over the paths to and from each node of a function of the edges, and what they are of.
 
@@ -84,7 +84,7 @@ def both_passes(
     """
 
     def run(paths: Paths) -> list[Any]:
-        steps = list(edgewise(function, paths.steps, include_bias=include_bias))
+        steps = list(edgewise(function, paths.steps))
         f = forward(steps, paths.ones())
         relative = paths.output_exponents - top_power(paths)
         end = function(times_power_of_two(0 * f[network.output] + 1, relative))

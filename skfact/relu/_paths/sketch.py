@@ -80,7 +80,7 @@ def path_sketch(
     >>> bool(abs((sketch**2).sum() / path_inner(network, network) - 1) < 0.2)
     True
     """
-    network = read_network(network)
+    network = read_network(network, include_bias=include_bias)
     check_number(n_components, "n_components", int, 1)
     check_choice(signs, "signs", ("node", "edge"))
     if random_state is None:

@@ -59,7 +59,7 @@ def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
            [6.5 ],
            [2.25]])
     """
-    network = read_network(network)
+    network = read_network(network, include_bias=include_bias)
     check_power(q)
     power, output = partial(magnitude_power, q=q), network.output
 

@@ -87,7 +87,7 @@ def top_paths(network: Any, k: int = 10, *, include_bias: bool = True) -> TopPat
     >>> weights
     array([6., 2., 2.])
     """
-    network = read_network(network)
+    network = read_network(network, include_bias=include_bias)
     check_number(k, "k", int, 1)
     k = min(int(k), path_count(network, include_bias=include_bias))
     steps, end = magnitudes(network)
