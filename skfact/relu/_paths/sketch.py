@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from operator import mul
 from typing import Any
 
+import numpy as np
 from sklearn.utils import check_random_state
 
 from skfact._backend import move
@@ -108,8 +109,9 @@ def path_sketch(
             for _ in range(n_components)
         ]
         h = xp.concat(rows)
-    h = times_power_of_two(h, paths.output_exponents) / float(n_components) ** 0.5
-    return xp.astype(h, network.dtype, copy=False)
+    with np.errstate(over="ignore"):
+        h = times_power_of_two(h, paths.output_exponents) / float(n_components) ** 0.5
+        return xp.astype(h, network.dtype, copy=False)
 
 
 def _by_nodes(steps: Sequence[Step], sizes: Sequence[int], draw: Callable[[int], Any]) -> Any:

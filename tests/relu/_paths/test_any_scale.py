@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from skfact._backend import array_namespace, to_numpy
-from skfact.relu import path_saliency, path_sgd_scaling, path_sums
+from skfact.relu import ReLUPathEmbedding, path_saliency, path_sgd_scaling, path_sketch, path_sums
 from tests.relu.graphs import chain
 from tests.relu.networks import random_network, seeds, sizes
 
@@ -95,3 +95,12 @@ def test_every_array_library(asarray, xp, function):
 
 def _flat(result):
     return [*result[0], *result[1]] if isinstance(result, tuple) else [result]
+
+
+@pytest.mark.parametrize("dtype, large", [("float64", 1e200), ("float32", 1e30)])
+def test_paths_beyond_the_range_are_infinite_without_a_warning(dtype, large):
+    network = [np.array([[large]], dtype), np.array([[large]], dtype)], None
+    assert np.isinf(path_sketch(network, 2)).all()
+    assert np.isinf(path_sums(network)[0, 0]) and np.isinf(path_saliency(network)[0][0])
+    embedding = ReLUPathEmbedding(network).fit(np.ones((2, 1)))
+    assert np.isinf(embedding.path_weights_).any()
