@@ -75,8 +75,9 @@ def feature_weights(network: LayeredNetwork, paths: np.ndarray | None) -> Any:
     """Phi, (n_features, n_outputs): weights of the paths, `None` meaning all of them."""
     found = steady(network)
     weights = _every_weight(found) if paths is None else _chosen_weights(found, paths)
-    weights = times_power_of_two(weights, found.output_exponents)
-    return network.xp.astype(weights, network.dtype, copy=False)
+    with np.errstate(over="ignore"):
+        weights = times_power_of_two(weights, found.output_exponents)
+        return network.xp.astype(weights, network.dtype, copy=False)
 
 
 def _every_weight(found: Paths) -> Any:

@@ -70,7 +70,7 @@ def prune(network: Any, amount: float | int = 0.5, *, criterion: str = "magnitud
         )
     count = int(amount) if whole else round(float(amount) * total)
     scores = network.weights if criterion == "magnitude" else path_saliency(network)[0]
-    flat = np.concatenate([np.abs(to_numpy(s)).ravel() for s in scores])
+    flat = np.concatenate([np.zeros(0), *(np.abs(to_numpy(s)).ravel() for s in scores)])
     keep = np.ones(total, dtype=bool)
     keep[np.argsort(flat, kind="stable")[:count]] = False
     weights, start = [], 0

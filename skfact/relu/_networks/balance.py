@@ -159,12 +159,12 @@ def _shifted(step: Step, before: Sequence[Any], after: Any) -> Step:
         return step
     bias = None if step.bias is None else times_power_of_two(step.bias, -after)
     if step.matrix is not None:
-        return Step(step.inputs, _between(step.matrix, before[0], after), bias)
+        return Step(step.inputs, between(step.matrix, before[0], after), bias)
     one = 0 * after + 1
     return Step(step.inputs, None, bias, tuple(times_power_of_two(one, e - after) for e in before))
 
 
-def _between(matrix: Any, before: Any, after: Any) -> Any:
+def between(matrix: Any, before: Any, after: Any) -> Any:
     """matrix_ij 2^(before_i - after_j)."""
     xp = array_namespace(matrix)
     if float(xp.max(xp.abs(before))) < SMALL and float(xp.max(xp.abs(after))) < SMALL:

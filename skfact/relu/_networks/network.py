@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from skfact._backend import NUMPY, array_namespace, device, move
+from skfact._backend import array_namespace, device, move
 from skfact._inputs import namespace_dtype
 
 Arrays = Sequence[Any]
@@ -36,6 +36,8 @@ class Network(ABC):
     biases: tuple[Any, ...]  # (n_out,) each, zeros where there is none
     # arrays -> a network of the type that was read, which shares no memory with it
     writer: Callable[[Arrays, Arrays], Any] | None
+    # says where a network without arrays is: a graph without linear nodes
+    bare: Any = field(default_factory=lambda: np.empty(0), kw_only=True)
 
     @property
     @abstractmethod
@@ -69,32 +71,40 @@ class Network(ABC):
         """Raise unless another network of this class has the same nodes."""
 
     @property
+    def _like(self) -> Any:
+        return self.weights[0] if self.weights else self.bare
+
+    @property
     def xp(self) -> Any:
         """Array namespace of weights and biases."""
-        return array_namespace(self.weights[0]) if self.weights else NUMPY
+        return array_namespace(self._like)
 
     @property
     def device(self) -> Any:
         """Device of weights and biases."""
-        return device(self.weights[0] if self.weights else np.empty(0))
+        return device(self._like)
 
     @property
     def dtype(self) -> Any:
         """Dtype of weights and biases."""
-        return self.weights[0].dtype if self.weights else NUMPY.float64
+        return self._like.dtype
 
     def with_arrays(self, weights: Arrays, biases: Arrays) -> Self:
         """The same kind of network with other numbers."""
         return replace(self, weights=tuple(weights), biases=tuple(biases))
 
+    def without_biases(self) -> Self:
+        """The network with biases of zero."""
+        return self.with_arrays(self.weights, [self.xp.zeros_like(b) for b in self.biases])
+
     def moved(self, xp: Any, where: Any, dtype: Any = None) -> Self:
         """The network in namespace `xp` on a device, in another dtype unless that is None."""
         dtype = namespace_dtype(self.dtype if dtype is None else dtype, xp)
-        weights, biases = (
-            [xp.astype(move(a, xp, where), dtype, copy=False) for a in arrays]
-            for arrays in (self.weights, self.biases)
+        weights, biases, (bare,) = (
+            tuple(xp.astype(move(a, xp, where), dtype, copy=False) for a in arrays)
+            for arrays in (self.weights, self.biases, (self.bare,))
         )
-        return self.with_arrays(weights, biases)
+        return replace(self, weights=weights, biases=biases, bare=bare)
 
     def cast(self, dtype: Any) -> Self:
         """The network in another dtype."""

@@ -22,15 +22,19 @@ from skfact.relu._networks.wired import WiredNetwork
 N = TypeVar("N", bound=Network)
 
 
-def read_network(network: Any, *, check_finite: bool = True) -> Network:
+def read_network(network: Any, *, check_finite: bool = True, include_bias: bool = True) -> Network:
     """The network in an object of one of the kinds of `READERS`; no array is copied without need.
 
     A TypeError tells that it is of another kind, or has arrays of unsupported dtypes, a ValueError
     that it is not fitted, no ReLU network, or that its arrays do not fit together. `check_finite`
-    looks for NaN and infinity, which reads all weights once.
+    looks for NaN and infinity, which reads all weights once. Without `include_bias` all biases are
+    zero: no path starts there.
     """
-    if isinstance(network, Network):
-        return network
+    found = network if isinstance(network, Network) else _read(network, check_finite)
+    return found if include_bias else found.without_biases()
+
+
+def _read(network: Any, check_finite: bool) -> Network:
     for reader in READERS:
         if reader.accepts(network):
             return reader.read(network, check_finite)
@@ -47,9 +51,9 @@ def read_layers(network: Any, why: str) -> LayeredNetwork:
     return found
 
 
-def read_pair(network: Any, other: Any) -> tuple[Network, Network]:
+def read_pair(network: Any, other: Any, include_bias: bool = True) -> tuple[Network, Network]:
     """Read two networks with the same nodes, to be compared; see `in_common`."""
-    return in_common(read_network(network), read_network(other))
+    return in_common(*(read_network(n, include_bias=include_bias) for n in (network, other)))
 
 
 def in_common(a: N, b: N) -> tuple[N, N]:

@@ -54,11 +54,10 @@ def path_inner(network: Any, other: Any, *, include_bias: bool = True) -> float:
     >>> path_inner((coefs, intercepts), (coefs, intercepts))
     46.3125
     """
-    pair = read_pair(network, other)
+    pair = read_pair(network, other, include_bias)
 
     def run(one: Paths, two: Paths) -> list[Any]:
-        products = edgewise(mul, one.steps, two.steps, include_bias=include_bias)
-        return forward(products, one.ones())
+        return forward(edgewise(mul, one.steps, two.steps), one.ones())
 
     values, paths = on_any_scale(run, *pair)
     powers = sum(p.output_exponents for p in paths)

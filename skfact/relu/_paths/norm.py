@@ -71,7 +71,7 @@ def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float
             Step(
                 inputs,
                 matrix,
-                power(bias) if include_bias and bias is not None else None,
+                None if bias is None else power(bias),
                 None if factors is None else tuple(map(power, factors)),
             )
             for inputs, matrix, bias, factors in paths.steps[: paths.network.output + 1]
@@ -79,11 +79,11 @@ def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float
         return forward(powered, paths.ones(), product)
 
     # NaN and infinity show in the sums: the weights are read once
-    unchecked = read_network(network, check_finite=False)
+    unchecked = read_network(network, check_finite=False, include_bias=include_bias)
     with np.errstate(all="ignore"):
         values = run(Paths.of(unchecked))
         if are_steady(values):
             return float(unchecked.xp.sum(values[-1])) ** (1 / q)
-    found, (paths,) = on_any_scale(run, read_network(network))
+    found, (paths,) = on_any_scale(run, read_network(network, include_bias=include_bias))
     total, exponent = scaled_sum(found[-1], paths.output_exponents * q)
     return scaled_float(total ** (1 / q), exponent / q)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from skfact._exponents import times_power_of_two
+import numpy as np
+
+from skfact.relu._networks.balance import between
 from skfact.relu._networks.readers import read_network
-from skfact.relu._paths.saliency import both_passes, top_power
+from skfact.relu._paths.saliency import both_passes
 
 
 def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[Any], list[Any]]:
@@ -56,14 +58,15 @@ def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[A
            [4., 1.]]), array([[10.25],
            [ 5.25]])]
     """
-    network = read_network(network)
-    f, g, paths = both_passes(network, lambda x: x * x, include_bias)
-    top, xp = top_power(paths), network.xp
+    network = read_network(network, include_bias=include_bias)
+    xp, steps = network.xp, network.steps()
     coefs, intercepts = [], []
-    for index in network.linear:
-        (source,) = paths.steps[index].inputs
-        f_i = times_power_of_two(f[source], 2 * paths.exponents[source])
-        g_j = times_power_of_two(g[index], 2 * (top - paths.exponents[index]))
-        coefs.append(xp.astype(f_i[:, None] * g_j, network.dtype))
-        intercepts.append(xp.astype(g_j, network.dtype))
+    with np.errstate(all="ignore"):  # the smallest and largest results are out of range
+        f, g = both_passes(network, 2)
+        for index in network.linear:
+            f_i, g_j = f[steps[index].inputs[0]], g[index]
+            products = f_i.values[:, None] * g_j.values
+            kappa = between(products, 2 * f_i.powers, -2 * g_j.powers)
+            coefs.append(xp.astype(kappa, network.dtype))
+            intercepts.append(xp.astype(g_j.plain(2), network.dtype))
     return coefs, intercepts

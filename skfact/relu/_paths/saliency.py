@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
+
 from skfact._exponents import times_power_of_two
-from skfact.relu._networks.balance import Paths, on_any_scale
+from skfact._kernels.paths import magnitude_power
+from skfact.relu._networks.balance import Paths, are_steady, balance, between
 from skfact.relu._networks.network import Network
 from skfact.relu._networks.passes import backward, edgewise, forward
 from skfact.relu._networks.readers import read_network
+from skfact.relu._networks.ways_on import Scaled, ways_on
 
 
 def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any], list[Any]]:
@@ -60,41 +64,32 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
     array([[2. , 2. ],
            [6. , 0.5]])
     """
-    network = read_network(network)
-    f, g, paths = both_passes(network, abs, include_bias)
-    top = top_power(paths)
-
-    def saliency(values: Any) -> Any:
-        return network.xp.astype(times_power_of_two(values, top), network.dtype)
-
+    network = read_network(network, include_bias=include_bias)
+    xp, steps = network.xp, network.steps()
     coefs, intercepts = [], []
-    for index in network.linear:
-        step, g_j = paths.steps[index], g[index]
-        coefs.append(saliency(f[step.inputs[0]][:, None] * abs(step.matrix) * g_j))
-        intercepts.append(saliency(abs(step.bias) * g_j if include_bias else 0 * g_j))
+    with np.errstate(all="ignore"):  # the smallest and largest results are out of range
+        f, g = both_passes(network, 1)
+        for index, w, b in zip(network.linear, network.weights, network.biases):
+            f_i, g_j = f[steps[index].inputs[0]], g[index]
+            through = between(abs(w), f_i.powers, -g_j.powers)
+            saliency = f_i.values[:, None] * through * g_j.values
+            of_bias = times_power_of_two(abs(b), g_j.powers) * g_j.values
+            coefs.append(xp.astype(saliency, network.dtype))
+            intercepts.append(xp.astype(of_bias, network.dtype))
     return coefs, intercepts
 
 
-def both_passes(
-    network: Network, function: Callable[[Any], Any], include_bias: bool
-) -> tuple[Sequence[Any], Sequence[Any], Paths]:
-    """Sums over the paths to and from each node of a function of the edges, and what they are of.
-
-    The sums from an output start at the function of its power of two, the largest set to one.
-    """
-
-    def run(paths: Paths) -> list[Any]:
-        steps = list(edgewise(function, paths.steps, include_bias=include_bias))
-        f = forward(steps, paths.ones())
-        relative = paths.output_exponents - top_power(paths)
-        end = function(times_power_of_two(0 * f[network.output] + 1, relative))
-        return [*f, *backward(steps, network.sizes, network.output, end)]
-
-    values, (paths,) = on_any_scale(run, network)
-    n = len(network.sizes)
-    return values[:n], values[n:], paths
-
-
-def top_power(paths: Paths) -> int:
-    """The largest power of two of an output."""
-    return int(max(paths.output_exponents))
+def both_passes(network: Network, q: float) -> tuple[list[Scaled], list[Scaled]]:
+    """Sums of abs(edges)^q over the paths to each node, and over those from it to all outputs."""
+    paths = Paths.of(network)
+    power, end = partial(magnitude_power, q=q), paths.ones(network.sizes[network.output])
+    steps = list(edgewise(power, paths.steps))
+    f = forward(steps, paths.ones())
+    g = backward(steps, network.sizes, network.output, end)
+    if are_steady([*f, *g]):
+        plain = [Scaled(sums, 0 * sums) for sums in (*f, *g)]
+        return plain[: len(f)], plain[len(f) :]
+    paths = balance(network)
+    f = forward(edgewise(power, paths.steps), paths.ones())
+    arriving = [Scaled.of(sums, powers, q) for sums, powers in zip(f, paths.exponents)]
+    return arriving, ways_on(network, q, paths.ones(network.sizes[network.output]))[0]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from operator import mul
 from typing import Any
 
+import numpy as np
 from sklearn.utils import check_random_state
 
 from skfact._backend import move
@@ -80,7 +81,7 @@ def path_sketch(
     >>> bool(abs((sketch**2).sum() / path_inner(network, network) - 1) < 0.2)
     True
     """
-    network = read_network(network)
+    network = read_network(network, include_bias=include_bias)
     check_number(n_components, "n_components", int, 1)
     check_choice(signs, "signs", ("node", "edge"))
     if random_state is None:
@@ -108,8 +109,9 @@ def path_sketch(
             for _ in range(n_components)
         ]
         h = xp.concat(rows)
-    h = times_power_of_two(h, paths.output_exponents) / float(n_components) ** 0.5
-    return xp.astype(h, network.dtype, copy=False)
+    with np.errstate(over="ignore"):
+        h = times_power_of_two(h, paths.output_exponents) / float(n_components) ** 0.5
+        return xp.astype(h, network.dtype, copy=False)
 
 
 def _by_nodes(steps: Sequence[Step], sizes: Sequence[int], draw: Callable[[int], Any]) -> Any:

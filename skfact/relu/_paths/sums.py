@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from skfact._exponents import times_power_of_two
+import numpy as np
+
 from skfact._kernels.paths import magnitude_power
-from skfact.relu._networks.balance import Paths, on_any_scale
+from skfact.relu._networks.balance import are_steady
+from skfact.relu._networks.network import Network
 from skfact.relu._networks.passes import backward, check_power, edgewise
 from skfact.relu._networks.readers import read_network
+from skfact.relu._networks.ways_on import ways_on
 
 
 def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
@@ -59,14 +63,13 @@ def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
            [6.5 ],
            [2.25]])
     """
-    network = read_network(network)
+    network = read_network(network, include_bias=include_bias)
     check_power(q)
-    power, output = partial(magnitude_power, q=q), network.output
+    xp, output, power = network.xp, network.output, partial(magnitude_power, q=q)
 
-    def run(paths: Paths) -> list[Any]:
-        steps = list(edgewise(power, paths.steps))
-        n, dtype = network.sizes[output], paths.network.dtype
-        unit = network.xp.eye(n, dtype=dtype, device=network.device)
+    def run(network: Network, function: Callable[[Any], Any]) -> list[Any]:
+        steps = list(edgewise(function, network.steps()))
+        unit = xp.eye(network.sizes[output], dtype=network.dtype, device=network.device)
         from_nodes = backward(steps, network.sizes, output, unit)
         sums = from_nodes[:1]
         if include_bias:
@@ -74,8 +77,25 @@ def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
             for index in network.linear:
                 started = started + (steps[index].bias @ from_nodes[index])[None, :]
             sums.append(started)
-        return [*from_nodes[:output], network.xp.concat(sums)]
+        return [*from_nodes[:output], xp.concat(sums)]
 
-    values, (paths,) = on_any_scale(run, network)
-    sums = times_power_of_two(values[-1], paths.output_exponents * q)
-    return network.xp.astype(sums, network.dtype)
+    with np.errstate(all="ignore"):  # what leaves the range of floating point is found
+        *_, sums = values = run(network, power)
+        if are_steady(values):
+            return sums
+        wide = network.cast("float64")
+        *_, sums = values = run(wide, power)
+        ways = run(wide, lambda edge: xp.astype(edge != 0, xp.float64))
+        if not are_steady([xp.where(w == 0, w + 1, v) for v, w in zip(values, ways)]):
+            sums = _by_outputs(wide, q)[: sums.shape[0], :]
+        return xp.astype(sums, network.dtype)
+
+
+def _by_outputs(network: Network, q: float) -> Any:
+    """The sums, those from biases last, on any scale."""
+    xp, n, columns = network.xp, network.sizes[network.output], []
+    ends = xp.eye(n, dtype=xp.float64, device=network.device)
+    for j in range(n):
+        found, biases = ways_on(network, q, ends[j, :])
+        columns.append(xp.concat([found[0].plain(q), biases.plain(q)]))
+    return xp.stack(columns, axis=1)

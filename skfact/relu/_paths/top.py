@@ -87,12 +87,12 @@ def top_paths(network: Any, k: int = 10, *, include_bias: bool = True) -> TopPat
     >>> weights
     array([6., 2., 2.])
     """
-    network = read_network(network)
+    network = read_network(network, include_bias=include_bias)
     check_number(k, "k", int, 1)
     k = min(int(k), path_count(network, include_bias=include_bias))
     steps, end = magnitudes(network)
     paths, _ = largest_paths(steps[: network.output + 1], end, k, include_bias)
-    return TopPaths(paths, _weights_of(paths, network))
+    return _weighed(paths, network)
 
 
 def magnitudes(network: Network) -> tuple[list[Step], np.ndarray]:
@@ -270,8 +270,8 @@ def _count_above(
     return low
 
 
-def _weights_of(paths: np.ndarray, network: Network) -> np.ndarray:
-    """Signed weights of paths, in the dtype of the network."""
+def _weighed(paths: np.ndarray, network: Network) -> TopPaths:
+    """Paths with their signed weights, in the dtype of the network, the largest first."""
     mantissa, power = np.ones(len(paths)), np.zeros(len(paths), dtype=np.int64)
     steps = network.steps()
     for index in network.linear:
@@ -282,5 +282,8 @@ def _weights_of(paths: np.ndarray, network: Network) -> np.ndarray:
         edge = np.where(before < 0, b[after], w[before, after]).astype(np.float64)
         mantissa, shift = np.frexp(mantissa * np.where(after < 0, 1.0, edge))
         power += shift
+    # also beside paths so large that the worth of others was zero
+    order = np.lexsort((-abs(mantissa), -power, mantissa == 0))
     with np.errstate(over="ignore", under="ignore"):
-        return np.ldexp(mantissa, power).astype(namespace_dtype(network.dtype, NUMPY))
+        weights = np.ldexp(mantissa, power).astype(namespace_dtype(network.dtype, NUMPY))
+    return TopPaths(paths[order], weights[order])

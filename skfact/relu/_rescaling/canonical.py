@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import move, to_numpy
-from skfact._exponents import times_power_of_two
-from skfact.relu._networks.balance import N, rescaled
+from skfact.relu._networks.balance import rescaled
 from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.network import Network
 from skfact.relu._networks.readers import read_layers, read_network
 from skfact.relu._rescaling.classes import scales_in_order
+from skfact.relu._rescaling.rescale import require_in_range
 
 # Outputs of a size beyond 2^-USUAL .. 2^USUAL are divided by a power of two.
 USUAL = 900
@@ -21,7 +21,8 @@ USUAL = 900
 def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     """Rescale each hidden neuron so that its incoming weights and bias have unit l2 norm.
 
-    Networks that are rescalings of each other have the same canonical form, to rounding. With
+    Networks that are rescalings of each other have the same canonical form, to rounding, except
+    behind neurons at which no weight and no bias arrives: these keep their scale. With
     `permutations`, neurons of a layer are then sorted by their incoming weights. In a graph entries
     that meet in a sum or a maximum can only be rescaled together: the first linear node that leads
     to them gets unit norm.
@@ -44,7 +45,7 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     TypeError
         If the network is of an unsupported kind.
     ValueError
-        If the network is not usable.
+        If the network is not usable, or a rescaled weight is beyond the largest number.
 
     See Also
     --------
@@ -69,40 +70,25 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     network = read_network(network)
     if permutations:
         network = read_layers(network, "entries that meet in a sum or a maximum keep their order")
-    unit, exponents = unit_incoming(network)
-    weights, biases = list(unit.weights), list(unit.biases)
-    if network.output in network.linear:
-        place = network.linear.index(network.output)
-        weights[place] = times_power_of_two(weights[place], exponents)
-        biases[place] = times_power_of_two(biases[place], exponents)
-    result = unit.with_arrays(weights, biases).cast(network.dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        result = rescaled(network, unit_powers(network)).cast(network.dtype)
+    require_in_range(result, "what leaves neurons of unit norm overflows", "divide the outputs")
     if permutations:
-        for l in range(len(weights) - 1):
+        for l in range(len(result.weights) - 1):
             columns = np.vstack([to_numpy(result.biases[l]), to_numpy(result.weights[l])[::-1]])
             result = with_neurons(result, l + 1, np.lexsort(columns))
     return result.write()
 
 
-def unit_incoming(network: N) -> tuple[N, Any]:
-    """Unit incoming (w, b) of all hidden neurons; the outputs are divided by 2^exponents.
+def unit_powers(network: Network) -> list[Any]:
+    """log2 of what to divide each entry by for unit incoming (w, b) of all hidden neurons.
 
-    In float64. Neurons without incoming weights and bias stay as they are. Entries that can only be
-    rescaled together follow the first linear node that leads to them. Exponents are zero but for
-    outputs, of a linear node, that would leave the range of floating point.
+    Neurons without incoming weights and bias stay as they are. Entries that can only be rescaled
+    together follow the first linear node that leads to them.
     """
-    network = network.cast("float64")
-    xp = network.xp
-    logs = scales_in_order(network, lambda l, before: arriving_norm(network, l, before))
-    powers = [move(log, xp, network.device) for log in logs]
-    exponents = 0 * powers[network.output]
-    if network.output in network.linear:
-        l = network.linear.index(network.output)
-        before = logs[network.steps()[network.output].inputs[0]]
-        size = xp.floor(move(arriving_norm(network, l, before), xp, network.device))
-        beyond = xp.isfinite(size) & (xp.abs(size) > USUAL)
-        exponents = xp.where(beyond, size, exponents)
-        powers[network.output] = exponents
-    return rescaled(network, powers), exponents
+    wide = network.cast("float64")
+    logs = scales_in_order(wide, lambda l, before: arriving_norm(wide, l, before))
+    return [move(log, network.xp, network.device) for log in logs]
 
 
 def arriving_norm(network: Network, l: int, before: np.ndarray) -> np.ndarray:
@@ -123,9 +109,13 @@ def host_layers(network: LayeredNetwork) -> list[np.ndarray]:
     """Weights with the bias as last row, (n_l + 1, n_{l+1}), in float64 on the host.
 
     Hidden neurons are rescaled so that what arrives at them has unit norm: what is found from
-    these arrays does not depend on how the network is scaled.
+    these arrays does not depend on how the network is scaled. Outputs that would leave the range of
+    floating point are divided by a power of two.
     """
-    network, _ = unit_incoming(network)
+    network, powers = network.cast("float64"), unit_powers(network)
+    size = np.floor(arriving_norm(network, len(network.weights) - 1, to_numpy(powers[-2])))
+    beyond = np.where(np.isfinite(size) & (abs(size) > USUAL), size, 0.0)
+    network = rescaled(network, [*powers[:-1], move(beyond, network.xp, network.device)])
     return [
         np.vstack([to_numpy(w), to_numpy(b)[None, :]])
         for w, b in zip(network.weights, network.biases)

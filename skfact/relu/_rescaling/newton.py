@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import cg
 
 from skfact._backend import move
@@ -43,9 +44,11 @@ def _newton(
 ) -> tuple[np.ndarray, int, bool]:
     """Minimize sum |w|^p exp(p (u_target - u_source)) over u with u_0 = 0: convex."""
     u = p * logs
+    powers = p * edges.logs
+    powers -= _largest_nearby(edges, powers + u[edges.target] - u[edges.source])
 
     def terms(u: np.ndarray) -> np.ndarray:
-        return np.exp(p * edges.logs + u[edges.target] - u[edges.source])
+        return np.exp(powers + u[edges.target] - u[edges.source])
 
     for n_iter in range(1, stopping.max_iter + 1):
         weights = terms(u)
@@ -67,6 +70,20 @@ def _newton(
     return u / p, stopping.max_iter, False
 
 
+def _largest_nearby(edges: ClassEdges, values: np.ndarray) -> np.ndarray:
+    """For each edge the largest value of its part of the network: class 0 separates the parts."""
+    inner = (edges.source > 0) & (edges.target > 0)
+    links = scipy.sparse.coo_array(
+        (np.ones(inner.sum()), (edges.source[inner], edges.target[inner])),
+        shape=(edges.n_classes, edges.n_classes),
+    )
+    _, parts = connected_components(links, directed=False)
+    part = parts[np.maximum(edges.source, edges.target)]
+    largest = np.full(edges.n_classes, -np.inf)
+    np.maximum.at(largest, part, values)
+    return largest[part]
+
+
 def _least_squares(edges: ClassEdges) -> np.ndarray:
     """The u with the smallest sum of (log |w| + u_target - u_source)^2: undoes any rescaling."""
     misfit = _sums(edges.source, edges.logs, edges) - _sums(edges.target, edges.logs, edges)
@@ -80,7 +97,8 @@ def _solve_laplacian(edges: ClassEdges, weights: np.ndarray, right: np.ndarray) 
     links = links + links.T
     degrees = np.asarray(links.sum(axis=0)).ravel()
     laplacian = (scipy.sparse.diags_array(degrees) - links).tocsr()[1:, 1:]
-    inverse = scipy.sparse.diags_array(1.0 / degrees[1:])
+    # what is beyond the range beside other weights stays where it is
+    inverse = scipy.sparse.diags_array(1.0 / np.maximum(degrees[1:], np.finfo(float).tiny))
     found, _ = cg(laplacian, right[1:], rtol=1e-10, M=inverse, maxiter=20 * n)
     return np.concatenate([[0.0], found])
 

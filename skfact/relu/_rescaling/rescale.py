@@ -9,6 +9,7 @@ import numpy as np
 
 from skfact._backend import move, to_numpy
 from skfact._inputs import as_floating
+from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.network import Network
 from skfact.relu._networks.readers import read_network
 from skfact.relu._rescaling.classes import scaling_classes
@@ -61,19 +62,24 @@ def rescale(network: Any, factors: Sequence[Any]) -> Any:
     """
     network = read_network(network)
     checked = _checked_factors(network, factors)
-    xp, steps = network.xp, network.steps()
+    steps = network.steps()
     weights, biases = [], []
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for index in network.linear:
             before, after = checked[steps[index].inputs[0]], checked[index]
             weights.append(steps[index].matrix / before[:, None] * after)
             biases.append(steps[index].bias * after)
-    for l, array in enumerate(weights + biases):
+    result = network.with_arrays(weights, biases)
+    require_in_range(result, "factors make a weight overflow", "rescale less")
+    return result.write()
+
+
+def require_in_range(network: Network, what: str, advice: str) -> None:
+    """Raise, with `what` happened and an advice, if a weight or bias is no finite number."""
+    xp = network.xp
+    for l, array in enumerate((*network.weights, *network.biases)):
         if not bool(xp.all(xp.isfinite(array))):
-            raise ValueError(
-                f"factors make a weight overflow (array {l} of weights, then biases): rescale less."
-            )
-    return network.with_arrays(weights, biases).write()
+            raise ValueError(f"{what} (array {l} of weights, then biases): {advice}.")
 
 
 def free_nodes(network: Network) -> list[int]:
@@ -85,9 +91,11 @@ def _checked_factors(network: Network, factors: Sequence[Any]) -> list[Any]:
     """Factors of the entries of all nodes, beside the arrays of the network."""
     free = free_nodes(network)
     if not isinstance(factors, (list, tuple)) or len(factors) != len(free):
+        layered = isinstance(network, LayeredNetwork)
+        places = "hidden layers" if layered else "linear nodes but the output"
         raise ValueError(
-            f"factors must be a list with one array for each of the {len(free)} hidden layers (of "
-            f"a graph: linear nodes but the output); got {factors!r:.60}."
+            f"factors must be a list with one array for each of the {len(free)} {places}; "
+            f"got {factors!r:.60}."
         )
     classes = scaling_classes(network)
     of_class = np.ones(1 + max(int(labels.max()) for labels in classes))

@@ -13,6 +13,7 @@ from skfact.relu import (
     canonical_form,
     equalize,
     is_rescaling_equivalent,
+    path_count,
     path_inner,
     path_metric,
     path_norm,
@@ -22,6 +23,8 @@ from skfact.relu import (
     path_sums,
     prune,
     quantize,
+    rescale,
+    rescaling_factors,
     top_paths,
 )
 from tests.relu.graphs import leads_to_output, path_vector, random_graph, rescaled, samples
@@ -188,3 +191,38 @@ def test_every_array_library(asarray, xp, dtype):
         for x, y in pairs:
             assert array_namespace(x) is xp and x.dtype == graph.coefs[0].dtype
             assert_allclose(to_numpy(x), y, rtol=10 * tolerance, atol=tolerance * scale)
+
+
+def without_weights():
+    """Graphs without linear nodes, and which gates (2, 3) and (3, 2) open."""
+    graphs = [NetworkGraph(2) for _ in range(4)]
+    graphs[1].max_pool(graphs[1].input, [[0, 1]])
+    graphs[2].relu(graphs[2].add(graphs[2].input, graphs[2].input))
+    pooled = graphs[3].max_pool(graphs[3].input, [[0, 1], [1]])
+    graphs[3].maximum(graphs[3].relu(pooled), pooled)
+    open_gates = [], [[False, True], [True, False]], [[True, True]] * 2
+    more = [[False, True] + [True] * 7, [True, False] + [True] * 7]
+    return zip(graphs, (*open_gates, more))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-300])
+def test_gates_without_weights(asarray, xp, scale):
+    for graph, expected in without_weights():
+        X = asarray(scale * np.array([[2.0, 3.0], [3.0, 2.0]]))
+        found = activation_patterns(graph, X)
+        assert array_namespace(found) is xp and found.dtype == xp.bool
+        assert_array_equal(to_numpy(found), np.reshape(np.array(expected, dtype=bool), (2, -1)))
+
+
+def test_paths_without_weights():
+    for graph, _ in without_weights():
+        total = path_count(graph)
+        assert path_norm(graph) == path_inner(graph, graph) == path_sums(graph).sum() == total
+        assert_array_equal(top_paths(graph, 99).weights, np.ones(total))
+        assert path_metric(graph, graph).l2 == 0 and is_rescaling_equivalent(graph, graph)
+        assert path_saliency(graph) == path_sgd_scaling(graph) == ([], [])
+        assert rescaling_factors(graph, rescale(graph, [])) == []
+        X = [[1.0, -2.0], [0.5, 3.0]]
+        for function in (canonical_form, equalize, quantize, lambda g: prune(g, 0.5)):
+            assert_array_equal(function(graph).predict(X), graph.predict(X))
+        assert path_sketch(graph, 3).shape == (3, graph.output.size)

@@ -142,3 +142,24 @@ def test_every_array_library(asarray, xp, dtype):
     for found, expected in arrays:
         assert array_namespace(found) is xp and found.dtype == one[0][0].dtype
         assert_allclose(to_numpy(found), expected, rtol=tolerance, atol=tolerance)
+
+
+BIASES_BESIDE_SMALL_WEIGHTS = [
+    ([[[1e-200, 0.0]], [[1e200], [1e200]]], [[1e200, 1.0], [1.0]], 1, 1.0),
+    ([[[1e-170]]], [[1.0]], 2, 1e-170),
+    ([[[2.0**-600], [0.0]], [[2.0**-400]]], [[2.0**900], [1.0]], 1, 2.0**-1000),
+]
+
+
+@pytest.mark.parametrize("coefs, intercepts, q, norm", BIASES_BESIDE_SMALL_WEIGHTS)
+def test_biases_that_are_left_out_hide_nothing(coefs, intercepts, q, norm):
+    network = coefs, intercepts
+    without = {"include_bias": False}
+    assert_allclose(path_norm(network, q, **without), norm, rtol=1e-13)
+    assert_allclose(path_sums(network, q, **without).sum(), norm**q, rtol=1e-13, atol=0)
+    assert_allclose(path_inner(network, network, **without), path_norm(network, 2, **without) ** 2)
+    assert_allclose(abs(top_paths(network, 1, **without).weights), norm, rtol=1e-13)
+    assert_allclose(path_sketch(network, 1, **without) ** 2, norm**2, rtol=1e-13)
+    saliency, of_biases = path_saliency(network, **without)
+    assert_allclose(saliency[0].max(), norm, rtol=1e-13)
+    assert not any(b.any() for b in of_biases)

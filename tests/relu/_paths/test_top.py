@@ -45,3 +45,13 @@ def test_top_paths_of_wide_networks(monkeypatch, kind):
         assert_allclose(weights, [every[tuple(path)] for path in paths.tolist()], rtol=1e-12)
         largest = np.sort(np.abs(list(every.values())))[::-1][:k]
         assert_allclose(abs(weights), largest, rtol=1e-12)
+
+
+def test_sorted_beside_paths_beyond_the_range():
+    network = [[[1e200], [1e-150]], [[1e200]]], [[1e-300], [1.0]]
+    paths, weights = top_paths(network, 10)
+    assert_allclose(weights, [np.inf, 1e50, 1, 1e-100], rtol=1e-13)
+    assert paths.tolist() == [[0, 0, 0], [1, 0, 0], [-1, -1, 0], [-1, 0, 0]]
+    network = [[[1e300, -1e-200], [0.0, 1e-210]], [[-1e300], [1e5]]], None
+    weights = top_paths(network, 9, include_bias=False).weights
+    assert_allclose(weights, [-np.inf, -1e-195, 1e-205, 0], rtol=1e-13)

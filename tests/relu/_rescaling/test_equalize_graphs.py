@@ -103,3 +103,39 @@ def test_dead_entries_keep_their_scale():
     assert_allclose(result.predict(samples(graph)), graph.predict(samples(graph)), rtol=1e-13)
     assert result.coefs[-1][1] == 5.0
     assert path_norm(graph) == sum(abs(path_vector(graph)))
+
+
+@pytest.mark.parametrize("p", [1, 2, 5.0])
+@pytest.mark.parametrize("scale", [1e200, 1e-200, 1e100])
+def test_any_scale(p, scale):
+    """Beside it a part of usual weights, which the sum of all powers would not show."""
+    small = random_network([2, 3, 2, 1], 0)[0]
+    large = [scale * w for w in random_network([2, 3, 2, 1], 1)[0]]
+    for parts in ([large], [small, large]):
+        graph = NetworkGraph(2)
+        for weights in parts:
+            h = graph.input
+            for number, w in enumerate(weights):
+                h = graph.linear(graph.relu(h) if number else h, w)
+        graph.add(*(node for node in graph.nodes if node.size == 1))
+        result, n_iter = equalize(graph, p, return_n_iter=True)
+        expected = [w for part in parts for w in equalize((part, None), p)[0]]
+        assert n_iter > 1
+        for w, v in zip(result.coefs, expected, strict=True):
+            assert_allclose(w, v, rtol=1e-8)
+
+
+def test_one_neuron_of_any_scale():
+    for scale in (1e200, 1e-200, 3e-308):
+        graph = NetworkGraph(1)
+        graph.linear(graph.relu(graph.linear(graph.input, [[scale]])), [[scale]])
+        assert_allclose(equalize(graph).coefs, [[[scale]]] * 2, rtol=1e-9)
+
+
+def test_scales_in_one_part_that_no_power_holds():
+    graph = NetworkGraph(1)
+    h = graph.relu(graph.linear(graph.input, [[1e200, 1.0]]))
+    h = graph.relu(graph.linear(h, [[1e200, 1e-300], [0.0, 1e-300]]))
+    graph.linear(h, [[1e200], [1e-300]])
+    result = equalize(graph)
+    assert all(np.isfinite(w).all() and w.any() for w in result.coefs)

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace, to_numpy
 from skfact.relu import (
+    NetworkGraph,
     align,
     canonical_form,
     equalize,
@@ -356,3 +357,43 @@ def test_every_array_library(asarray, xp, dtype):
     other = rescale(one, [asarray(np.full(5, 2.0)), asarray(np.full(3, 0.25))])
     assert is_rescaling_equivalent(one, other)
     assert_allclose(rescaling_factors(one, other)[1], np.full(3, 0.25), rtol=1e-5)
+
+
+@pytest.mark.parametrize("permutations", [False, True])
+def test_canonical_forms_beyond_the_range(permutations):
+    for dtype, large in (("float64", 1e200), ("float32", 1e30)):
+        network = (
+            [
+                np.array([[large]], dtype),
+                np.array(
+                    [
+                        [large],
+                    ],
+                    dtype,
+                ),
+            ],
+            None,
+        )
+        with pytest.raises(ValueError, match="overflow"):
+            canonical_form(network, permutations=permutations)
+    network = [[[1e200, 1e-160]], [[1e100, -1e-100], [1e100, 1.0]]], None
+    coefs, _ = canonical_form(network, permutations=permutations)
+    assert_allclose(coefs[0], [[1.0, 1.0]])
+    assert_allclose(np.sort(coefs[1][:, 0]), [1e-60, 1e300], rtol=1e-12)
+    assert_allclose(np.sort(coefs[1][:, 1]), [-1e100, 1e-160], rtol=1e-12)
+
+
+def test_factors_are_asked_for_by_their_places():
+    graph = NetworkGraph(1)
+    graph.linear(graph.linear(graph.input, [[1.0]]), [[1.0]])
+    for network, place in ((graph, "linear nodes but the output"), (ORACLE, "hidden layers")):
+        with pytest.raises(ValueError, match=f"each of the 1 {place}; got") as caught:
+            rescale(network, [])
+        assert ("graph" in str(caught.value)) is False
+
+
+def test_neurons_where_nothing_arrives_keep_their_scale():
+    network = [[[2.0]], [[0.0]], [[5.0]]], [[0.0], [0.0], [1.0]]
+    for factor in (1.0, 4.0):
+        coefs, _ = canonical_form(rescale(network, [[3.0], [factor]]))
+        assert_allclose(np.ravel(coefs), [1.0, 0.0, 5.0 / factor], rtol=1e-14)
