@@ -47,7 +47,7 @@ def read_layers(network: Any, why: str) -> LayeredNetwork:
     """Read a network that is a chain of layers; a TypeError with `why` tells that it is a graph."""
     found = read_network(network)
     if not isinstance(found, LayeredNetwork):
-        raise TypeError(f"network is a {type(network).__name__}, but must have layers: {why}.")
+        raise TypeError(f"network is a NetworkGraph, but must have layers: {why}.")
     return found
 
 

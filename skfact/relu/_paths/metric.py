@@ -21,11 +21,11 @@ from skfact.relu._networks.balance import (
     shifted,
 )
 from skfact.relu._networks.network import Network, Step
-from skfact.relu._networks.passes import arrive, edgewise
+from skfact.relu._networks.passes import arrive, edgewise, forward
 from skfact.relu._networks.readers import read_pair
 from skfact.relu._networks.samples import checked_samples
-from skfact.relu._rescaling.canonical import arriving_norm
-from skfact.relu._rescaling.classes import scales_in_order
+from skfact.relu._rescaling.canonical import unit_powers
+from skfact.relu._rescaling.classes import scales_in_order, scaling_classes
 
 
 class PathMetric(NamedTuple):
@@ -121,7 +121,8 @@ def path_metric(network: Any, other: Any) -> PathMetric:
     """
     # float64: the distances of float32 networks are differences of their roundings
     a, b = (n.cast("float64") for n in read_pair(network, other))
-    matched = _matched(b, partial(_median_ratio, a, b))
+    logs = scales_in_order(b, partial(_median_ratio, a, b))
+    matched = rescaled(b, [-move(log, b.xp, b.device) for log in logs])
     middle = matched.with_arrays(
         *(
             [_smaller(v, w) for v, w in zip(mine, others)]
@@ -135,8 +136,7 @@ def path_metric(network: Any, other: Any) -> PathMetric:
         bool(a.xp.all(a.xp.sign(v) * a.xp.sign(w) >= 0))
         for v, w in zip((*a.weights, *a.biases), (*matched.weights, *matched.biases))
     )
-    l2 = _euclidean(a, _matched(b, partial(_norm_ratio, a, b)))
-    return PathMetric(l1, same_signs and (lost == 0 or gained == 0), l2)
+    return PathMetric(l1, same_signs and (lost == 0 or gained == 0), _euclidean(a, b))
 
 
 def _smaller(v: Any, w: Any) -> Any:
@@ -179,12 +179,6 @@ def _arrive(
     return arrive(step, [values[i] for i in step.inputs])
 
 
-def _matched(b: Network, change: Callable[[int, np.ndarray], np.ndarray]) -> Network:
-    """b with what arrives at each neuron multiplied by 2^change."""
-    logs = scales_in_order(b, change)
-    return rescaled(b, [-move(log, b.xp, b.device) for log in logs])
-
-
 def _median_ratio(a: Network, b: Network, l: int, before: np.ndarray) -> np.ndarray:
     """One where b is a pruned copy; follows a rescaling of either."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -201,23 +195,19 @@ def _median_ratio(a: Network, b: Network, l: int, before: np.ndarray) -> np.ndar
     return found
 
 
-def _norm_ratio(a: Network, b: Network, l: int, before: np.ndarray) -> np.ndarray:
-    """Makes weights of networks of close paths close, large ones above all."""
-    return arriving_norm(a, l, 0 * before) - arriving_norm(b, l, -before)
-
-
 def _euclidean(a: Network, b: Network) -> float:
     """||Phi - Phi'||_2 by a pass with the Gram matrix of Phi and D = Phi - Phi'.
 
-    D grows by D w' + Phi (w - w'): nothing cancels where networks of close paths, rescaled to match
-    each other, have close weights.
+    D grows by D w' + Phi (w - w'). Where the incoming weights of both have unit norm, networks of
+    close paths have close weights, and nothing cancels.
     """
-    a_powers, b_powers = balance(a).exponents, balance(b).exponents
-    exponents = [a.xp.maximum(e, f) for e, f in zip(a_powers, b_powers)]
+    a_paths, b_paths = balance(a), balance(b)
+    common = [a.xp.maximum(e, f) for e, f in zip(a_paths.exponents, b_paths.exponents)]
+    a_powers, b_powers = (_unit_or(common, paths) for paths in (a_paths, b_paths))
     one = Paths.of(a).ones()
     phi, inner, norm = [one], [0 * one], [0 * one]  # sums of Phi^2, Phi D and D^2
     with np.errstate(under="ignore"):
-        for v, w in _pairs(a, shifted(a.steps(), exponents), shifted(b.steps(), exponents)):
+        for v, w in _pairs(a, shifted(a.steps(), a_powers), shifted(b.steps(), b_powers)):
             through = partial(_arrive, v, w)
             norm.append(
                 through(lambda v, w: w * w, norm, include_bias=False)
@@ -228,5 +218,16 @@ def _euclidean(a: Network, b: Network) -> float:
                 through(mul, inner, include_bias=False) + through(lambda v, w: v * (v - w), phi)
             )
             phi.append(through(lambda v, w: v * v, phi))
-        total, power = scaled_sum(a.xp.clip(norm[-1], 0.0, None), 2 * exponents[a.output])
+        total, power = scaled_sum(a.xp.clip(norm[-1], 0.0, None), 2 * common[a.output])
     return scaled_float(math.sqrt(total), power / 2)
+
+
+def _unit_or(common: list[Any], paths: Paths) -> list[Any]:
+    """Powers of two for unit incoming weights; others where nothing arrives or scales are fixed."""
+    network = paths.network
+    arriving = forward(edgewise(abs, paths.steps), paths.ones())
+    free = [move(labels > 0, network.xp, network.device) for labels in scaling_classes(network)]
+    return [
+        network.xp.where(some & (total > 0), unit, other)
+        for some, total, unit, other in zip(free, arriving, unit_powers(network), common)
+    ]
