@@ -25,7 +25,8 @@ import pytest
 pytest.register_assert_rewrite("tests.asserts")
 
 hypothesis.settings.register_profile("skfact", deadline=None)
-hypothesis.settings.load_profile("skfact")
+hypothesis.settings.register_profile("few", deadline=None, max_examples=15)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "skfact"))
 
 
 class Namespace(NamedTuple):

@@ -103,7 +103,7 @@ for name, call, error, message in [
         ValueError,
         "or neither: got one of each",
     ),
-    ("no list of factors", lambda g: relu.rescale(g, [np.ones(3)]), ValueError, "0 linear nodes but the output"),
+    ("no list of factors", lambda g: relu.rescale(g, [np.ones(3)]), ValueError, "0 linear nodes"),
 ]:
     refused(f"NetworkGraph: {name}", call, network_graph(), error=error, message=message)
 
