@@ -84,9 +84,10 @@ def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
         if are_steady(values):
             return sums
         wide = network.cast("float64")
-        *_, sums = values = run(wide, power)
-        ways = run(wide, lambda edge: xp.astype(edge != 0, xp.float64))
-        if not are_steady([xp.where(w == 0, w + 1, v) for v, w in zip(values, ways)]):
+        values, ways = run(wide, power), run(wide, lambda edge: xp.astype(edge != 0, xp.float64))
+        if are_steady([xp.where(w == 0, w + 1, v) for v, w in zip(values, ways)]):
+            sums = xp.where(ways[-1] == 0, ways[-1], values[-1])  # no 0 * inf where none leads
+        else:
             sums = _by_outputs(wide, q)[: sums.shape[0], :]
         return xp.astype(sums, network.dtype)
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -44,6 +44,7 @@ def assert_close(found, exact):
 
 
 @given(sizes, seeds, st.sampled_from([1, 2]), st.booleans())
+@example([1, 3, 3, 1, 1], 1, 2, False)  # nothing leads to the output
 def test_sums_from_each_input(widths, seed, q, bias):
     network = unrelated(widths, seed)
     _, _, coefs, intercepts = passes(network, q)
