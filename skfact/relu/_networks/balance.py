@@ -165,9 +165,12 @@ def _shifted(step: Step, before: Sequence[Any], after: Any) -> Step:
 
 
 def between(matrix: Any, before: Any, after: Any) -> Any:
-    """matrix_ij 2^(before_i - after_j)."""
+    """matrix_ij 2^(before_i - after_j); the matrix itself where all exponents are zero."""
     xp = array_namespace(matrix)
-    if float(xp.max(xp.abs(before))) < SMALL and float(xp.max(xp.abs(after))) < SMALL:
+    largest = max(float(xp.max(xp.abs(before))), float(xp.max(xp.abs(after))))
+    if largest == 0:
+        return matrix
+    if largest < SMALL:
         return matrix * 2.0 ** before[:, None] * 2.0**-after
     return times_power_of_two(matrix, before[:, None] - after[None, :])
 
