@@ -49,7 +49,7 @@ def test_products_and_forms(make_operator, as_dense):
     for got, expected in [
         (linear @ X, matrix @ X),
         (linear @ X[:, 0], matrix @ X[:, 0]),
-        (linear.matvec(X[:, :1]), matrix @ X[:, :1]),
+        (linear @ X[:, :1], matrix @ X[:, :1]),
         (linear.rmatmat(Y), matrix.conj().T @ Y),
         (linear.rmatvec(Y[:, 0]), matrix.conj().T @ Y[:, 0]),
         (linear.H @ Y, matrix.conj().T @ Y),
