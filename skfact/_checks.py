@@ -65,6 +65,12 @@ def check_number(value: Any, name: str, kind: type, low: float) -> None:
         raise ValueError(f"{name} must be at least {low}, got {value!r}.")
 
 
+def check_flag(value: Any, name: str) -> None:
+    """Raise unless `value` is True or False, of Python or NumPy."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}.")
+
+
 def check_verbose(value: Any) -> None:
     """Raise unless `value` is a bool, or how many steps there are between two reports."""
     if not isinstance(value, bool | np.bool_):
