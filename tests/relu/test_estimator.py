@@ -119,6 +119,15 @@ def test_weights_of_any_scale(n_paths):
         assert_array_equal(found.transform(X), expected.transform(X))
 
 
+def test_the_largest_paths_beside_each_other_at_any_scale():
+    """Worth 1e350, 1e50, 1 and 1e-100: plain products of the small ones vanish beside the first."""
+    network = [[[1e150], [1e-150]], [[1e200, 0.0]]], [[1e-300], [1.0, 0.0]]
+    with np.errstate(over="ignore"):
+        for k, expected in enumerate(([0], [0, 1], [0, 1, -1], [0, 1, -1, -1]), start=1):
+            embedding = ReLUPathEmbedding(network, n_paths=k).fit(np.ones((1, 2)))
+            assert sorted(embedding.paths_[:, 0]) == sorted(expected)
+
+
 @quiet
 @pytest.mark.parametrize("hidden", [(), (5,), (6, 4), (4, 3, 3, 2)])
 @pytest.mark.parametrize("sparse", [False, True])

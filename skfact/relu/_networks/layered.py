@@ -138,6 +138,8 @@ def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> A
         shape = "2-D, of shape (n_in, n_out)" if ndim == 2 else "1-D, of shape (n_out,)"
         raise ValueError(f"{name} must be {shape}; got an array of shape {tuple(array.shape)}.")
     if is_torch_array(array):
+        if array.is_meta:
+            raise ValueError(f"{name} is on the meta device, which has no numbers.")
         array = array.detach()
     if check_finite and not _all_finite(array):
         xp = array_namespace(array)
