@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.utils import check_random_state
-
 from skfact._backend import array_namespace, device, move
+from skfact._checks import check_random_state
 from skfact._linalg import column_means
 from skfact.relu._networks.layered import LayeredNetwork
 

@@ -171,12 +171,11 @@ def identifiability_report(
                 always_active=always,
             )
         )
-    local = None
-    if X is not None:
-        local = replace(
-            _local(layers, used, active, found, tol), n_on_kinks=X.shape[0] - used.shape[0]
-        )
-    return IdentifiabilityReport(network.sizes, tuple(found), local, tol)
+    report = IdentifiabilityReport(network.sizes, tuple(found), None, tol)
+    if X is None or used is None:
+        return report
+    local = _local(layers, used, active, found, tol)
+    return replace(report, local=replace(local, n_on_kinks=X.shape[0] - used.shape[0]))
 
 
 def _require_room(sizes: tuple[int, ...], n_samples: int, max_size: int) -> None:

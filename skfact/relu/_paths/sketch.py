@@ -7,10 +7,9 @@ from operator import mul
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from skfact._backend import move
-from skfact._checks import check_choice, check_number
+from skfact._checks import check_choice, check_number, check_random_state
 from skfact._exponents import times_power_of_two
 from skfact.relu._networks.balance import steady
 from skfact.relu._networks.network import Step
