@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from numbers import Integral, Real
@@ -64,6 +65,8 @@ def check_number(value: Any, name: str, kind: type, low: float) -> None:
         raise TypeError(f"{name} must be {kind.__name__}, got {value!r}.")
     if not value >= low:
         raise ValueError(f"{name} must be at least {low}, got {value!r}.")
+    if kind is float and sys.float_info.max < value < math.inf:
+        raise ValueError(f"{name} must be a float or inf, got an integer beyond the largest float.")
 
 
 def check_flag(value: Any, name: str) -> None:

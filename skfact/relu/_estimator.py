@@ -214,7 +214,8 @@ class ReLUPathEmbedding(Face):
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         given: Any = self.hidden_layer_sizes
-        sizes = tuple(given) if isinstance(given, (list, tuple, np.ndarray)) else (given,)
+        given = given.tolist() if isinstance(given, np.ndarray) else given
+        sizes = tuple(given) if isinstance(given, (list, tuple)) else (given,)
         for size in sizes:
             check_number(size, "hidden_layer_sizes", int, 1)
         return tuple(int(size) for size in sizes)

@@ -8,7 +8,7 @@ sums.
 
 from __future__ import annotations
 
-import sys
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -20,7 +20,7 @@ from skfact.relu._networks.network import Step
 def checked_power(q: Any) -> float:
     """The exponent `q` of path weights as a float; it must be a finite positive number."""
     check_number(q, "q", float, 0)
-    if not 0 < q <= sys.float_info.max:
+    if not 0 < q < math.inf:
         raise ValueError(f"q must be a finite positive number, got {q!r}.")
     return float(q)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from typing import Any
 
 import numpy as np
@@ -109,8 +108,6 @@ def equalize(
     """
     network = read_network(network)
     check_number(p, "p", float, SMALLEST_POWER)
-    if p > sys.float_info.max:
-        p = math.inf
     check_number(max_iter, "max_iter", int, 1)
     check_number(tol, "tol", float, 0)
     check_flag(include_bias, "include_bias")

@@ -83,12 +83,16 @@ def require_in_range(
     """
     xp = network.xp
     least = float(xp.finfo(network.dtype).smallest_normal)
-    for l, layers in enumerate(zip(network.weights, network.biases, before.weights, before.biases)):
-        new, old = (xp.abs(xp.concat([w, b[None, :]])) for w, b in (layers[:2], layers[2:]))
+    news, olds = (
+        [xp.abs(xp.concat([w, b[None, :]])) for w, b in zip(n.weights, n.biases)]
+        for n in (network, before)
+    )
+    for l, new in enumerate(news):
         if not bool(xp.all(xp.isfinite(new))):
             raise ValueError(f"{what} overflow (weights or biases {l}): {advice}.")
+    for l, (new, old) in enumerate(zip(news, olds)):
         if not each:
-            new, old = (xp.max(sizes, axis=0) for sizes in (new, old))
+            new, old = xp.max(new, axis=0), xp.max(old, axis=0)
         if bool(xp.any((new < least) & (old >= least))):
             raise ValueError(f"{what} underflow (weights or biases {l}): {advice}.")
 
