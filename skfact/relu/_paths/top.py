@@ -67,8 +67,8 @@ def top_paths(network: Any, k: int = 10, *, include_bias: bool = True) -> TopPat
 
     Notes
     -----
-    The largest paths describe a network; they do not approximate it well: keeping a few per cent of
-    the paths of a trained network costs much of its accuracy.
+    The largest paths describe a network; they do not approximate it well: the user guide has an
+    example.
 
     References
     ----------

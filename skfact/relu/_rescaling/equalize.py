@@ -39,8 +39,8 @@ def equalize(
 
         ``factor_v = (||w_out||_p^p / (||w_in||_p^p [+ |b|^p]))^(1 / (2p))``,
 
-    sweeping over the layers. Before each sweep the norms of whole layers are balanced, exactly,
-    without which deep networks take a thousand sweeps. For p = inf it is the cross-layer
+    sweeping over the layers. Before each sweep the norms of whole layers are balanced, exactly, so
+    that deep networks take few. For p = inf it is the cross-layer
     equalization used before quantization: equal largest weights.
 
     In a graph entries that meet in a sum or a maximum can only be rescaled
