@@ -12,7 +12,7 @@ import numpy as np
 from skfact._backend import array_namespace, to_numpy
 from skfact._checks import check_number
 from skfact.relu._identifiability.irreducibility import decide_irreducibility
-from skfact.relu._identifiability.kinks import are_off_kinks
+from skfact.relu._identifiability.kinks import active_off_kinks
 from skfact.relu._identifiability.local_rank import (
     LocalRank,
     Suspect,
@@ -22,7 +22,6 @@ from skfact.relu._identifiability.local_rank import (
 )
 from skfact.relu._identifiability.report import IdentifiabilityReport, LayerIdentifiability
 from skfact.relu._identifiability.twins import find_twins, twin_tolerance
-from skfact.relu._networks.gates import gates
 from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.readers import read_layers
 from skfact.relu._networks.samples import checked_samples
@@ -153,11 +152,10 @@ def identifiability_report(
         _require_room(network.sizes, X.shape[0], max_size)
     deadline = time.monotonic() + float(time_budget)
     layers = host_layers(network)
-    used = None if X is None else _off_kinks(network, layers, X)
-    active, idle = _activity(network, used)
+    used = None if X is None else _used(network, layers, X)
+    idle = [(None, None)] * len(layers) if used is None else _idle(used[1])
     found = []
-    for l, (incoming, outgoing) in enumerate(pairwise(layers)):
-        dead, always = (None, None) if X is None else idle[l]
+    for (incoming, outgoing), (dead, always) in zip(pairwise(layers), idle):
         found.append(
             LayerIdentifiability(
                 n_neurons=incoming.shape[1],
@@ -172,10 +170,10 @@ def identifiability_report(
             )
         )
     report = IdentifiabilityReport(network.sizes, tuple(found), None, tol)
-    if X is None or used is None:
+    if used is None:
         return report
-    local = _local(layers, used, active, found, tol)
-    return replace(report, local=replace(local, n_on_kinks=X.shape[0] - used.shape[0]))
+    local = _local(layers, *used, found, tol)
+    return replace(report, local=replace(local, n_on_kinks=X.shape[0] - local.n_samples))
 
 
 def _require_room(sizes: tuple[int, ...], n_samples: int, max_size: int) -> None:
@@ -201,29 +199,31 @@ def _indices(mask: Any) -> tuple[int, ...]:
     return tuple(int(v) for v in np.flatnonzero(mask))
 
 
-def _off_kinks(network: LayeredNetwork, layers: list[np.ndarray], X: Any) -> Any:
-    """The samples that are on no kink, up to rounding in the coarser of both dtypes."""
+def _used(network: LayeredNetwork, layers: list[np.ndarray], X: Any) -> tuple[Any, list[Any]]:
+    """The samples that are on no kink, and zeros and ones for the neurons that they activate.
+
+    In float64; up to rounding in the coarser of both dtypes.
+    """
     xp = array_namespace(X)
-    eps = max(
-        float(a.finfo(dtype).eps) for a, dtype in ((xp, X.dtype), (network.xp, network.dtype))
-    )
+    dtypes = (xp, X.dtype), (network.xp, network.dtype)
+    eps = max(float(space.finfo(dtype).eps) for space, dtype in dtypes)
+    X = xp.astype(X, xp.float64, copy=False)
     with np.errstate(all="ignore"):
-        smooth = are_off_kinks(layers, xp.astype(X, xp.float64, copy=False), eps)
-    if bool(xp.all(smooth)):
-        return X
-    return xp.take(X, xp.nonzero(smooth)[0], axis=0)
+        smooth, active = active_off_kinks(layers, X, eps)
+    rows = xp.nonzero(smooth)[0]
+    return xp.take(X, rows, axis=0), [
+        xp.astype(xp.take(gate, rows, axis=0), X.dtype) for gate in active
+    ]
 
 
-def _activity(network: LayeredNetwork, X: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:
-    """Gates in float64, and for each layer the neurons that are dead and always active."""
-    if X is None:
-        return [], []
-    if not X.shape[0]:
-        return [], [((), ()) for _ in network.hidden_sizes]
-    xp = array_namespace(X)
-    active = [xp.astype(gate, xp.float64) for gate in gates(network, X)]
-    counts = [to_numpy(xp.sum(gate, axis=0)) for gate in active]
-    return active, [(_indices(c == 0), _indices(c == X.shape[0])) for c in counts]
+def _idle(active: list[Any]) -> list[tuple[Any, Any]]:
+    """For each layer the neurons that are dead and always active: none if there is no sample."""
+    found = []
+    for gate in active:
+        counts = to_numpy(array_namespace(gate).sum(gate, axis=0))
+        some = gate.shape[0] > 0
+        found.append((_indices(some & (counts == 0)), _indices(some & (counts == gate.shape[0]))))
+    return found
 
 
 def _local(
@@ -233,8 +233,6 @@ def _local(
     found: list[LayerIdentifiability],
     tol: float,
 ) -> LocalRank:
-    xp = array_namespace(X)
-    X = xp.astype(X, xp.float64, copy=False)
     suspects = [s for number, layer in enumerate(found, start=1) for s in _suspects(number, layer)]
     suspects.sort(key=lambda suspect: ORDER.index(suspect.cause))
     with np.errstate(all="ignore"):

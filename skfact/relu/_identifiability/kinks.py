@@ -21,23 +21,24 @@ def unit_samples(X: Any) -> tuple[Any, Any]:
     return X * unit, ones * unit
 
 
-def are_off_kinks(layers: list[np.ndarray], X: Any, eps: float) -> Any:
-    """Which samples are on no kink, up to rounding to the precision `eps`: (n_samples,) of bool.
+def active_off_kinks(layers: list[np.ndarray], X: Any, eps: float) -> tuple[Any, list[Any]]:
+    """Which samples are on no kink, (n_samples,), and which neurons each activates, (n_samples, n).
 
-    Layers (n_l + 1, n_{l+1}) have biases in the last row. A neuron that is active on no sample has
-    no kink: its parameters change nothing on the samples, and the rank is not full anyway.
+    All up to rounding to the precision `eps`. Layers (n_l + 1, n_{l+1}) have biases in the last
+    row. A neuron that is active on no sample has no kink: its parameters change nothing on the
+    samples, and the rank is not full anyway.
     """
     xp, where = array_namespace(X), device(X)
     h, one = unit_samples(X)
     size, terms = xp.abs(h), 0  # of the sums of magnitudes, to which rounding errors are relative
-    smooth = xp.ones((X.shape[0],), dtype=xp.bool, device=where)
+    smooth, active = xp.ones((X.shape[0],), dtype=xp.bool, device=where), []
     for layer in layers[:-1]:
         w, b = move(layer[:-1], xp, where), move(layer[-1], xp, where)
         z, size = h @ w + one * b, size @ xp.abs(w) + one * xp.abs(b)
         terms += layer.shape[0] + 1
         slack = eps * terms * xp.max(size, axis=0)  # samples and weights are rounded, too
-        has_kink = xp.any(z > slack, axis=0)
-        smooth = smooth & ~xp.any((xp.abs(z) <= slack) & has_kink, axis=1)
-        active = xp.astype(z > 0, z.dtype)
-        h, size = z * active, size * active
-    return smooth
+        gate = z > slack
+        smooth = smooth & ~xp.any((xp.abs(z) <= slack) & xp.any(gate, axis=0), axis=1)
+        active.append(gate)
+        h, size = (xp.where(gate, values, xp.zeros_like(values)) for values in (z, size))
+    return smooth, active

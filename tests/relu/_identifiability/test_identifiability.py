@@ -313,6 +313,7 @@ KINK = 0.1 + 0.2 - 0.3  # zero, but for rounding
         ([-1, 1, 2], 3, 0),
         ([-1, 0, 1, 2, 0], 3, 2),
         ([-1, 0, -2], 1, 0),  # never active: its kink is no matter
+        ([-1, KINK, -2, -KINK], 1, 0),
     ],
 )
 def test_samples_on_a_kink_prove_nothing(samples, rank, n_on_kinks):
