@@ -11,6 +11,7 @@ import numpy as np
 
 from skfact._backend import array_namespace, device, is_array_api_obj, to_numpy
 from skfact.relu._networks.layered import real_array, require_same_library
+from skfact.relu._networks.network import copied
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,7 +84,9 @@ def checked_linear(weight: Any, bias: Any, source: GraphNode, label: str) -> tup
             f"{label}: weight has shape {tuple(weight.shape)}, but its input {source.name!r} has "
             f"size {source.size}: ({source.size}, n_out) with n_out >= 1 is needed."
         )
-    return weight, checked_vector(bias, f"{label}: bias", int(weight.shape[1]), 0.0, weight)
+    bias = checked_vector(bias, f"{label}: bias", int(weight.shape[1]), 0.0, weight)
+    weight, bias = copied([weight, bias])  # the graph stays what it is
+    return weight, bias
 
 
 def replaced(

@@ -148,7 +148,7 @@ def _read_graph(graph: NetworkGraph, check_finite: bool) -> WiredNetwork:
     return WiredNetwork(
         weights=tuple(folded.coefs),
         biases=tuple(folded.intercepts),
-        writer=lambda weights, biases: folded.with_arrays(copied(weights), copied(biases)),
+        writer=lambda weights, biases: folded.with_arrays(weights, biases),
         nodes=folded.nodes,
         output_index=folded.output.index,
     )

@@ -8,8 +8,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterator
-from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 from skfact.relu._networks.layered import LayeredNetwork, checked_layers
 from skfact.relu._networks.network import Arrays
@@ -158,37 +157,48 @@ def _remedy(hook: Any, number: str) -> str:
     return "Remove it first: handle.remove()."
 
 
+class _Piece(NamedTuple):
+    """A weight or bias, and where it lies in memory: the first address and past the last one."""
+
+    device: str
+    first: int
+    end: int
+    place: int  # among all weights and biases
+    name: str
+    tensor: Any
+
+
 def _refuse_shared_numbers(linears: list[tuple[str, Any]]) -> None:
     """Raise if a weight or bias and another one are the same numbers in memory, or some of them."""
-    named = [
-        (f"module {number} (Linear): {part}", getattr(layer, part))
-        for number, layer in linears
-        for part in ("weight", "bias")
-        if getattr(layer, part) is not None
-    ]
-    for (one, x), (other, y) in combinations(named, 2):
-        if x is y or _overlap(x, y):
-            raise ValueError(
-                f"{other} and {one} are tied: they share numbers, which cannot be changed one by "
-                "one. Pass a network with a copy in each place."
-            )
+    open_pieces: list[_Piece] = []
+    for piece in sorted(_pieces(linears)):  # by address
+        open_pieces = [p for p in open_pieces if p.device == piece.device and p.end > piece.first]
+        for other in open_pieces:
+            if _overlap(piece.tensor, other.tensor):
+                one, two = sorted((piece, other), key=lambda p: p.place)
+                raise ValueError(
+                    f"{two.name} and {one.name} are tied: they share numbers, which cannot be "
+                    "changed one by one. Pass a network with a copy in each place."
+                )
+        open_pieces.append(piece)
+
+
+def _pieces(linears: list[tuple[str, Any]]) -> Iterator[_Piece]:
+    """Those that lie in memory: sparse and imaginary tensors are refused when they are read."""
+    for place, (number, layer) in enumerate(linears):
+        for part in ("weight", "bias"):
+            x = getattr(layer, part)
+            if x is None or x.is_meta or x.layout is not sys.modules["torch"].strided:
+                continue
+            last = sum((n - 1) * step for n, step in zip(x.shape, x.stride()))
+            end = x.data_ptr() + (last + 1) * x.element_size()
+            name = f"module {number} (Linear): {part}"
+            yield _Piece(str(x.device), x.data_ptr(), end, 2 * place + (part == "bias"), name, x)
 
 
 def _overlap(x: Any, y: Any) -> bool:
     """Whether two tensors have an element at the same address; both may be views with gaps."""
-    torch = sys.modules["torch"]
-    if x.device != y.device or x.is_meta or {x.layout, y.layout} != {torch.strided}:
-        return False
-    (x_first, x_end), (y_first, y_end) = _range(x), _range(y)
-    if x_first >= y_end or y_first >= x_end:
-        return False
-    return bool(torch.isin(_addresses(x), _addresses(y)).any())
-
-
-def _range(x: Any) -> tuple[int, int]:
-    """Addresses of the first element and past the last one."""
-    last = sum((n - 1) * step for n, step in zip(x.shape, x.stride()))
-    return x.data_ptr(), x.data_ptr() + (last + 1) * x.element_size() if x.numel() else 0
+    return bool(sys.modules["torch"].isin(_addresses(x), _addresses(y)).any())
 
 
 def _addresses(x: Any) -> Any:

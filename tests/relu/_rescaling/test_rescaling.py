@@ -228,7 +228,7 @@ class TestEqualization:
         largest = equalize(ORACLE, np.inf)
         assert_allclose(rescaling_factors(ORACLE, largest)[0], [0.816497, 0.707107], atol=1e-6)
 
-    @given(sizes, seeds, st.sampled_from([1, 2, 3.5, np.inf]), st.booleans())
+    @given(sizes, seeds, st.sampled_from([0.4, 1, 2, 3.5, np.inf]), st.booleans())
     def test_incoming_and_outgoing_norms_are_equal(self, widths, seed, p, bias):
         coefs, intercepts = equalize(
             random_network(widths, seed), p, include_bias=bias, max_iter=20_000
@@ -298,8 +298,9 @@ class TestEqualization:
 
     def test_too_few_sweeps_warn(self):
         network = random_network([4, 5, 6, 3], 0)
-        with pytest.warns(ConvergenceWarning, match="max_iter=1"):
+        with pytest.warns(ConvergenceWarning, match="max_iter=1") as caught:
             equalize(network, max_iter=1)
+        assert caught[0].filename == __file__
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             equalize(network)
