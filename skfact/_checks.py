@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from numbers import Integral, Real
@@ -65,7 +64,7 @@ def check_number(value: Any, name: str, kind: type, low: float) -> None:
         raise TypeError(f"{name} must be {kind.__name__}, got {value!r}.")
     if not value >= low:
         raise ValueError(f"{name} must be at least {low}, got {value!r}.")
-    if kind is float and sys.float_info.max < value < math.inf:
+    if kind is float and np.finfo(float).max < value < math.inf:
         raise ValueError(f"{name} must be a float or inf, got an integer beyond the largest float.")
 
 
