@@ -64,8 +64,8 @@ def check_number(value: Any, name: str, kind: type, low: float) -> None:
         raise TypeError(f"{name} must be {kind.__name__}, got {value!r}.")
     if not value >= low:
         raise ValueError(f"{name} must be at least {low}, got {value!r}.")
-    if kind is float and np.finfo(float).max < value < math.inf:
-        raise ValueError(f"{name} must be a float or inf, got an integer beyond the largest float.")
+    if kind is float and float(np.finfo(float).max) < value < math.inf:
+        raise ValueError(f"{name} must be a float or inf, got a number beyond the largest float.")
 
 
 def check_flag(value: Any, name: str) -> None:
