@@ -117,16 +117,19 @@ def _path(number: str) -> str:
 def _refuse_hooks(network: Any, nn: Any) -> None:
     """Raise if something other than the modules themselves takes part in the forward pass."""
     everywhere = nn.modules.module
-    for kind in ("forward_pre_hooks", "forward_hooks"):
-        for hook in getattr(everywhere, f"_global_{kind}", {}).values():
+    for hooks in (everywhere._global_forward_pre_hooks, everywhere._global_forward_hooks):
+        for hook in hooks.values():
             raise ValueError(
                 f"torch runs {_name(hook)!r} on every module, a global hook, which may change what "
                 "the network computes. Remove it first: handle.remove()."
             )
     for number, module in _modules(network, nn):
         place = f"module {number} ({type(module).__name__})"
-        for kind in ("forward pre-hook", "forward hook"):
-            for hook in getattr(module, f"_{kind.replace(' ', '_').replace('-', '_')}s").values():
+        for kind, hooks in (
+            ("forward pre-hook", module._forward_pre_hooks),
+            ("forward hook", module._forward_hooks),
+        ):
+            for hook in hooks.values():
                 raise ValueError(
                     f"{place} has a {kind}, {_name(hook)!r}, which may change what it computes. "
                     f"{_remedy(hook, number)}"

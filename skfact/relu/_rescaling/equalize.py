@@ -53,7 +53,8 @@ def equalize(
         The network, which is not modified.
     p : float, default=2
         Exponent of the norm, at least 1e-9, or ``inf``. Below 1 large and small weights count more
-        alike; near 0 only the numbers of incoming and outgoing weights do, and factors diverge.
+        alike; near 0 only the numbers of incoming and outgoing weights do, and factors diverge
+        where these differ.
     include_bias : bool, default=False
         Count biases as incoming weights in the norm. They are rescaled in any case.
     max_iter : int, default=1000

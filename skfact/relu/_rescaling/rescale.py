@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from skfact._backend import move, to_numpy
+from skfact._backend import array_namespace, move, to_numpy
 from skfact.relu._networks.layered import LayeredNetwork, real_array
 from skfact.relu._networks.network import Network
 from skfact.relu._networks.readers import read_network
@@ -81,20 +82,25 @@ def require_in_range(
     Too small are numbers where all that arrive at a neuron are: beside larger ones they may vanish,
     unless each number counts.
     """
-    xp = network.xp
-    least = float(xp.finfo(network.dtype).smallest_normal)
-    news, olds = (
-        [xp.abs(xp.concat([w, b[None, :]])) for w, b in zip(n.weights, n.biases)]
-        for n in (network, before)
-    )
-    for l, new in enumerate(news):
-        if not bool(xp.all(xp.isfinite(new))):
+    least = float(network.xp.finfo(network.dtype).smallest_normal)
+    found = [_sizes(w, b, each) for w, b in zip(network.weights, network.biases)]
+    for l, sizes in enumerate(found):
+        if not all(math.isfinite(float(network.xp.max(size))) for size in sizes):
             raise ValueError(f"{what} overflow (weights or biases {l}): {advice}.")
-    for l, (new, old) in enumerate(zip(news, olds)):
-        if not each:
-            new, old = xp.max(new, axis=0), xp.max(old, axis=0)
-        if bool(xp.any((new < least) & (old >= least))):
-            raise ValueError(f"{what} underflow (weights or biases {l}): {advice}.")
+    for l, sizes in enumerate(found):
+        if min(float(network.xp.min(size)) for size in sizes) >= least:
+            continue
+        for size, old in zip(sizes, _sizes(before.weights[l], before.biases[l], each)):
+            if bool(network.xp.any((size < least) & (old >= least))):
+                raise ValueError(f"{what} underflow (weights or biases {l}): {advice}.")
+
+
+def _sizes(w: Any, b: Any, each: bool) -> list[Any]:
+    """Magnitudes of weights and biases, or of the largest that arrive at each neuron."""
+    xp = array_namespace(w)
+    if each:
+        return [xp.abs(w), xp.abs(b)]
+    return [xp.maximum(xp.max(xp.abs(w), axis=0), xp.abs(b))]
 
 
 def free_nodes(network: Network) -> list[int]:
