@@ -122,7 +122,7 @@ API_REFERENCE = {
     "skfact.exceptions": Section(
         "Warnings",
         "What is worth knowing about a result.",
-        {"IllPosedWarning": False},
+        {"IllPosedWarning": False, "StructureWarning": False},
     ),
     "skfact.inspection": Section(
         "Inspection",

@@ -11,7 +11,7 @@ import scipy.sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skfact._backend import array_namespace, device, move_like, on_backend
+from skfact._backend import array_namespace, detached, device, move_like, on_backend
 from skfact._checks import check_matrix
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import CallbackSupportMixin
@@ -69,7 +69,7 @@ class Face(TransformerMixin, BaseEstimator):
 
     def _share_kept(self, X: Any, round_trip: Callable[[Any], Any]) -> float:
         """1 - ||X - round_trip(X)||^2 / ||X||^2 for a linear map; one where X is zero."""
-        xp = array_namespace(X)
+        X, xp = detached(X), array_namespace(X)
         largest = float(xp.max(xp.abs(X)))
         if largest == 0:
             return 1.0

@@ -38,6 +38,14 @@ def inner(x: Any, y: Any) -> float:
     return float(xp.sum(xp.real(x) * xp.real(y) + xp.imag(x) * xp.imag(y)))
 
 
+def column_means(x: Any, weights: Any = None) -> Any:
+    """Means over the rows, summed in double precision: single precision loses many rows."""
+    xp = array_namespace(x)
+    total = x.shape[0] if weights is None else xp.sum(weights, dtype=xp.float64)
+    weighted = x if weights is None else weights[:, None] * x
+    return xp.astype(xp.sum(weighted, axis=0, dtype=xp.float64) / total, x.dtype)
+
+
 def thin_qr(x: Any) -> tuple[Any, Any]:
     """QR of tall matrices; one column is just normalized, and stays zero where it is zero."""
     xp = array_namespace(x)

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from skfact._backend import array_namespace, is_array_api_obj
-from skfact._checks import check_matrix, require_finite
+from skfact._backend import array_namespace, detached, is_array_api_obj
+from skfact._checks import check_matrix, check_random_state, require_finite
 from skfact._inputs import is_numpy
 
 
@@ -26,8 +25,13 @@ def validate_samples(
 
     Sets or checks `n_features_in_` and feature names. NumPy-likes go through scikit-learn's checks;
     arrays of other libraries stay where they are, and need no `array_api_dispatch`. With
-    `allow_nan`, NaN stands for a missing value and passes.
+    `allow_nan`, NaN stands for a missing value and passes. With `reset`, which says that X is to be
+    fitted, nothing keeps a graph of autograd, and `random_state` is checked whether used or not.
     """
+    if reset:
+        check_random_state(estimator.random_state)
+    if reset or isinstance(X, list | tuple):
+        X = detached(X)
     if hasattr(X, "dask"):
         raise TypeError("X is a dask array, which would be loaded whole: pass X.compute().")
     if not is_array_api_obj(X) or is_numpy(array_namespace(X)):
@@ -46,9 +50,9 @@ def validate_samples(
         X = xp.astype(X, xp.float64)
     X = check_matrix(X, "X")
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    magnitudes = xp.abs(X)
+    magnitudes = xp.abs(detached(X))
     if allow_nan:
-        magnitudes = xp.where(xp.isnan(X), xp.zeros_like(X), magnitudes)
+        magnitudes = xp.where(xp.isnan(magnitudes), xp.zeros_like(magnitudes), magnitudes)
     require_finite(float(xp.max(magnitudes)), "X")
     return X
 

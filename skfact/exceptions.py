@@ -1,6 +1,6 @@
 """Warnings of skfact."""
 
-__all__ = ["IllPosedWarning"]
+__all__ = ["IllPosedWarning", "StructureWarning"]
 
 
 class IllPosedWarning(UserWarning):
@@ -27,5 +27,33 @@ class IllPosedWarning(UserWarning):
     ...     warnings.simplefilter("always")
     ...     result = fixed_support_factorize(A, lower, lower.T, random_state=0)
     >>> caught[0].category is IllPosedWarning
+    True
+    """
+
+
+class StructureWarning(UserWarning):
+    """The factors are of little use: they miss the matrix, or save nothing on it.
+
+    Given where a relative error above one half was reached and no tolerance for it was set, and
+    where a matrix of 1,024 entries or more needs no more numbers than its factors. The message
+    says what was reached, what plain low rank reaches with as many numbers, and what to try.
+
+    See Also
+    --------
+    skfact.butterfly.butterfly_factorize : A function that warns so.
+
+    Examples
+    --------
+    A matrix without structure:
+
+    >>> import warnings
+    >>> import numpy as np
+    >>> from skfact.butterfly import butterfly_factorize
+    >>> from skfact.exceptions import StructureWarning
+    >>> A = np.random.default_rng(0).standard_normal((64, 64))
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     operator = butterfly_factorize(A)
+    >>> caught[0].category is StructureWarning
     True
     """

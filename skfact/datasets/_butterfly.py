@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
-from skfact._checks import check_number
+from skfact._checks import check_number, check_random_state
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
 from skfact.supports import Chain, resolve_supports
 

@@ -9,12 +9,17 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skfact._backend import array_namespace, move_like, on_backend, to_numpy
-from skfact._checks import check_choice, check_number, check_verbose, require_finite
+from skfact._backend import array_namespace, detached, move_like, on_backend, to_numpy
+from skfact._checks import (
+    check_choice,
+    check_number,
+    check_random_state,
+    check_verbose,
+    require_finite,
+)
 from skfact._face import Face, ReportsProgress
 from skfact._inputs import is_numpy
 from skfact._samples import validate_samples
@@ -429,8 +434,8 @@ class SparseDeepLinearNet(
         if hasattr(X, "dask") or not is_numpy(array_namespace(X)):
             if y is None:
                 raise ValueError("requires y to be passed, but the target y is None.")
-            X = validate_samples(self, X, reset=reset)
-            y = move_like(y, X)
+            X = detached(validate_samples(self, X, reset=reset))
+            y = move_like(detached(y), X)
             xp = array_namespace(X)
             require_finite(float(xp.max(xp.abs(xp.astype(y, X.dtype)))), "y")
             if y.shape[0] != X.shape[0]:

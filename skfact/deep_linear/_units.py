@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skfact._backend import array_namespace, device, move_like
+from skfact._backend import array_namespace, detached, device, move_like
 from skfact._exponents import binary_exponent, times_power_of_two
 
 
@@ -90,7 +90,7 @@ def checked_weights(given: Any, X: Any) -> Any:
     """Weights of the samples as an array like X; None for equal ones."""
     if given is None:
         return None
-    xp, n = array_namespace(X), X.shape[0]
+    xp, n, given = array_namespace(X), X.shape[0], detached(given)
     if isinstance(given, int | float | np.number):
         given = np.full(n, float(given))
     elif not hasattr(given, "ndim") or isinstance(given, np.ndarray):

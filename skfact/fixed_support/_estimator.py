@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
-from sklearn.utils import check_random_state
 
 from skfact._backend import array_namespace, compute_namespace, move, move_like
-from skfact._checks import check_verbose
+from skfact._checks import check_random_state, check_verbose
 from skfact._face import Face, ReportsProgress
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks

@@ -7,9 +7,8 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
-from skfact._checks import check_choice, check_matrix, check_number
+from skfact._checks import check_choice, check_matrix, check_number, check_random_state
 from skfact.fixed_support._alternating.descent import Runs
 from skfact.fixed_support._factorization import FixedSupportFactorization
 from skfact.fixed_support._outcome import warnings_for

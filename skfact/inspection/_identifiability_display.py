@@ -25,8 +25,9 @@ class IdentifiabilityDisplay(Display):
     """Picture of an identifiability report: one dot for each hidden neuron, one row per layer.
 
     The colour of a neuron says what was found about it; a number below a neuron says how much
-    rank it costs in the test on samples. Use :meth:`from_network` or :meth:`from_report` to create
-    one.
+    rank it costs in the test on samples. The title says what is known from bounded sets of inputs,
+    and, below, from the samples X, those on a kink left out. Use
+    :meth:`from_network` or :meth:`from_report` to create one.
 
     Parameters
     ----------
@@ -166,11 +167,14 @@ class IdentifiabilityDisplay(Display):
     def _describe(self, plt: Any, used: list[str]) -> None:
         report = self.report
         verdict = {True: "identifiable", False: "not identifiable", None: "not decided"}
-        title = verdict[report.is_identifiable]
+        some = "some" if report.is_identifiable else "any"
+        title = f"{verdict[report.is_identifiable]} from {some} bounded set of inputs"
         if report.local is not None:
-            title += f"; local rank {report.local.rank:,} of {report.local.full_rank:,}"
+            title += f"\non X: local rank {report.local.rank:,} of {report.local.full_rank:,}"
             if report.local.unexplained:
                 title += f" ({report.local.unexplained:,} unexplained)"
+            if report.local.n_on_kinks:
+                title += f"; {report.local.n_on_kinks:,} on a kink left out"
         self.ax_.set_title(title, fontsize="medium")
         entries = [(HEALTHY, "no finding"), *(COLOURS[kind] for kind in COLOURS if kind in used)]
         handles = [

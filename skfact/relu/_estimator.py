@@ -18,7 +18,7 @@ from skfact._backend import (
     on_backend,
     to_numpy,
 )
-from skfact._checks import check_number
+from skfact._checks import check_flag, check_number
 from skfact._face import Face
 from skfact._inputs import is_numpy
 from skfact._samples import clone_with_seed, validate_samples
@@ -34,6 +34,7 @@ from skfact.relu._features import (
 )
 from skfact.relu._networks.gates import gates
 from skfact.relu._networks.layered import LayeredNetwork
+from skfact.relu._networks.network import copied
 from skfact.relu._networks.readers import read_layers, require_relu
 from skfact.relu._random_gates import random_gates
 
@@ -186,7 +187,8 @@ class ReLUPathEmbedding(Face):
                 f"{self.max_paths}. Keep the largest with n_paths, or raise max_paths."
             )
         network = network.moved(array_namespace(like), device(like))
-        self.coefs_, self.intercepts_ = list(network.weights), list(network.biases)
+        # the network may be trained further, by its owner
+        self.coefs_, self.intercepts_ = copied(network.weights), copied(network.biases)
         self._activation = network.activation
         kept = None if self.n_paths_ == total else kept_paths(network, self.n_paths_)
         self._kept = None if kept is None else move_like(kept, like)
@@ -202,8 +204,7 @@ class ReLUPathEmbedding(Face):
         if self.n_paths is not None:
             check_number(self.n_paths, "n_paths", int, 1)
         check_number(self.max_paths, "max_paths", int, 1)
-        if not isinstance(self.sparse_output, (bool, np.bool_)):
-            raise TypeError(f"sparse_output must be a bool, got {self.sparse_output!r}.")
+        check_flag(self.sparse_output, "sparse_output")
         sizes = self._hidden_sizes()
         if self.estimator is not None and sizes != DEFAULT_SIZES:
             raise ValueError(
@@ -213,7 +214,8 @@ class ReLUPathEmbedding(Face):
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         given: Any = self.hidden_layer_sizes
-        sizes = tuple(given) if isinstance(given, (list, tuple, np.ndarray)) else (given,)
+        given = given.tolist() if isinstance(given, np.ndarray) else given
+        sizes = tuple(given) if isinstance(given, (list, tuple)) else (given,)
         for size in sizes:
             check_number(size, "hidden_layer_sizes", int, 1)
         return tuple(int(size) for size in sizes)

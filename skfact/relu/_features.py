@@ -16,7 +16,7 @@ from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._exponents import times_power_of_two
 from skfact.relu._networks.balance import Paths, steady
 from skfact.relu._networks.layered import LayeredNetwork
-from skfact.relu._paths.top import largest_paths, magnitudes
+from skfact.relu._paths.top import are_told_apart, largest_paths, magnitudes
 
 # Entries of the output that are made at once: temporary arrays stay small beside it.
 CHUNK = 1 << 22
@@ -54,14 +54,15 @@ def kept_paths(network: LayeredNetwork, k: int) -> np.ndarray:
 
     Dropping the others changes ||f(x)||_1 by at most max(||x||_inf, 1) times the sum of theirs.
     """
-    steps, end = magnitudes(network)
-    *hidden, last = steps
-    reach = last.matrix @ end
-    paths, worth = largest_paths(hidden, reach, k)
+    for found in magnitudes(network):
+        *hidden, last = found.steps
+        paths, worth = largest_paths(hidden, found.summed(last.matrix), k)
+        if are_told_apart(worth):
+            break
     constant = np.full((1, paths.shape[1]), -1)
     if len(paths) < k:
         paths = np.concatenate([paths, constant])
-    elif last.bias @ end > worth[-1]:  # the largest come first
+    elif found.summed(last.bias) > worth[-1]:  # the largest come first
         paths = np.concatenate([paths[:-1], constant])
     return paths[_feature_order(paths)]
 

@@ -70,14 +70,18 @@ def prune(network: Any, amount: float | int = 0.5, *, criterion: str = "magnitud
         )
     count = int(amount) if whole else round(float(amount) * total)
     scores = network.weights if criterion == "magnitude" else path_saliency(network)[0]
-    flat = np.concatenate([np.zeros(0), *(np.abs(to_numpy(s)).ravel() for s in scores)])
+    weights, sizes = (
+        np.concatenate([np.zeros(0), *(np.abs(to_numpy(a)).ravel() for a in arrays)])
+        for arrays in (network.weights, scores)
+    )
     keep = np.ones(total, dtype=bool)
-    keep[np.argsort(flat, kind="stable")[:count]] = False
-    weights, start = [], 0
+    # weights of no saliency are many: those that are zero already count first
+    keep[np.lexsort((sizes, weights != 0))[:count]] = False
+    pruned, start = [], 0
     xp = network.xp
     for w in network.weights:
         size = math.prod(w.shape)
         mask = move(keep[start : start + size].reshape(w.shape), xp, network.device)
-        weights.append(xp.where(mask, w, xp.zeros_like(w)))
+        pruned.append(xp.where(mask, w, xp.zeros_like(w)))
         start += size
-    return network.with_arrays(weights, network.biases).write()
+    return network.with_arrays(pruned, network.biases).write()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.utils import check_random_state
-
 from skfact._backend import array_namespace, device, move
+from skfact._checks import check_random_state
+from skfact._linalg import column_means
 from skfact.relu._networks.layered import LayeredNetwork
 
 
@@ -30,12 +30,15 @@ def random_gates(
     for width in hidden_sizes:
         w = draw(h.shape[1], width) * (2.0 / h.shape[1]) ** 0.5
         z = h @ w
-        mean, spread = xp.mean(z, axis=0), xp.std(z, axis=0)
+        mean = column_means(z)
+        z = z - mean
+        spread = xp.sqrt(column_means(z * z))
         # samples that are all alike, up to rounding, must not be on the switching line
         eps = float(xp.finfo(X.dtype).eps) ** 0.5
         spread = xp.where(spread > eps * xp.abs(mean), spread, xp.abs(mean) + 1.0)
-        b = -mean - draw(width) * spread
-        z = z + b
+        shift = draw(width) * spread
+        b = -mean - shift
+        z = z - shift
         h = xp.where(z > 0, z, xp.zeros_like(z))
         weights.append(w)
         biases.append(b)

@@ -45,7 +45,10 @@ BAD_NODES = [
     ("max_pool", ([[0, 3]],), ValueError, r"groups\[0\] has coordinates.*0 to 2 are allowed"),
     ("max_pool", ([[0], [1, 1]],), ValueError, r"groups\[1\] has a coordinate twice"),
     ("max_pool", ([[0.5]],), TypeError, r"groups\[0\] must be a list of integers"),
-    ("max_pool", (2,), TypeError, "groups must be a list of lists"),
+    ("max_pool", (2,), TypeError, "groups must be a list of lists.*got int"),
+    ("max_pool", (np.float64(2),), TypeError, "groups must be a list of lists.*got float64"),
+    ("max_pool", ([[[0], [1, 2]]],), TypeError, r"groups\[0\] must be a list of integers"),
+    ("max_pool", ([np.float64(1)],), TypeError, r"groups\[0\] must be a list of integers"),
     ("add", (relu.NetworkGraph(3).input,), ValueError, "'input' belongs to another graph"),
     ("maximum", ("first",), TypeError, "a node of the graph is needed"),
 ]
@@ -106,6 +109,16 @@ for name, call, error, message in [
     ("no list of factors", lambda g: relu.rescale(g, [np.ones(3)]), ValueError, "0 linear nodes"),
 ]:
     refused(f"NetworkGraph: {name}", call, network_graph(), error=error, message=message)
+
+
+refused(
+    "NetworkGraph: other arrays that are no lists",
+    network_graph().with_arrays,
+    A[:2, :3],
+    [A[0, :3]],
+    error=TypeError,
+    message="coefs must be a list with one array per linear node; got ndarray",
+)
 
 
 def residual(factors: list[Any]) -> relu.NetworkGraph:

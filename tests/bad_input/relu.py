@@ -1,5 +1,6 @@
 """Bad and unusual input of ReLU networks."""
 
+import inspect
 from functools import partial
 
 import numpy as np
@@ -131,6 +132,17 @@ BAD_CALLS = [
     ("path_norm", {"q": np.inf}, ValueError, "q must be"),
     ("path_norm", {"q": np.nan}, ValueError, "q must be"),
     ("path_norm", {"q": "1"}, TypeError, "q must be"),
+    ("path_norm", {"q": 10**400}, ValueError, "q must be"),
+    ("path_sketch", {"n_components": 2**63}, ValueError, "n_components must be at most"),
+    ("path_sketch", {"random_state": -1}, ValueError, "random_state must be.*got -1"),
+    ("path_sketch", {"random_state": "seed"}, ValueError, "random_state must be.*got 'seed'"),
+    ("rescaling_factors", {"other": NETWORK, "rtol": 10**400}, ValueError, "rtol must be"),
+    ("identifiability_report", {"time_budget": 10**400}, ValueError, "time_budget must be"),
+    ("path_kernel", {"X": [[1.0, 2.0], [3.0]]}, ValueError, "X is no rectangular array"),
+    ("rescale", {"factors": [[1.0, [2.0]]]}, ValueError, r"factors\[0\] is no rectangular array"),
+    ("rescale", {"factors": [np.ones(4) + 0j]}, TypeError, r"factors\[0\] has dtype complex128"),
+    ("rescale", {"factors": [np.ones(4)] * 3}, ValueError, "got a list of length 3"),
+    ("rescale", {"factors": np.ones((1, 4))}, ValueError, "must be a list.*got ndarray"),
     ("path_sums", {"q": 0}, ValueError, "q must be"),
     ("path_sketch", {"n_components": 0}, ValueError, "n_components"),
     ("path_sketch", {"n_components": 2.0}, TypeError, "n_components"),
@@ -142,10 +154,13 @@ BAD_CALLS = [
     ("rescale", {"factors": []}, ValueError, "1 hidden layers"),
     ("rescale", {"factors": np.ones((1, 4))}, ValueError, "factors must be a list"),
     ("rescale", {"factors": [-np.ones(4)]}, ValueError, "positive"),
-    ("rescale", {"factors": [np.zeros(4)]}, ValueError, "positive"),
+    ("rescale", {"factors": [np.zeros(4)]}, ValueError, r"positive and finite, got 0\.0"),
     ("rescale", {"factors": [np.full(4, np.nan)]}, ValueError, "positive"),
     ("rescale", {"factors": [np.full(4, 1e-310)]}, ValueError, "overflow"),
-    ("equalize", {"p": 0.5}, ValueError, "p must be"),
+    ("equalize", {"p": 0}, ValueError, "p must be at least 1e-09, got 0"),
+    ("equalize", {"p": -1.0}, ValueError, "p must be"),
+    ("equalize", {"p": 10**400}, ValueError, "p must be a float or inf"),
+    ("equalize", {"p": "2"}, TypeError, "p must be"),
     ("equalize", {"p": np.nan}, ValueError, "p must be"),
     ("equalize", {"max_iter": 0}, ValueError, "max_iter"),
     ("equalize", {"tol": -1.0}, ValueError, "tol"),
@@ -185,6 +200,15 @@ BAD_CALLS = [
     ("path_kernel", {"X": A, "Y": A[:, :3]}, ValueError, "Y has 3 features.*8 inputs"),
     ("path_kernel", {"X": changed(A, np.inf)}, ValueError, "X contains inf"),
 ]
+for name in set(relu.__all__) - {"ReLUPathEmbedding"}:
+    parameters = inspect.signature(getattr(relu, name)).parameters
+    others = {"other": NETWORK} if "other" in parameters else {}
+    BAD_CALLS += [
+        (name, others | {flag: value}, TypeError, f"{flag} must be True or False, got ")
+        for flag, parameter in parameters.items()
+        for value in ("no", None, np.nan, [], [True], 0, 1.0, abs, np.ones(2))
+        if isinstance(parameter.default, bool)
+    ]
 for number, (name, options, error, message) in enumerate(BAD_CALLS):
     refused(
         f"{name}, option {number}: {list(options)[-1]}",
@@ -218,7 +242,11 @@ BAD_EMBEDDINGS = [
     ({"max_paths": 0}, ValueError, "max_paths"),
     ({"max_paths": 72}, ValueError, "73 paths to each output.*max_paths=72"),
     ({"n_paths": 20, "max_paths": 10}, ValueError, "max_paths=10"),
-    ({"sparse_output": "yes"}, TypeError, "sparse_output"),
+    ({"sparse_output": "yes"}, TypeError, "sparse_output must be True or False, got 'yes'"),
+    ({"sparse_output": None}, TypeError, "sparse_output must be True or False"),
+    ({"random_state": -1}, ValueError, "random_state must be.*got -1"),
+    ({"estimator": NETWORK, "random_state": -1}, ValueError, "random_state must be.*got -1"),
+    ({"hidden_layer_sizes": np.array(2.5)}, TypeError, "hidden_layer_sizes"),
     ({"backend": "gpu"}, ValueError, "backend"),
     ({"random_state": "seed"}, ValueError, "seed"),
     ({"estimator": ([A[:3]], None)}, ValueError, "X has 8 features.*3 inputs"),

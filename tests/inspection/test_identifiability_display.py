@@ -48,6 +48,17 @@ def test_costs_of_rank_are_written():
     assert f"{report.local.rank} of {report.local.full_rank}" in display.ax_.get_title()
 
 
+def test_the_title_says_of_which_samples_it_speaks():
+    one = np.ones((1, 1))
+    display = IdentifiabilityDisplay.from_network(([one, one], None), [[0.0], [1.0], [2.0]])
+    first, second = display.ax_.get_title().split("\n")
+    assert first == "identifiable from some bounded set of inputs"
+    assert second == "on X: local rank 2 of 3 (1 unexplained); 1 on a kink left out"
+    assert (
+        "not identifiable from any" in IdentifiabilityDisplay.from_network(NETWORK).ax_.get_title()
+    )
+
+
 def test_wide_layers_are_cut_and_say_so():
     display = IdentifiabilityDisplay.from_network(NETWORK, max_neurons=4)
     assert HEALTHY not in colours(display) and len(colours(display)) == 4
@@ -60,4 +71,4 @@ def test_wrong_arguments():
     with pytest.raises(ValueError, match="max_neurons must be at least 1"):
         IdentifiabilityDisplay.from_network(NETWORK, max_neurons=0)
     affine = IdentifiabilityDisplay.from_network(([np.ones((2, 1))], None))
-    assert affine.ax_.get_title() == "identifiable"
+    assert affine.ax_.get_title() == "identifiable from some bounded set of inputs"

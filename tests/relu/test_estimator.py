@@ -1,5 +1,6 @@
 """The embedding makes networks linear."""
 
+import copy
 import pickle
 import warnings
 from functools import partial
@@ -21,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skfact import ReLUPathEmbedding
+from skfact._backend import to_numpy
 from skfact.relu import path_count, path_kernel, rescale
 from tests.relu.networks import (
     ORACLE,
@@ -119,6 +121,15 @@ def test_weights_of_any_scale(n_paths):
         assert_array_equal(found.transform(X), expected.transform(X))
 
 
+def test_the_largest_paths_beside_each_other_at_any_scale():
+    """Worth 1e350, 1e50, 1 and 1e-100: plain products of the small ones vanish beside the first."""
+    network = [[[1e150], [1e-150]], [[1e200, 0.0]]], [[1e-300], [1.0, 0.0]]
+    with np.errstate(over="ignore"):
+        for k, expected in enumerate(([0], [0, 1], [0, 1, -1], [0, 1, -1, -1]), start=1):
+            embedding = ReLUPathEmbedding(network, n_paths=k).fit(np.ones((1, 2)))
+            assert sorted(embedding.paths_[:, 0]) == sorted(expected)
+
+
 @quiet
 @pytest.mark.parametrize("hidden", [(), (5,), (6, 4), (4, 3, 3, 2)])
 @pytest.mark.parametrize("sparse", [False, True])
@@ -201,6 +212,93 @@ def test_torch():
     assert_allclose(host.transform(X.numpy()), embedding.transform(X).numpy())
 
 
+def frozen_mlp():
+    X, y = load_diabetes(return_X_y=True)
+    mlp = MLPRegressor(hidden_layer_sizes=(5, 3), max_iter=5, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mlp.fit(X[:, :4], y)
+    return FrozenEstimator(mlp), [*mlp.coefs_, *mlp.intercepts_]
+
+
+def arrays(convert=np.asarray):
+    coefs, intercepts = ([convert(a) for a in p] for p in random_network([4, 5, 3, 2], 0))
+    return (coefs, intercepts), coefs + intercepts
+
+
+def read_only():
+    network, owned = arrays()
+    for array in owned:
+        array.flags.writeable = False
+    return network, owned
+
+
+def sequential():
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2)).double()
+    return module, [parameter.data for parameter in module.parameters()]
+
+
+def tensors():
+    torch = pytest.importorskip("torch")
+    return arrays(lambda a: torch.tensor(a, requires_grad=True))
+
+
+@pytest.mark.parametrize("make", [frozen_mlp, arrays, read_only, sequential, tensors])
+@pytest.mark.parametrize("of_torch", [False, True])
+def test_what_happens_to_the_network_after_fit_changes_nothing(make, of_torch):
+    network, owned = make()
+    X = np.random.default_rng(0).standard_normal((20, 4))
+    if of_torch:
+        X = pytest.importorskip("torch").from_numpy(X)
+    embedding = ReLUPathEmbedding(network).fit(X)
+    before = [to_numpy(a).copy() for a in (*embedding.coefs_, *embedding.intercepts_)]
+    features, out = embedding.transform(X), embedding.transform(X) @ embedding.path_weights_
+    for array in owned:
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = True
+            array[...] = -1.0
+        else:
+            array.data[...] = -1.0
+    after = [to_numpy(a).copy() for a in (*embedding.coefs_, *embedding.intercepts_)]
+    for one, two in zip(before, after, strict=True):
+        assert_array_equal(one, two)
+    assert_array_equal(embedding.transform(X), features)
+    assert_array_equal(embedding.transform(X) @ embedding.path_weights_, out)
+
+
+def test_the_network_that_is_fitted_here_may_be_trained_further():
+    X, y = load_diabetes(return_X_y=True)
+    mlp = MLPRegressor(hidden_layer_sizes=(5,), solver="sgd", max_iter=5, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        embedding = ReLUPathEmbedding(mlp).fit(X, y)
+    features = embedding.transform(X)
+    before = embedding.estimator_.coefs_[0].copy()
+    embedding.estimator_.partial_fit(X, y)
+    assert not np.array_equal(embedding.estimator_.coefs_[0], before)
+    assert_array_equal(embedding.coefs_[0], before)
+    assert_array_equal(embedding.transform(X), features)
+
+
+@pytest.mark.parametrize("network", [None, "arrays", "sequential"])
+@pytest.mark.parametrize("n_paths", [None, 5])
+def test_no_graph_of_autograd_is_kept(network, n_paths):
+    torch = pytest.importorskip("torch")
+    network = {"arrays": tensors, "sequential": sequential}[network]()[0] if network else None
+    X = torch.randn(10, 4, dtype=torch.float64, requires_grad=True)
+    embedding = ReLUPathEmbedding(network, n_paths=n_paths, random_state=0).fit(2 * X)
+    for name, value in vars(embedding).items():
+        for tensor in value if isinstance(value, list) else [value]:
+            assert not getattr(tensor, "requires_grad", False) or name == "estimator", name
+    if network is None:
+        assert_array_equal(
+            copy.deepcopy(embedding).transform(X.detach()), embedding.transform(X.detach())
+        )
+
+
 class TestRandomGates:
     X = np.random.default_rng(0).standard_normal((200, 6))
 
@@ -219,6 +317,19 @@ class TestRandomGates:
         embedding = ReLUPathEmbedding(hidden_layer_sizes=(20,), random_state=0).fit(X)
         active = embedding.transform(X)[:, -21:-1].mean(axis=0)
         assert ((active > 0.02) & (active < 0.98)).mean() > 0.7
+
+    @pytest.mark.parametrize("order", ["C", "F"])
+    def test_many_rows_in_single_precision(self, order):
+        """Each neuron switches where it does in double precision, far from the origin."""
+        X = 2000 + np.random.default_rng(1).standard_normal((200_000, 2))
+        single = np.array(X, dtype="f4", order=order)
+        embedding = partial(ReLUPathEmbedding, hidden_layer_sizes=(6, 4), random_state=0)
+        one, two = (embedding().fit(samples) for samples in (X, single))
+        assert {a.dtype for a in (*two.coefs_, *two.intercepts_)} == {np.dtype("f4")}
+        shares = [e.transform(X[:5000].astype("f4"))[:, -11:-1].mean(axis=0) for e in (one, two)]
+        assert_allclose(*shares, atol=0.01)
+        for mine, others in zip(one.intercepts_, two.intercepts_):
+            assert_allclose(mine, others, rtol=1e-6, atol=2e-3)
 
     def test_a_failed_fit_and_a_second_one(self):
         embedding = ReLUPathEmbedding(random_network([6, 3, 1])).fit(self.X)

@@ -9,10 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 
 from skfact._backend import array_namespace
-from skfact._checks import check_choice, check_matrix, check_number, check_verbose
+from skfact._checks import (
+    check_choice,
+    check_matrix,
+    check_number,
+    check_random_state,
+    check_verbose,
+)
 from skfact._exponents import binary_exponent, equal_shares, times_power_of_two, unscaled
 from skfact._stopping import Stopping
 from skfact.deep_linear._factor_sets.cropped import cropped, padded

@@ -8,9 +8,8 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
-from sklearn.utils import check_random_state
 
-from skfact._checks import check_number
+from skfact._checks import check_number, check_random_state
 from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._supports.runs import run_of, with_values
 from skfact.fixed_support._supports.shared_entries import weighted_coverage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from skfact._backend import array_namespace, to_numpy
 from skfact._checks import check_number
 from skfact.relu._identifiability.irreducibility import decide_irreducibility
+from skfact.relu._identifiability.kinks import active_off_kinks
 from skfact.relu._identifiability.local_rank import (
     LocalRank,
     Suspect,
@@ -20,7 +22,6 @@ from skfact.relu._identifiability.local_rank import (
 )
 from skfact.relu._identifiability.report import IdentifiabilityReport, LayerIdentifiability
 from skfact.relu._identifiability.twins import find_twins, twin_tolerance
-from skfact.relu._networks.gates import gates
 from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.readers import read_layers
 from skfact.relu._networks.samples import checked_samples
@@ -47,14 +48,14 @@ def identifiability_report(
     multiples of each other), about irreducibility (whether the signs of some neurons can be
     flipped) and about neurons that nothing arrives at or leaves. Samples add which neurons are
     dead or always active on them, and whether the network is locally identifiable from its
-    outputs on them: the rank test.
+    outputs on them: the rank test. Each line of the report says of which inputs it speaks.
 
     Parameters
     ----------
     network : network-like of layers
         The ReLU network.
     X : array-like of shape (n_samples, n_features), default=None
-        Samples for the rank test; all of them are used.
+        Samples for the rank test. Those on a kink are left out, and counted.
     tol : float, default=None
         Relative tolerance: for the distance of twins once their incoming weights and biases have
         unit norm, for sums that vanish and for singular values. None is 1e-10, for a network in
@@ -98,7 +99,10 @@ def identifiability_report(
     **Rank.** The derivative J of all outputs on X by the parameters has rank at most the number
     of parameters less that of hidden neurons, since each rescaling is a direction that changes
     nothing. If it is attained, networks near this one with the same outputs on X are rescalings of
-    it [1]_. What is computed is J diag(theta) with unit columns, which rescaling does not change.
+    it [1]_. This needs a derivative: samples on a kink, where the input of a hidden neuron is zero
+    up to rounding, are left out. (On x >= 0 the network relu(x) is equal to relu(x + d) - d for
+    every d > 0, which is no rescaling of it: the sample x = 0 must not count.)
+    What is computed is J diag(theta) with unit columns, which rescaling does not change.
     What is missing is attributed to neurons in the order always active, negative twin, positive
     twin, not admissible, dead; of several causes of a neuron the last one counts. The first of a
     group of twins often costs nothing. Loss without such a cause is called unexplained: a neuron
@@ -131,7 +135,7 @@ def identifiability_report(
     (False, True, ())
     >>> identifiability_report((coefs, intercepts))
     IdentifiabilityReport: ReLU network 2-3-1
-      identifiable       no: other networks compute the same function
+      identifiable       no: other networks compute the same function on all inputs
       layer 1            reducible          flip the signs of 0, 1, 2
     """
     network = read_layers(network, "the theorems on identifiability are about layers")
@@ -148,10 +152,10 @@ def identifiability_report(
         _require_room(network.sizes, X.shape[0], max_size)
     deadline = time.monotonic() + float(time_budget)
     layers = host_layers(network)
-    activity = _activity(network, X)
+    used = None if X is None else _used(network, layers, X)
+    idle = [(None, None)] * len(layers) if used is None else _idle(used[1])
     found = []
-    for l, (incoming, outgoing) in enumerate(pairwise(layers)):
-        dead, always = (None, None) if X is None else activity[1][l]
+    for (incoming, outgoing), (dead, always) in zip(pairwise(layers), idle):
         found.append(
             LayerIdentifiability(
                 n_neurons=incoming.shape[1],
@@ -165,8 +169,11 @@ def identifiability_report(
                 always_active=always,
             )
         )
-    local = None if X is None else _local(layers, X, activity[0], found, tol)
-    return IdentifiabilityReport(network.sizes, tuple(found), local, tol)
+    report = IdentifiabilityReport(network.sizes, tuple(found), None, tol)
+    if used is None:
+        return report
+    local = _local(layers, *used, found, tol)
+    return replace(report, local=replace(local, n_on_kinks=X.shape[0] - local.n_samples))
 
 
 def _require_room(sizes: tuple[int, ...], n_samples: int, max_size: int) -> None:
@@ -192,14 +199,31 @@ def _indices(mask: Any) -> tuple[int, ...]:
     return tuple(int(v) for v in np.flatnonzero(mask))
 
 
-def _activity(network: LayeredNetwork, X: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:
-    """Gates in float64, and for each layer the neurons that are dead and always active."""
-    if X is None:
-        return [], []
+def _used(network: LayeredNetwork, layers: list[np.ndarray], X: Any) -> tuple[Any, list[Any]]:
+    """The samples that are on no kink, and zeros and ones for the neurons that they activate.
+
+    In float64; up to rounding in the coarser of both dtypes.
+    """
     xp = array_namespace(X)
-    active = [xp.astype(gate, xp.float64) for gate in gates(network, X)]
-    counts = [to_numpy(xp.sum(gate, axis=0)) for gate in active]
-    return active, [(_indices(c == 0), _indices(c == X.shape[0])) for c in counts]
+    dtypes = (xp, X.dtype), (network.xp, network.dtype)
+    eps = max(float(space.finfo(dtype).eps) for space, dtype in dtypes)
+    X = xp.astype(X, xp.float64, copy=False)
+    with np.errstate(all="ignore"):
+        smooth, active = active_off_kinks(layers, X, eps)
+    rows = xp.nonzero(smooth)[0]
+    return xp.take(X, rows, axis=0), [
+        xp.astype(xp.take(gate, rows, axis=0), X.dtype) for gate in active
+    ]
+
+
+def _idle(active: list[Any]) -> list[tuple[Any, Any]]:
+    """For each layer the neurons that are dead and always active: none if there is no sample."""
+    found = []
+    for gate in active:
+        counts = to_numpy(array_namespace(gate).sum(gate, axis=0))
+        some = gate.shape[0] > 0
+        found.append((_indices(some & (counts == 0)), _indices(some & (counts == gate.shape[0]))))
+    return found
 
 
 def _local(
@@ -209,8 +233,6 @@ def _local(
     found: list[LayerIdentifiability],
     tol: float,
 ) -> LocalRank:
-    xp = array_namespace(X)
-    X = xp.astype(X, xp.float64, copy=False)
     suspects = [s for number, layer in enumerate(found, start=1) for s in _suspects(number, layer)]
     suspects.sort(key=lambda suspect: ORDER.index(suspect.cause))
     with np.errstate(all="ignore"):

@@ -14,6 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from skfact._backend import array_namespace, device, move, to_numpy
+from skfact.relu._identifiability.kinks import unit_samples
 
 # A column whose terms cancel to this part of their magnitudes is rounding: it counts as zero.
 CANCELLED = 1e-12
@@ -34,7 +35,7 @@ class LocalRank:
     Parameters
     ----------
     n_samples : int
-        Samples used: all of X.
+        Samples used: those of X on no kink.
     n_samples_needed : int
         With fewer samples the rank cannot be full. More may be needed.
     n_parameters, n_hidden : int
@@ -47,6 +48,9 @@ class LocalRank:
         Rank that each suspicious neuron costs, in the order in which they were added.
     unexplained : int
         Rank that is missing without any suspicious neuron.
+    n_on_kinks : int, default=0
+        Samples of X that are left out: the input of a hidden neuron, active on others, is zero
+        there, up to rounding, and the outputs have no derivative.
     """
 
     n_samples: int
@@ -58,6 +62,7 @@ class LocalRank:
     largest_dropped: float
     losses: tuple[tuple[Suspect, int], ...]
     unexplained: int
+    n_on_kinks: int = 0
 
     @property
     def full_rank(self) -> int:
@@ -109,7 +114,9 @@ def local_rank(
     to the neuron.
     """
     sizes = [len(layers[0]) - 1, *(layer.shape[1] for layer in layers)]
-    J = to_numpy(_triangular(_scaled_jacobian(layers, X, gates)))
+    J = np.zeros((1, parameter_count(sizes)))
+    if X.shape[0]:
+        J = to_numpy(_triangular(_scaled_jacobian(layers, X, gates)))
     singular = scipy.linalg.svdvals(J)
     largest = float(singular[0])
     rank = int((singular > tol * largest).sum()) if largest > 0 else 0
@@ -222,11 +229,7 @@ def _scaled_jacobian(layers: list[np.ndarray], X: Any, gates: list[Any]) -> Any:
     weights = [move(layer[:-1], xp, where) for layer in layers]
     biases = [move(layer[-1], xp, where) for layer in layers]
     n = X.shape[0]
-    top = xp.max(xp.abs(X))
-    ones = xp.ones((n, 1), dtype=xp.float64, device=where)
-    # dividing samples and biases by their magnitude rescales the outputs, hence no column
-    unit = xp.where(top > 1, 1 / top, xp.ones_like(top))
-    h, one = X * unit, ones * unit
+    h, one = unit_samples(X)  # rescales the outputs, hence no column
     inputs = []
     for w, b, gate in zip(weights[:-1], biases[:-1], gates):
         inputs.append(xp.concat([h, one], axis=1))  # (n, n_l + 1)

@@ -26,7 +26,7 @@ class LayerIdentifiability:
     irreducibility : Irreducibility
         Its `answer` (None: undetermined), the `reason` and, if reducible, a `witness`.
     dead, always_active : tuple of int or None
-        Neurons that are active on no sample, and on all; None without samples.
+        Neurons that are active on no sample, and on all, of those on no kink; None without samples.
     """
 
     n_neurons: int
@@ -70,8 +70,12 @@ class LayerIdentifiability:
 class IdentifiabilityReport:
     """What is known about the networks that compute the same function as a given one.
 
-    Made by :func:`identifiability_report`; its text is meant to be read. Nothing in it changes when
-    neurons are rescaled, and only the numbers of neurons do when they are permuted.
+    Made by :func:`identifiability_report`; its text is meant to be read. It speaks of three sets of
+    inputs, and says of which: all of them, some bounded set that is large enough, and the samples X
+    that are on no kink. Lines on a layer are about its weights, unless they say "on X".
+
+    Nothing in it changes when neurons are rescaled, and only the numbers of neurons do when they
+    are permuted.
 
     Parameters
     ----------
@@ -83,8 +87,8 @@ class IdentifiabilityReport:
         `irreducibility` (`answer`, `reason`, `witness`), `dead` and `always_active`.
     local : LocalRank or None
         The rank test on samples, with `rank`, `full_rank`, `deficiency`, `losses` (neuron by
-        neuron), `unexplained`, `by_cause()`, `n_samples`, `n_samples_needed`, `smallest_kept` and
-        `largest_dropped`; None without samples.
+        neuron), `unexplained`, `by_cause()`, `n_samples`, `n_on_kinks`, `n_samples_needed`,
+        `smallest_kept` and `largest_dropped`; None without samples.
     tol : float
         The tolerance that was used.
 
@@ -142,7 +146,7 @@ class IdentifiabilityReport:
 
     @property
     def is_locally_identifiable(self) -> bool | None:
-        """Whether the rank on the samples is full.
+        """Whether the rank on the samples is full, those on a kink left out.
 
         Then all networks near this one with the same outputs on the samples are its rescalings.
         False: the test does not show it. None: without samples.
@@ -175,7 +179,7 @@ def _in_words(report: IdentifiabilityReport) -> str:
     for number, layer in enumerate(report.layers, start=1):
         lines += [f"  {text}" for text in _findings(number, layer)]
     if report.local is not None:
-        lines += [f"  {text}" for text in _rank_lines(report.local, report.tol)]
+        lines += [f"  {text}" for text in _on_samples(report.local, report.tol)]
     advice = _advice(report)
     if advice:
         lines.append(f"  what to do         {advice}")
@@ -184,17 +188,17 @@ def _in_words(report: IdentifiabilityReport) -> str:
 
 def _verdict(report: IdentifiabilityReport) -> str:
     if report.is_identifiable:
-        return "yes: no twins, irreducible" if report.layers else "yes: affine"
+        reason = "no twins, irreducible" if report.layers else "affine"
+        return f"yes, from some bounded set of inputs: {reason}"
     if report.is_identifiable is False:
         anywhere = not report.is_admissible or any(
             layer.positive_twins or layer.has_flip for layer in report.layers
         )
-        return "no: other networks compute the same function" + (
-            "" if anywhere else " on any bounded set"
-        )
+        where = "all inputs" if anywhere else "any bounded set"
+        return f"no: other networks compute the same function on {where}"
     if len(report.layers) > 1:
-        return "not decided: sufficient conditions are known for one hidden layer only"
-    return "not decided: irreducibility is undetermined"
+        return "not decided from any set: conditions that suffice are known for one hidden layer"
+    return "not decided from any set: irreducibility is undetermined"
 
 
 def _advice(report: IdentifiabilityReport) -> str:
@@ -204,7 +208,8 @@ def _advice(report: IdentifiabilityReport) -> str:
     if any(layer.dead for layer in report.layers):
         found.append("more varied samples, or simplify(network, dead_on=X)")
     if report.local is not None and report.local.n_samples < report.local.n_samples_needed:
-        found.append(f"pass at least {report.local.n_samples_needed:,} samples")
+        samples = _many(report.local.n_samples_needed, "sample")
+        found.append(f"pass at least {samples}{' on no kink' * bool(report.local.n_on_kinks)}")
     return "; ".join(found)
 
 
@@ -234,30 +239,47 @@ def _findings(number: int, layer: LayerIdentifiability) -> list[str]:
         if neurons:
             found.append((name, _listed(neurons)))
     head = f"layer {number}"
-    if not found:
-        return [f"{head:<18} {layer.n_neurons:,} neurons: no twins, irreducible"]
+    return _under(head, found or [(_many(layer.n_neurons, "neuron"), "no twins, irreducible")])
+
+
+def _on_samples(local: LocalRank, tol: float) -> list[str]:
+    """What the rank test found on the samples."""
+    sufficient = local.n_samples >= local.n_samples_needed
+    verdict = "full" if local.deficiency == 0 else f"{local.deficiency:,} missing"
+    found = [
+        (
+            "local rank",
+            f"{local.rank:,} of {local.full_rank:,} ({verdict}) from "
+            f"{_many(local.n_samples, 'sample')}; "
+            f"{'' if sufficient else 'too few: '}at least {local.n_samples_needed:,} are needed",
+        )
+    ]
+    if local.n_on_kinks:
+        samples = _many(local.n_on_kinks, "sample")
+        found.append(("left out", f"{samples} on a kink, where the input of a neuron is zero"))
+    if local.deficiency and sufficient:
+        causes = ", ".join(f"{cause} {loss:,}" for cause, loss in local.by_cause().items())
+        found.append(("missing for", causes))
+    border = local.smallest_kept < 100 * tol or local.largest_dropped > tol / 100
+    found.append(
+        (
+            "singular values",
+            f"{'CLOSE CALL: ' if border else ''}kept down to {local.smallest_kept:.0e}, dropped "
+            f"from {local.largest_dropped:.0e} (tol={tol:.0e})",
+        )
+    )
+    return _under("on X", found)
+
+
+def _under(head: str, found: list[tuple[str, str]]) -> list[str]:
+    """Lines in three columns, the first of which holds the head once."""
     return [
         f"{head if i == 0 else '':<18} {name:<18} {text}" for i, (name, text) in enumerate(found)
     ]
 
 
-def _rank_lines(local: LocalRank, tol: float) -> list[str]:
-    sufficient = local.n_samples >= local.n_samples_needed
-    verdict = "full" if local.deficiency == 0 else f"{local.deficiency:,} missing"
-    lines = [
-        f"{'local rank':<18} {local.rank:,} of {local.full_rank:,} ({verdict}) from "
-        f"{local.n_samples:,} samples; {'' if sufficient else 'too few: '}"
-        f"at least {local.n_samples_needed:,} are needed"
-    ]
-    if local.deficiency and sufficient:
-        causes = ", ".join(f"{cause} {loss:,}" for cause, loss in local.by_cause().items())
-        lines.append(f"{'missing for':<18} {causes}")
-    border = local.smallest_kept < 100 * tol or local.largest_dropped > tol / 100
-    lines.append(
-        f"{'singular values':<18} {'CLOSE CALL: ' if border else ''}kept down to "
-        f"{local.smallest_kept:.0e}, dropped from {local.largest_dropped:.0e} (tol={tol:.0e})"
-    )
-    return lines
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def _listed(neurons: tuple[int, ...], most: int = 8) -> str:

@@ -20,7 +20,7 @@ def affine(
     """
     check_number(eps, f"{label}: eps", float, 0)
     mean = checked_vector(mean, f"{label}: mean", size)
-    variance = checked_vector(variance, f"{label}: variance", size, like=mean) + eps
+    variance = checked_vector(variance, f"{label}: variance", size, like=mean) + float(eps)
     scale = checked_vector(scale, f"{label}: scale", size, 1.0, mean)
     shift = checked_vector(shift, f"{label}: shift", size, 0.0, mean)
     xp = array_namespace(mean)

@@ -137,6 +137,7 @@ def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> A
     if array.ndim != ndim:
         shape = "2-D, of shape (n_in, n_out)" if ndim == 2 else "1-D, of shape (n_out,)"
         raise ValueError(f"{name} must be {shape}; got an array of shape {tuple(array.shape)}.")
+    require_numbers(array, name)
     if is_torch_array(array):
         array = array.detach()
     if check_finite and not _all_finite(array):
@@ -144,6 +145,12 @@ def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> A
         found = "NaN" if bool(xp.any(xp.isnan(array))) else "infinity"
         raise ValueError(f"{name} contains {found}: the network is not usable; train it again.")
     return array
+
+
+def require_numbers(array: Any, name: str) -> None:
+    """Raise if an array is a tensor of PyTorch that is only described."""
+    if is_torch_array(array) and array.is_meta:
+        raise ValueError(f"{name} is on the meta device, which has no numbers.")
 
 
 def require_same_library(array: Any, others: Sequence[Any], name: str) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace, device
-from skfact._inputs import is_sparse
+from skfact._backend import array_namespace, device, is_array_api_obj, to_numpy
 from skfact.relu._networks.layered import real_array, require_same_library
+from skfact.relu._networks.network import copied
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,7 +84,9 @@ def checked_linear(weight: Any, bias: Any, source: GraphNode, label: str) -> tup
             f"{label}: weight has shape {tuple(weight.shape)}, but its input {source.name!r} has "
             f"size {source.size}: ({source.size}, n_out) with n_out >= 1 is needed."
         )
-    return weight, checked_vector(bias, f"{label}: bias", int(weight.shape[1]), 0.0, weight)
+    bias = checked_vector(bias, f"{label}: bias", int(weight.shape[1]), 0.0, weight)
+    weight, bias = copied([weight, bias])  # the graph stays what it is
+    return weight, bias
 
 
 def replaced(
@@ -93,6 +96,11 @@ def replaced(
 
     A ValueError tells that there is not one array for each linear node, or that one does not fit.
     """
+    for name, given in (("coefs", coefs), ("intercepts", intercepts)):
+        if not isinstance(given, (list, tuple)):
+            raise TypeError(
+                f"{name} must be a list with one array per linear node; got {type(given).__name__}."
+            )
     expected = sum(node.kind == "linear" for node in nodes)
     if len(coefs) != expected or len(intercepts) != expected:
         raise ValueError(
@@ -117,23 +125,34 @@ def replaced(
     return made
 
 
+def _on_host(indices: Any) -> np.ndarray:
+    """As a NumPy array; what is none, such as a ragged list, as an object without dimensions."""
+    try:
+        if is_array_api_obj(indices) and not isinstance(indices, np.ndarray | np.generic):
+            return to_numpy(indices)
+        return np.asarray(indices)
+    except (TypeError, ValueError, RuntimeError):
+        return np.array(None)
+
+
 def checked_groups(groups: Any, size: int, label: str) -> tuple[tuple[int, ...], ...]:
     """Groups of coordinates of a vector of `size` entries, as tuples of Python ints.
 
     A TypeError tells that they are no sequence of sequences of integers, a ValueError that there is
     none, that one is empty, or that an index is out of range or twice in a group.
     """
-    if is_sparse(groups) or not (isinstance(groups, Sequence) or hasattr(groups, "__array__")):
+    listed = groups if isinstance(groups, Sequence) else _on_host(groups)
+    if isinstance(listed, np.ndarray) and not listed.ndim:
         raise TypeError(
             f"{label}: groups must be a list of lists of coordinates (or an integer array with one "
             f"group per row); got {type(groups).__name__}."
         )
     found = []
-    for number, group in enumerate(groups):
-        members = np.asarray(group)
+    for number, group in enumerate(listed):
+        members = _on_host(group)
         if members.ndim != 1 or (members.size and members.dtype.kind not in "iu"):
             raise TypeError(
-                f"{label}: groups[{number}] must be a list of integers; got {group!r:.60}."
+                f"{label}: groups[{number}] must be a list of integers; got {reprlib.repr(group)}."
             )
         if members.size == 0:
             raise ValueError(f"{label}: groups[{number}] is empty; a maximum needs an entry.")
@@ -143,7 +162,9 @@ def checked_groups(groups: Any, size: int, label: str) -> tuple[tuple[int, ...],
                 f"{members.max()}, but its input has {size}: 0 to {size - 1} are allowed."
             )
         if len(np.unique(members)) < len(members):
-            raise ValueError(f"{label}: groups[{number}] has a coordinate twice: {group!r:.60}.")
+            raise ValueError(
+                f"{label}: groups[{number}] has a coordinate twice: {reprlib.repr(group)}."
+            )
         found.append(tuple(int(i) for i in members))
     if not found:
         raise ValueError(f"{label}: groups is empty; there must be at least one group.")

@@ -8,6 +8,7 @@ sums.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,11 +17,12 @@ from skfact._checks import check_number
 from skfact.relu._networks.network import Step
 
 
-def check_power(q: float) -> None:
-    """Raise unless the exponent `q` of path weights is a finite positive number."""
+def checked_power(q: Any) -> float:
+    """The exponent `q` of path weights as a float; it must be a finite positive number."""
     check_number(q, "q", float, 0)
-    if not 0 < q < float("inf"):
+    if not 0 < q < math.inf:
         raise ValueError(f"q must be a finite positive number, got {q!r}.")
+    return float(q)
 
 
 def edgewise(

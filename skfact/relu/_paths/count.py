@@ -46,7 +46,7 @@ def path_count(network: Any, *, include_bias: bool = True) -> int:
     >>> path_count((coefs, None))
     8231331850
     """
-    network = read_network(network)
+    network = read_network(network, include_bias=include_bias)
     counts = [np.ones(network.sizes[0], dtype=object)]  # Python's integers, of any size
     for step, size in zip(network.steps()[1:], network.sizes[1:]):
         below = [counts[i] for i in step.inputs]

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace
+from skfact._backend import array_namespace, is_array_api_obj
 from skfact._inputs import is_numpy
 from skfact.relu._networks.gates import gates
+from skfact.relu._networks.layered import require_same_library
 from skfact.relu._networks.readers import read_layers
 from skfact.relu._networks.samples import checked_samples
 
@@ -65,15 +66,16 @@ def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:
     True
     """
     network = read_layers(network, "the kernel multiplies gates layer by layer")
-    single = np.ndim(X) == 1 and Y is not None and np.ndim(Y) == 1
+    single = Y is not None and all(_is_vector(x) for x in (X, Y))
     if single:
-        X, Y = ([list(x)] if isinstance(x, (list, tuple)) else x[None, :] for x in (X, Y))
+        X, Y = ([x] if isinstance(x, (list, tuple)) else x[None, :] for x in (X, Y))
     X = checked_samples(X, network.sizes[0], "X")
     left = gates(network, X)
     if Y is None:
         Y, right = X, left
     else:
         Y = checked_samples(Y, network.sizes[0], "Y")
+        require_same_library(Y, [X], "Y")
         right = gates(network, Y)
     xp = array_namespace(X)
     kernel = X @ xp.matrix_transpose(Y)
@@ -86,3 +88,10 @@ def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:
         )
     kernel = kernel + 1.0
     return float(kernel[0, 0]) if single else kernel
+
+
+def _is_vector(x: Any) -> bool:
+    """Whether it is one sample: a 1-D array, or a list of numbers."""
+    if isinstance(x, (list, tuple)):
+        return all(np.isscalar(number) for number in x)
+    return bool(is_array_api_obj(x) and x.ndim == 1)

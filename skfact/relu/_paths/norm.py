@@ -10,7 +10,7 @@ import numpy as np
 from skfact._kernels.paths import magnitude_power, power_product
 from skfact.relu._networks.balance import Paths, are_steady, on_any_scale, scaled_float, scaled_sum
 from skfact.relu._networks.network import Step
-from skfact.relu._networks.passes import check_power, forward
+from skfact.relu._networks.passes import checked_power, forward
 from skfact.relu._networks.readers import read_network
 
 
@@ -62,7 +62,7 @@ def path_norm(network: Any, q: float = 1, *, include_bias: bool = True) -> float
     >>> path_norm((coefs, intercepts)), path_norm((coefs, intercepts), q=2) ** 2
     (12.75, 46.3125)
     """
-    check_power(q)
+    q = checked_power(q)
     power, product = partial(magnitude_power, q=q), partial(power_product, q=q)
 
     def run(paths: Paths) -> list[Any]:

@@ -7,15 +7,16 @@ from operator import mul
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from skfact._backend import move
-from skfact._checks import check_choice, check_number
+from skfact._checks import check_choice, check_number, check_random_state
 from skfact._exponents import times_power_of_two
 from skfact.relu._networks.balance import steady
 from skfact.relu._networks.network import Step
 from skfact.relu._networks.passes import arrive, forward
 from skfact.relu._networks.readers import read_network
+
+MOST_ENTRIES = 2**60  # of an array that can be asked for
 
 
 def path_sketch(
@@ -83,6 +84,9 @@ def path_sketch(
     """
     network = read_network(network, include_bias=include_bias)
     check_number(n_components, "n_components", int, 1)
+    most = MOST_ENTRIES // max(network.sizes)
+    if n_components > most:
+        raise ValueError(f"n_components must be at most {most}, got {n_components}.")
     check_choice(signs, "signs", ("node", "edge"))
     if random_state is None:
         raise ValueError(

@@ -11,7 +11,7 @@ import numpy as np
 from skfact._kernels.paths import magnitude_power
 from skfact.relu._networks.balance import are_steady
 from skfact.relu._networks.network import Network
-from skfact.relu._networks.passes import backward, check_power, edgewise
+from skfact.relu._networks.passes import backward, checked_power, edgewise
 from skfact.relu._networks.readers import read_network
 from skfact.relu._networks.ways_on import ways_on
 
@@ -64,7 +64,7 @@ def path_sums(network: Any, q: float = 1, *, include_bias: bool = True) -> Any:
            [2.25]])
     """
     network = read_network(network, include_bias=include_bias)
-    check_power(q)
+    q = checked_power(q)
     xp, output, power = network.xp, network.output, partial(magnitude_power, q=q)
 
     def run(network: Network, function: Callable[[Any], Any]) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,8 @@ from skfact.relu._paths.count import path_count
 SPARE = 4
 # So many extensions are rather listed than counted.
 LISTED = 1 << 16
+# Products of a balanced network that are smaller may have lost digits, or be zero.
+LEAST_WORTH = 2.0**-900
 # Halvings of an interval of floats until nothing is between its ends.
 HALVINGS = 70
 
@@ -65,8 +67,8 @@ def top_paths(network: Any, k: int = 10, *, include_bias: bool = True) -> TopPat
 
     Notes
     -----
-    The largest paths describe a network; they do not approximate it well: keeping a few per cent of
-    the paths of a trained network costs much of its accuracy.
+    The largest paths describe a network; they do not approximate it well: the user guide has an
+    example.
 
     References
     ----------
@@ -90,16 +92,46 @@ def top_paths(network: Any, k: int = 10, *, include_bias: bool = True) -> TopPat
     network = read_network(network, include_bias=include_bias)
     check_number(k, "k", int, 1)
     k = min(int(k), path_count(network, include_bias=include_bias))
-    steps, end = magnitudes(network)
-    paths, _ = largest_paths(steps[: network.output + 1], end, k, include_bias)
+    for found in magnitudes(network):
+        steps = found.steps[: network.output + 1]
+        paths, worth = largest_paths(steps, found.end, k, include_bias)
+        if are_told_apart(worth):
+            break
     return _weighed(paths, network)
 
 
-def magnitudes(network: Network) -> tuple[list[Step], np.ndarray]:
-    """Steps on the host with the magnitudes of a balanced network, and what each output is worth.
+class Magnitudes(NamedTuple):
+    """Steps on the host with powers of the magnitudes of a network, by which paths are ordered."""
 
-    Products stay in range. The worth is the scale of an output, that of the largest being one.
-    """
+    steps: list[Step]
+    end: np.ndarray  # what each output is worth
+    q: float = 1.0  # (prod abs(w))^q orders paths as prod abs(w) does
+
+    def summed(self, powers: np.ndarray) -> np.ndarray:
+        """(sum of magnitudes)^q over the last axis, the outputs."""
+        if self.q == 1.0:
+            return np.asarray(powers @ self.end)
+        top = np.maximum(powers.max(axis=-1), np.finfo(float).tiny)
+        parts = (powers / top[..., None]) ** (1 / self.q)
+        return np.asarray(top * parts.sum(axis=-1) ** self.q)
+
+
+def magnitudes(network: Network) -> Iterator[Magnitudes]:
+    """The magnitudes of a balanced network, then powers of which no product leaves the range."""
+    yield _balanced(network)
+    wide = network.cast("float64").steps()
+    q = 1.0 / (4 * max(1, len(network.linear)))
+    steps = list(edgewise(lambda edge: np.abs(to_numpy(edge)) ** q, wide))
+    yield Magnitudes(steps, np.ones(network.sizes[network.output]), q)
+
+
+def are_told_apart(worth: np.ndarray) -> bool:
+    """Whether no path is worth so little that another's worth may have vanished beside it."""
+    return not len(worth) or bool(worth.min() >= LEAST_WORTH)
+
+
+def _balanced(network: Network) -> Magnitudes:
+    """Products stay in range where they are not too small; the largest output is worth one."""
     paths = balance(network)
     outputs = to_numpy(paths.output_exponents)
     end = np.exp2(np.maximum(outputs - outputs.max(), -1e3))
@@ -109,7 +141,7 @@ def magnitudes(network: Network) -> tuple[list[Step], np.ndarray]:
         if matrix is not None and plain.bias is None:  # ways are told from others by zeros
             least = np.where(to_numpy(plain.matrix) != 0, np.finfo(float).tiny, 0.0)
             steps[index] = steps[index]._replace(matrix=np.maximum(matrix, least))
-    return steps, end
+    return Magnitudes(steps, end)
 
 
 def largest_paths(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import move, to_numpy
+from skfact._checks import check_flag
 from skfact.relu._networks.balance import rescaled
 from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.network import Network
@@ -68,11 +69,13 @@ def canonical_form(network: Any, *, permutations: bool = False) -> Any:
     (array([[0.6]]), array([0.8]), array([[10.]]))
     """
     network = read_network(network)
+    check_flag(permutations, "permutations")
     if permutations:
         network = read_layers(network, "entries that meet in a sum or a maximum keep their order")
     with np.errstate(over="ignore", under="ignore"):
         result = rescaled(network, unit_powers(network)).cast(network.dtype)
-    require_in_range(result, "what leaves neurons of unit norm overflows", "divide the outputs")
+    what = "neurons of unit norm make what leaves them"
+    require_in_range(result, network, what, "multiply or divide the outputs")
     if permutations:
         for l in range(len(result.weights) - 1):
             columns = np.vstack([to_numpy(result.biases[l]), to_numpy(result.weights[l])[::-1]])

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skfact._checks import check_number
+from skfact._checks import check_flag, check_number
 from skfact._stopping import Stopping
+from skfact._warn import warn
 from skfact.relu._networks.balance import rescaled
 from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.readers import read_network
 from skfact.relu._rescaling.newton import log_factors_of_classes
+from skfact.relu._rescaling.rescale import require_in_range
 from skfact.relu._rescaling.sweeps import log_factors_of_layers
+
+# Powers of all weights are one, to rounding, for smaller exponents.
+SMALLEST_POWER = 1e-9
 
 
 def equalize(
@@ -29,12 +34,13 @@ def equalize(
     """Rescale hidden neurons so that incoming and outgoing weights have equal norms.
 
     For finite p this is the rescaling with the smallest sum of ``abs(w)^p`` (Equi-normalization):
-    a convex problem in the logarithms of the factors, solved neuron by neuron in closed form,
+    a convex problem in the logarithms of the factors for every p > 0, solved neuron by neuron in
+    closed form,
 
         ``factor_v = (||w_out||_p^p / (||w_in||_p^p [+ |b|^p]))^(1 / (2p))``,
 
-    sweeping over the layers. Before each sweep the norms of whole layers are balanced, exactly,
-    without which deep networks take a thousand sweeps. For p = inf it is the cross-layer
+    sweeping over the layers. Before each sweep the norms of whole layers are balanced, exactly, so
+    that deep networks take few. For p = inf it is the cross-layer
     equalization used before quantization: equal largest weights.
 
     In a graph entries that meet in a sum or a maximum can only be rescaled
@@ -46,7 +52,9 @@ def equalize(
     network : network-like
         The network, which is not modified.
     p : float, default=2
-        Exponent of the norm, at least 1, or ``inf``.
+        Exponent of the norm, at least 1e-9, or ``inf``. Below 1 large and small weights count more
+        alike; near 0 only the numbers of incoming and outgoing weights do, and factors diverge
+        where these differ.
     include_bias : bool, default=False
         Count biases as incoming weights in the norm. They are rescaled in any case.
     max_iter : int, default=1000
@@ -69,7 +77,8 @@ def equalize(
     TypeError
         If the network is of an unsupported kind, or a parameter has a wrong type.
     ValueError
-        If the network is not usable, or a parameter has a wrong value.
+        If the network is not usable, a parameter has a wrong value, or the rescaled weights are
+        out of range.
 
     Warns
     -----
@@ -99,20 +108,23 @@ def equalize(
     (19.25, 16.772216)
     """
     network = read_network(network)
-    check_number(p, "p", float, 1)
+    check_number(p, "p", float, SMALLEST_POWER)
     check_number(max_iter, "max_iter", int, 1)
     check_number(tol, "tol", float, 0)
+    check_flag(include_bias, "include_bias")
+    check_flag(return_n_iter, "return_n_iter")
     layered = isinstance(network, LayeredNetwork)
     log_factors = log_factors_of_layers if layered else log_factors_of_classes
     logs, n_iter, converged = log_factors(
         network, float(p), bool(include_bias), Stopping(max_iter, tol)
     )
-    result = rescaled(network, [-log / math.log(2) for log in logs]).cast(network.dtype).write()
+    with np.errstate(over="ignore", under="ignore"):
+        result = rescaled(network, [-log / math.log(2) for log in logs]).cast(network.dtype)
+    require_in_range(result, network, f"for p={p!r} weights", "take a larger p")
     if not converged:
-        warnings.warn(
+        warn(
             f"The factors still change by more than tol={tol} after max_iter={max_iter} sweeps; "
             "increase max_iter.",
             ConvergenceWarning,
-            stacklevel=2,
         )
-    return (result, n_iter) if return_n_iter else result
+    return (result.write(), n_iter) if return_n_iter else result.write()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import to_numpy
-from skfact._checks import check_number
+from skfact._checks import check_flag, check_number
 from skfact.relu._networks.network import Network
 from skfact.relu._networks.readers import in_common, read_layers, read_network, read_pair
 from skfact.relu._rescaling.alignment import matched_order
@@ -127,6 +127,7 @@ def is_rescaling_equivalent(
     >>> is_rescaling_equivalent(network, swapped, permutations=True)
     True
     """
+    check_flag(permutations, "permutations")
     first, second = read_network(network), read_network(other)
     if first.sizes != second.sizes:
         return False

@@ -14,6 +14,7 @@ from skfact._backend import move
 from skfact._stopping import Stopping
 from skfact.relu._networks.network import Network
 from skfact.relu._rescaling.classes import ClassEdges, class_edges
+from skfact.relu._rescaling.sweeps import ROUNDING
 
 # Sweeps over largest weights that bring the sum of powers into the range of floating point.
 FIRST_SWEEPS = 3
@@ -65,7 +66,7 @@ def _newton(
                 break
             size /= 2
         u = u + size * step
-        if largest <= p * stopping.tol:
+        if largest <= max(p * stopping.tol, ROUNDING * (1.0 + float(np.abs(u).max()))):
             return u / p, n_iter, True
     return u / p, stopping.max_iter, False
 

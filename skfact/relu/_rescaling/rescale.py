@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from skfact._backend import move, to_numpy
-from skfact._inputs import as_floating
-from skfact.relu._networks.layered import LayeredNetwork
+from skfact._backend import array_namespace, move, to_numpy
+from skfact.relu._networks.layered import LayeredNetwork, real_array
 from skfact.relu._networks.network import Network
 from skfact.relu._networks.readers import read_network
 from skfact.relu._rescaling.classes import scaling_classes
@@ -70,21 +70,48 @@ def rescale(network: Any, factors: Sequence[Any]) -> Any:
             weights.append(steps[index].matrix / before[:, None] * after)
             biases.append(steps[index].bias * after)
     result = network.with_arrays(weights, biases)
-    require_in_range(result, "factors make a weight overflow", "rescale less")
+    require_in_range(result, network, "factors make weights", "rescale less", each=True)
     return result.write()
 
 
-def require_in_range(network: Network, what: str, advice: str) -> None:
-    """Raise, with `what` happened and an advice, if a weight or bias is no finite number."""
-    xp = network.xp
-    for l, array in enumerate((*network.weights, *network.biases)):
-        if not bool(xp.all(xp.isfinite(array))):
-            raise ValueError(f"{what} (array {l} of weights, then biases): {advice}.")
+def require_in_range(
+    network: Network, before: Network, what: str, advice: str, *, each: bool = False
+) -> None:
+    """Raise, with `what` leaves the range of floating point and an advice, if rescaling does so.
+
+    Too small are numbers where all that arrive at a neuron are: beside larger ones they may vanish,
+    unless each number counts.
+    """
+    least = float(network.xp.finfo(network.dtype).smallest_normal)
+    found = [_sizes(w, b, each) for w, b in zip(network.weights, network.biases)]
+    for l, sizes in enumerate(found):
+        if not all(math.isfinite(float(network.xp.max(size))) for size in sizes):
+            raise ValueError(f"{what} overflow (weights or biases {l}): {advice}.")
+    for l, sizes in enumerate(found):
+        if min(float(network.xp.min(size)) for size in sizes) >= least:
+            continue
+        for size, old in zip(sizes, _sizes(before.weights[l], before.biases[l], each)):
+            if bool(network.xp.any((size < least) & (old >= least))):
+                raise ValueError(f"{what} underflow (weights or biases {l}): {advice}.")
+
+
+def _sizes(w: Any, b: Any, each: bool) -> list[Any]:
+    """Magnitudes of weights and biases, or of the largest that arrive at each neuron."""
+    xp = array_namespace(w)
+    if each:
+        return [xp.abs(w), xp.abs(b)]
+    return [xp.maximum(xp.max(xp.abs(w), axis=0), xp.abs(b))]
 
 
 def free_nodes(network: Network) -> list[int]:
     """The nodes that a rescaling names factors for: all linear ones but the output."""
     return [index for index in network.linear if index != network.output]
+
+
+def _counted(arrays: Any) -> str:
+    """What was given in place of a list of arrays, without their numbers."""
+    kind = type(arrays).__name__
+    return f"a {kind} of length {len(arrays)}" if isinstance(arrays, (list, tuple)) else f"{kind}"
 
 
 def _checked_factors(network: Network, factors: Sequence[Any]) -> list[Any]:
@@ -95,22 +122,23 @@ def _checked_factors(network: Network, factors: Sequence[Any]) -> list[Any]:
         places = "hidden layers" if layered else "linear nodes but the output"
         raise ValueError(
             f"factors must be a list with one array for each of the {len(free)} {places}; "
-            f"got {factors!r:.60}."
+            f"got {_counted(factors)}."
         )
     classes = scaling_classes(network)
     of_class = np.ones(1 + max(int(labels.max()) for labels in classes))
     given = []
     for l, (c, index) in enumerate(zip(factors, free)):
-        c = as_floating(c, f"factors[{l}]")
+        c = real_array(c, f"factors[{l}]", 1, check_finite=False)
         if tuple(c.shape) != (network.sizes[index],):
             raise ValueError(
                 f"factors[{l}] must have shape ({network.sizes[index]},), got {tuple(c.shape)}."
             )
         c = to_numpy(c)
-        if np.iscomplexobj(c) or not np.all((c > 0) & np.isfinite(c)):
+        wrong = c[~((c > 0) & np.isfinite(c))]
+        if len(wrong):
             raise ValueError(
-                f"factors[{l}] must be positive and finite: a negative factor keeps the path "
-                "weights and changes the function."
+                f"factors[{l}] must be positive and finite, got {wrong[0]}: a negative factor "
+                "keeps the path weights and changes the function."
             )
         given.append(c)
         of_class[classes[index]] = c

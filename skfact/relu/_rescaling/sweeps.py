@@ -15,6 +15,9 @@ from skfact.relu._networks.layered import LayeredNetwork
 # Sweeps that bring weights of any scale into a range in which they can be powered.
 FIRST_SWEEPS = 50
 
+# Logarithms of powers, of about one or more, are known to this part of them.
+ROUNDING = 2.0**-48
+
 # Newton's method on the layers converges quadratically, once it is near.
 NEWTON_STEPS = 50
 
@@ -49,7 +52,7 @@ def _least_power(
     near = rescaled(network, [zeros[0], *(-log / math.log(2) for log in first), zeros[-1]])
     found = power_sweeps(near, p, include_bias, stopping, force=True)
     if found is None:
-        return first, 1, True
+        return first, 1, False
     more, n_iter, converged = found
     return [log + step for log, step in zip(first, more)], n_iter, converged
 
@@ -93,7 +96,8 @@ def power_sweeps(
         if not np.isfinite(change):
             return None
         logs = new
-        if change <= stopping.tol:
+        largest = max(float(xp.max(xp.abs(u))) for u in logs)
+        if change <= max(stopping.tol, ROUNDING * (1 / p + largest)):
             return logs, n_iter, True
     return logs, stopping.max_iter, False
 

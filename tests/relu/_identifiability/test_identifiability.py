@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.optimize import OptimizeResult
 from sklearn.neural_network import MLPRegressor
@@ -12,6 +13,7 @@ from sklearn.neural_network import MLPRegressor
 from skfact.relu import identifiability_report, is_rescaling_equivalent, rescale
 from skfact.relu._identifiability import irreducibility as ladder
 from skfact.relu._identifiability.irreducibility import decide_irreducibility
+from tests.asserts import for_each
 from tests.relu.networks import (
     output,
     random_factors,
@@ -294,6 +296,104 @@ def test_a_neuron_active_on_few_samples_costs_what_these_miss(n_active):
     intercepts[0][0] = -(arriving[-n_active] + arriving[-n_active - 1]) / 2
     local = identifiability_report((coefs, intercepts), X).local
     assert local.by_cause() == ({"unexplained": 4 - n_active} if n_active < 4 else {})
+
+
+ONE = np.ones((1, 1))
+IDENTITY = [ONE, ONE], [np.zeros(1), np.zeros(1)]
+KINK = 0.1 + 0.2 - 0.3  # zero, but for rounding
+
+
+@for_each(
+    "samples, rank, n_on_kinks",
+    [
+        ([0, 1, 2], 2, 1),
+        ([0, 1, 2, 3], 2, 1),
+        ([KINK, 1, 2, 3], 2, 1),
+        ([-KINK, 1, 2, 3], 2, 1),
+        ([-1, 1, 2], 3, 0),
+        ([-1, 0, 1, 2, 0], 3, 2),
+        ([-1, 0, -2], 1, 0),  # never active: its kink is no matter
+        ([-1, KINK, -2, -KINK], 1, 0),
+    ],
+)
+def test_samples_on_a_kink_prove_nothing(samples, rank, n_on_kinks):
+    """On x >= 0, relu(x) is relu(x + d) - d for every d > 0."""
+    X = np.array(samples, dtype=float)[:, None]
+    report = identifiability_report(IDENTITY, X)
+    local = report.local
+    assert (local.rank, local.n_on_kinks) == (rank, n_on_kinks)
+    assert local.n_samples == len(X) - n_on_kinks
+    assert report.is_locally_identifiable is (rank == 3)
+    assert ("left out" in repr(report)) is (n_on_kinks > 0)
+    if min(samples) > -0.5:
+        other = [ONE, ONE], [np.full(1, 0.1), np.full(1, -0.1)]
+        assert_allclose(output(other, X), output(IDENTITY, X), atol=1e-15)
+        assert not is_rescaling_equivalent(other, IDENTITY) and not report.is_locally_identifiable
+
+
+@given(seeds, st.booleans())
+@settings(max_examples=20)
+def test_rows_of_zeros_without_biases_are_left_out(seed, deep):
+    """So are kinks of later layers, and those that hidden neurons reach by rounding."""
+    widths = [3, 4, 3, 2] if deep else [3, 4, 2]
+    coefs, intercepts = random_network(widths, seed)
+    X = np.random.default_rng(seed).standard_normal((60, 3))
+    network = coefs, [0 * b for b in intercepts]
+    expected = identifiability_report(network, X)
+    # with no neuron of the first layer active, the second one is on its kink
+    already = expected.local.n_on_kinks
+    assert deep or already == 0
+    with_zeros = np.concatenate([X, np.zeros((5, 3))])
+    report = identifiability_report(network, with_zeros)
+    assert report.local.n_on_kinks == already + 5 and report.layers == expected.layers
+    assert report.local.rank == expected.local.rank
+    # samples that are moved onto the kink of a neuron
+    w = coefs[0][:, 0]
+    shift = intercepts[0][0]
+    on_kink = X[:7] - np.outer((X[:7] @ w + shift) / (w @ w), w)
+    report = identifiability_report((coefs, intercepts), np.concatenate([X, on_kink]))
+    if report.layers[0].dead and 0 in report.layers[0].dead:
+        assert report.local.n_on_kinks == 0
+    else:
+        assert report.local.n_on_kinks == 7 and report.local.n_samples == 60
+
+
+def test_kinks_in_single_precision():
+    coefs, _ = random_network([4, 6, 2], 0, np.float32)
+    X = np.random.default_rng(0).standard_normal((300, 4)).astype("f4")
+    w = coefs[0][:, 0].astype(float)
+    X[:9] -= np.outer((X[:9] @ w) / (w @ w), w).astype("f4")
+    assert identifiability_report((coefs, None), X).local.n_on_kinks == 9
+
+
+def test_no_sample_off_the_kinks():
+    network = [np.array([[1.0, -1.0]]), np.ones((2, 1))], [np.array([1.0, 1.0]), np.zeros(1)]
+    report = identifiability_report(network, [[1.0], [-1.0]])
+    assert (report.local.rank, report.local.n_samples, report.local.n_on_kinks) == (0, 0, 2)
+    assert report.layers[0].dead == report.layers[0].always_active == ()
+    assert report.is_locally_identifiable is False
+    assert "too few" in repr(report) and "samples on no kink" in repr(report)
+
+
+def test_lines_say_of_which_samples_they_speak():
+    """Identifiable by the weights, not from these samples: two sets of inputs, no contradiction."""
+    coefs, intercepts = random_network([3, 4, 1], 1)
+    X = np.random.default_rng(0).uniform(-3, 3, size=(500, 3))
+    arriving = np.sort(X @ coefs[0][:, 0])
+    intercepts[0][0] = -(arriving[-2] + arriving[-3]) / 2  # active on two samples
+    report = identifiability_report((coefs, intercepts), X)
+    assert report.is_identifiable and report.local.unexplained == 2
+    _, first, layer, *on_samples = repr(report).splitlines()
+    assert first == (
+        "  identifiable       yes, from some bounded set of inputs: no twins, irreducible"
+    )
+    assert layer == "  layer 1            4 neurons          no twins, irreducible"
+    assert on_samples[0].startswith("  on X               local rank ")
+    assert all(line[:21].isspace() for line in on_samples[1:])
+    undecided = repr(identifiability_report(random_network([3, 4, 4, 2], 0)))
+    assert "not decided from any set" in undecided
+    assert "on all inputs" in repr(identifiability_report(shallow("positive")))
+    assert "on any bounded set" in repr(identifiability_report(shallow("negative")))
 
 
 def test_too_few_samples_are_said():

@@ -95,3 +95,10 @@ def test_every_array_library(asarray, xp, dtype):
     assert_allclose(to_numpy(kernel), path_kernel(network, X, Y), rtol=1e-5)
     same = rescale(network, [np.full(5, 2.0), np.full(3, 0.5)])
     assert_allclose(to_numpy(path_kernel(same, asarray(X))), path_kernel(network, X), rtol=1e-5)
+
+
+def test_samples_of_two_libraries():
+    strict = pytest.importorskip("array_api_strict")
+    network, X = random_network([3, 4, 2]), np.eye(3)
+    with pytest.raises(ValueError, match="Y belongs to array_api_strict, but"):
+        path_kernel(network, X, strict.asarray(X))

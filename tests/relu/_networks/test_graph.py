@@ -226,3 +226,21 @@ def test_paths_without_weights():
         for function in (canonical_form, equalize, quantize, lambda g: prune(g, 0.5)):
             assert_array_equal(function(graph).predict(X), graph.predict(X))
         assert path_sketch(graph, 3).shape == (3, graph.output.size)
+
+
+def test_a_graph_stays_what_it_is():
+    """Arrays that it was built from, and those it was given anew, belong to the caller."""
+    rng = np.random.default_rng(0)
+    arrays = rng.normal(size=(3, 4)), rng.normal(size=4), rng.normal(size=(4, 2)), np.zeros(2)
+    mean, variance, scale, shift = rng.random((4, 4))
+    graph = NetworkGraph(3)
+    h = graph.linear(graph.input, arrays[0], arrays[1])
+    h = graph.relu(graph.batch_norm(h, mean, variance, scale, shift))
+    graph.linear(h, arrays[2], arrays[3])
+    other = graph.with_arrays([arrays[0], arrays[2]], [arrays[1], arrays[3]])
+    X = samples(graph)
+    before = graph.predict(X), other.predict(X), equalize(graph).predict(X)
+    for array in (*arrays, mean, variance, scale, shift):
+        array += 1.0
+    for one, two in zip((graph.predict(X), other.predict(X), equalize(graph).predict(X)), before):
+        assert_array_equal(one, two)

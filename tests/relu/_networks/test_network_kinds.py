@@ -102,6 +102,25 @@ def test_networks_return_as_they_came(kind):
         assert [type(m) for m in rescale(network, FACTORS)] == [type(m) for m in network]
 
 
+@pytest.mark.parametrize("kind", ["MLPRegressor", "FrozenEstimator", "arrays", "torch"])
+def test_zeros_are_the_first_to_be_pruned(kind):
+    """Neurons at which nothing arrives: what leaves them has no saliency, and is not zero."""
+    network = of_kind(kind)
+    coefs, intercepts = arrays_in(network)
+    for array in (*coefs, *intercepts):
+        array[...] = np.where(abs(array) > 0, array, 1.0)
+    incoming = coefs[0].T if kind == "torch" else coefs[0]
+    incoming[:, :3], intercepts[0][:3] = 0.0, 0.0
+    for amount, expected in ((4, 9), (9, 9), (11, 11), (0.2, 9), (0.5, 22)):
+        pruned = prune(network, amount, criterion="saliency")
+        assert sum(int((w == 0).sum()) for w in arrays_of(pruned)[0]) == expected
+    assert_allclose(
+        output(arrays_of(prune(network, 21, criterion="saliency")), X),
+        output(arrays_of(network), X),
+        atol=1e-13,
+    )
+
+
 def arrays_in(network):
     """The arrays that a network holds, not copies."""
     if isinstance(network, FrozenEstimator):

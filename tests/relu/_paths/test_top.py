@@ -1,5 +1,7 @@
 """The largest paths are those of the list."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,8 +49,32 @@ def test_top_paths_of_wide_networks(monkeypatch, kind):
         assert_allclose(abs(weights), largest, rtol=1e-12)
 
 
+@given(sizes, seeds, st.integers(1, 60))
+def test_paths_of_any_size_beside_each_other(widths, seed, k):
+    """Weights from 1e-300 to 1e300, whose products are ordered by their logarithms."""
+    rng = np.random.default_rng(seed)
+    coefs, intercepts = (
+        [x * 10.0 ** rng.integers(-299, 300, x.shape) for x in part]
+        for part in random_network(widths, seed)
+    )
+    with np.errstate(divide="ignore"):
+        logs = tuple([np.log2(abs(x)) for x in part] for part in (coefs, intercepts))
+    sizes = {}  # of each path: its weight is the sum in the place of the product
+    for path in all_paths((coefs, intercepts)):
+        start = path.count(-1)
+        sizes[path] = 0.0 if start == 0 else logs[1][start - 1][path[start]]
+        for l, (i, j) in enumerate(pairwise(path)):
+            sizes[path] += logs[0][l][i, j] if i >= 0 else 0.0
+    paths, _ = top_paths((coefs, intercepts), k)
+    found = [sizes[tuple(path)] for path in paths.tolist()]
+    assert len({tuple(path) for path in paths}) == len(paths) == min(k, len(sizes))
+    assert_allclose(found, sorted(sizes.values(), reverse=True)[:k], rtol=1e-12, atol=1e-9)
+
+
 def test_sorted_beside_paths_beyond_the_range():
     network = [[[1e200], [1e-150]], [[1e200]]], [[1e-300], [1.0]]
+    for k in (1, 2, 3, 4):
+        assert_allclose(top_paths(network, k).weights, [np.inf, 1e50, 1, 1e-100][:k], rtol=1e-13)
     paths, weights = top_paths(network, 10)
     assert_allclose(weights, [np.inf, 1e50, 1, 1e-100], rtol=1e-13)
     assert paths.tolist() == [[0, 0, 0], [1, 0, 0], [-1, -1, 0], [-1, 0, 0]]

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact.relu import NetworkGraph, equalize, path_norm
+from tests.asserts import for_each
 from tests.relu.graphs import (
     chain,
     classes_of,
@@ -23,7 +25,7 @@ from tests.relu.graphs import (
 from tests.relu.networks import random_network, seeds, sizes
 
 
-@given(sizes, seeds, st.sampled_from([1, 2, 3.5, np.inf]), st.booleans())
+@given(sizes, seeds, st.sampled_from([0.4, 1, 2, 3.5, np.inf]), st.booleans())
 @settings(max_examples=25)
 def test_a_chain_is_equalized_as_the_layered_network(widths, seed, p, bias):
     network = random_network(widths, seed)
@@ -52,7 +54,7 @@ def class_norms(graph, p, bias):
     return np.array(found).reshape(-1, 2)
 
 
-@given(seeds, st.sampled_from([1, 2, np.inf]), st.booleans())
+@given(seeds, st.sampled_from([0.4, 1, 2, np.inf]), st.booleans())
 @settings(max_examples=40)
 def test_equalized_graphs_compute_the_same_and_are_balanced(seed, p, bias):
     graph = random_graph(seed, n_nodes=12)
@@ -71,6 +73,33 @@ def test_equalized_graphs_compute_the_same_and_are_balanced(seed, p, bias):
         other = equalize(rescaled(graph, seed, lambda rng: np.exp(3 * rng.standard_normal())))
         for w, v in zip(other.coefs, equalize(graph).coefs):
             assert_allclose(w, v, rtol=1e-6, atol=1e-9)
+
+
+@for_each("p, bias", [(0.2, True), (0.5, False), (0.5, True), (1, True)])
+def test_the_least_sum_of_powers(p, bias):
+    """Against a general minimizer over the logarithms of the factors of all classes."""
+    rng = np.random.default_rng(0)
+    graph = NetworkGraph(3)
+    h = graph.linear(graph.input, rng.normal(size=(3, 4)), rng.normal(size=4))
+    branch = graph.relu(graph.linear(h, rng.normal(size=(4, 5)), rng.normal(size=5)))
+    h = graph.add(h, graph.linear(branch, rng.normal(size=(5, 4)), rng.normal(size=4)))
+    h = graph.max_pool(h, [[0, 1], [2, 3]])
+    graph.linear(h, rng.normal(size=(2, 2)))
+    # pairs that are pooled, in both nodes that are added; neurons of the branch
+    assert len(classes_of(graph)) == 1 + 2 + 5
+
+    def total(graph):
+        arrays = [*graph.coefs, *graph.intercepts[:-1]] if bias else graph.coefs
+        return sum((abs(a) ** p).sum() for a in arrays)
+
+    def of_logarithms(u):
+        logs = iter(u)
+        return np.log(total(rescaled(graph, 0, lambda rng: np.exp(next(logs)))))
+
+    best = np.exp(minimize(of_logarithms, np.zeros(7), options={"gtol": 1e-8}).fun)
+    found = equalize(rescaled(graph, 1, lambda rng: np.exp(rng.normal())), p, include_bias=bias)
+    assert_allclose(total(found), best, rtol=1e-8)
+    assert_allclose(found.predict(samples(graph)), graph.predict(samples(graph)), rtol=1e-10)
 
 
 def test_residual_networks_converge_quadratically():

@@ -2,12 +2,14 @@
 
 import copy
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace, to_numpy
@@ -23,6 +25,8 @@ from skfact.relu import (
     rescale,
     rescaling_factors,
 )
+from tests.asserts import for_each
+from tests.relu.graphs import chain
 from tests.relu.networks import (
     ORACLE,
     output,
@@ -224,7 +228,7 @@ class TestEqualization:
         largest = equalize(ORACLE, np.inf)
         assert_allclose(rescaling_factors(ORACLE, largest)[0], [0.816497, 0.707107], atol=1e-6)
 
-    @given(sizes, seeds, st.sampled_from([1, 2, 3.5, np.inf]), st.booleans())
+    @given(sizes, seeds, st.sampled_from([0.4, 1, 2, 3.5, np.inf]), st.booleans())
     def test_incoming_and_outgoing_norms_are_equal(self, widths, seed, p, bias):
         coefs, intercepts = equalize(
             random_network(widths, seed), p, include_bias=bias, max_iter=20_000
@@ -256,10 +260,47 @@ class TestEqualization:
             arriving = np.vstack([w, b]) if bias else w
             assert_allclose((arriving**2).sum(axis=0), (out**2).sum(axis=1), rtol=1e-8)
 
+    @for_each("p, bias", [(0.1, True), (0.3, False), (0.5, True), (1, True), (2, False)])
+    def test_the_least_sum_of_powers(self, p, bias):
+        """Against a general minimizer over the logarithms of the factors."""
+        widths = [4, 5, 6, 3]
+        network = random_network(widths, 1)
+
+        def total(network):
+            coefs, intercepts = network
+            arrays = [*coefs, *intercepts[:-1]] if bias else coefs
+            return sum((abs(a) ** p).sum() for a in arrays)
+
+        def of_logarithms(u):
+            return np.log(total(scaled(network, np.split(np.exp(u), [5]))))
+
+        best = np.exp(minimize(of_logarithms, np.zeros(11), options={"gtol": 1e-8}).fun)
+        found = equalize(scaled(network, random_factors(widths, 0)), p, include_bias=bias)
+        assert_allclose(total(found), best, rtol=1e-8)
+        equal_functions(network, found)
+
+    @for_each("p", [0.02, 1e-4, 1e-9])
+    def test_the_smallest_exponents(self, p):
+        """As many weights arrive as leave: the sum of logarithms decides. Else factors diverge."""
+        network = random_network([5, 5, 5, 5], 0)
+        for start in (network, chain(network)):
+            found, n_iter = equalize(start, p, return_n_iter=True)
+            coefs = found[0] if start is network else found.coefs
+            logs = [np.log(abs(w)) for w in coefs]
+            assert n_iter < 20
+            for arriving, leaving in pairwise(logs):
+                assert_allclose(arriving.sum(axis=0), leaving.sum(axis=1), atol=30 * max(p, 1e-6))
+        if p < 1e-3:
+            wide = random_network([4, 5, 6, 3], 0)
+            for start in (wide, chain(wide)):
+                with pytest.raises(ValueError, match=f"p={p!r} weights .*flow.*: take a larger p"):
+                    equalize(start, p)
+
     def test_too_few_sweeps_warn(self):
         network = random_network([4, 5, 6, 3], 0)
-        with pytest.warns(ConvergenceWarning, match="max_iter=1"):
+        with pytest.warns(ConvergenceWarning, match="max_iter=1") as caught:
             equalize(network, max_iter=1)
+        assert caught[0].filename == __file__
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             equalize(network)
@@ -287,6 +328,26 @@ class TestCompression:
             assert_array_equal(v[~g], w[~g])
         for b, c in zip(network[1], pruned[1]):
             assert_array_equal(b, c)
+
+    @for_each("seed", range(5))
+    def test_zeros_count_among_weights_without_paths(self, seed):
+        """Many weights of no saliency are not zero: they wait until zeros are used up."""
+        coefs, intercepts = random_network([4, 6, 5, 2], seed)
+        coefs[0][:, :3] = 0
+        coefs[2][2:] = 0
+        network = coefs, [0 * b for b in intercepts]
+        zeros = sum(int((w == 0).sum()) for w in coefs)
+        without = sum(int((s == 0).sum()) for s in path_saliency(network)[0])
+        assert 12 < zeros < without
+        for criterion in ("magnitude", "saliency"):
+            for amount in (1, zeros - 1, zeros, zeros + 1, without, 0.5, 1.0):
+                pruned = prune(network, amount, criterion=criterion)
+                asked = round(amount * 64) if isinstance(amount, float) else amount
+                assert sum(int((w == 0).sum()) for w in pruned[0]) == max(zeros, asked)
+        pruned = prune(network, without, criterion="saliency")
+        assert_allclose(path_vector(pruned), path_vector(network), rtol=1e-15)
+        three = [[[1.0, 0, 2], [0, 0, 1]], [[0.0], [5], [0]]], None
+        assert [np.count_nonzero(w) for w in prune(three, 3, criterion="saliency")[0]] == [3, 1]
 
     def test_numbers_and_parts(self):
         network = random_network([3, 4, 2], 0)
@@ -383,11 +444,27 @@ def test_canonical_forms_beyond_the_range(permutations):
     assert_allclose(np.sort(coefs[1][:, 1]), [-1e100, 1e-160], rtol=1e-12)
 
 
+def test_weights_out_of_range_are_said():
+    """Underflow changes the function as overflow does; beside larger weights it is rounding."""
+    network = [[[1e-200]], [[1.0]]], None
+    with pytest.raises(ValueError, match="factors make weights underflow"):
+        rescale(network, [[1e-200]])
+    with pytest.raises(ValueError, match="factors make weights underflow"):
+        rescale(network, [[1e308]])
+    assert rescale(network, [[1e100]])[0][1] == 1e-100
+    with pytest.raises(ValueError, match="unit norm make what leaves them underflow"):
+        canonical_form(([[[1e-200]], [[1e-200]]], None))
+    coefs, _ = canonical_form(([[[1.0, 1e-200]], [[1.0], [1e-200]]], None))
+    assert_array_equal(coefs[1], [[1.0], [0.0]])
+
+
 def test_factors_are_asked_for_by_their_places():
     graph = NetworkGraph(1)
     graph.linear(graph.linear(graph.input, [[1.0]]), [[1.0]])
     for network, place in ((graph, "linear nodes but the output"), (ORACLE, "hidden layers")):
-        with pytest.raises(ValueError, match=f"each of the 1 {place}; got") as caught:
+        with pytest.raises(
+            ValueError, match=f"each of the 1 {place}; got a list of length 0"
+        ) as caught:
             rescale(network, [])
         assert ("graph" in str(caught.value)) is False
 

@@ -1,0 +1,86 @@
+"""Warnings that point to the line of the caller, and those about results of no use."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skfact._backend import array_namespace, device, move
+from skfact._linalg import adjoint, norm2, thin_qr
+from skfact.exceptions import StructureWarning
+
+# decorators, pipelines and searches stand between an estimator and the line that called them
+_BETWEEN = ("skfact", "sklearn", "joblib")
+_TOY = 1024  # entries of a matrix below which nobody counts numbers
+
+
+def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
+    """Warn from the innermost line that is outside of skfact, scikit-learn and joblib."""
+    between = tuple(
+        f"{Path(sys.modules[name].__file__ or '').parent}{os.sep}"
+        for name in _BETWEEN
+        if name in sys.modules
+    )
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(between):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def warn_if_useless(
+    A: Any, error: float, n_numbers: int, advice: str, *, tol_given: bool = False
+) -> None:
+    """Warn if factors of `A` keep less than they should, or save nothing.
+
+    Parameters
+    ----------
+    A : array of shape (m, n)
+        The matrix that was factored.
+    error : float
+        Relative error of the factors, in the Frobenius norm.
+    n_numbers : int
+        Non-zeros of the factors.
+    advice : str
+        What to try: a sentence.
+    tol_given : bool, default=False
+        Whether the caller said which error is good enough; the error is no matter of ours then.
+    """
+    xp = array_namespace(A)
+    n_needed = int(xp.count_nonzero(A))
+    if error > 0.5 and not tol_given:
+        complaint = f"leave a relative error of {error:.3g}"
+    elif n_numbers >= n_needed and A.shape[0] * A.shape[1] >= _TOY:
+        complaint = f"save nothing on its {n_needed} non-zeros"
+    else:
+        return
+    rank = max(1, n_numbers // sum(A.shape))
+    warn(
+        f"The {n_numbers} numbers in the factors of the {A.shape[0]} x {A.shape[1]} matrix "
+        f"{complaint}. Plain low rank reaches {low_rank_error(A, rank):.3g} with "
+        f"{rank * sum(A.shape)} numbers (rank {rank}). {advice}",
+        StructureWarning,
+    )
+
+
+def low_rank_error(A: Any, rank: int) -> float:
+    """A relative error that rank `rank` reaches: the least, but for a few percent.
+
+    By block power steps from random directions, at the cost of some products with `A`.
+    """
+    if rank >= min(A.shape):
+        return 0.0
+    xp = array_namespace(A)
+    A = A / (float(xp.max(xp.abs(A))) or 1.0)  # squares must be numbers
+    start = np.random.default_rng(0).standard_normal((A.shape[1], min(rank + 8, *A.shape)))
+    basis = xp.astype(move(start, xp, device(A)), A.dtype)
+    for _ in range(3):
+        basis, _ = thin_qr(A @ basis)
+        basis, _ = thin_qr(adjoint(A) @ basis)
+    kept = xp.linalg.svdvals(A @ basis)[:rank]
+    return sqrt(max(0.0, 1 - norm2(kept) / (norm2(A) or 1.0)))

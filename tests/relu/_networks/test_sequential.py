@@ -1,0 +1,238 @@
+"""PyTorch networks compute what is read from them, or are refused with what stands in the way."""
+
+import numpy as np
+import pytest
+
+from skfact import ReLUPathEmbedding, relu
+from tests.asserts import about
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("torch.nn.utils.prune")
+nn = torch.nn
+X = np.random.default_rng(0).standard_normal((20, 5))
+
+FUNCTIONS = {
+    "activation_patterns": lambda m: relu.activation_patterns(m, X),
+    "align": lambda m: relu.align(m, m),
+    "canonical_form": relu.canonical_form,
+    "equalize": relu.equalize,
+    "identifiability_report": relu.identifiability_report,
+    "is_rescaling_equivalent": lambda m: relu.is_rescaling_equivalent(m, m),
+    "path_count": relu.path_count,
+    "path_inner": lambda m: relu.path_inner(m, m),
+    "path_kernel": lambda m: relu.path_kernel(m, X),
+    "path_metric": lambda m: relu.path_metric(m, m),
+    "path_norm": relu.path_norm,
+    "path_saliency": relu.path_saliency,
+    "path_sgd_scaling": relu.path_sgd_scaling,
+    "path_sketch": relu.path_sketch,
+    "path_sums": relu.path_sums,
+    "prune": relu.prune,
+    "quantize": relu.quantize,
+    "rescale": lambda m: relu.rescale(m, [np.ones(6), np.ones(6)]),
+    "rescaling_factors": lambda m: relu.rescaling_factors(m, m),
+    "simplify": relu.simplify,
+    "top_paths": relu.top_paths,
+    "ReLUPathEmbedding": lambda m: ReLUPathEmbedding(m).fit(X),
+}
+
+
+def module():
+    torch.manual_seed(0)
+    first = nn.Sequential(nn.Linear(5, 6), nn.ReLU())
+    return nn.Sequential(first, nn.Linear(6, 6), nn.ReLU(), nn.Identity(), nn.Linear(6, 2)).double()
+
+
+def refused_everywhere(network, message):
+    for name, function in FUNCTIONS.items():
+        with about(name), pytest.raises(ValueError, match=message):
+            function(network)
+
+
+def test_all_functions_are_listed():
+    assert set(relu.__all__) - {"IdentifiabilityReport", "NetworkGraph"} == set(FUNCTIONS)
+    for function in FUNCTIONS.values():
+        function(module())
+
+
+def pruned_twice(m):
+    nn.utils.prune.l1_unstructured(m[1], "bias", 0.5)
+    nn.utils.prune.random_unstructured(m[1], "bias", 1)
+
+
+HOOKS = {
+    "pruning": (
+        lambda m: nn.utils.prune.l1_unstructured(m[0][0], "weight", 0.5),
+        r"module 0\.0 \(Linear\).*L1Unstructured.*prune\.remove\(network\[0\]\[0\], 'weight'\)",
+    ),
+    "pruning, twice": (pruned_twice, r"PruningContainer.*prune\.remove\(network\[1\], 'bias'\)"),
+    "weight norm": (
+        lambda m: nn.utils.weight_norm(m[1]),
+        r"WeightNorm.*remove_weight_norm\(network\[1\], 'weight'\)",
+    ),
+    "spectral norm": (
+        lambda m: nn.utils.spectral_norm(m[1]),
+        r"SpectralNorm.*remove_spectral_norm\(network\[1\], 'weight'\)",
+    ),
+    "parametrization": (
+        lambda m: nn.utils.parametrizations.weight_norm(m[1]),
+        r"module 1.*remove_parametrizations\(network\[1\], 'weight'\)",
+    ),
+    "parametrized bias": (
+        lambda m: nn.utils.parametrize.register_parametrization(m[4], "bias", nn.ReLU()),
+        r"module 4.*remove_parametrizations\(network\[4\], 'bias'\)",
+    ),
+    "of an activation": (
+        lambda m: m[2].register_forward_hook(lambda module, given, value: 2 * value),
+        r"module 2 \(ReLU\) has a forward hook.*handle\.remove",
+    ),
+    "of an identity": (
+        lambda m: m[3].register_forward_pre_hook(lambda module, given: None),
+        r"module 3 \(Identity\) has a forward pre-hook",
+    ),
+    "of the container": (
+        lambda m: m.register_forward_hook(lambda module, given, value: -value),
+        r"network \(Sequential\) has a forward hook",
+    ),
+    "of an inner container": (
+        lambda m: m[0].register_forward_pre_hook(lambda module, given: given),
+        r"module 0 \(Sequential\) has a forward pre-hook",
+    ),
+    "replaced forward": (
+        lambda m: setattr(m[2], "forward", torch.sigmoid),
+        r"module 2 \(ReLU\) has a `forward` of its own, '.*sigmoid'",
+    ),
+    "weight that is no parameter": (
+        lambda m: setattr(m[1], "weight", m[1]._parameters.pop("weight").detach()),
+        r"module 1 \(Linear\): weight is no parameter",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
+@pytest.mark.parametrize("make, message", HOOKS.values(), ids=HOOKS)
+def test_what_takes_part_in_the_forward_pass_is_refused(make, message):
+    network = module()
+    make(network)
+    refused_everywhere(network, message)
+    # also after a backward pass, where a reparametrized weight cannot be copied
+    network(torch.ones(3, 5, dtype=torch.float64)).sum().backward()
+    refused_everywhere(network, message)
+
+
+def test_hooks_on_all_modules():
+    handle = nn.modules.module.register_module_forward_hook(lambda module, given, value: None)
+    try:
+        refused_everywhere(module(), "global hook")
+    finally:
+        handle.remove()
+    FUNCTIONS["equalize"](module())
+
+
+def test_what_the_message_advises_works():
+    network = module()
+    nn.utils.prune.l1_unstructured(network[0][0], "weight", 0.5)
+    nn.utils.parametrizations.weight_norm(network[1])
+    nn.utils.prune.remove(network[0][0], "weight")
+    nn.utils.parametrize.remove_parametrizations(network[1], "weight")
+    rows = torch.from_numpy(X)
+    assert torch.allclose(relu.equalize(network)(rows), network(rows), rtol=0, atol=1e-12)
+    pruned = relu.prune(network, 1.0)
+    assert all(not layer.weight.any() for layer in (pruned[0][0], pruned[1], pruned[4]))
+    assert len(relu.quantize(network, 2)[1].weight.unique()) <= 3
+
+
+def test_hooks_on_gradients_are_none_of_ours():
+    network = module()
+    network.register_full_backward_hook(lambda module, given, value: None)
+    rows = torch.from_numpy(X)
+    assert torch.allclose(relu.equalize(network)(rows), network(rows), rtol=0, atol=1e-12)
+
+
+def test_gradients_stay_with_the_network_that_has_them():
+    network = module()
+    network[1].weight.requires_grad_(False)
+    network(torch.from_numpy(X)).sum().backward()
+    written = relu.equalize(network)
+    assert all(p.grad is None for p in written.parameters())
+    grads = [p.requires_grad for p in network.parameters()]
+    assert [p.requires_grad for p in written.parameters()] == grads and False in grads
+
+
+def test_what_cannot_be_copied_is_said():
+    network = module()
+    network[2].last = network(torch.from_numpy(X))
+    with pytest.raises(ValueError, match="network cannot be copied"):
+        relu.equalize(network)
+    assert relu.path_norm(network) == relu.path_norm(module())
+
+
+def two_squares():
+    """Linear maps of equal shape in two containers."""
+    torch.manual_seed(0)
+    first = nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 6))
+    return nn.Sequential(first, nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 2)).double()
+
+
+def pieces(first, second):
+    """Biases that are pieces of one NumPy array, which PyTorch does not know."""
+
+    def make(a, b):
+        memory = np.linspace(0, 1, 12)
+        a.bias = nn.Parameter(torch.from_numpy(memory[first]))
+        b.bias = nn.Parameter(torch.from_numpy(memory[second]))
+
+    return make
+
+
+def columns(start):
+    """Weights that are columns of one matrix."""
+
+    def make(a, b):
+        matrix = torch.randn(6, 12, dtype=torch.float64)
+        a.weight = nn.Parameter(matrix[:, :6])
+        b.weight = nn.Parameter(matrix[:, start : start + 6])
+
+    return make
+
+
+TIED = {
+    "weights": lambda a, b: setattr(b, "weight", a.weight),
+    "biases": lambda a, b: setattr(b, "bias", a.bias),
+    "transposed": lambda a, b: setattr(b, "weight", nn.Parameter(a.weight.data.T)),
+    "data": lambda a, b: setattr(b.bias, "data", a.bias.data),
+    "a bias in a weight": lambda a, b: setattr(b, "bias", nn.Parameter(a.weight.data[:, 2])),
+    "overlapping columns": columns(5),
+    "overlapping memory": pieces(slice(6), slice(5, 11)),
+}
+
+
+@pytest.mark.parametrize("make", TIED.values(), ids=TIED)
+def test_tied_parameters_are_refused(make):
+    network = two_squares()
+    make(network[0][2], network[2])
+    refused_everywhere(
+        network, r"module 2 \(Linear\): (weight|bias) and module 0\.2 \(Linear\): .* are tied"
+    )
+
+
+@pytest.mark.parametrize("make", [columns(6), pieces(slice(6), slice(6, 12))])
+def test_memory_in_common_is_fine_where_no_number_is(make):
+    network = two_squares()
+    make(network[0][2], network[2])
+    rows = torch.from_numpy(X)
+    assert torch.allclose(relu.equalize(network)(rows), network(rows), rtol=0, atol=1e-12)
+
+
+def test_parameters_in_one_vector():
+    network = two_squares()
+    vector = nn.utils.parameters_to_vector(network.parameters()).detach()
+    nn.utils.vector_to_parameters(vector, network.parameters())
+    rows = torch.from_numpy(X)
+    assert torch.allclose(relu.equalize(network)(rows), network(rows), rtol=0, atol=1e-12)
+    assert torch.equal(nn.utils.parameters_to_vector(network.parameters()), vector)
+
+
+def test_numbers_that_are_not_there():
+    with pytest.raises(ValueError, match=r"module 0\.0 \(Linear\): weight is on the meta device"):
+        relu.path_norm(module().to("meta"))
