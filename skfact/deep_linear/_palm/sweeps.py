@@ -65,7 +65,7 @@ class Sweeps(NamedTuple):
     """Unit factors and their scale, and how they came about."""
 
     values: list[Any]
-    scale: float
+    scale: float  # zero for a zero product
     losses: np.ndarray  # (n_iter + 1,), squared Frobenius norms
     outcome: Outcome
     exact: bool = False  # the loss is that of rounding errors
@@ -95,7 +95,8 @@ def sweep_factors(
             outcome = Outcome.CONVERGED
         elif stopped:
             outcome = Outcome.STOPPED
-    return Sweeps(state.values, state.scale, np.array(losses), outcome, losses[-1] <= floor)
+    scale = state.scale if bool(array_namespace(A).any(state.suffixes[0] != 0)) else 0.0
+    return Sweeps(state.values, scale, np.array(losses), outcome, losses[-1] <= floor)
 
 
 def start_sweeps(
@@ -130,11 +131,11 @@ class GenericSweeps:
         for j in range(len(self.sets)):
             self._step(j, check)
         self.suffixes = suffix_products(self.sets, self.values)
-        product = self.suffixes[0]
-        self.scale = best_scale(self.A, product, self.penalty)
-        self.residual = self.scale * product - self.A
+        whole = self.suffixes[0]
+        self.scale = best_scale(self.A, whole, self.penalty)
+        self.residual = self.scale * whole - self.A
         self.loss = norm2(self.residual) + self.penalty(self.scale)
-        return not norm2(product) > 0
+        return not norm2(whole) > 0
 
     def _step(self, j: int, check: bool) -> None:
         """One proximal gradient step for factor j; changes it and the residual."""
@@ -203,6 +204,14 @@ def suffix_products(sets: Sequence[FactorSet], values: Sequence[Any]) -> list[An
     for one, value in zip(sets[-2::-1], values[-2::-1]):
         products.append(one.times(value, products[-1]))
     return products[::-1]
+
+
+def product(sets: Sequence[FactorSet], values: Sequence[Any]) -> Any:
+    """The dense product of all factors."""
+    whole = sets[-1].dense(values[-1])
+    for one, value in zip(sets[-2::-1], values[-2::-1]):
+        whole = one.times(value, whole)
+    return whole
 
 
 def best_scale(A: Any, product: Any, penalty: ScalePenalty = FREE) -> float:
