@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skfact._backend import array_namespace, is_array_api_obj, move_like, on_backend, to_numpy
-from skfact._checks import check_choice, check_flag, check_number, check_verbose, require_finite
+from skfact._checks import check_choice, check_flag, check_number, check_verbose
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._face import Face, ReportsProgress
 from skfact._inputs import is_numpy
@@ -26,7 +26,7 @@ from skfact.deep_linear._outcome import complaint, uselessness
 from skfact.deep_linear._solvers.adam import Stream
 from skfact.deep_linear._solvers.problem import MiniBatches, Problem
 from skfact.deep_linear._solvers.solve import NAMES, solve
-from skfact.deep_linear._units import Units, checked_weights, prepared, real_array
+from skfact.deep_linear._units import Units, checked_weights, in_dtype_of, prepared, real_array
 from skfact.exceptions import StructureWarning
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain, KSparse
@@ -228,18 +228,19 @@ class SparseDeepLinearNet(
 
             stopping = Stopping(int(self.max_iter), float(self.tol), on_sweep)
             solver, found = solve(self.solver, problem, stopping)
-        said = complaint(found.outcome, self.get_params(deep=False))
-        if said is not None and issubclass(said[0], ValueError):
-            raise said[0](said[1])
+        category, text = complaint(found.outcome, self.get_params(deep=False))
+        if category is not None and issubclass(category, ValueError):
+            raise category(text)
         self.solver_ = solver
         self._stream: Stream | None = None
         self.loss_curve_ = [units.loss(loss) for loss in found.losses]
         self.n_iter_ = found.n_iter
         self._record(network, units, found.values, X, single)
-        if said is None and (useless := uselessness(network, found.values, samples, targets)):
-            said = StructureWarning, useless
-        if said is not None:
-            warn(f"{type(self).__name__}: {said[1]}", said[0])
+        if category is None:
+            category = StructureWarning
+            text = uselessness(network, found.values, samples, targets)
+        if text:
+            warn(f"{type(self).__name__}: {text}", category)
         return self
 
     def _takes_batches(self) -> bool:
@@ -420,7 +421,8 @@ class SparseDeepLinearNet(
         score : float
             At most 1.
         """
-        prediction = self.predict(X)
+        with np.errstate(over="ignore", invalid="ignore"):
+            prediction = self.predict(X)
         weights = checked_weights(sample_weight, prediction)
         # single precision loses sums over many rows, and squares must be numbers
         predicted, true = (
@@ -429,7 +431,11 @@ class SparseDeepLinearNet(
         )
         exponent = -binary_exponent(true, "y") if true.size else 0
         predicted, true = (times_power_of_two(array, exponent) for array in (predicted, true))
-        return float(r2_score(true, predicted, sample_weight=weights and to_numpy(weights)))
+        if not np.all(np.isfinite(predicted)):
+            raise ValueError(f"The outputs leave the range of {prediction.dtype}: scale X and y.")
+        if weights is not None:
+            weights = to_numpy(weights / array_namespace(weights).max(weights))
+        return float(r2_score(true, predicted, sample_weight=weights))
 
     def _outputs(self, work: Any) -> Any:
         """All outputs, where the samples are."""
@@ -464,9 +470,7 @@ class SparseDeepLinearNet(
                 self, X, y, reset=reset, multi_output=True, y_numeric=True,
                 dtype=[np.float64, np.float32],
             )  # fmt: skip
-        xp = array_namespace(X)
-        y = xp.astype(y, X.dtype, copy=False)
-        require_finite(float(xp.max(xp.abs(y))), "y")
+        y = in_dtype_of(X, y, "y")
         return X, y[:, None] if y.ndim == 1 else y, y.ndim == 1
 
     def _check_parameters(self) -> None:

@@ -51,16 +51,16 @@ MESSAGES: dict[Outcome, tuple[type[Warning | ValueError], str]] = {
 
 def complaint(
     outcome: Outcome, parameters: dict[str, Any]
-) -> tuple[type[Warning | ValueError], str] | None:
+) -> tuple[type[Warning | ValueError] | None, str]:
     """What an estimator of those parameters has to warn of, or to raise."""
     if outcome not in MESSAGES:
-        return None
+        return None, ""
     category, text = MESSAGES[outcome]
     return category, text.format(**parameters)
 
 
-def uselessness(network: LinearNetwork, values: list[Any], X: Any, Y: Any) -> str | None:
-    """Why factors found for samples X (n_in, n) and centred targets Y (n_out, n) are of no use."""
+def uselessness(network: LinearNetwork, values: list[Any], X: Any, Y: Any) -> str:
+    """Why factors for samples X (n_in, n) and centred targets Y (n_out, n) are of no use, if so."""
     xp, (n_out, n_in) = array_namespace(X), (Y.shape[0], X.shape[0])
     loss, nothing = network.loss_and_gradient(values, X, Y)[0], 0.5 * norm2(Y)
     close = float(xp.finfo(X.dtype).eps) ** 0.5
@@ -75,4 +75,4 @@ def uselessness(network: LinearNetwork, values: list[Any], X: Any, Y: Any) -> st
             f"The factors have {n_numbers} numbers, and the dense matrix only {n_out * n_in}: try "
             "smaller supports, or supports='dense' without hidden layers."
         )
-    return None
+    return ""

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, device, is_array_api_obj, is_torch_array, move_like
+from skfact._checks import require_finite
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._inputs import as_floating, is_numpy, is_sparse
 from skfact._linalg import column_means
+
+ORDINARY = 100  # binary logarithm of weights beyond which their size does not count
 
 
 class Units(NamedTuple):
@@ -66,18 +69,22 @@ def _ordinary(array: Any, weights: Any, centre: bool, name: str) -> tuple[Any, i
     Iterations take other paths in other units, and Adam's steps have a size. A sample of weight two
     counts as two.
     """
-    xp, n_samples = array_namespace(array), float(array.shape[0])
+    xp = array_namespace(array)
+    most, shares = 1.0, xp.ones_like(array[:, 0])
+    if weights is not None:
+        most = float(xp.max(weights))
+        shares = weights / most  # whose sum is a number
+        most = most if abs(math.log2(most)) < ORDINARY else 1.0
     first = binary_exponent(array, name)  # neither sums nor differences may overflow
     array = times_power_of_two(array, -first)
     mean = xp.zeros(array.shape[1], dtype=array.dtype, device=device(array))
-    if weights is not None:
-        n_samples = float(xp.sum(weights))
     if centre:
-        mean = column_means(array, None if weights is None else weights / xp.max(weights))
+        mean = column_means(array, None if weights is None else shares)
     rest = _centred(array, mean, weights)
     second = binary_exponent(rest, name)
     rest = times_power_of_two(rest, -second)
-    size = float(xp.linalg.vector_norm(rest)) / (array.shape[1] * n_samples) ** 0.5
+    count = array.shape[1] * float(xp.sum(shares))
+    size = float(xp.linalg.vector_norm(rest)) / count**0.5 / most**0.5
     third = math.frexp(size)[1] if size > 0 else 0
     return (
         times_power_of_two(mean, first),
@@ -117,20 +124,35 @@ def real_array(given: Any, name: str, like: Any) -> Any:
     return move_like(given, like)
 
 
+def in_dtype_of(X: Any, array: Any, name: str) -> Any:
+    """Finite numbers in the dtype of X."""
+    xp = array_namespace(X)
+    largest = float(xp.max(xp.abs(array)))
+    require_finite(largest, name)
+    if largest > float(xp.finfo(X.dtype).max):
+        raise ValueError(
+            f"{name} has entries beyond the range of {X.dtype}, the dtype of X: scale {name}."
+        )
+    return xp.astype(array, X.dtype, copy=False)
+
+
 def checked_weights(given: Any, X: Any) -> Any:
     """Weights of the samples as an array like X; None for equal ones."""
     if given is None:
         return None
     xp, n = array_namespace(X), X.shape[0]
-    weights = xp.astype(real_array(given, "sample_weight", X), X.dtype)
+    weights = real_array(given, "sample_weight", X)
     if weights.ndim == 0:
         weights = xp.broadcast_to(weights, (n,))
     if weights.ndim != 1:
         raise ValueError("Sample weights must be 1D array or scalar")
     if weights.shape[0] != n:
         raise ValueError(f"sample_weight.shape == {tuple(weights.shape)}, expected ({n},)!")
-    if not bool(xp.all(xp.isfinite(weights))) or float(xp.min(weights)) < 0:
+    weights = in_dtype_of(X, weights, "sample_weight")
+    if float(xp.min(weights)) < 0:
         raise ValueError("sample_weight must be finite and not negative.")
     if not float(xp.max(weights)) > 0:
-        raise ValueError("sample_weight is zero for every sample: nothing to learn from.")
+        raise ValueError(
+            f"sample_weight is zero in {X.dtype} for every sample: nothing to learn from."
+        )
     return weights

@@ -27,7 +27,7 @@ def fewer_rows(X: Any, Y: Any) -> tuple[Any, Any, float]:
     """As many samples as features, with the same loss up to the constant that comes third.
 
     With X^T = Q R the loss ||W X - Y||^2 is ||W R^T - Y Q||^2 and what Q does not reach of Y.
-    Q and R come from eigenvectors of X X^T, three times as fast as a QR decomposition, where the
+    Q and R come from eigenvectors of X X^T, which are faster than a QR decomposition, where the
     square of the condition number, which is lost in them, is small.
     """
     if X.shape[1] <= X.shape[0]:
@@ -49,6 +49,7 @@ def least_squares(X: Any, Y: Any, alpha: float = 0.0) -> Any:
     U, s, Vh = xp.linalg.svd(X, full_matrices=False)  # X = U s Vh
     cut = float(xp.max(s)) * float(xp.finfo(X.dtype).eps) * max(X.shape)
     kept = s > cut
+    alpha = min(alpha, 0.1 * float(xp.finfo(X.dtype).max))
     safe = xp.where(kept, s, xp.ones_like(s))
     inverse = xp.where(kept, safe / (safe * safe + alpha), xp.zeros_like(s))
     return ((Y @ Vh.T) * inverse) @ U.T
