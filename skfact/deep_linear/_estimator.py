@@ -333,14 +333,12 @@ class SparseDeepLinearNet(
             raise ValueError(
                 "Training diverged: the factors are not finite. Pass alpha > 0, or scale X and y."
             )
-        found, values = values, units.factors(values)
-        for value, before in zip(values, found):
-            xp = array_namespace(value)
-            if not _is_finite(value) or bool(xp.any(before != 0) & ~xp.any(value != 0)):
-                raise ValueError(
-                    f"The factors leave the range of {X.dtype}: the units of X and y are too far "
-                    "apart. Scale X or y."
-                )
+        if not units.hold(network, values):
+            raise ValueError(
+                f"The coefficients leave the range of {X.dtype}: the units of X and y are too far "
+                "apart. Scale X or y."
+            )
+        values = units.factors(values)
         decoding, encoding = network.halves(values, X)
         operator, mean = FactorizedOperator(decoding + encoding), move_like(units.x_mean, X)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -12,6 +12,7 @@ from skfact._checks import require_finite
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._inputs import as_floating, is_numpy, is_sparse
 from skfact._linalg import column_means
+from skfact.deep_linear._linear_network import LinearNetwork, largest_magnitude
 
 ORDINARY = 100  # binary logarithm of weights beyond which their size does not count
 
@@ -41,16 +42,35 @@ class Units(NamedTuple):
         with np.errstate(over="ignore"):  # whoever asks looks at the result
             return [times_power_of_two(value * part, whole) for value in values]
 
+    def hold(self, network: LinearNetwork, values: list[Any]) -> bool:
+        """Whether factors and coefficients, in the units of the data, are numbers."""
+        xp = array_namespace(values[0])
+        for factor, value in zip(self.factors(values), values):
+            vanishes = bool(xp.any(value != 0)) and not bool(xp.any(factor != 0))
+            if vanishes or not bool(xp.all(xp.isfinite(factor))):
+                return False
+        exponent = self.y_exponent - self.x_exponent
+        most = _most(values[0])
+        return exponent < most / 2 or (
+            math.log2(network.largest_entry(values) or 1.0) + exponent < most
+        )
+
     def penalty(self, alpha: float) -> float:
-        """The ridge penalty on factors in these units."""
+        """The ridge penalty on factors in these units, a number that has a square."""
         share = (self.y_exponent - self.x_exponent) / self.n_factors
-        exponent = max(-1000.0, min(1000.0, 2 * (share - self.y_exponent)))
-        return alpha * 2.0**exponent
+        most = _most(self.x_mean) / 2
+        exponent = max(-most, min(most, 2 * (share - self.y_exponent)))
+        return min(alpha * 2.0**exponent, 2.0**most)
 
     def loss(self, loss: float) -> float:
         """A loss in the units of the data; infinite where that is no number."""
         with np.errstate(over="ignore"):
             return float(np.ldexp(loss, 2 * self.y_exponent))
+
+
+def _most(like: Any) -> float:
+    """Binary logarithm of the largest number of a dtype."""
+    return math.log2(float(array_namespace(like).finfo(like.dtype).max))
 
 
 def prepared(
@@ -127,7 +147,7 @@ def real_array(given: Any, name: str, like: Any) -> Any:
 def in_dtype_of(X: Any, array: Any, name: str) -> Any:
     """Finite numbers in the dtype of X."""
     xp = array_namespace(X)
-    largest = float(xp.max(xp.abs(array)))
+    largest = largest_magnitude(array)
     require_finite(largest, name)
     if largest > float(xp.finfo(X.dtype).max):
         raise ValueError(

@@ -14,10 +14,9 @@ import numpy as np
 from skfact._backend import array_namespace, device, move, move_like
 from skfact._checks import check_choice
 from skfact._inputs import as_floating
-from skfact._linalg import is_complex, norm2
+from skfact._linalg import is_complex
 from skfact.butterfly._factorize import factorize
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
-from skfact.deep_linear._factor_sets.mask import MaskSet
 from skfact.deep_linear._palm.sweeps import Start, best_scale, product
 from skfact.supports import Chain, resolve_supports
 
@@ -43,24 +42,10 @@ def starting_point(
 
 
 def identities(target: Any, sets: Sequence[FactorSet], first: int, scale: float) -> Start:
-    """A zero factor `first`, and identities; ones instead where matchings in masks do not meet."""
-    first %= len(sets)
+    """A zero factor `first`, which is updated first, and identities."""
     values = [one.identity(target) for one in sets]
-    if any(isinstance(one, MaskSet) for one in sets) and not _reaches(target, sets, values, first):
-        ones = array_namespace(target).ones_like
-        values = [one.coordinates(ones(one.dense(value))) for one, value in zip(sets, values)]
     values[first] = array_namespace(target).zeros_like(values[first])
     return Start(values, scale, feasible=False)
-
-
-def _reaches(target: Any, sets: Sequence[FactorSet], values: Sequence[Any], first: int) -> bool:
-    """Whether the other factors send something of the target to factor `first`."""
-    for one, value in zip(sets[:first], values):
-        target = one.adjoint_times(value, target)
-    if first + 1 < len(sets):
-        right = product(sets[first + 1 :], values[first + 1 :])
-        return norm2(sets[first].correlate(target, right)) > 0
-    return norm2(sets[first].restrict(target)) > 0
 
 
 def nearest_factors(sets: Sequence[FactorSet], matrices: Sequence[Any]) -> Start:

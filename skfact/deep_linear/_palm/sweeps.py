@@ -76,8 +76,24 @@ def sweep_factors(
 ) -> Sweeps:
     """Update the factors from left to right until the loss hardly falls any more.
 
-    `stopping` is told the squared error, and makes all sweeps for ``tol=0``.
+    `stopping` is told the squared error, and makes all sweeps for ``tol=0``. From identities that
+    send nothing of the target to the factor that is zero, all entries are one instead.
     """
+    found = _sweep_from(objective, sets, start, stopping)
+    if start.feasible or found.scale or not norm2(objective.target) > 0:
+        return found
+    xp = array_namespace(objective.target)
+    values = [
+        one.coordinates(xp.ones_like(one.dense(value))) if bool(xp.any(value != 0)) else value
+        for one, value in zip(sets, start.values)
+    ]
+    return _sweep_from(objective, sets, start._replace(values=values), stopping)
+
+
+def _sweep_from(
+    objective: Objective, sets: Sequence[FactorSet], start: Start, stopping: Stopping
+) -> Sweeps:
+    """The same from that start."""
     A = objective.target
     rounding = ROUNDING * float(array_namespace(A).finfo(A.dtype).eps) * norm2(A) ** 0.5
     floor = rounding**2

@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from skfact._backend import array_namespace, device
+from skfact._backend import array_namespace
 from skfact._inputs import is_numpy
 from skfact._linalg import norm2
 from skfact._stopping import Stopping
-from skfact.deep_linear._factor_sets.factor_set import FactorSet
-from skfact.deep_linear._linear_network import LinearNetwork, from_vector, to_vector
+from skfact.deep_linear._linear_network import (
+    LinearNetwork,
+    from_vector,
+    largest_magnitude,
+    to_vector,
+)
 from skfact.deep_linear._outcome import Outcome
 from skfact.deep_linear._solvers.closed_form import start_values
 from skfact.deep_linear._solvers.problem import Problem, Solver, Trained
 
 EXCESS = 10.0  # of the factors over their product that is called divergence
-COLUMNS = 256  # of a product that are formed at a time
 CORRECTIONS = 20  # steps that L-BFGS remembers
 
 
@@ -85,26 +88,8 @@ def is_cancelling(network: LinearNetwork, values: Sequence[Any]) -> bool:
     That is how factors diverge while the loss falls: the excess, per factor, of the product of
     their largest magnitudes over the largest magnitude of the product.
     """
-    product = largest_entry(network.sets, values)
-    largest = [_largest(one.entries(value)) for one, value in zip(network.sets, values)]
+    product = network.largest_entry(values)
+    largest = [largest_magnitude(one.entries(value)) for one, value in zip(network.sets, values)]
     if not product > 0 or min(largest) == 0:
         return False
     return sum(math.log(x) for x in largest) - math.log(product) > len(largest) * math.log(EXCESS)
-
-
-def largest_entry(sets: Sequence[FactorSet], values: Sequence[Any]) -> float:
-    """The largest magnitude in a product, some of its columns at a time."""
-    xp, n = array_namespace(values[0]), sets[-1].shape[1]
-    found = 0.0
-    for first in range(0, n, COLUMNS):
-        width = min(COLUMNS, n - first)
-        signal = xp.eye(n, width, k=-first, dtype=values[0].dtype, device=device(values[0]))
-        for one, value in zip(sets[::-1], values[::-1]):
-            signal = one.times(value, signal)
-        found = max(found, _largest(signal))
-    return found
-
-
-def _largest(array: Any) -> float:
-    xp = array_namespace(array)
-    return float(xp.max(xp.abs(array)))

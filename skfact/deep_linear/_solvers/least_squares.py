@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from skfact._backend import array_namespace, device
+import numpy as np
+
+from skfact._backend import array_namespace, device, move_like
 from skfact._linalg import norm2
+
+# share of a feature that others leave, below which it is called a combination of them
+COLLINEAR = 0.03
 
 
 def column_sizes(X: Any) -> Any:
@@ -49,10 +54,53 @@ def least_squares(X: Any, Y: Any, alpha: float = 0.0) -> Any:
     U, s, Vh = xp.linalg.svd(X, full_matrices=False)  # X = U s Vh
     cut = float(xp.max(s)) * float(xp.finfo(X.dtype).eps) * max(X.shape)
     kept = s > cut
-    alpha = min(alpha, 0.1 * float(xp.finfo(X.dtype).max))
     safe = xp.where(kept, s, xp.ones_like(s))
     inverse = xp.where(kept, safe / (safe * safe + alpha), xp.zeros_like(s))
     return ((Y @ Vh.T) * inverse) @ U.T
+
+
+def are_collinear(X: Any) -> bool:
+    """Whether some feature of X (n_features, n) is nearly a combination of others.
+
+    Constant features, of which rounding errors are left, do not count.
+    """
+    xp = array_namespace(X)
+    norms = xp.linalg.vector_norm(X, axis=1)
+    counted = norms > float(xp.finfo(X.dtype).eps) ** 0.5 * xp.max(norms)
+    units = X[counted] / norms[counted][:, None]
+    if units.shape[0] > units.shape[1]:
+        return True
+    s = xp.linalg.svdvals(units)
+    return bool(s.shape[0]) and float(s[-1]) < COLLINEAR * float(s[0])
+
+
+def on_independent_features(X: Any, Y: Any, alpha: float = 0.0) -> Any:
+    """W with which few features that are no combinations of each other explain Y.
+
+    Each in turn is the one that explains most of the rest of Y, by what the others leave of it.
+    """
+    xp = array_namespace(X)
+    eps = float(xp.finfo(X.dtype).eps)
+    kept, rest, target = list[int](), X, Y
+    sizes = xp.sum(X * X, axis=1)
+    counted = sizes > eps * xp.max(sizes)
+    least = xp.where(counted, COLLINEAR**2 * sizes, xp.inf * xp.ones_like(sizes))
+    while norm2(target) > eps * norm2(Y):
+        left = xp.sum(rest * rest, axis=1)
+        safe = xp.where(left > least, left, xp.ones_like(left))
+        gains = xp.sum((rest @ target.T) ** 2, axis=1) / safe
+        gains = xp.where(left > least, gains, xp.zeros_like(gains))
+        best = int(xp.argmax(gains))
+        if not float(gains[best]) > 0:
+            break
+        kept.append(best)
+        unit = rest[best, :] / float(left[best]) ** 0.5
+        rest = rest - (rest @ unit)[:, None] * unit
+        target = target - (target @ unit)[:, None] * unit
+    at = move_like(np.array(sorted(kept), dtype=int), X)
+    places = move_like(np.eye(X.shape[0])[sorted(kept)], X)
+    found = least_squares(xp.take(X, at, axis=0), Y, alpha)
+    return found @ xp.astype(places, X.dtype)
 
 
 def is_isotropic(X: Any) -> bool:
