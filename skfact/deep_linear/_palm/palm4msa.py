@@ -68,8 +68,8 @@ def palm4msa(
         None: the factor that is updated first is zero, the others are identities, as published,
         and the scale is the root mean square of `A`; published was 1, which is that of a Hadamard
         matrix. A mask without the diagonal has a largest matching of its rows and columns instead.
-        Where the product stays zero from there, all entries are one. "random" draws normal entries within the
-        supports. Otherwise one matrix per factor, which is projected on its set.
+        Where the product stays zero from there, all entries are one. "random" draws normal entries
+        within the supports. Otherwise one matrix per factor, which is projected on its set.
     order : {"left-to-right", "right-to-left"}, default="left-to-right"
         Order of the updates within a sweep.
     max_iter : int, default=300
