@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import array_api_compat
@@ -99,6 +100,13 @@ def to_numpy(array: Any) -> np.ndarray:
         xp = array_api_compat.array_namespace(array)
         return np.asarray(array.to_device(xp.Device("CPU_DEVICE")))
     return np.asarray(array)
+
+
+def detached(array: Any) -> Any:
+    """The array, or the tensors in nested lists, without the graph of autograd."""
+    if isinstance(array, list | tuple):
+        return [detached(item) for item in array] if "torch" in sys.modules else array
+    return array.detach() if is_torch_array(array) else array
 
 
 def move(array: Any, xp: Any, target_device: Any) -> Any:

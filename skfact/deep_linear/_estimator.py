@@ -8,12 +8,24 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skfact._backend import array_namespace, is_array_api_obj, move_like, on_backend, to_numpy
-from skfact._checks import check_choice, check_flag, check_number, check_verbose
+from skfact._backend import (
+    array_namespace,
+    detached,
+    is_array_api_obj,
+    move_like,
+    on_backend,
+    to_numpy,
+)
+from skfact._checks import (
+    check_choice,
+    check_flag,
+    check_number,
+    check_random_state,
+    check_verbose,
+)
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._face import Face, ReportsProgress
 from skfact._inputs import is_numpy
@@ -449,6 +461,7 @@ class SparseDeepLinearNet(
 
     def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any, bool]:
         """X, y as a matrix, and whether y was 1-D."""
+        X = detached(X)  # a later batch, too
         elsewhere = hasattr(X, "dask") or not is_numpy(array_namespace(X))
         if y is not None:
             y = real_array(y, "y", X if elsewhere and is_array_api_obj(X) else np.empty(0))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skfact._backend import array_namespace, device, is_array_api_obj, is_torch_array, move_like
+from skfact._backend import array_namespace, detached, device, is_array_api_obj, move_like
 from skfact._checks import require_finite
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._inputs import as_floating, is_numpy, is_sparse
@@ -128,12 +128,11 @@ def real_array(given: Any, name: str, like: Any) -> Any:
         If they are complex or no numbers, or the array is sparse.
     """
     if is_array_api_obj(given) and not is_numpy(array_namespace(given)):
-        given = as_floating(given, name, real=True)
-        given = given.detach() if is_torch_array(given) else given
+        given = as_floating(detached(given), name, real=True)
     else:
         if is_sparse(given):
             raise TypeError(f"{name} is a sparse matrix: pass {name}.toarray().")
-        given = np.asarray(given)
+        given = np.asarray(detached(given))
         if given.dtype.kind == "c":
             raise TypeError(f"{name} must be real, got dtype {given.dtype}.")
         if given.dtype.kind not in "biuf":

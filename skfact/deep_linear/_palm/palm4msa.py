@@ -8,10 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 
 from skfact._backend import array_namespace
-from skfact._checks import check_choice, check_flag, check_matrix, check_number, check_verbose
+from skfact._checks import (
+    check_choice,
+    check_flag,
+    check_matrix,
+    check_number,
+    check_random_state,
+    check_verbose,
+)
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._stopping import Stopping
 from skfact._warn import warn, warn_if_useless

@@ -116,7 +116,8 @@ def test_scale_of_the_matrix_is_that_of_the_result(factor):
     assert_allclose(scaled / factor, usual, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("supports", ["butterfly", [KSparse(4)] * 2])
+@no_fit
+@pytest.mark.parametrize("supports", ["butterfly", [KSparse(2)] * 2])
 @pytest.mark.parametrize("A", [np.zeros((4, 4)), np.ones((1, 1)), np.ones((4, 4))])
 def test_degenerate_matrices(A, supports):
     operator = palm4msa(A, supports)
@@ -183,7 +184,7 @@ def published(A, sets, max_iter):
 
 
 @no_fit
-@pytest.mark.parametrize("supports", [[KSparse(12), KSparse(14)], [np.tri(6), np.tri(6, 5).T]])
+@pytest.mark.parametrize("supports", [[KSparse(12), KSparse(14)], [np.tri(6), np.tri(5, 6).T]])
 def test_a_matrix_of_root_mean_square_one_starts_as_published(supports):
     A = matrix(6, 5)
     A /= np.sqrt(np.mean(A**2))
@@ -204,9 +205,9 @@ def test_masks_that_meet_only_in_their_middle_are_reached_from_the_usual_start()
     for order in ("left-to-right", "right-to-left"):
         operator = palm4msa(A, [left, right], order=order)
         assert_allclose(operator.toarray(), A, atol=1e-12)
-    A = np.diag([0.0, 1, 2]) @ np.ones((3, 3))  # its first entry, where an identity looks, is zero
-    found = palm4msa(A[:, :1] @ A[:1, :] + A[1:2], [KSparse(1), KSparse(3)], inner_sizes=[1])
-    assert found.nnz == 4
+    A = np.array([[0.0, 1, 2]])  # zero where an identity looks
+    found = palm4msa(A, [KSparse(1), KSparse(2)], inner_sizes=[1])
+    assert_allclose(found.toarray(), A)
 
 
 def test_factors_of_no_use_are_named():
@@ -214,10 +215,8 @@ def test_factors_of_no_use_are_named():
         palm4msa(matrix(8, 8), [KSparse(5)] * 2, max_iter=100)
     assert caught[0].filename == __file__
     with pytest.warns(StructureWarning, match="save nothing on its 1024.*Try smaller supports"):
-        palm4msa(matrix(32, 32), [KSparse(1024)] * 2, max_iter=50)
-    with pytest.warns(
-        StructureWarning, match="whose product is zero"
-    ):  # no path from row to column
+        palm4msa(matrix(32, 32), [KSparse(1024)] * 2, max_iter=2, tol=0)
+    with pytest.warns(StructureWarning, match="whose product is zero"):
         palm4msa(matrix(2, 2), [np.array([[1, 0], [0, 0]]), np.array([[0, 0], [1, 1]])])
     palm4msa(np.zeros((32, 32)), "butterfly")
 
