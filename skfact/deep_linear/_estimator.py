@@ -432,7 +432,7 @@ class SparseDeepLinearNet(
             At most 1.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            prediction = self.predict(X)
+            prediction = self.predict(detached(X))
         weights = checked_weights(sample_weight, prediction)
         # single precision loses sums over many rows, and squares must be numbers
         predicted, true = (

@@ -124,7 +124,7 @@ def real_array(given: Any, name: str, like: Any) -> Any:
 
     Raises
     ------
-    TypeError
+    TypeError, ValueError
         If they are complex or no numbers, or the array is sparse.
     """
     if is_array_api_obj(given) and not is_numpy(array_namespace(given)):
@@ -134,7 +134,7 @@ def real_array(given: Any, name: str, like: Any) -> Any:
             raise TypeError(f"{name} is a sparse matrix: pass {name}.toarray().")
         given = np.asarray(detached(given))
         if given.dtype.kind == "c":
-            raise TypeError(f"{name} must be real, got dtype {given.dtype}.")
+            raise ValueError(f"Complex data not supported: {name} has dtype {given.dtype}.")
         if given.dtype.kind not in "biuf":
             try:
                 given = given.astype(np.float64)

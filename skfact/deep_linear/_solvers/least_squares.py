@@ -68,10 +68,10 @@ def are_collinear(X: Any) -> bool:
     norms = xp.linalg.vector_norm(X, axis=1)
     counted = norms > float(xp.finfo(X.dtype).eps) ** 0.5 * xp.max(norms)
     units = X[counted] / norms[counted][:, None]
-    if units.shape[0] > units.shape[1]:
-        return True
+    if units.shape[0] == 0 or units.shape[0] > units.shape[1]:
+        return units.shape[0] > 0
     s = xp.linalg.svdvals(units)
-    return bool(s.shape[0]) and float(s[-1]) < COLLINEAR * float(s[0])
+    return float(s[-1]) < COLLINEAR * float(s[0])
 
 
 def on_independent_features(X: Any, Y: Any, alpha: float = 0.0) -> Any:
@@ -84,20 +84,27 @@ def on_independent_features(X: Any, Y: Any, alpha: float = 0.0) -> Any:
     kept, rest, target = list[int](), X, Y
     sizes = xp.sum(X * X, axis=1)
     counted = sizes > eps * xp.max(sizes)
+    sizes = xp.where(counted, sizes, xp.ones_like(sizes))
     least = xp.where(counted, COLLINEAR**2 * sizes, xp.inf * xp.ones_like(sizes))
     while norm2(target) > eps * norm2(Y):
         left = xp.sum(rest * rest, axis=1)
         safe = xp.where(left > least, left, xp.ones_like(left))
         gains = xp.sum((rest @ target.T) ** 2, axis=1) / safe
         gains = xp.where(left > least, gains, xp.zeros_like(gains))
-        best = int(xp.argmax(gains))
-        if not float(gains[best]) > 0:
+        most = float(xp.max(gains))
+        if not most > 0:
             break
+        # ties, in which the last one always ends, are not for rounding errors to decide
+        shares = xp.where(gains >= (1 - eps**0.5) * most, left / sizes, xp.zeros_like(gains))
+        largest = shares >= (1 - eps**0.5) * xp.max(shares)
+        best = int(xp.argmax(xp.astype(largest, xp.int32)))
         kept.append(best)
         unit = rest[best, :] / float(left[best]) ** 0.5
         rest = rest - (rest @ unit)[:, None] * unit
         target = target - (target @ unit)[:, None] * unit
-    at = move_like(np.array(sorted(kept), dtype=int), X)
+    if not kept:
+        return Y @ X.T  # zero, as Y or X is
+    at = move_like(np.array(sorted(kept)), X)
     places = move_like(np.eye(X.shape[0])[sorted(kept)], X)
     found = least_squares(xp.take(X, at, axis=0), Y, alpha)
     return found @ xp.astype(places, X.dtype)

@@ -38,6 +38,7 @@ def level_by_level(problem: Problem, stopping: Stopping) -> Trained:
 
 
 TRIAL = 20  # sweeps after which one of two starts is left
+CLEAR = 1e-3  # share of the loss by which the second one has to be better: no rounding error is
 PALM4MSA = Solver("palm4msa", for_budgets=True, run=all_at_once)
 HIERARCHICAL = Solver("hierarchical", for_budgets=True, run=level_by_level)
 
@@ -57,7 +58,8 @@ def _within_budgets(
             other = factorize(few, silent).values
             short = silent._replace(max_iter=min(stopping.max_iter, TRIAL))
             ends = [data_sweeps(problem, values, short) for values in (start, other)]
-            start = other if ends[1].losses[-1] < ends[0].losses[-1] else start
+            gain = ends[0].losses[-1] - ends[1].losses[-1]
+            start = other if gain > CLEAR * ends[0].losses[-1] else start
         return data_sweeps(problem, start, stopping)
     least = 0.5 * norm2(matrix @ X - problem.Y)  # the loss is that, and a multiple of the error
     gain, size = 0.5 * norm2(X) / X.shape[0], norm2(matrix)
