@@ -250,7 +250,7 @@ class SparseDeepLinearNet(
         self._record(network, units, found.values, X, single)
         if category is None:
             category = StructureWarning
-            text = uselessness(network, found.values, samples, targets)
+            text = uselessness(network, found.values, found.losses[-1], samples, targets)
         if text:
             warn(f"{type(self).__name__}: {text}", category)
         return self

@@ -59,12 +59,19 @@ def complaint(
     return category, text.format(**parameters)
 
 
-def uselessness(network: LinearNetwork, values: list[Any], X: Any, Y: Any) -> str:
-    """Why factors for samples X (n_in, n) and centred targets Y (n_out, n) are of no use, if so."""
+def uselessness(network: LinearNetwork, values: list[Any], loss: float, X: Any, Y: Any) -> str:
+    """Why factors for samples X (n_in, n) and centred targets Y (n_out, n) are of no use, if so.
+
+    The loss may have a penalty in it.
+    """
     xp, (n_out, n_in) = array_namespace(X), (Y.shape[0], X.shape[0])
-    loss, nothing = network.loss_and_gradient(values, X, Y)[0], 0.5 * norm2(Y)
     close = float(xp.finfo(X.dtype).eps) ** 0.5
-    if loss >= (1 - close) * nothing and norm2(X @ Y.T) > close * norm2(X) * norm2(Y):
+    least = (1 - close) * 0.5 * norm2(Y)
+    if (
+        loss >= least  # the rest reads all samples again
+        and norm2(X @ Y.T) > close * norm2(X) * norm2(Y)
+        and network.loss_and_gradient(values, X, Y)[0] >= least
+    ):
         return (
             "The outputs are no better than the mean of y, though it depends on X: try larger "
             "supports, a smaller alpha, or another start (random_state)."
