@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any
@@ -121,7 +121,8 @@ def positive_int(value: Any, name: str) -> int:
 
 def positive_ints(values: Any, name: str) -> tuple[int, ...]:
     """Return a sequence of positive integers as a tuple."""
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+    unordered = isinstance(values, str | bytes | Set | Mapping)
+    if unordered or not hasattr(values, "__iter__"):
         raise TypeError(
             f"{name} must be a sequence of positive integers, got {values!r} of type "
             f"{type(values).__name__}."

@@ -17,7 +17,7 @@ from skfact.exceptions import StructureWarning
 
 # decorators, pipelines and searches stand between an estimator and the line that called them
 _BETWEEN = ("skfact", "sklearn", "joblib")
-_TOY = 1024  # entries of a matrix below which nobody counts numbers
+TOY = 1024  # entries of a matrix below which nobody counts numbers
 
 
 def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
@@ -55,7 +55,7 @@ def warn_if_useless(
     n_needed = int(xp.count_nonzero(A))
     if error > 0.5 and not tol_given:
         complaint = f"leave a relative error of {error:.3g}"
-    elif n_numbers >= n_needed and A.shape[0] * A.shape[1] >= _TOY:
+    elif n_numbers >= n_needed and A.shape[0] * A.shape[1] >= TOY:
         complaint = f"save nothing on its {n_needed} non-zeros"
     else:
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,25 +11,35 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skfact._backend import array_namespace, detached, move_like, on_backend, to_numpy
+from skfact._backend import (
+    array_namespace,
+    detached,
+    is_array_api_obj,
+    move_like,
+    on_backend,
+    to_numpy,
+)
 from skfact._checks import (
     check_choice,
+    check_flag,
     check_number,
     check_random_state,
     check_verbose,
-    require_finite,
 )
+from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._face import Face, ReportsProgress
 from skfact._inputs import is_numpy
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
 from skfact._stopping import Stopping
+from skfact._warn import warn
 from skfact.deep_linear._linear_network import LinearNetwork, resolve_network
-from skfact.deep_linear._outcome import complaint
+from skfact.deep_linear._outcome import complaint, uselessness
 from skfact.deep_linear._solvers.adam import Stream
 from skfact.deep_linear._solvers.problem import MiniBatches, Problem
 from skfact.deep_linear._solvers.solve import NAMES, solve
-from skfact.deep_linear._units import Units, checked_weights, prepared
+from skfact.deep_linear._units import Units, checked_weights, in_dtype_of, prepared, real_array
+from skfact.exceptions import StructureWarning
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain, KSparse
 
@@ -231,16 +240,19 @@ class SparseDeepLinearNet(
 
             stopping = Stopping(int(self.max_iter), float(self.tol), on_sweep)
             solver, found = solve(self.solver, problem, stopping)
-        said = complaint(found.outcome, self.get_params(deep=False))
-        if isinstance(said, ValueError):
-            raise said
+        category, text = complaint(found.outcome, self.get_params(deep=False))
+        if category is not None and issubclass(category, ValueError):
+            raise category(text)
         self.solver_ = solver
         self._stream: Stream | None = None
         self.loss_curve_ = [units.loss(loss) for loss in found.losses]
         self.n_iter_ = found.n_iter
         self._record(network, units, found.values, X, single)
-        if said is not None:
-            warnings.warn(said, stacklevel=3)
+        if category is None:
+            category = StructureWarning
+            text = uselessness(network, found.values, found.losses[-1], samples, targets)
+        if text:
+            warn(f"{type(self).__name__}: {text}", category)
         return self
 
     def _takes_batches(self) -> bool:
@@ -329,14 +341,20 @@ class SparseDeepLinearNet(
         self, network: LinearNetwork, units: Units, values: list[Any], X: Any, single: bool
     ) -> None:
         """Fitted attributes, in the array type of X."""
-        values = units.factors(values)
         if not all(_is_finite(value) for value in values):
             raise ValueError(
                 "Training diverged: the factors are not finite. Pass alpha > 0, or scale X and y."
             )
+        if not units.hold(network, values):
+            raise ValueError(
+                f"The coefficients leave the range of {X.dtype}: the units of X and y are too far "
+                "apart. Scale X or y."
+            )
+        values = units.factors(values)
         decoding, encoding = network.halves(values, X)
         operator, mean = FactorizedOperator(decoding + encoding), move_like(units.x_mean, X)
-        offset = move_like(units.y_mean, X) - operator.matvec(mean)
+        with np.errstate(over="ignore", invalid="ignore"):
+            offset = move_like(units.y_mean, X) - operator.matvec(mean)
         if not _is_finite(offset):
             raise ValueError("The intercept overflows. Scale X and y.")
         self.operator_, self.mean_ = operator, mean
@@ -413,9 +431,21 @@ class SparseDeepLinearNet(
         score : float
             At most 1.
         """
-        prediction = to_numpy(self.predict(X))
-        weight = None if sample_weight is None else to_numpy(sample_weight)
-        return float(r2_score(to_numpy(y), prediction, sample_weight=weight))
+        with np.errstate(over="ignore", invalid="ignore"):
+            prediction = self.predict(detached(X))
+        weights = checked_weights(sample_weight, prediction)
+        # single precision loses sums over many rows, and squares must be numbers
+        predicted, true = (
+            to_numpy(array).astype(np.float64)
+            for array in (prediction, real_array(y, "y", prediction))
+        )
+        exponent = -binary_exponent(true, "y") if true.size else 0
+        predicted, true = (times_power_of_two(array, exponent) for array in (predicted, true))
+        if not np.all(np.isfinite(predicted)):
+            raise ValueError(f"The outputs leave the range of {prediction.dtype}: scale X and y.")
+        if weights is not None:
+            weights = to_numpy(weights / array_namespace(weights).max(weights))
+        return float(r2_score(true, predicted, sample_weight=weights))
 
     def _outputs(self, work: Any) -> Any:
         """All outputs, where the samples are."""
@@ -431,13 +461,19 @@ class SparseDeepLinearNet(
 
     def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any, bool]:
         """X, y as a matrix, and whether y was 1-D."""
-        if hasattr(X, "dask") or not is_numpy(array_namespace(X)):
-            if y is None:
-                raise ValueError("requires y to be passed, but the target y is None.")
-            X = detached(validate_samples(self, X, reset=reset))
-            y = move_like(detached(y), X)
-            xp = array_namespace(X)
-            require_finite(float(xp.max(xp.abs(xp.astype(y, X.dtype)))), "y")
+        X = detached(X)  # a later batch, too
+        elsewhere = hasattr(X, "dask") or not is_numpy(array_namespace(X))
+        if y is not None:
+            y = real_array(y, "y", X if elsewhere and is_array_api_obj(X) else np.empty(0))
+            if y.ndim not in (1, 2) or 0 in y.shape[1:]:
+                raise ValueError(
+                    "y must have shape (n_samples,) or (n_samples, n_outputs), got "
+                    f"{tuple(y.shape)}."
+                )
+        elif elsewhere:
+            raise ValueError("requires y to be passed, but the target y is None.")
+        if elsewhere:
+            X = validate_samples(self, X, reset=reset)
             if y.shape[0] != X.shape[0]:
                 raise ValueError(f"X has {X.shape[0]} samples, but y has {y.shape[0]}.")
         else:
@@ -445,11 +481,7 @@ class SparseDeepLinearNet(
                 self, X, y, reset=reset, multi_output=True, y_numeric=True,
                 dtype=[np.float64, np.float32],
             )  # fmt: skip
-        if y.ndim not in (1, 2) or 0 in y.shape:
-            raise ValueError(
-                f"y must have shape (n_samples,) or (n_samples, n_outputs), got {tuple(y.shape)}."
-            )
-        y = array_namespace(X).astype(y, X.dtype, copy=False)
+        y = in_dtype_of(X, y, "y")
         return X, y[:, None] if y.ndim == 1 else y, y.ndim == 1
 
     def _check_parameters(self) -> None:
@@ -467,8 +499,9 @@ class SparseDeepLinearNet(
         for name in ("max_iter", "n_iter_no_change"):
             check_number(getattr(self, name), name, int, 1)
         check_verbose(self.verbose)
-        if not isinstance(self.fit_intercept, bool | np.bool_):
-            raise TypeError(f"fit_intercept must be bool, got {self.fit_intercept!r}.")
+        for name in ("fit_intercept", "early_stopping", "warm_start"):
+            check_flag(getattr(self, name), name)
+        check_random_state(self.random_state)
         if self.batch_size != "auto":
             check_number(self.batch_size, "batch_size", int, 1)
 

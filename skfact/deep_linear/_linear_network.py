@@ -20,6 +20,8 @@ from skfact.operators import FactorizedOperator
 from skfact.supports import Chain, resolve_supports
 from skfact.supports._families import FAMILIES
 
+COLUMNS = 256  # of a product that are formed at a time
+
 
 class Layer(NamedTuple):
     """One layer of a family: its shape, and a chain with a product at least that large.
@@ -81,6 +83,18 @@ class LinearNetwork:
         decoding, encoding = (self.sets[:n], values[:n]), (self.sets[n:], values[n:])
         return factors_of(*decoding, like), factors_of(*encoding, like)
 
+    def largest_entry(self, values: Sequence[Any]) -> float:
+        """The largest magnitude in the product, of which some columns are formed at a time."""
+        xp, like, n = array_namespace(values[0]), values[0], self.sets[-1].shape[1]
+        found = 0.0
+        for first in range(0, n, COLUMNS):
+            width = min(COLUMNS, n - first)
+            signal = xp.eye(n, width, k=-first, dtype=like.dtype, device=device(like))
+            for one, value in zip(self.sets[::-1], values[::-1]):
+                signal = one.times(value, signal)
+            found = max(found, largest_magnitude(signal))
+        return found
+
     def loss_and_gradient(
         self, values: Sequence[Any], X: Any, Y: Any, alpha: float = 0.0
     ) -> tuple[float, list[Any], Any]:
@@ -116,6 +130,12 @@ class LinearNetwork:
             if inputs:
                 signal = one.adjoint_times(value, signal)
         return loss, gradients, residual
+
+
+def largest_magnitude(array: Any) -> float:
+    """The largest magnitude of the entries."""
+    xp = array_namespace(array)
+    return float(xp.max(xp.abs(array)))
 
 
 def to_vector(values: Sequence[Any]) -> np.ndarray:

@@ -7,6 +7,10 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
+from skfact._backend import array_namespace
+from skfact._linalg import norm2
+from skfact._warn import TOY
+from skfact.deep_linear._linear_network import LinearNetwork
 from skfact.exceptions import IllPosedWarning
 
 
@@ -45,9 +49,37 @@ MESSAGES: dict[Outcome, tuple[type[Warning | ValueError], str]] = {
 }
 
 
-def complaint(outcome: Outcome, parameters: dict[str, Any]) -> Warning | ValueError | None:
+def complaint(
+    outcome: Outcome, parameters: dict[str, Any]
+) -> tuple[type[Warning | ValueError] | None, str]:
     """What an estimator of those parameters has to warn of, or to raise."""
     if outcome not in MESSAGES:
-        return None
+        return None, ""
     category, text = MESSAGES[outcome]
-    return category(text.format(**parameters))
+    return category, text.format(**parameters)
+
+
+def uselessness(network: LinearNetwork, values: list[Any], loss: float, X: Any, Y: Any) -> str:
+    """Why factors for samples X (n_in, n) and centred targets Y (n_out, n) are of no use, if so.
+
+    The loss may have a penalty in it.
+    """
+    xp, (n_out, n_in) = array_namespace(X), (Y.shape[0], X.shape[0])
+    close = float(xp.finfo(X.dtype).eps) ** 0.5
+    least = (1 - close) * 0.5 * norm2(Y)
+    if (
+        loss >= least  # the rest reads all samples again
+        and norm2(X @ Y.T) > close * norm2(X) * norm2(Y)
+        and network.loss_and_gradient(values, X, Y)[0] >= least
+    ):
+        return (
+            "The outputs are no better than the mean of y, though it depends on X: try larger "
+            "supports, a smaller alpha, or another start (random_state)."
+        )
+    n_numbers = sum(int(xp.count_nonzero(value)) for value in values)
+    if n_numbers >= n_out * n_in >= TOY and not network.is_dense:
+        return (
+            f"The factors have {n_numbers} numbers, and the dense matrix only {n_out * n_in}: try "
+            "smaller supports, or supports='dense' without hidden layers."
+        )
+    return ""

@@ -74,7 +74,7 @@ for id, bad_X, bad_Y, message in [
     ("NaN in X", changed(X, np.nan), Y, "X contains NaN"),
     ("NaN in y", X, changed(Y, np.nan), "y contains NaN"),
     ("y of other length", X, Y[:5], "inconsistent numbers of samples"),
-    ("3-D y", X, Y[:, :, None], "dim 3|3D"),
+    ("3-D y", X, Y[:, :, None], r"y must have shape .*\(12, 3, 1\)"),
     ("no sample", X[:0], Y[:0], "0 sample"),
 ]:
     refused(f"SparseDeepLinearNet: {id}", fitted(), bad_X, bad_Y, error=ValueError, message=message)
@@ -114,7 +114,7 @@ refused(
 for id, supports, options, message in [
     ("one budget without a list", KSparse(2), {}, "One factor is a list of one"),
     ("one mask without a list", np.ones((3, 4)), {}, "One factor is a list of one"),
-    ("intercept in words", "dense", {"fit_intercept": "no"}, "fit_intercept must be bool"),
+    ("intercept in words", "dense", {"fit_intercept": "no"}, "fit_intercept must be True or False"),
 ]:
     refused(
         f"SparseDeepLinearNet: {id}",

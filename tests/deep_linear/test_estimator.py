@@ -1,19 +1,26 @@
 """SparseDeepLinearNet: independent answers, structure, budgets, units, every library."""
 
+import copy
 import warnings
 
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.sparse
 from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    OrthogonalMatchingPursuit,
+    Ridge,
+)
 from sklearn.pipeline import make_pipeline
 
 from skfact import SparseDeepLinearNet
 from skfact._backend import array_namespace, to_numpy
 from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
-from skfact.exceptions import IllPosedWarning
+from skfact.exceptions import IllPosedWarning, StructureWarning
 from skfact.supports import KSparse
 
 RANDOM = np.random.default_rng(0)
@@ -404,3 +411,191 @@ def test_lbfgs_ends_by_the_loss_that_it_reports():
     assert model.solver_ == "lbfgs"
     assert np.all(falls[:-1] > 1e-3)
     assert falls[-1] <= 1e-3
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_means_of_many_rows_in_single_precision(order):
+    random = np.random.default_rng(1)
+    X = np.array(2000 + random.standard_normal((100_000, 2)), "f4", order=order)
+    Y = np.stack([X[:, 0], X[:, 1] - 3000], axis=1)
+    weights = random.integers(1, 4, 100_000)
+    for given in (None, weights):
+        net = SparseDeepLinearNet("dense").fit(X, Y, given)
+        assert net.coef_.dtype == np.float32
+        assert_allclose(net.mean_, np.average(X.astype(float), axis=0, weights=given), rtol=1e-6)
+        assert_allclose(net.coef_, np.eye(2), atol=1e-3)
+        rest = (Y - net.predict(X)).astype(float)
+        spread = Y.astype(float) - Y.mean(axis=0, dtype=float)
+        expected = 1 - np.mean(np.sum(rest**2, axis=0) / np.sum(spread**2, axis=0))
+        assert_allclose(net.score(X, Y), expected, atol=1e-6)
+        assert expected > 0.9999
+    stream = SparseDeepLinearNet("dense", random_state=0).partial_fit(X, Y)
+    assert_allclose(stream.mean_, X.mean(axis=0, dtype=float), rtol=1e-6)
+
+
+def test_what_is_fitted_shares_nothing_with_the_caller():
+    X, Y = data(30, 4, 3)
+    mask, weights = np.tri(3, 4), np.ones(30)
+    for supports in ("dense", [mask], [mask, np.eye(4)], [KSparse(9)], [ToeplitzFactor(3, 4)]):
+        for fit in ("fit", "partial_fit"):
+            if fit == "partial_fit" and isinstance(supports[0], KSparse):
+                continue
+            given = [X.copy(), Y.copy(), weights.copy()]
+            for array in given:  # read-only for the moment
+                array.flags.writeable = False
+            net = SparseDeepLinearNet(supports, random_state=0)
+            getattr(net, fit)(*given)
+            before = net.predict(X), net.transform(X), net.coef_, net.mean_.copy()
+            for array in given:
+                array.flags.writeable = True
+                array[...] = 7
+            for found, expected in zip(
+                (net.predict(X), net.transform(X), net.coef_, net.mean_), before
+            ):
+                assert np.array_equal(found, expected)
+
+
+TWINS = {
+    "equal": lambda V, random: V[:, 1],
+    "opposite": lambda V, random: -V[:, 1],
+    "proportional": lambda V, random: 0.37 * V[:, 1],
+    "in other units": lambda V, random: -300 * V[:, 1],
+    "nearly equal": lambda V, random: V[:, 1] + 1e-6 * random.standard_normal(80),
+}
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_budgets_beside_features_that_are_alike(twin):
+    for seed in range(2):
+        random = np.random.default_rng(seed)
+        V = random.standard_normal((80, 8)) + 10
+        V[:, 6] = TWINS[twin](V, random)
+        C = np.array([[0, 2.0, 0, -3, 0, 1, 0, 0], [1.5, -2, 0, 0, 0, 0, 0, 1]])
+        C *= random.uniform(0.5, 1.5, C.shape)
+        Y = V @ C.T + 0.01 * random.standard_normal((80, 2))
+        for y, supports in (
+            (Y, [KSparse(6)]),
+            (Y, [KSparse(3, axis=1)]),
+            (Y, [KSparse(2, axis=0)]),
+            (Y, [KSparse(2, axis=(0, 1))]),
+            (Y[:, 0], [KSparse(3)]),
+            (Y[:, 0], [KSparse(3)] * 3),
+        ):
+            pursued = OrthogonalMatchingPursuit(n_nonzero_coefs=3)
+            pursued = np.mean([pursued.fit(V, t).score(V, t) for t in y.reshape(80, -1).T])
+            score = SparseDeepLinearNet(supports).fit(V, y).score(V, y)
+            assert score > 0.99 and score > pursued - 1e-3
+
+
+def test_budgets_with_fewer_samples_than_features_keep_up_with_matching_pursuit():
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        X, coef = random.standard_normal((40, 70)), np.zeros(70)
+        coef[random.choice(70, 4, replace=False)] = random.uniform(1, 2, 4)
+        y = X @ coef + 0.1 * random.standard_normal(40)
+        net = SparseDeepLinearNet([KSparse(4)]).fit(X, y)
+        pursued = OrthogonalMatchingPursuit(n_nonzero_coefs=4).fit(X, y)
+        assert_allclose(net.coef_, pursued.coef_, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["fit_intercept", "early_stopping", "warm_start"])
+@pytest.mark.parametrize("value", ["no", None, np.nan, 1, [True], len])
+def test_flags_are_checked(name, value):
+    X, Y = data(9, 3, 2)
+    for method in ("fit", "partial_fit"):
+        with pytest.raises(TypeError, match=f"{name} must be True or False"):
+            getattr(SparseDeepLinearNet("dense", **{name: value}), method)(X, Y)
+    SparseDeepLinearNet("dense", **{name: np.False_}).fit(X, Y)
+
+
+SPARSE = [getattr(scipy.sparse, f"{form}_array") for form in ("csr", "csc", "coo", "dok", "bsr")]
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "score"])
+def test_targets_and_weights_are_real_and_dense(method, asarray):
+    X, Y = data(12, 3, 2)
+    net = SparseDeepLinearNet("dense").fit(asarray(X), asarray(Y))
+    call, X = getattr(net, method), asarray(X)
+    weights = np.ones(12)
+    for form in SPARSE:
+        with pytest.raises(TypeError, match="y is a sparse matrix"):
+            call(X, form(Y))
+    with pytest.raises(TypeError, match="sample_weight is a sparse matrix"):
+        call(X, asarray(Y), SPARSE[0](weights[:, None]))
+    for dtype in ("complex64", "complex128"):
+        with pytest.raises((TypeError, ValueError), match=f"y has dtype .*{dtype}"):
+            call(X, asarray(Y.astype(dtype)))
+        with pytest.raises((TypeError, ValueError), match=f"sample_weight has dtype .*{dtype}"):
+            call(X, asarray(Y), asarray(weights.astype(dtype)))
+    with pytest.raises(TypeError, match="y must hold numbers"):
+        call(X, [["a", "b"]] * 12)
+    with pytest.raises(TypeError, match="sample_weight must hold numbers"):
+        call(X, asarray(Y), ["a"] * 12)
+    call(X, asarray(Y), list(weights))
+    call(X, Y.tolist(), 2.0)
+
+
+@pytest.mark.parametrize("unit", [1e60, 1e-60, 1e150])
+@pytest.mark.parametrize("n_factors", [2, 3])
+def test_ridge_of_budgets_at_any_scale(unit, n_factors):
+    y = np.random.default_rng(0).standard_normal((4, 4))
+    net = SparseDeepLinearNet([KSparse(4)] * n_factors, alpha=0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net.fit(np.eye(4) * unit, y)
+    assert np.isfinite(net.coef_).all() and np.isfinite(net.loss_curve_).all()
+
+
+def test_the_ends_of_the_range_give_the_result_or_a_true_error():
+    X, _ = data(6, 3, 1)
+    y = np.array([1.0, -1, 1, -1, 1, -1]) * 1.7e308
+    with pytest.raises(ValueError, match="The coefficients leave the range of float64"):
+        SparseDeepLinearNet("dense").fit(X, y)
+    usual = SparseDeepLinearNet("dense").fit(X, y / 1.7e308)
+    for x_unit, y_unit in ((10.0, 0.1), (1e300, 0.1), (1e-10, 1e-20), (1e-290, 1e-300)):
+        net = SparseDeepLinearNet("dense").fit(X * x_unit, y * y_unit)
+        coef = net.coef_ / 1.7e308 * (x_unit / y_unit)
+        assert_allclose(coef, usual.coef_, rtol=1e-9)
+        assert_allclose(net.score(X * x_unit, y * y_unit), usual.score(X, y / 1.7e308))
+    with pytest.raises(ValueError, match="y has entries beyond the range of float32"):
+        SparseDeepLinearNet("dense").fit(X.astype("f4"), y)
+    with pytest.raises(ValueError, match="leave the range of float64"):
+        SparseDeepLinearNet("dense").fit(X * 1e200, X[:, 0] * 1e-200)
+
+
+def test_fits_of_no_use_are_named_at_the_line_of_the_caller():
+    X, Y = data(50, 40, 40)
+    with pytest.warns(StructureWarning, match=r"^SparseDeepLinearNet: .* 3200 numbers") as caught:
+        SparseDeepLinearNet("dense", hidden_layer_sizes=40, tol=1e-2).fit(X, X)
+    assert caught[0].filename == __file__
+    SparseDeepLinearNet("dense").fit(X, Y)  # asked for
+    dead = StructureWarning, r"^SparseDeepLinearNet: The outputs are no better than the mean"
+    with pytest.warns(dead[0], match=dead[1]):
+        SparseDeepLinearNet([KSparse(9)] * 2, alpha=1e9).fit(X, Y)
+    SparseDeepLinearNet("dense").fit(X, np.ones(50))  # nothing to learn, and nothing to say
+    SparseDeepLinearNet("butterfly").fit(np.ones((50, 8)), Y[:, :8])
+    with pytest.warns(ConvergenceWarning, match="^SparseDeepLinearNet: The loss still") as caught:
+        make_pipeline(SparseDeepLinearNet([np.tri(40)] * 2, max_iter=2)).fit(X, Y)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_no_graph_of_autograd_is_kept(solver):
+    torch = pytest.importorskip("torch")
+    X, Y = (torch.asarray(a).requires_grad_() for a in data(30, 8, 8))
+    weights = torch.ones(30, dtype=torch.float64, requires_grad=True)
+    net = SparseDeepLinearNet(solver=solver, learning_rate_init=0.1, max_iter=90, tol=1e-2)
+    net.fit(X, Y, weights).partial_fit(X, Y, weights)
+    assert not any(a.requires_grad for a in (net.mean_, net.intercept_, *net.parameters_))
+    assert not net.coef_.requires_grad and np.isfinite(net.score(X, Y, weights))
+    assert copy.deepcopy(net).n_iter_ == net.n_iter_
+
+
+def test_sizes_have_an_order():
+    X, Y = data(9, 4, 3)
+    for sizes in ({3, 2}, {3: 2}, "32"):
+        with pytest.raises(TypeError, match="hidden_layer_sizes must be a sequence"):
+            SparseDeepLinearNet("dense", hidden_layer_sizes=sizes).fit(X, Y)
+    for method in ("fit", "partial_fit"):
+        with pytest.raises(ValueError, match="random_state must be"):
+            getattr(SparseDeepLinearNet("dense", random_state="x"), method)(X, Y)

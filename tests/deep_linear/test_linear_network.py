@@ -63,3 +63,16 @@ def test_codes_of_one_padded_pattern_are_the_centred_samples():
     net = SparseDeepLinearNet(NETWORKS["one padded pattern"][0], max_iter=500).fit(X, Y)
     assert_allclose(net.transform(X), X - X.mean(axis=0))
     assert len(net.get_feature_names_out()) == 8
+
+
+def test_the_largest_entry_of_a_product_is_found_in_blocks(monkeypatch):
+    random = np.random.default_rng(0)
+    network = resolve_network("butterfly", None, 5, 7, np.empty(0))
+    values = network.start(np.random.RandomState(0), np.empty(0))
+    expected = np.abs(network.operator(values).toarray()).max()
+    for columns in (1, 3, 256):
+        monkeypatch.setattr("skfact.deep_linear._linear_network.COLUMNS", columns)
+        np.testing.assert_allclose(network.largest_entry(values), expected)
+    for one, shape in zip(network.sets, network.values_shapes):
+        v = random.standard_normal(shape)  # every entry of a cropped factor, once
+        np.testing.assert_allclose(one.norm(v), np.linalg.norm(one.dense(v)))

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from skfact._backend import array_namespace, device
+import numpy as np
+
+from skfact._backend import array_namespace, device, move_like
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
+from skfact.deep_linear._factor_sets.kronecker import KroneckerSet
 from skfact.operators import PartialPermutation
+from skfact.supports._kronecker import flat_places
 
 
 class CroppedSet(FactorSet):
@@ -31,7 +35,11 @@ class CroppedSet(FactorSet):
         return self.whole.restrict(padded(matrix, self.whole.shape))
 
     def entries(self, values: Any) -> Any:
-        return self.dense(values)
+        if not isinstance(self.whole, KroneckerSet):
+            return self.dense(values)
+        rows, columns = np.divmod(flat_places(self.whole.pattern), self.whole.shape[1])
+        inside = move_like((rows < self.shape[0]) & (columns < self.shape[1]), values)
+        return array_namespace(values).where(inside, values, 0 * values)
 
     def times(self, values: Any, X: Any) -> Any:
         X = padded(X, (self.whole.shape[1], X.shape[1]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,13 +10,22 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace
-from skfact._checks import check_choice, check_matrix, check_number
+from skfact._checks import check_choice, check_flag, check_matrix, check_number
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
+from skfact._linalg import norm2
 from skfact._stopping import Stopping
+from skfact._warn import warn
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
 from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
 from skfact.deep_linear._outcome import Outcome
-from skfact.deep_linear._palm.palm4msa import PalmResult, assembled, printer, shared, transposed
+from skfact.deep_linear._palm.palm4msa import (
+    PalmResult,
+    assembled,
+    printer,
+    shared,
+    transposed,
+    warn_if_no_use,
+)
 from skfact.deep_linear._palm.start import STARTS, Splits, best_scaled, nearest_factors
 from skfact.deep_linear._palm.sweeps import Objective, Start, Sweeps, sweep_factors
 from skfact.supports import KSparse
@@ -66,10 +74,10 @@ def hierarchical_palm(
     residual : {"left", "right"}, default="left"
         On which side the residual is: "left" splits off the rightmost factor first.
     init : {"auto", "identity", "chain"}, default="auto"
-        Where a split starts: "identity" as the algorithm was published, from a zero residual and an
-        identity; "chain" from the best two factors with the supports of the butterfly chain of that
-        many factors, projected on the budgets (for sizes that the chain has). "auto" follows both
-        where both exist and keeps the better result.
+        Where a split starts: "identity" from a zero residual and an identity, as published, with
+        the scale of :func:`palm4msa`; "chain" from the best two factors with the supports of the
+        butterfly chain of that many factors, projected on the budgets (for sizes that the chain
+        has). "auto" follows both where both exist and keeps the better result.
     max_iter : int, default=30
         Largest number of sweeps of each run of PALM: two for each level.
     tol : float, default=1e-4
@@ -100,6 +108,8 @@ def hierarchical_palm(
     sklearn.exceptions.ConvergenceWarning
         If the loss still falls after the `max_iter` sweeps of the last refinement; not for
         ``tol=0``, which makes all sweeps.
+    skfact.exceptions.StructureWarning
+        As in :func:`palm4msa`.
 
     See Also
     --------
@@ -134,6 +144,7 @@ def hierarchical_palm(
     check_number(max_iter, "max_iter", int, 1)
     check_number(tol, "tol", float, 0)
     check_number(k, "k", int, 1)
+    check_flag(return_loss, "return_loss")
     A = check_matrix(A, "A")
     if n_factors is not None:
         check_number(n_factors, "n_factors", int, 1)
@@ -150,13 +161,13 @@ def hierarchical_palm(
     stopping = Stopping(max_iter, tol, printer(verbose, "hierarchical_palm", "level"))
     result = run_hierarchical(A, budgets, stopping, init)
     if result.outcome is Outcome.CUT_OFF and tol > 0:
-        warnings.warn(
+        warn(
             f"The last refinement did not converge in {max_iter} sweeps: the loss still falls. "
             "Increase max_iter or tol.",
             ConvergenceWarning,
-            stacklevel=2,
         )
     operator = assembled(budgets.factors, result.values, A.shape)
+    warn_if_no_use(A, result)
     return (operator, result.losses) if return_loss else operator
 
 
@@ -170,7 +181,8 @@ def run_hierarchical(
         target, turned = array_namespace(A).matrix_transpose(target), budgets.T
     if len(turned.factors) == 1:
         start = nearest_factors(turned.factors, [target])
-        found = Sweeps(start.values, start.scale, np.empty(0), Outcome.CONVERGED)
+        rest = start.scale * turned.factors[0].dense(start.values[0]) - target
+        found = Sweeps(start.values, start.scale, np.array([norm2(rest)]), Outcome.CONVERGED)
         losses = list[float]()
     else:
         found, losses = peel(target, turned, Splits.of(target, turned.factors, init), stopping)
@@ -181,6 +193,7 @@ def run_hierarchical(
         shared(values, found.scale, exponent),
         unscaled(np.array(losses), 2 * exponent),
         found.outcome,
+        math.sqrt(found.losses[-1] / (norm2(target) or 1.0)),
     )
 
 

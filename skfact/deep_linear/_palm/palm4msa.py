@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,19 +12,22 @@ from sklearn.exceptions import ConvergenceWarning
 from skfact._backend import array_namespace
 from skfact._checks import (
     check_choice,
+    check_flag,
     check_matrix,
     check_number,
     check_random_state,
     check_verbose,
 )
-from skfact._exponents import binary_exponent, equal_shares, times_power_of_two, unscaled
+from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._stopping import Stopping
+from skfact._warn import warn, warn_if_useless
 from skfact.deep_linear._factor_sets.cropped import cropped, padded
 from skfact.deep_linear._factor_sets.factor_set import FactorSet, factors_of
 from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
 from skfact.deep_linear._outcome import Outcome
 from skfact.deep_linear._palm.start import checked_init, starting_point
 from skfact.deep_linear._palm.sweeps import Objective, sweep_factors
+from skfact.exceptions import StructureWarning
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain
 
@@ -69,10 +71,11 @@ def palm4msa(
         Sizes between neighbouring factors, for a list of supports. None takes those that the
         supports have, and between budgets the smaller side of `A`.
     init : None, "random" or sequence of arrays, default=None
-        None starts as the algorithm was published: the factor that is updated first is zero, the
-        others are identities, or, where a mask lacks a diagonal entry, a largest matching of rows
-        and columns within it. "random" draws normal entries within the supports. Otherwise one
-        matrix per factor, which is projected on its set.
+        None: the factor that is updated first is zero, the others are identities, as published,
+        and the scale is the root mean square of `A`; published was 1, which is that of a Hadamard
+        matrix. A mask without the diagonal has a largest matching of its rows and columns instead.
+        Where the product stays zero from there, all entries are one. "random" draws normal entries
+        within the supports. Otherwise one matrix per factor, which is projected on its set.
     order : {"left-to-right", "right-to-left"}, default="left-to-right"
         Order of the updates within a sweep.
     max_iter : int, default=300
@@ -108,6 +111,9 @@ def palm4msa(
     -----
     sklearn.exceptions.ConvergenceWarning
         If the loss still falls after `max_iter` sweeps.
+    skfact.exceptions.StructureWarning
+        If the relative error is above one half, or the factors of a matrix of 1,024 entries or more
+        have no fewer numbers than it has non-zeros.
 
     See Also
     --------
@@ -132,6 +138,7 @@ def palm4msa(
     check_choice(order, "order", ORDERS)
     check_number(max_iter, "max_iter", int, 1)
     check_number(tol, "tol", float, 0)
+    check_flag(return_loss, "return_loss")
     A = check_matrix(A, "A")
     sets = resolve_factor_sets(supports, A.shape, A, inner_sizes)
     result = run_palm(
@@ -143,13 +150,13 @@ def palm4msa(
         check_random_state(random_state),
     )
     if result.outcome is Outcome.CUT_OFF and tol > 0:
-        warnings.warn(
+        warn(
             f"PALM did not converge in {max_iter} sweeps: the loss still falls. Increase max_iter, "
             "increase tol, or start from another `init`.",
             ConvergenceWarning,
-            stacklevel=2,
         )
     operator = assembled(sets, result.values, A.shape)
+    warn_if_no_use(A, result)
     return (operator, result.losses) if return_loss else operator
 
 
@@ -159,6 +166,22 @@ class PalmResult(NamedTuple):
     values: list[Any]
     losses: np.ndarray  # squared Frobenius norms
     outcome: Outcome
+    error: float  # relative, in the Frobenius norm
+
+    @property
+    def n_numbers(self) -> int:
+        """Number of values other than zero."""
+        return sum(int(array_namespace(value).count_nonzero(value)) for value in self.values)
+
+
+def warn_if_no_use(A: Any, result: PalmResult) -> None:
+    """Warn if the product of the factors is zero, where `A` is not, or else of no use."""
+    more = "larger supports, fewer factors, or another init"
+    advice = f"Try {more if result.error > 0.5 else 'smaller supports'}."
+    if result.n_numbers:
+        warn_if_useless(A, result.error, result.n_numbers, advice)
+    elif result.error > 0:
+        warn(f"PALM ended at factors whose product is zero. {advice}", StructureWarning)
 
 
 def run_palm(
@@ -189,7 +212,10 @@ def run_palm(
     )
     values = transposed(sets, found.values) if backwards else found.values
     return PalmResult(
-        shared(values, found.scale, exponent), unscaled(found.losses, 2 * exponent), found.outcome
+        shared(values, found.scale, exponent),
+        unscaled(found.losses, 2 * exponent),
+        found.outcome,
+        math.sqrt(found.losses[-1]) / size,
     )
 
 
@@ -200,10 +226,10 @@ def transposed(sets: Sequence[FactorSet], values: Sequence[Any]) -> list[Any]:
 
 def shared(values: Sequence[Any], scale: float, exponent: int = 0) -> list[Any]:
     """Unit factors, times equal shares of scale * 2**exponent; the sign is in the first."""
-    root = abs(scale) ** (1 / len(values))
+    whole, rest = divmod(exponent, len(values))
+    root = (abs(scale) * 2.0**rest) ** (1 / len(values))
     roots = [math.copysign(root, scale), *[root] * (len(values) - 1)]
-    shares = equal_shares(exponent, len(values))
-    return [times_power_of_two(value * r, s) for value, r, s in zip(values, roots, shares)]
+    return [times_power_of_two(value * r, whole) for value, r in zip(values, roots)]
 
 
 def assembled(

@@ -7,6 +7,7 @@ alpha J |t|^(2/J): J = 2 is a soft threshold of the scale, more factors a bridge
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from scipy.optimize import brentq
@@ -29,25 +30,25 @@ class ScalePenalty(NamedTuple):
     def best_scale(self, inner: float, size: float) -> float:
         """The minimizer of ``size t^2 - 2 inner t + weight |t|^(2/J)``; zero where that is best.
 
-        With s = |t|^(1/J) a minimizer other than zero is the largest root of
-        g(s) = J size s^(2J-2) - J |inner| s^(J-2) + weight.
+        With t0 = inner / size and t = t0 u^J a minimizer other than zero is the largest root of
+        g(u) = u^(2J-2) - u^(J-2) + w, w = weight / (J size |t0|^(2-2/J)), and between 0 and 1.
         """
-        count, weight, pull = self.n_factors, self.weight, abs(inner)
-        sign = 1.0 if inner >= 0 else -1.0
-        if not weight or not pull:
-            return inner / size
+        count, free = self.n_factors, inner / size
+        if not self.weight or not free:
+            return free
         if count == 1:
-            return inner / (size + weight)
+            return inner / (size + self.weight)
+        logarithm = math.log(self.weight) - math.log(count * size)
+        w = math.exp(min(700.0, logarithm - (2 - 2 / count) * math.log(abs(free))))
 
-        def g(s: float) -> float:
-            return count * size * s ** (2 * count - 2) - count * pull * s ** (count - 2) + weight
+        def g(u: float) -> float:
+            return float(u ** (2 * count - 2) - u ** (count - 2) + w)
 
-        lowest = (pull * (count - 2) / (size * (2 * count - 2))) ** (1 / count)
+        lowest = ((count - 2) / (2 * count - 2)) ** (1 / count)
         if g(lowest) >= 0:
             return 0.0
-        root = brentq(g, lowest, (pull / size) ** (1 / count), xtol=1e-300, rtol=1e-15)
-        t = root**count
-        return sign * t if size * t * t - 2 * pull * t + self(t) < 0 else 0.0
+        u = brentq(g, lowest, 1.0, xtol=1e-300, rtol=1e-15)
+        return free * u**count if u ** (2 * count) - 2 * u**count + count * w * u * u < 0 else 0.0
 
 
 FREE = ScalePenalty()

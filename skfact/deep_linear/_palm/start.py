@@ -17,7 +17,7 @@ from skfact._inputs import as_floating
 from skfact._linalg import is_complex
 from skfact.butterfly._factorize import factorize
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
-from skfact.deep_linear._palm.sweeps import Start, best_scale, suffix_products
+from skfact.deep_linear._palm.sweeps import Start, best_scale, product
 from skfact.supports import Chain, resolve_supports
 
 STARTS = ("auto", "identity", "chain")  # of a split
@@ -32,16 +32,20 @@ def starting_point(
     random: np.random.RandomState,
 ) -> Start:
     """Where to start for the target A / 2**exponent, of which factor `first` is updated first."""
-    xp = array_namespace(target)
     if init is None:
-        values = [one.identity(target) for one in sets]
-        values[first] = xp.zeros_like(values[first])
-        return Start(values, usual_scale(target), feasible=False)
+        return identities(target, sets, first, usual_scale(target))
     if isinstance(init, str):
         matrices = [_normal(one.shape, target, random) for one in sets]
         return best_scaled(target, sets, nearest_factors(sets, matrices))
     start = nearest_factors(sets, init)
     return start._replace(scale=math.ldexp(start.scale, -exponent))
+
+
+def identities(target: Any, sets: Sequence[FactorSet], first: int, scale: float) -> Start:
+    """A zero factor `first`, which is updated first, and identities."""
+    values = [one.identity(target) for one in sets]
+    values[first] = array_namespace(target).zeros_like(values[first])
+    return Start(values, scale, feasible=False)
 
 
 def nearest_factors(sets: Sequence[FactorSet], matrices: Sequence[Any]) -> Start:
@@ -59,14 +63,14 @@ def unit_factors(sets: Sequence[FactorSet], values: Sequence[Any]) -> Start:
 
 def best_scaled(target: Any, sets: Sequence[FactorSet], start: Start) -> Start:
     """The start with the best scale for the target."""
-    return start._replace(scale=best_scale(target, suffix_products(sets, start.values)[0]))
+    return start._replace(scale=best_scale(target, product(sets, start.values)))
 
 
 def usual_scale(A: Any) -> float:
     """Root mean square of the entries: the scale that a start from identities begins with.
 
-    The algorithm was published with the scale 1, which is this one for a Hadamard matrix, and with
-    which the result for a multiple of A would be no multiple of that for A.
+    Published with the scale 1, which is this one for a Hadamard matrix, and with which the result
+    for a multiple of A would be no multiple of that for A.
     """
     size: float = float(array_namespace(A).linalg.vector_norm(A)) / math.prod(A.shape) ** 0.5
     return size or 1.0
@@ -145,9 +149,7 @@ class Splits(NamedTuple):
             matrices = [factor.toarray() for factor in factorize(target, two).operator.factors]
             yield best_scaled(target, pair, nearest_factors(pair, matrices))
         if self.from_identity:
-            zero, eye = (one.identity(target) for one in pair)
-            zero = array_namespace(target).zeros_like(zero)
-            yield Start([zero, eye], self.scale, feasible=False)
+            yield identities(target, pair, 0, self.scale)
 
 
 def grouped(chain: Chain, count: int) -> Chain | None:

@@ -65,7 +65,7 @@ class Sweeps(NamedTuple):
     """Unit factors and their scale, and how they came about."""
 
     values: list[Any]
-    scale: float
+    scale: float  # zero for a zero product
     losses: np.ndarray  # (n_iter + 1,), squared Frobenius norms
     outcome: Outcome
     exact: bool = False  # the loss is that of rounding errors
@@ -76,8 +76,24 @@ def sweep_factors(
 ) -> Sweeps:
     """Update the factors from left to right until the loss hardly falls any more.
 
-    `stopping` is told the squared error, and makes all sweeps for ``tol=0``.
+    `stopping` is told the squared error, and makes all sweeps for ``tol=0``. From identities that
+    send nothing of the target to the factor that is zero, all entries are one instead.
     """
+    found = _sweep_from(objective, sets, start, stopping)
+    if start.feasible or found.scale or not norm2(objective.target) > 0:
+        return found
+    xp = array_namespace(objective.target)
+    values = [
+        one.coordinates(xp.ones_like(one.dense(value))) if bool(xp.any(value != 0)) else value
+        for one, value in zip(sets, start.values)
+    ]
+    return _sweep_from(objective, sets, start._replace(values=values), stopping)
+
+
+def _sweep_from(
+    objective: Objective, sets: Sequence[FactorSet], start: Start, stopping: Stopping
+) -> Sweeps:
+    """The same from that start."""
     A = objective.target
     rounding = ROUNDING * float(array_namespace(A).finfo(A.dtype).eps) * norm2(A) ** 0.5
     floor = rounding**2
@@ -95,7 +111,8 @@ def sweep_factors(
             outcome = Outcome.CONVERGED
         elif stopped:
             outcome = Outcome.STOPPED
-    return Sweeps(state.values, state.scale, np.array(losses), outcome, losses[-1] <= floor)
+    scale = state.scale if bool(array_namespace(A).any(state.suffixes[0] != 0)) else 0.0
+    return Sweeps(state.values, scale, np.array(losses), outcome, losses[-1] <= floor)
 
 
 def start_sweeps(
@@ -130,11 +147,11 @@ class GenericSweeps:
         for j in range(len(self.sets)):
             self._step(j, check)
         self.suffixes = suffix_products(self.sets, self.values)
-        product = self.suffixes[0]
-        self.scale = best_scale(self.A, product, self.penalty)
-        self.residual = self.scale * product - self.A
+        whole = self.suffixes[0]
+        self.scale = best_scale(self.A, whole, self.penalty)
+        self.residual = self.scale * whole - self.A
         self.loss = norm2(self.residual) + self.penalty(self.scale)
-        return not norm2(product) > 0
+        return not norm2(whole) > 0
 
     def _step(self, j: int, check: bool) -> None:
         """One proximal gradient step for factor j; changes it and the residual."""
@@ -203,6 +220,14 @@ def suffix_products(sets: Sequence[FactorSet], values: Sequence[Any]) -> list[An
     for one, value in zip(sets[-2::-1], values[-2::-1]):
         products.append(one.times(value, products[-1]))
     return products[::-1]
+
+
+def product(sets: Sequence[FactorSet], values: Sequence[Any]) -> Any:
+    """The dense product of all factors."""
+    whole = sets[-1].dense(values[-1])
+    for one, value in zip(sets[-2::-1], values[-2::-1]):
+        whole = one.times(value, whole)
+    return whole
 
 
 def best_scale(A: Any, product: Any, penalty: ScalePenalty = FREE) -> float:

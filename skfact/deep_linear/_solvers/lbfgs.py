@@ -13,9 +13,13 @@ from skfact._backend import array_namespace
 from skfact._inputs import is_numpy
 from skfact._linalg import norm2
 from skfact._stopping import Stopping
-from skfact.deep_linear._linear_network import LinearNetwork, from_vector, to_vector
+from skfact.deep_linear._linear_network import (
+    LinearNetwork,
+    from_vector,
+    largest_magnitude,
+    to_vector,
+)
 from skfact.deep_linear._outcome import Outcome
-from skfact.deep_linear._palm.sweeps import suffix_products
 from skfact.deep_linear._solvers.closed_form import start_values
 from skfact.deep_linear._solvers.problem import Problem, Solver, Trained
 
@@ -84,13 +88,8 @@ def is_cancelling(network: LinearNetwork, values: Sequence[Any]) -> bool:
     That is how factors diverge while the loss falls: the excess, per factor, of the product of
     their largest magnitudes over the largest magnitude of the product.
     """
-    product = _largest(suffix_products(network.sets, values)[0])
-    largest = [_largest(one.entries(value)) for one, value in zip(network.sets, values)]
+    product = network.largest_entry(values)
+    largest = [largest_magnitude(one.entries(value)) for one, value in zip(network.sets, values)]
     if not product > 0 or min(largest) == 0:
         return False
     return sum(math.log(x) for x in largest) - math.log(product) > len(largest) * math.log(EXCESS)
-
-
-def _largest(array: Any) -> float:
-    xp = array_namespace(array)
-    return float(xp.max(xp.abs(array)))

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from skfact._backend import array_namespace, device
+import numpy as np
+
+from skfact._backend import array_namespace, device, move_like
 from skfact._linalg import norm2
+
+# share of a feature that others leave, below which it is called a combination of them
+COLLINEAR = 0.03
 
 
 def column_sizes(X: Any) -> Any:
@@ -27,7 +32,7 @@ def fewer_rows(X: Any, Y: Any) -> tuple[Any, Any, float]:
     """As many samples as features, with the same loss up to the constant that comes third.
 
     With X^T = Q R the loss ||W X - Y||^2 is ||W R^T - Y Q||^2 and what Q does not reach of Y.
-    Q and R come from eigenvectors of X X^T, three times as fast as a QR decomposition, where the
+    Q and R come from eigenvectors of X X^T, which are faster than a QR decomposition, where the
     square of the condition number, which is lost in them, is small.
     """
     if X.shape[1] <= X.shape[0]:
@@ -52,6 +57,57 @@ def least_squares(X: Any, Y: Any, alpha: float = 0.0) -> Any:
     safe = xp.where(kept, s, xp.ones_like(s))
     inverse = xp.where(kept, safe / (safe * safe + alpha), xp.zeros_like(s))
     return ((Y @ Vh.T) * inverse) @ U.T
+
+
+def are_collinear(X: Any) -> bool:
+    """Whether some feature of X (n_features, n) is nearly a combination of others.
+
+    Constant features, of which rounding errors are left, do not count.
+    """
+    xp = array_namespace(X)
+    norms = xp.linalg.vector_norm(X, axis=1)
+    counted = norms > float(xp.finfo(X.dtype).eps) ** 0.5 * xp.max(norms)
+    units = X[counted] / norms[counted][:, None]
+    if units.shape[0] == 0 or units.shape[0] > units.shape[1]:
+        return units.shape[0] > 0
+    s = xp.linalg.svdvals(units)
+    return float(s[-1]) < COLLINEAR * float(s[0])
+
+
+def on_independent_features(X: Any, Y: Any, alpha: float = 0.0) -> Any:
+    """W with which few features that are no combinations of each other explain Y.
+
+    Each in turn is the one that explains most of the rest of Y, by what the others leave of it.
+    """
+    xp = array_namespace(X)
+    eps = float(xp.finfo(X.dtype).eps)
+    kept, rest, target = list[int](), X, Y
+    sizes = xp.sum(X * X, axis=1)
+    counted = sizes > eps * xp.max(sizes)
+    sizes = xp.where(counted, sizes, xp.ones_like(sizes))
+    least = xp.where(counted, COLLINEAR**2 * sizes, xp.inf * xp.ones_like(sizes))
+    while norm2(target) > eps * norm2(Y):
+        left = xp.sum(rest * rest, axis=1)
+        safe = xp.where(left > least, left, xp.ones_like(left))
+        gains = xp.sum((rest @ target.T) ** 2, axis=1) / safe
+        gains = xp.where(left > least, gains, xp.zeros_like(gains))
+        most = float(xp.max(gains))
+        if not most > 0:
+            break
+        # ties, in which the last one always ends, are not for rounding errors to decide
+        shares = xp.where(gains >= (1 - eps**0.5) * most, left / sizes, xp.zeros_like(gains))
+        largest = shares >= (1 - eps**0.5) * xp.max(shares)
+        best = int(xp.argmax(xp.astype(largest, xp.int32)))
+        kept.append(best)
+        unit = rest[best, :] / float(left[best]) ** 0.5
+        rest = rest - (rest @ unit)[:, None] * unit
+        target = target - (target @ unit)[:, None] * unit
+    if not kept:
+        return Y @ X.T  # zero, as Y or X is
+    at = move_like(np.array(sorted(kept)), X)
+    places = move_like(np.eye(X.shape[0])[sorted(kept)], X)
+    found = least_squares(xp.take(X, at, axis=0), Y, alpha)
+    return found @ xp.astype(places, X.dtype)
 
 
 def is_isotropic(X: Any) -> bool:

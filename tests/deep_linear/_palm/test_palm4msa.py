@@ -10,9 +10,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace, to_numpy
 from skfact.butterfly import butterfly_factorize
-from skfact.deep_linear import palm4msa
+from skfact.deep_linear import hierarchical_palm, palm4msa
+from skfact.exceptions import StructureWarning
 from skfact.supports import FixedMask, KroneckerSparse, KSparse
 
+# these tests are about the steps, not the fit: few steps, few non-zeros, a Gaussian matrix
+no_fit = pytest.mark.filterwarnings("ignore:The .* numbers in the factors")
 SUPPORTS = {
     "chain": lambda m, n: "butterfly",
     "row and column budgets": lambda m, n: [KSparse(2, axis=(0, 1))] * 3,
@@ -32,6 +35,7 @@ def matrix(m, n, is_complex=False, seed=0):
     return A + 1j * random.standard_normal((m, n)) if is_complex else A
 
 
+@no_fit
 @settings(max_examples=6)
 @given(
     st.sampled_from(sorted(SUPPORTS)),
@@ -65,6 +69,7 @@ def test_hadamard_with_butterfly_supports_is_exact(n):
     assert_allclose(operator.toarray(), hadamard(n), atol=1e-12)
 
 
+@no_fit
 def test_factors_stay_in_their_sets_and_share_the_scale():
     supports = [KSparse(3, axis=1), FixedMask(np.tri(6)), KroneckerSparse(2, 3, 3, 1)]
     operator = palm4msa(matrix(8, 6), supports, init="random", max_iter=20, tol=0, random_state=3)
@@ -76,6 +81,7 @@ def test_factors_stay_in_their_sets_and_share_the_scale():
     assert_allclose(norms, norms[0])
 
 
+@no_fit
 def test_a_start_at_the_optimum_stays_there():
     A = matrix(8, 8)
     best = butterfly_factorize(A)
@@ -87,6 +93,7 @@ def test_a_start_at_the_optimum_stays_there():
     assert operator.shape == (8, 8)
 
 
+@no_fit
 @pytest.mark.parametrize("name", ["chain", "row and column budgets"])
 def test_every_namespace(asarray, name):
     host = matrix(6, 4)
@@ -100,6 +107,7 @@ def test_every_namespace(asarray, name):
     assert_allclose(to_numpy(A), host)
 
 
+@no_fit
 @pytest.mark.parametrize("factor", [2.0**-490, 3.0, 2.0**490])
 def test_scale_of_the_matrix_is_that_of_the_result(factor):
     A = matrix(8, 8)
@@ -108,6 +116,7 @@ def test_scale_of_the_matrix_is_that_of_the_result(factor):
     assert_allclose(scaled / factor, usual, rtol=1e-9, atol=1e-9)
 
 
+@no_fit
 @pytest.mark.parametrize("supports", ["butterfly", [KSparse(2)] * 2])
 @pytest.mark.parametrize("A", [np.zeros((4, 4)), np.ones((1, 1)), np.ones((4, 4))])
 def test_degenerate_matrices(A, supports):
@@ -125,6 +134,7 @@ def test_masks_without_a_diagonal_have_a_start():
         assert np.linalg.norm(operator.toarray() - shifted) <= 0.1 * np.linalg.norm(A)
 
 
+@no_fit
 def test_same_seed_same_bits_and_other_seed_other_start():
     A, supports = matrix(6, 6), [KSparse(12)] * 2
     runs = [
@@ -135,10 +145,80 @@ def test_same_seed_same_bits_and_other_seed_other_start():
     assert not np.allclose(runs[0], runs[2])
 
 
+@no_fit
 def test_unfinished_runs_warn_and_verbose_prints(capsys):
     with pytest.warns(ConvergenceWarning, match="2 sweeps"):
         palm4msa(matrix(8, 8), "butterfly", max_iter=2, verbose=1)
     assert capsys.readouterr().out.count("sweep") == 2
+
+
+@no_fit
+@pytest.mark.parametrize("function", [palm4msa, hierarchical_palm])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128"])
+def test_all_factors_have_the_same_norm(function, dtype):
+    A = matrix(8, 8, dtype == "complex128").astype(dtype)
+    budgets = [KSparse(30), KSparse(29), KSparse(28)]
+    sizes = (0, 2.0**-60, 1e-20, 1, 3, 2.0**61, 1e25)
+    for size in (*sizes, *((1e150, 2.0**-500, 1e-300) if dtype == "float64" else ())):
+        operator = function(A * A.dtype.type(size), budgets, max_iter=3, tol=0)
+        norms = [np.linalg.norm(factor.toarray()) for factor in operator.factors]
+        assert_allclose(norms, norms[0], rtol=1e-5 if dtype == "float32" else 1e-12)
+        assert bool(norms[0]) == bool(size)
+
+
+def published(A, sets, max_iter):
+    """PALM4MSA as in the paper: factor 1 is zero, the others are identities, lambda is 1."""
+    S = [np.zeros((A.shape[0], A.shape[0])), np.eye(*A.shape)]
+    scale = 1.0
+    for _ in range(max_iter):
+        for j in range(2):
+            left = np.eye(A.shape[0]) if j == 0 else S[0]
+            right = S[1] if j == 0 else np.eye(A.shape[1])
+            c = 1.001 * (scale * np.linalg.norm(left, 2) * np.linalg.norm(right, 2)) ** 2
+            rest = scale * left @ S[j] @ right - A
+            S[j] = sets[j].project(S[j] - scale * left.T @ rest @ right.T / c)
+            S[j] /= np.linalg.norm(S[j])
+        product = S[0] @ S[1]
+        scale = np.sum(A * product) / np.sum(product**2)
+    return scale * product
+
+
+@no_fit
+@pytest.mark.parametrize("supports", [[KSparse(12), KSparse(14)], [np.tri(6), np.tri(5, 6).T]])
+def test_a_matrix_of_root_mean_square_one_starts_as_published(supports):
+    A = matrix(6, 5)
+    A /= np.sqrt(np.mean(A**2))
+    sets = [one if isinstance(one, KSparse) else FixedMask(one) for one in supports]
+    if isinstance(supports[0], KSparse):
+        found = palm4msa(A, supports, inner_sizes=[6], max_iter=1, tol=0)
+    else:
+        found = palm4msa(A, supports, max_iter=1, tol=0)
+    assert_allclose(found.toarray(), published(A, sets, 1), atol=1e-3)
+
+
+def test_masks_that_meet_only_in_their_middle_are_reached_from_the_usual_start():
+    left, right = np.zeros((6, 6)), np.zeros((6, 6))
+    left[:2, 5] = left[4, 0] = 1  # rows 0 and 5 of the right mask: one of them is not matched
+    right[1:3, 3] = right[3:, 0] = right[4, 1] = 1
+    A = np.zeros((6, 6))
+    A[:2, 0] = 3, -1
+    for order in ("left-to-right", "right-to-left"):
+        operator = palm4msa(A, [left, right], order=order)
+        assert_allclose(operator.toarray(), A, atol=1e-12)
+    A = np.array([[0.0, 1, 2]])  # zero where an identity looks
+    found = palm4msa(A, [KSparse(1), KSparse(2)], inner_sizes=[1])
+    assert_allclose(found.toarray(), A)
+
+
+def test_factors_of_no_use_are_named():
+    with pytest.warns(StructureWarning, match="relative error of 0.*Try larger supports") as caught:
+        palm4msa(matrix(8, 8), [KSparse(5)] * 2, max_iter=100)
+    assert caught[0].filename == __file__
+    with pytest.warns(StructureWarning, match="save nothing on its 1024.*Try smaller supports"):
+        palm4msa(matrix(32, 32), [KSparse(1024)] * 2, max_iter=2, tol=0)
+    with pytest.warns(StructureWarning, match="whose product is zero"):
+        palm4msa(matrix(2, 2), [np.array([[1, 0], [0, 0]]), np.array([[0, 0], [1, 1]])])
+    palm4msa(np.zeros((32, 32)), "butterfly")
 
 
 @pytest.mark.parametrize(
@@ -160,6 +240,10 @@ def test_unfinished_runs_warn_and_verbose_prints(capsys):
         ((np.ones((4, 4)), "butterfly"), {"max_iter": 0}, ValueError, "max_iter"),
         ((np.ones((4, 4)), "butterfly"), {"tol": -1.0}, ValueError, "tol"),
         ((np.ones((4, 4)), "butterfly"), {"verbose": -1}, ValueError, "verbose"),
+        ((np.ones((4, 4)), "butterfly"), {"return_loss": "no"}, TypeError, "return_loss must be"),
+        ((np.ones((4, 4)), "butterfly"), {"return_loss": np.nan}, TypeError, "return_loss must be"),
+        ((np.ones((4, 4)), [KSparse(9)] * 3), {"inner_sizes": {3, 4}}, TypeError, "inner_sizes"),
+        ((np.ones((4, 4)), {KSparse(9)}), {}, TypeError, "supports must be"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, options, error, message):

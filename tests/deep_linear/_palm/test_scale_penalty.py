@@ -21,6 +21,17 @@ def test_best_scale_of_a_penalty_is_the_minimum_on_a_grid(n_factors):
         assert size * found**2 - 2 * inner * found + penalty(found) <= objective.min() + 1e-12
 
 
+@pytest.mark.parametrize("n_factors", [2, 3, 4])
+def test_penalties_of_any_size_have_a_best_scale(n_factors):
+    for weight in 10.0 ** np.arange(-300, 301, 60):
+        for inner, size in ((1.0, 1.0), (-3e60, 1e-60), (1e-200, 2e-9), (1e150, 1e120)):
+            found = ScalePenalty(weight, n_factors).best_scale(inner, size)
+            free = inner / size
+            assert 0 <= found / free <= 1
+            if np.log10(weight) < np.log10(size) + (2 - 2 / n_factors) * np.log10(abs(free)) - 17:
+                assert_allclose(found, free)  # the penalty is rounded away
+
+
 def test_power_steps_approach_the_squared_spectral_norm_from_below():
     A = RANDOM.standard_normal((6, 4))
     exact = np.linalg.norm(A, 2) ** 2

@@ -18,10 +18,12 @@ from skfact.deep_linear._solvers.adam import ADAM
 from skfact.deep_linear._solvers.closed_form import CLOSED_FORM, start_values
 from skfact.deep_linear._solvers.lbfgs import LBFGS, is_cancelling
 from skfact.deep_linear._solvers.least_squares import (
+    are_collinear,
     column_sizes,
     fewer_rows,
     is_isotropic,
     least_squares,
+    on_independent_features,
 )
 from skfact.deep_linear._solvers.palm import HIERARCHICAL, PALM4MSA, data_sweeps
 from skfact.deep_linear._solvers.problem import MiniBatches, Problem
@@ -111,10 +113,10 @@ def test_every_way_to_end_is_told_and_has_its_words():
     silent = {Outcome.CONVERGED, Outcome.STOPPED}
     assert set(MESSAGES) == set(Outcome) - silent
     parameters = SparseDeepLinearNet(max_iter=7).get_params()
-    assert complaint(Outcome.CONVERGED, parameters) is None
-    assert "max_iter=7" in str(complaint(Outcome.CUT_OFF, parameters))
-    assert isinstance(complaint(Outcome.DIVERGING, parameters), IllPosedWarning)
-    assert isinstance(complaint(Outcome.NOT_FINITE, parameters), ValueError)
+    assert complaint(Outcome.CONVERGED, parameters) == (None, "")
+    assert "max_iter=7" in complaint(Outcome.CUT_OFF, parameters)[1]
+    assert complaint(Outcome.DIVERGING, parameters)[0] is IllPosedWarning
+    assert complaint(Outcome.NOT_FINITE, parameters)[0] is ValueError
 
 
 def test_solvers_are_for_the_sets_that_they_declare():
@@ -170,6 +172,20 @@ def test_isotropic_samples_and_units_of_features():
     sizes = column_sizes(X * 2.0 ** np.arange(8)[:, None])
     assert_allclose(sizes, column_sizes(X) * 2.0 ** np.arange(8))
     assert column_sizes(np.vstack([X, 1e-300 * X[:1]]))[-1] > 1e-9
+
+
+def test_features_that_are_alike_are_found_and_left_out():
+    twins = np.vstack([X, -2 * X[1:2], np.zeros((1, 40))])
+    assert are_collinear(twins) and are_collinear(X[:, :5])
+    assert not are_collinear(np.vstack([X, np.zeros((1, 40))]))  # a constant feature
+    assert not are_collinear(0 * X)
+    W = np.zeros((2, 10))
+    W[0, 1], W[1, [1, 5]] = 3, (1, -2)
+    found = on_independent_features(twins, W @ twins)
+    assert_allclose(found @ twins, W @ twins, atol=1e-12)
+    assert np.count_nonzero(np.any(abs(found) > 1e-12, axis=0)) == 2
+    assert not on_independent_features(twins, 0 * Y).any()
+    assert not on_independent_features(0 * twins, Y).any()
 
 
 def test_budgets_start_again_where_samples_are_isotropic():
