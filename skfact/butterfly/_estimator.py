@@ -243,15 +243,14 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
                     ConvergenceWarning,
                 )
         self._record(target, matrix, offset, result)
-        warn_of_use(matrix, result, asked, factorize, type(self).__name__)
+        warn_of_use(result, asked, factorize, type(self).__name__)
         return move_like(result.product, target.mean)
 
     def _record(self, target: Target, matrix: Any, offset: Any, result: Any) -> None:
         """Fitted attributes, in the array type of X."""
         limits, like = array_namespace(matrix).finfo(matrix.dtype), target.mean
-        error, norm = result.errors(matrix)
-        self.reconstruction_err_ = float(unscaled(error, result.exponent))
-        self.relative_error_ = error / norm if norm > 0 else 0.0
+        self.reconstruction_err_ = float(unscaled(result.error, result.exponent))
+        self.relative_error_ = result.relative_error
         n_factors = len(result.chain.merge_redundant()[0])
         self.error_bound_ = error_bound(
             result.discarded,
@@ -263,7 +262,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         )
         # below the smallest normal number the error of an entry does not get smaller
         least = math.sqrt(math.prod(matrix.shape)) * float(limits.smallest_normal)
-        for size in (float(unscaled(norm, result.exponent)), least):
+        for size in (float(unscaled(result.norm, result.exponent)), least):
             self.error_bound_ += rounding_allowance(n_factors, float(limits.eps), size)
         self.chain_ = result.chain
         self._exponent = result.exponent

@@ -32,7 +32,8 @@ from skfact.supports import Chain, KroneckerSparse, resolve_supports
 class Factorization:
     """What one run of the algorithm found out."""
 
-    unit: FactorizedOperator  # of the matrix over 2**exponent, of ordinary magnitude
+    matrix: Any  # what was factored, over 2**exponent: of ordinary magnitude
+    unit: FactorizedOperator  # its approximation
     exponent: int
     chain: Chain
     discarded: np.ndarray  # (len(chain) - 1,): what each split discarded
@@ -55,16 +56,23 @@ class Factorization:
     def _unit_product(self) -> Any:
         return self.unit.toarray()
 
-    def errors(self, A: Any) -> tuple[float, float]:
-        """Error and norm of the matrix that was factored, over 2**exponent."""
-        norm = array_namespace(A).linalg.vector_norm
-        A = times_power_of_two(A, -self.exponent)
-        return float(norm(A - self._unit_product)), float(norm(A))
+    @cached_property
+    def error(self) -> float:
+        """Norm of what the product misses, over 2**exponent."""
+        return self._norm(self.matrix - self._unit_product)
 
-    def relative_error(self, A: Any) -> float:
-        """Relative error of the product."""
-        error, norm = self.errors(A)
-        return error / norm if norm > 0 else 0.0
+    @cached_property
+    def norm(self) -> float:
+        """Norm of the matrix, over 2**exponent."""
+        return self._norm(self.matrix)
+
+    @property
+    def relative_error(self) -> float:
+        """The one over the other."""
+        return self.error / self.norm if self.norm > 0 else 0.0
+
+    def _norm(self, matrix: Any) -> float:
+        return float(array_namespace(matrix).linalg.vector_norm(matrix))
 
     def overflows(self) -> bool:
         """Whether the product has entries that are no numbers."""
@@ -195,7 +203,7 @@ def butterfly_factorize(
         "permutation": permutation,
     }
     result = factorize(A, **asked)
-    warn_of_use(A, result, asked, factorize)
+    warn_of_use(result, asked, factorize)
     return (result.operator, result.discarded) if return_errors else result.operator
 
 
@@ -225,7 +233,7 @@ def factorize(
     while True:
         chain = resolve_supports(supports, *A.shape, rank=r)
         result = _factorize_scaled(scaled, exponent, chain, options)
-        if result.errors(A)[0] <= target or len(result.chain) == 1:
+        if result.error <= target or len(result.chain) == 1:
             return result
         r += 1
 
@@ -260,6 +268,7 @@ def _factorize_scaled(
         errors[groups[split][0] - 1] = norm
     steps = np.diff(merged_splits)
     return Factorization(
+        matrix=A,
         unit=FactorizedOperator(_between_selections(factors, arranged, A.shape)),
         exponent=exponent,
         chain=chain,

@@ -24,10 +24,10 @@ def factorize_row_space(
     r"""Alternate :math:`\min \|R W - B\|_F` over orthogonal R and products B of the chain.
 
     For fixed R the factors come from the hierarchical algorithm, for fixed B the rotation from the
-    orthogonal Procrustes problem: R = U V^H with U S V^H the SVD of B W^H. Rounds that gain are
-    extrapolated, R + (t - 1) / (t + 2) (R - R_before) with t counted from the last round that did
-    not, made orthogonal. The algorithm does not promise the best B, so the best round so far is
-    kept, and one without gain and without extrapolation is the last.
+    orthogonal Procrustes problem: R = U V^H with U S V^H the SVD of B W^H. From the t-th gain in a
+    row on it is extrapolated to R + t / (t + 3) (R - R_before), made orthogonal. The algorithm does
+    not promise the best B, so the best round so far is kept; the last one is not extrapolated, and
+    gains nothing, or little together with those before it.
 
     `on_round` is called with (round, error); True stops. Returns the best factorization, its
     rotation (n_out, n_out), the number of rounds, and whether they ended before `max_iter`.
@@ -37,28 +37,26 @@ def factorize_row_space(
     scale = float(xp.max(xp.abs(W))) or 1.0  # squares must neither over- nor underflow
     norm = float(xp.linalg.vector_norm(W / scale))
     exact = 10 * float(xp.finfo(W.dtype).eps) * norm
-    best, least, losses = None, math.inf, []
-    before, steps = None, 0
+    best: Any = None
+    last: Any = None
+    before: Any = None
+    least, losses, ahead, t = math.inf, [], False, 0
     for n_iter in range(1, max_iter + 1):
         target = rotation @ W
         result = factorize(target)
         error = float(xp.linalg.vector_norm((target - result.product) / scale))
-        gained = error < least
-        if best is None or gained:
-            best, least = (result, rotation), error
-        losses.append(least**2)
-        stop = on_round(n_iter, error * scale) or error <= exact or not (gained or steps)
-        if stop or Stopping(max_iter, TOL).is_slow(losses, norm**2):
-            return *best, n_iter, True
+        gained = best is None or error < least
         if gained:
-            closest = _orthogonal((result.product / scale) @ adjoint(W / scale))
-            rotation = closest
-            if steps:
-                rotation = _orthogonal(closest + steps / (steps + 3) * (closest - before))
-            before, steps = closest, steps + 1
-        else:
-            rotation, steps = before, 0
-    assert best is not None  # max_iter is at least 1
+            best, least = (result, rotation), error
+            last, before = before, _orthogonal((result.product / scale) @ adjoint(W / scale))
+        losses.append(least**2)
+        slow = Stopping(max_iter, TOL).is_slow(losses, norm**2)
+        plain_and_done = not ahead and (slow or not gained)
+        if on_round(n_iter, error * scale) or error <= exact or plain_and_done:
+            return *best, n_iter, True
+        ahead = gained and not slow and t > 0
+        rotation = _orthogonal(before + t / (t + 3) * (before - last)) if ahead else before
+        t = t + 1 if gained and not slow else 0
     return *best, n_iter, False
 
 

@@ -15,54 +15,57 @@ if TYPE_CHECKING:
 
 
 def warn_of_use(
-    A: Any,
     result: Factorization,
     asked: Mapping[str, Any],
     factorize: Callable[..., Factorization],
     who: str = "",
 ) -> None:
-    """Warn if factors of `A` miss it, save nothing or are too large to be multiplied.
+    """Warn if factors miss their matrix, save nothing or are too large to be multiplied.
 
     `asked` are the keywords of `factorize` that gave the result; `who` is the estimator that warns.
     """
     if result.overflows():
         warn(
             f"{who}{': ' if who else ''}Entries of the product of the factors exceed the largest "
-            f"number of {A.dtype}, which those of the matrix come close to: divide the matrix by a "
-            "power of two."
+            f"number of {result.matrix.dtype}, which those of the matrix come close to: divide the "
+            "matrix by a power of two."
         )
-    supports, tolerated = asked["supports"], asked["tol"] is not None
+    supports, tol_given = asked["supports"], asked["tol"] is not None
     if len(result.chain) == 1 and (supports == "dense" or isinstance(supports, Chain)):
         return  # as asked
-    found = 0.0 if tolerated or result.misses_at_most_half() else result.relative_error(A)
+    error = 0.0 if tol_given or result.misses_at_most_half() else result.relative_error
 
     def advice() -> str:
-        if found > 0.5:
-            return _closer(A, found, asked, factorize)
-        return _fewer_numbers(A, asked)
+        if error > 0.5:
+            return _closer(result, asked, factorize)
+        return _fewer_numbers(result.matrix, asked)
 
     n_numbers = result.unit.nnz
-    warn_if_useless(A, found, n_numbers, advice, tol_given=tolerated, who=who)
+    warn_if_useless(result.matrix, error, n_numbers, advice, tol_given=tol_given, who=who)
 
 
 def _closer(
-    A: Any, error: float, asked: Mapping[str, Any], factorize: Callable[..., Factorization]
+    result: Factorization, asked: Mapping[str, Any], factorize: Callable[..., Factorization]
 ) -> str:
     """What reaches a smaller error, tried out."""
+
+    def error(**change: Any) -> float:
+        return factorize(result.matrix, **{**asked, **change}).relative_error
+
     if asked["permutation"] is None:
         with suppress(ValueError):  # the chain may have no digits to reverse
-            found = factorize(A, **{**asked, "permutation": "digit-reversal"}).relative_error(A)
-            if found <= error / 2:
-                return f"permutation='digit-reversal' reaches {found:.3g} with as many numbers."
+            reached = error(permutation="digit-reversal")
+            if reached <= result.relative_error / 2:
+                return f"permutation='digit-reversal' reaches {reached:.3g} with as many numbers."
     supports, rank = asked["supports"], asked["rank"] or 1
     if not isinstance(supports, str):
         return "Try supports with more non-zeros."
     tried = []
     for change in ({"rank": 2 * rank}, {"rank": 4 * rank}, {"supports": "monarch"}):
-        name, value = next(iter(change.items()))
-        if asked[name] != value and _saves(A, {**asked, **change}):
-            found = factorize(A, **{**asked, **change}).relative_error(A)
-            tried.append(f"{name}={value!r} reaches {found:.3g}")
+        ((name, value),) = change.items()
+        if asked[name] != value and _saves(result.matrix, {**asked, **change}):
+            reached = error(**change, order="balanced")  # of as many factors as there will be
+            tried.append(f"{name}={value!r} reaches {reached:.3g}")
     return f"{', '.join(tried) or 'No larger rank saves numbers: try other supports'}."
 
 

@@ -29,7 +29,7 @@ from skfact import ButterflyFactorizer
 from skfact.butterfly import butterfly_factorize
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain, resolve_supports
-from tests.asserts import for_each
+from tests.asserts import for_each, on_any_matrix
 from tests.butterfly.chains import ORDERS
 
 DIGITS, LABELS = load_digits(return_X_y=True)
@@ -50,6 +50,7 @@ def exactly(**options):
 # ---- X is the matrix ----------------------------------------------------------------------
 
 
+@on_any_matrix
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize(
     "options",
@@ -80,6 +81,7 @@ def test_it_is_butterfly_factorize(options, order):
     assert_allclose(estimator.transform(SAMPLES), SAMPLES @ operator.toarray().T, rtol=1e-12)
 
 
+@on_any_matrix
 def test_the_matrix_named_as_operator_gives_the_same():
     by_x = ButterflyFactorizer().fit(A)
     by_operator = ButterflyFactorizer(operator=A).fit(SAMPLES)
@@ -173,6 +175,7 @@ def test_explained_variance_of_an_exact_pca():
         )
 
 
+@on_any_matrix
 def test_explained_variance_of_an_approximation_is_its_score():
     estimator = ButterflyFactorizer(operator=PCA(16), supports="monarch").fit(DIGITS)
     assert estimator.relative_error_ > 0.1
@@ -259,6 +262,7 @@ def test_n_components_beside_an_operator_keeps_its_first_rows():
     assert_allclose(estimator.transform(SAMPLES), PCA(5).fit_transform(SAMPLES)[:, :2], atol=1e-10)
 
 
+@on_any_matrix
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("supports, rank", [("butterfly", None), ("monarch", 2), ("low-rank", 2)])
 @pytest.mark.parametrize("operator", [A, PCA(8), np.eye(16)[:6]], ids=["A", "PCA", "eye"])
@@ -277,6 +281,7 @@ def test_subspace_is_never_worse_than_matrix(supports, rank, operator):
     assert_allclose(subspace.reconstruction_err_, best, rtol=0.1, atol=1e-6)
 
 
+@on_any_matrix
 def test_subspace_gains_where_rotation_helps():
     W = np.random.default_rng(1).standard_normal((16, 16))
     matrix = ButterflyFactorizer(operator=W).fit(SAMPLES)
@@ -286,6 +291,7 @@ def test_subspace_gains_where_rotation_helps():
     assert subspace.n_iter_ > 1
 
 
+@on_any_matrix
 def test_the_rotation_turns_the_offset_too():
     random = np.random.default_rng(2)
     W, intercept = random.standard_normal((8, 16)), 10 * random.standard_normal(8)
@@ -315,6 +321,7 @@ def test_convergence_warning():
 # ---- transform and back -------------------------------------------------------------------
 
 
+@on_any_matrix
 def test_inverse_transform_is_the_least_norm_solution():
     for matrix in (A, A.T @ np.eye(12), np.vstack([A, A])):
         estimator = exactly(operator=matrix).fit(RANDOM.standard_normal((3, matrix.shape[1])))
@@ -329,6 +336,7 @@ def test_inverse_transform_is_the_least_norm_solution():
     assert_allclose(estimator.inverse_transform(estimator.transform(back)), back, atol=1e-10)
 
 
+@on_any_matrix
 def test_score_is_the_share_of_energy_kept():
     estimator = ButterflyFactorizer(operator=PCA(8)).fit(SAMPLES)
     back = estimator.inverse_transform(estimator.transform(SAMPLES))
@@ -341,6 +349,7 @@ def test_score_is_the_share_of_energy_kept():
     assert exactly(operator=PCA(1)).fit(constant + np.eye(5, 3)).score(constant) <= 1.0
 
 
+@on_any_matrix
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @for_each("scale", [2.0**-700, 2.0**700])
 @pytest.mark.parametrize(
@@ -359,6 +368,7 @@ def test_numbers_whose_squares_are_none(scale, options):
         assert_allclose(estimator.explained_variance_ratio_, shares, rtol=1e-9)
 
 
+@on_any_matrix
 @for_each("format", ["csr", "csc", "coo"])
 @pytest.mark.parametrize("operator", [None, PCA(5)], ids=["matrix", "PCA"])
 def test_sparse_samples(format, operator):
@@ -390,6 +400,7 @@ def test_single_precision_stays():
 # ---- among estimators ---------------------------------------------------------------------
 
 
+@on_any_matrix
 def test_parameters_are_not_touched_by_fit_nor_state_by_transform():
     operator = PCA(4)
     permutation = (np.arange(4)[::-1], None)
@@ -411,6 +422,7 @@ def test_parameters_are_not_touched_by_fit_nor_state_by_transform():
     assert pickle.dumps(estimator) == state
 
 
+@on_any_matrix
 def test_refitting_forgets_the_earlier_fit():
     estimator = ButterflyFactorizer(operator=PCA(4)).fit(SAMPLES)
     assert hasattr(estimator, "explained_variance_ratio_")
@@ -427,6 +439,7 @@ def test_unfitted():
     assert not hasattr(estimator, "operator_")
 
 
+@on_any_matrix
 def test_clone_and_copy():
     estimator = ButterflyFactorizer(
         operator=PCA(4), supports=Chain.low_rank(4, 16, 2), order="right-to-left"
@@ -438,6 +451,7 @@ def test_clone_and_copy():
         assert_array_equal(duplicate.transform(SAMPLES), estimator.transform(SAMPLES))
 
 
+@on_any_matrix
 def test_another_process_gives_the_same_output(tmp_path):
     pipeline = make_pipeline(
         StandardScaler(), ButterflyFactorizer(operator=PCA(8)), LogisticRegression(max_iter=2000)
@@ -493,6 +507,7 @@ def test_polars_output():
     assert_allclose(output.to_numpy(), expected, atol=1e-10)
 
 
+@on_any_matrix
 def test_grid_search():
     pipeline = make_pipeline(
         StandardScaler(),
@@ -521,6 +536,7 @@ def test_grid_search():
     assert search.best_score_ == scores.max()
 
 
+@on_any_matrix
 def test_parameters_search_by_the_estimators_own_score():
     grid = {"rank": [1, 2, 4], "supports": ["butterfly", "monarch"]}
     search = GridSearchCV(ButterflyFactorizer(operator=PCA(16)), grid, cv=2, error_score="raise")
@@ -599,6 +615,7 @@ def test_a_callback_can_stop_the_rotation():
     assert estimator.n_iter_ == 2
 
 
+@on_any_matrix
 @pytest.mark.skipif(SKLEARN < (1, 9), reason="scikit-learn has no callbacks yet")
 def test_the_progress_bar_of_scikit_learn():
     pytest.importorskip("rich")
@@ -612,6 +629,7 @@ def test_the_progress_bar_of_scikit_learn():
 # ---- families -----------------------------------------------------------------------------
 
 
+@on_any_matrix
 @pytest.mark.parametrize("family", ["butterfly", "monarch", "low-rank", "dense"])
 def test_families_at_every_small_shape(family):
     for shape in [(1, 1), (1, 7), (7, 1), (2, 2), (5, 11), (13, 13), (31, 6)]:
