@@ -106,7 +106,7 @@ def _principal_components(X: Any, n_components: int, random_state: Any) -> Targe
             f"{min(n_samples, n_features)} (n_samples={n_samples}, n_features={n_features})."
         )
     xp = array_namespace(X)
-    mean = column_means(X)
+    mean = _means(X)
     centred = X - mean
     largest = float(xp.max(xp.abs(centred)))
     centred = centred / (largest or 1.0)  # the variance of huge entries is no number
@@ -127,6 +127,12 @@ def needs_target(operator: Any) -> bool:
     return not isinstance(operator, FrozenEstimator) and get_tags(operator).target_tags.required
 
 
+def _means(X: Any) -> Any:
+    """Means of the features; exactly the samples where all are alike."""
+    alike = bool(array_namespace(X).all(X[:1, :] == X))
+    return X[0, :] if alike else column_means(X)
+
+
 def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any, frame: Any) -> Target:
     """Fit a copy of the estimator and read its matrix off points around the mean.
 
@@ -143,7 +149,7 @@ def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any, frame: A
     fitted = _fitted_copy(operator, deepcopy(X if frame is None else frame), y, random_state)
     probe = _Probe(operator, fitted, frame)
 
-    mean = column_means(X)
+    mean = _means(X)
     offset = probe.images(mean[np.newaxis, :])[0]
     steps = _probe_steps(X, mean)
     # one probe per feature, in slices that stay small beside X
