@@ -207,11 +207,12 @@ for side in sides:
 # 16 x 16 pixels, and grows from there: for n pixels the dense matrix has n\ :sup:`2` / 4 numbers,
 # the two "monarch" factors of the order of n\ :sup:`1.5`, the butterfly n log n.
 #
-# In quality, the factored PCA keeps less of the variance than the plain one, and **not more than a
-# plain PCA with as few numbers**, which is faster still. Neighbouring pixels of a photograph are so
-# alike that a few components hold nearly everything; whoever only wants to compress these patches
-# should take fewer components. Factors pay where many outputs are needed and matter about equally,
-# as for the standardized digits above, or for the transforms in
+# In quality, the factored PCA keeps less of the variance than the plain one, and **hardly more than
+# a plain PCA with as few numbers**: less for the smaller patches, a little more for 32 x 32 pixels.
+# Neighbouring pixels of a photograph are so alike that a few components hold nearly everything;
+# whoever only wants to compress these patches should take fewer components, which is faster still.
+# Factors pay where many outputs are needed and matter about equally, as for the standardized digits
+# above, or for the transforms in
 # :ref:`sphx_glr_auto_examples_plot_fast_transforms.py`.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")

@@ -36,6 +36,11 @@ def factorize_row_space(
     rotation = xp.eye(W.shape[0], dtype=W.dtype, device=device(W))
     scale = float(xp.max(xp.abs(W))) or 1.0  # squares must neither over- nor underflow
     norm = float(xp.linalg.vector_norm(W / scale))
+    if not math.isfinite(scale * norm):
+        raise ValueError(
+            "criterion='subspace' rotates the matrix, whose norm exceeds the largest number of "
+            f"{W.dtype}: divide it by a power of two."
+        )
     exact = 10 * float(xp.finfo(W.dtype).eps) * norm
     best: Any = None
     last: Any = None

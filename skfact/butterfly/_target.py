@@ -106,9 +106,15 @@ def _principal_components(X: Any, n_components: int, random_state: Any) -> Targe
             f"{min(n_samples, n_features)} (n_samples={n_samples}, n_features={n_features})."
         )
     xp = array_namespace(X)
-    mean = _means(X)
-    centred = X - mean
-    largest = float(xp.max(xp.abs(centred)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = _means(X)
+        centred = X - mean
+        largest = float(xp.max(xp.abs(centred)))
+    if not math.isfinite(largest):
+        raise ValueError(
+            f"X has finite entries whose means exceed the largest number of {X.dtype}: divide X by "
+            "a power of two."
+        )
     centred = centred / (largest or 1.0)  # the variance of huge entries is no number
     if largest == 0:  # no direction is better than another
         components = xp.eye(n_components, n_features, dtype=X.dtype, device=device(X))

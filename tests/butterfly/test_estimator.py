@@ -474,6 +474,14 @@ def test_the_ends_of_the_number_range(dtype, exponent):
         assert_allclose(back, reference.inverse_transform(codes), rtol=0.05, atol=1)
 
 
+@for_each("options", [{"n_components": 2}, {"criterion": "subspace"}])
+def test_sums_beyond_the_largest_number(options):
+    """Finite samples are not called infinite."""
+    X = np.sign(A) * 1.7e308
+    with pytest.raises(ValueError, match="exceeds? the largest number of float64: divide"):
+        ButterflyFactorizer(**options).fit(X)
+
+
 # ---- among estimators ---------------------------------------------------------------------
 
 
