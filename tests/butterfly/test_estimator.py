@@ -478,7 +478,7 @@ def test_the_ends_of_the_number_range(dtype, exponent):
 def test_sums_beyond_the_largest_number(options):
     """Finite samples are not called infinite."""
     X = np.sign(A) * 1.7e308
-    with pytest.raises(ValueError, match="exceeds? the largest number of float64: divide"):
+    with pytest.raises(ValueError, match=r"exceeds? the largest number of float64: divide"):
         ButterflyFactorizer(**options).fit(X)
 
 
