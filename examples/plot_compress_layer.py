@@ -36,10 +36,12 @@ from threadpoolctl import threadpool_limits
 
 from skfact import SparseDeepLinearNet
 from skfact.butterfly import butterfly_factorize
+from skfact.exceptions import StructureWarning
 from skfact.supports import Chain, KSparse
 
 threadpool_limits(1)
 warnings.simplefilter("ignore", ConvergenceWarning)  # training is stopped early on purpose
+warnings.simplefilter("ignore", StructureWarning)  # the errors of all families are shown below
 rng = np.random.default_rng(0)
 COLORS = {
     "butterfly": "#0072B2",

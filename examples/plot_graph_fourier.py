@@ -26,8 +26,11 @@ from sklearn.neighbors import kneighbors_graph
 
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear import hierarchical_palm
+from skfact.exceptions import StructureWarning
 from skfact.inspection import SupportDisplay
 from skfact.supports import KSparse, digit_reversal
+
+warnings.simplefilter("ignore", StructureWarning)  # the errors of all are shown below
 
 # %%
 # The graph, and a signal on it

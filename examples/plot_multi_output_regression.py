@@ -32,10 +32,12 @@ from threadpoolctl import threadpool_limits
 
 from skfact import SparseDeepLinearNet
 from skfact.butterfly import butterfly_factorize
+from skfact.exceptions import StructureWarning
 from skfact.supports import Chain
 
 threadpool_limits(1)
 warnings.simplefilter("ignore", ConvergenceWarning)  # 100 iterations are enough to compare
+warnings.simplefilter("ignore", StructureWarning)  # the errors of all families are shown below
 
 photographs = [image.mean(axis=2) / 255 for image in load_sample_images().images]
 patches = np.concatenate(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import validate_data
 
 from skfact._backend import array_namespace, detached, is_array_api_obj
@@ -35,14 +36,15 @@ def validate_samples(
     if hasattr(X, "dask"):
         raise TypeError("X is a dask array, which would be loaded whole: pass X.compute().")
     if not is_array_api_obj(X) or is_numpy(array_namespace(X)):
-        return validate_data(
-            estimator,
-            X,
-            reset=reset,
-            accept_sparse="csr" if accept_sparse else False,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan" if allow_nan else True,
-        )
+        with np.errstate(invalid="ignore"):  # the sum of huge numbers, which it looks at first
+            return validate_data(
+                estimator,
+                X,
+                reset=reset,
+                accept_sparse="csr" if accept_sparse else False,
+                dtype=[np.float64, np.float32],
+                ensure_all_finite="allow-nan" if allow_nan else True,
+            )
     xp = array_namespace(X)
     if not xp.isdtype(X.dtype, ("real floating", "integral", "bool")):
         raise ValueError(f"X must be real, got dtype {X.dtype}: complex data is not supported.")
@@ -58,14 +60,21 @@ def validate_samples(
 
 
 def clone_with_seed(estimator: Any, random_state: Any) -> Any:
-    """An unfitted copy; every `random_state` in it that is None is drawn from ours."""
+    """An unfitted copy; every `random_state` in it that is None is drawn from ours.
+
+    What is frozen stays as it is.
+    """
     copy = clone(estimator)
-    if random_state is None:
+    if random_state is None or isinstance(copy, FrozenEstimator):
         return copy
     random = check_random_state(random_state)
+    parameters = sorted(copy.get_params(deep=True).items())
+    frozen = tuple(f"{name}__" for name, value in parameters if isinstance(value, FrozenEstimator))
     seeds = {
         name: int(random.randint(np.iinfo(np.int32).max))
-        for name, value in sorted(copy.get_params(deep=True).items())
-        if value is None and (name == "random_state" or name.endswith("__random_state"))
+        for name, value in parameters
+        if value is None
+        and (name == "random_state" or name.endswith("__random_state"))
+        and not name.startswith(frozen)
     }
     return copy.set_params(**seeds)

@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding
 from skfact._backend import to_numpy
-from tests.asserts import assert_like, for_each
+from tests.asserts import assert_like, for_each, on_any_matrix
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((30, 12))
@@ -32,6 +32,7 @@ ARRAYS = ("components_", "level_errors_", "mean_", "offset_")
 ignore_rounds = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
+@on_any_matrix
 @ignore_rounds
 @pytest.mark.parametrize("name", SETTINGS)
 @for_each("dtype", ["float32", "float64"])
@@ -146,6 +147,7 @@ def test_fixed_supports_come_back_as_arrays_of_the_caller(asarray, dtype, name, 
     assert_allclose(to_numpy(given), host, rtol=0)
 
 
+@on_any_matrix
 @pytest.mark.parametrize("estimator", [ButterflyFactorizer(), FixedSupportMF()], ids=repr)
 @for_each("backend", ["auto", "numpy"])
 def test_other_arrays_than_in_fit_are_refused(asarray, xp, backend, estimator):
@@ -163,6 +165,7 @@ def strict_array(values, device=None):
     return array_api_strict.asarray(values, device=device)
 
 
+@on_any_matrix
 def test_another_device_than_in_fit_is_refused():
     array_api_strict = pytest.importorskip("array_api_strict")
     there = array_api_strict.Device("device1")
@@ -172,6 +175,7 @@ def test_another_device_than_in_fit_is_refused():
         estimator.transform(strict_array(X))
 
 
+@on_any_matrix
 def test_integers_and_bools_of_other_libraries(asarray, xp):
     values = (10 * X).astype("int64")
     estimator = ButterflyFactorizer().fit(asarray(values))
@@ -199,6 +203,7 @@ def test_unknown_backends_are_refused_in_fit(backend):
         estimator.fit(X)
 
 
+@on_any_matrix
 def test_backend_set_after_fit_is_checked_where_it_is_used():
     estimator = ButterflyFactorizer().fit(X).set_params(backend="gpu")
     with pytest.raises(ValueError, match="backend must be one of"):
@@ -213,6 +218,7 @@ def test_missing_cupy_names_the_extra(asarray):
     assert not hasattr(estimator, "operator_")
 
 
+@on_any_matrix
 def test_copies_on_other_backends_are_not_pickled(asarray):
     given = asarray(X)
     estimator = ButterflyFactorizer(backend="numpy").fit(given)

@@ -20,7 +20,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
 from skfact.supports import Chain, KSparse
-from tests.asserts import about, for_each
+from tests.asserts import about, for_each, on_any_matrix
 
 
 class RankTwo:
@@ -128,6 +128,7 @@ KNOWN = [name for name in PRIVATE if hasattr(estimator_checks, name)]  # by this
 # data frames in fit beside arrays in transform
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    on_any_matrix,
     pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning"),
 ]
 

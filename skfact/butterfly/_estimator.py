@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import warnings
+import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import scipy.sparse
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skfact._backend import array_namespace, compute_namespace, device, move, move_like
 from skfact._checks import check_choice, check_number, check_verbose
+from skfact._exponents import times_power_of_two, unscaled
 from skfact._face import Face, ReportsProgress
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
+from skfact._warn import warn
 from skfact.butterfly._bounds import error_bound, rounding_allowance
-from skfact.butterfly._factorize import factorize
+from skfact.butterfly._factorize import factorize, rescaled
 from skfact.butterfly._rank_search import errors_of_splits
 from skfact.butterfly._rotation import factorize_row_space
-from skfact.butterfly._target import Target, target_of
+from skfact.butterfly._target import Target, needs_target, target_of
+from skfact.butterfly._usefulness import warn_of_use
 from skfact.butterfly._variance import variance_shares
 from skfact.operators import least_squares_codes
 from skfact.supports import Chain
@@ -50,7 +53,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     operator : array-like of shape (n_out, n_features), callable or estimator, default=None
         The map to approximate: a matrix, a callable ``n_features -> matrix``, or a scikit-learn
         estimator whose `transform` (or a regressor's `predict`) is affine. The estimator is cloned
-        and fitted on X, y; its offset is kept; that it is affine is checked on a few rows.
+        and fitted on X, y (a FrozenEstimator is taken as it is); its offset is kept; that it is
+        affine is checked on a few rows. A pickle has no more than the parameters of it.
     criterion : {"matrix", "subspace"}, default="matrix"
         Approximate the matrix itself, or its row space: then an orthogonal rotation of the rows is
         optimized together with the factors, and `transform` gives rotated coordinates.
@@ -64,7 +68,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         Orthonormalize the other parts before each split; the tight bounds need it.
     permutation : None, "digit-reversal" or (rows, cols), default=None
         Permutation of the matrix before it is factored; undone inside `operator_`.
-    max_iter : int, default=50
+    max_iter : int, default=200
         Largest number of rotations for ``criterion="subspace"``.
     backend : {"auto", "numpy", "cupy"}, default="auto"
         Where to compute; "auto" is where X lives. Results come back in the array type of X.
@@ -151,7 +155,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         order: str | Sequence[int] = "balanced",
         orthonormalize: bool = True,
         permutation: str | tuple[Any, Any] | None = None,
-        max_iter: int = 50,
+        max_iter: int = 200,
         backend: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -199,9 +203,10 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         check_choice(self.criterion, "criterion", ("matrix", "subspace"))
         check_number(self.max_iter, "max_iter", int, 1)
         check_verbose(self.verbose)
-        X = validate_samples(self, X, reset=True)
+        given, X = X, validate_samples(self, X, reset=True)
+        frame = given if hasattr(self, "feature_names_in_") else None
         xp, where = compute_namespace(self.backend, X)
-        target = target_of(X, y, self.operator, self.n_components, self.random_state)
+        target = target_of(X, y, self.operator, self.n_components, self.random_state, frame)
         with self._progress() as report:
             components = self._factorize_target(target, move(target.matrix, xp, where), report)
         self.__dict__.pop("explained_variance_ratio_", None)  # of an earlier fit
@@ -211,18 +216,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
 
     def _factorize_target(self, target: Target, matrix: Any, report: Callable[..., bool]) -> Any:
         """Fit to the matrix; the components, in the array type of X."""
-
-        def run(A: Any, on_split: Any = None) -> Any:
-            return factorize(
-                A,
-                self.supports,
-                rank=self.rank,
-                permutation=self.permutation,
-                tol=self.tol,
-                order=self.order,
-                orthonormalize=self.orthonormalize,
-                on_split=on_split,
-            )
+        names = ("supports", "rank", "tol", "order", "orthonormalize", "permutation")
+        asked = {name: getattr(self, name) for name in names}
 
         def on_split(split: int, norm: float) -> bool:
             return report("split", f"split {split}, discarded norm: {norm:.3e}")
@@ -233,32 +228,29 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         offset = target.offset
         span = self.operator is None and self.n_components is not None
         if self.criterion == "matrix" and not span:
-            result = run(matrix, on_split)
+            result = factorize(matrix, **asked, on_split=on_split)
             self.n_iter_ = 1
         else:
             result, rotation, self.n_iter_, converged = factorize_row_space(
-                matrix, run, int(self.max_iter), on_round
+                matrix, partial(factorize, **asked), int(self.max_iter), on_round
             )
             matrix = rotation @ matrix
             offset = rotation @ move_like(offset, rotation)
             if not converged:
-                warnings.warn(
-                    f"The rotation still improved after max_iter={self.max_iter} rounds; increase "
-                    "max_iter for a closer row space.",
+                warn(
+                    f"{type(self).__name__}: the rotation still improved after max_iter="
+                    f"{self.max_iter} rounds; increase max_iter for a closer row space.",
                     ConvergenceWarning,
-                    stacklevel=3,
                 )
         self._record(target, matrix, offset, result)
+        warn_of_use(result, asked, factorize, type(self).__name__)
         return move_like(result.product, target.mean)
 
     def _record(self, target: Target, matrix: Any, offset: Any, result: Any) -> None:
         """Fitted attributes, in the array type of X."""
-        xp, like = array_namespace(matrix), target.mean
-        scale = float(xp.max(xp.abs(matrix))) or 1.0  # squares must not overflow
-        error = xp.linalg.vector_norm((matrix - result.product) / scale)
-        norm = float(xp.linalg.vector_norm(matrix / scale))
-        self.reconstruction_err_ = float(error) * scale
-        self.relative_error_ = float(error) / norm if norm > 0 else 0.0
+        limits, like = array_namespace(matrix).finfo(matrix.dtype), target.mean
+        self.reconstruction_err_ = float(unscaled(result.error, result.exponent))
+        self.relative_error_ = result.relative_error
         n_factors = len(result.chain.merge_redundant()[0])
         self.error_bound_ = error_bound(
             result.discarded,
@@ -267,8 +259,13 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
             orthonormalize=bool(self.orthonormalize),
             split_errors=lambda: errors_of_splits(matrix, result.chain, self.permutation),
             n_factors=n_factors,
-        ) + scale * rounding_allowance(n_factors, float(xp.finfo(matrix.dtype).eps), norm)
+        )
+        # below the smallest normal number the error of an entry does not get smaller
+        least = math.sqrt(math.prod(matrix.shape)) * float(limits.smallest_normal)
+        for size in (float(unscaled(result.norm, result.exponent)), least):
+            self.error_bound_ += rounding_allowance(n_factors, float(limits.eps), size)
         self.chain_ = result.chain
+        self._exponent = result.exponent
         self.operator_ = result.operator.to_device(like)
         host = array_namespace(like)
         self.level_errors_ = host.asarray(
@@ -361,7 +358,12 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         """
         # both maps are affine: the offsets cancel
         centred = self._samples(X, "score") - self.mean_
-        return self._share_kept(centred, lambda work: self._least_norm(self._linear(work)))
+
+        def round_trip(work: Any) -> Any:
+            unit = self._unit(work)
+            return least_squares_codes(unit, unit.apply(work))
+
+        return self._share_kept(centred, round_trip)
 
     def _linear(self, work: Any) -> Any:
         """Codes of centred samples, less the offset."""
@@ -369,7 +371,18 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
 
     def _least_norm(self, codes: Any) -> Any:
         """The smallest centred samples with these codes, in the sense of least squares."""
-        return least_squares_codes(self.operator_.to_device(codes), codes)
+        return least_squares_codes(self._unit(codes), times_power_of_two(codes, -self._exponent))
+
+    def _unit(self, work: Any) -> Any:
+        """The operator over 2**exponent, of ordinary magnitude, beside an array."""
+        return rescaled(self.operator_.to_device(work), -self._exponent)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # what an estimator learned before is of no use: a copy of it is fitted
+        state = {**super().__getstate__()}
+        if hasattr(self.operator, "fit") and not isinstance(self.operator, type):
+            state["operator"] = clone(self.operator)
+        return state
 
     def _fitted_array(self) -> Any:
         return self.mean_
@@ -378,5 +391,5 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         tags = super().__sklearn_tags__()
         tags.array_api_support = self.operator is None or not hasattr(self.operator, "fit")
         if hasattr(self.operator, "fit") and not isinstance(self.operator, type):
-            tags.target_tags.required = get_tags(self.operator).target_tags.required
+            tags.target_tags.required = needs_target(self.operator)
         return tags

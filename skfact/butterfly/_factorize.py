@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skfact._backend import array_namespace
-from skfact._checks import check_matrix
+from skfact._backend import array_namespace, detached
+from skfact._checks import check_flag, check_matrix
 from skfact._exponents import binary_exponent, equal_shares, times_power_of_two, unscaled
 from skfact._kernels.low_rank_blocks import Arranged, OutOfScaleError
+from skfact._linalg import norm2
 from skfact.butterfly._hierarchical import (
     expand_redundant,
     hierarchical_factorization,
@@ -21,6 +23,7 @@ from skfact.butterfly._hierarchical import (
 )
 from skfact.butterfly._rank_search import check_tol, least_rank
 from skfact.butterfly._reading import Permutation, arrange, values_on_support
+from skfact.butterfly._usefulness import warn_of_use
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
 from skfact.supports import Chain, KroneckerSparse, resolve_supports
 
@@ -29,16 +32,64 @@ from skfact.supports import Chain, KroneckerSparse, resolve_supports
 class Factorization:
     """What one run of the algorithm found out."""
 
-    operator: FactorizedOperator
+    matrix: Any  # what was factored, over 2**exponent: of ordinary magnitude
+    unit: FactorizedOperator  # its approximation
+    exponent: int
     chain: Chain
     discarded: np.ndarray  # (len(chain) - 1,): what each split discarded
     outside: float  # norm of the entries that the product support does not cover
     in_order: bool  # the splits went from one end of the chain to the other
+    kept: float  # norm of the product, over 2**exponent; zero where the splits do not tell
+
+    @cached_property
+    def operator(self) -> FactorizedOperator:
+        """What the matrix is approximated by."""
+        return rescaled(self.unit, self.exponent)
 
     @cached_property
     def product(self) -> Any:
-        """The operator as a dense array."""
-        return self.operator.toarray()
+        """The operator as a dense array, infinite where an entry is no number."""
+        with np.errstate(over="ignore"):
+            return times_power_of_two(self._unit_product, self.exponent)
+
+    @cached_property
+    def _unit_product(self) -> Any:
+        return self.unit.toarray()
+
+    @cached_property
+    def error(self) -> float:
+        """Norm of what the product misses, over 2**exponent."""
+        return self._norm(self.matrix - self._unit_product)
+
+    @cached_property
+    def norm(self) -> float:
+        """Norm of the matrix, over 2**exponent."""
+        return self._norm(self.matrix)
+
+    @property
+    def relative_error(self) -> float:
+        """The one over the other."""
+        return self.error / self.norm if self.norm > 0 else 0.0
+
+    def _norm(self, matrix: Any) -> float:
+        return float(array_namespace(matrix).linalg.vector_norm(matrix))
+
+    def overflows(self) -> bool:
+        """Whether the product has entries that are no numbers."""
+        if self.exponent <= 0:
+            return False
+        xp = array_namespace(self.product)
+        return not bool(xp.all(xp.isfinite(self.product)))
+
+    def misses_at_most_half(self) -> bool:
+        """Whether the splits alone tell that the relative error is at most one half.
+
+        They do with orthonormalization: every split then projects the product, so that the energy
+        of the matrix is that of the product and of all that was discarded.
+        """
+        lost = np.ldexp([*self.discarded, self.outside], -self.exponent)
+        norm = math.hypot(*lost, self.kept)
+        return self.kept > 0 and norm < math.inf and bool(2 * np.sum(lost) <= norm)
 
 
 class Options(NamedTuple):
@@ -141,15 +192,18 @@ def butterfly_factorize(
     >>> bool(np.allclose(op.toarray(), F))
     True
     """
-    result = factorize(
-        check_matrix(A, "A"),
-        supports,
-        rank=rank,
-        tol=tol,
-        order=order,
-        orthonormalize=orthonormalize,
-        permutation=permutation,
-    )
+    check_flag(return_errors, "return_errors")
+    A = detached(check_matrix(A, "A"))
+    asked: dict[str, Any] = {
+        "supports": supports,
+        "rank": rank,
+        "tol": tol,
+        "order": order,
+        "orthonormalize": orthonormalize,
+        "permutation": permutation,
+    }
+    result = factorize(A, **asked)
+    warn_of_use(result, asked, factorize)
     return (result.operator, result.discarded) if return_errors else result.operator
 
 
@@ -163,8 +217,7 @@ def factorize(
 ) -> Factorization:
     """`butterfly_factorize` of a checked matrix, with all it found out; `how` are `Options`."""
     options = Options(**how)
-    if not isinstance(options.orthonormalize, (bool, np.bool_)):
-        raise TypeError(f"orthonormalize must be True or False, got {options.orthonormalize!r}.")
+    check_flag(options.orthonormalize, "orthonormalize")
     if tol is None:
         chain = resolve_supports(supports, *A.shape, rank=rank)
         if _first_split_reads_all(chain):
@@ -180,8 +233,7 @@ def factorize(
     while True:
         chain = resolve_supports(supports, *A.shape, rank=r)
         result = _factorize_scaled(scaled, exponent, chain, options)
-        error = scaled - times_power_of_two(result.product, -exponent)
-        if float(array_namespace(A).linalg.vector_norm(error)) <= target or len(result.chain) == 1:
+        if result.error <= target or len(result.chain) == 1:
             return result
         r += 1
 
@@ -209,32 +261,36 @@ def _factorize_scaled(
     parts, discarded = hierarchical_factorization(
         values, merged, merged_splits, orthonormalize=options.orthonormalize, on_split=report
     )
-    factors = _factors(parts, chain, groups, exponent)
+    factors = _factors(parts, chain, groups)
+    told = options.orthonormalize and merged_splits
     errors = np.zeros(len(chain) - 1)
     for split, norm in discarded.items():
         errors[groups[split][0] - 1] = norm
     steps = np.diff(merged_splits)
     return Factorization(
-        operator=FactorizedOperator(_between_selections(factors, arranged, A.shape)),
+        matrix=A,
+        unit=FactorizedOperator(_between_selections(factors, arranged, A.shape)),
+        exponent=exponent,
         chain=chain,
         discarded=unscaled(errors, exponent),
         outside=float(unscaled(outside, exponent)),
         in_order=bool(np.all(steps > 0) or np.all(steps < 0)),
+        # the last split leaves the magnitudes to the factor right of it
+        kept=math.sqrt(norm2(parts[merged_splits[-1]])) if told else 0.0,
     )
 
 
 def _factors(
-    parts: Sequence[Any], chain: Chain, groups: Sequence[tuple[int, int]], exponent: int
+    parts: Sequence[Any], chain: Chain, groups: Sequence[tuple[int, int]]
 ) -> list[KroneckerFactor]:
     """A factor for each pattern, from the parts that stand for groups of them."""
     values: list[Any] = []
     for part, (start, stop) in zip(parts, groups, strict=True):
         part = part.values() if isinstance(part, Arranged) else part
         values += [part] if stop == start + 1 else expand_redundant(part, chain[start:stop])
-    shares = equal_shares(exponent, len(chain))
     return [
-        _factor(times_power_of_two(value, share), pattern, new=len(chain) > 1)
-        for value, share, pattern in zip(values, shares, chain, strict=True)
+        _factor(value, pattern, new=len(chain) > 1)
+        for value, pattern in zip(values, chain, strict=True)
     ]
 
 
@@ -249,6 +305,18 @@ def _between_selections(factors: Sequence[Any], arranged: Arranged, shape: Any) 
     if arranged.cols is not None:
         pieces.append(PartialPermutation(arranged.cols, shape[1]))
     return pieces
+
+
+def rescaled(operator: FactorizedOperator, exponent: int) -> FactorizedOperator:
+    """operator * 2**exponent, shared among the factors; the operator itself for the exponent 0."""
+    if exponent == 0:
+        return operator
+    factors = list(operator.factors)
+    valued = [i for i, factor in enumerate(factors) if isinstance(factor, KroneckerFactor)]
+    for i, share in zip(valued, equal_shares(exponent, len(valued))):
+        values = times_power_of_two(factors[i].values, share)
+        factors[i] = KroneckerFactor(values, factors[i].pattern)
+    return FactorizedOperator(factors)
 
 
 def _factor(values: Any, pattern: KroneckerSparse, new: bool) -> KroneckerFactor:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from skfact._backend import array_namespace
+from skfact._backend import array_namespace, is_array_api_obj, to_numpy
+from skfact._checks import is_number
 from skfact._kernels.low_rank_blocks import Classes, move_magnitudes, split_product
 from skfact.supports import Chain, KroneckerSparse
 
@@ -122,6 +123,8 @@ def splits_in_order(order: str | Sequence[int], n_factors: int) -> list[int]:
 
     Raises
     ------
+    TypeError
+        If `order` is neither a name nor a sequence of integers.
     ValueError
         If `order` is an unknown name or not a permutation of the splits.
     """
@@ -136,12 +139,11 @@ def splits_in_order(order: str | Sequence[int], n_factors: int) -> list[int]:
         if order not in named:
             raise ValueError(unknown)
         return named[order]
-    try:
-        splits = [int(split) for split in order if int(split) == split]
-        given = len(order)
-    except (TypeError, ValueError):
-        raise TypeError(unknown) from None
-    if sorted(splits) != forward or given != len(forward):
+    listed = to_numpy(order).tolist() if is_array_api_obj(order) else order
+    if not isinstance(listed, Sequence) or not all(is_number(split, int) for split in listed):
+        raise TypeError(f"{unknown} A split is an integer, and a set has no order.")
+    splits = [int(split) for split in listed]
+    if sorted(splits) != forward:
         raise ValueError(
             f"order must name each split 1 .. {n_factors - 1} of the {n_factors} factors once, "
             f"got {order!r}."

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace, to_numpy
+from skfact._backend import array_namespace, detached, to_numpy
 from skfact._checks import check_matrix, is_number
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._kernels.low_rank_blocks import Classes
@@ -64,7 +64,7 @@ def split_errors(
     >>> split_errors(np.sin(np.arange(64.0)).reshape(8, 8)).round(4)
     array([1.6248, 1.612 ])
     """
-    A = check_matrix(A, "A")
+    A = detached(check_matrix(A, "A"))
     chain = resolve_supports(supports, *A.shape, rank=rank)
     return errors_of_splits(A, chain, permutation)
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from contextlib import suppress
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 
-from skfact._backend import array_namespace, device, move_like, to_numpy
+from skfact._backend import array_namespace, detached, device, move_like, to_numpy
 from skfact._checks import check_matrix, check_number, require_finite
 from skfact._inputs import is_numpy
-from skfact._linalg import is_complex
+from skfact._linalg import column_means, is_complex
 from skfact._samples import clone_with_seed
 
 # Rows of X on which an estimator given as `operator` is tested for being affine.
 PROBES = 5
+# Below the exponent of every number.
+NOTHING = -2000
 
 
 class Target(NamedTuple):
@@ -29,8 +35,10 @@ class Target(NamedTuple):
     centred: bool  # X holds samples, and `mean` is theirs
 
 
-def target_of(X: Any, y: Any, operator: Any, n_components: Any, random_state: Any) -> Target:
-    """The affine map to approximate.
+def target_of(
+    X: Any, y: Any, operator: Any, n_components: Any, random_state: Any, frame: Any = None
+) -> Target:
+    """The affine map to approximate; `frame` is X as a data frame with names, if it was one.
 
     Raises
     ------
@@ -48,7 +56,7 @@ def target_of(X: Any, y: Any, operator: Any, n_components: Any, random_state: An
             if n_components is None
             else _principal_components(X, int(n_components), random_state)
         )
-    target = _given_operator(X, y, operator, random_state)
+    target = _given_operator(X, y, operator, random_state, frame)
     if n_components is None:
         return target
     if n_components > target.matrix.shape[0]:
@@ -61,15 +69,15 @@ def target_of(X: Any, y: Any, operator: Any, n_components: Any, random_state: An
     )
 
 
-def _given_operator(X: Any, y: Any, operator: Any, random_state: Any) -> Target:
+def _given_operator(X: Any, y: Any, operator: Any, random_state: Any, frame: Any) -> Target:
     if isinstance(operator, type):
         raise TypeError(f"operator is the class {operator.__name__}: pass an instance of it.")
     if hasattr(operator, "fit"):
-        return _affine_estimator(X, y, operator, random_state)
+        return _affine_estimator(X, y, operator, random_state, frame)
     origin = "operator"
     if callable(operator):
         operator, origin = operator(X.shape[1]), "the result of operator(n_features)"
-    matrix = check_matrix(operator, origin)
+    matrix = check_matrix(detached(operator), origin)
     xp = array_namespace(matrix)
     require_finite(float(xp.max(xp.abs(matrix))), origin)
     if matrix.shape[1] != X.shape[1]:
@@ -98,11 +106,19 @@ def _principal_components(X: Any, n_components: int, random_state: Any) -> Targe
             f"{min(n_samples, n_features)} (n_samples={n_samples}, n_features={n_features})."
         )
     xp = array_namespace(X)
-    mean = xp.mean(X, axis=0)
-    centred = X - mean
-    largest = float(xp.max(xp.abs(centred)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = _means(X)
+        centred = X - mean
+        largest = float(xp.max(xp.abs(centred)))
+    if not math.isfinite(largest):
+        raise ValueError(
+            f"X has finite entries whose means exceed the largest number of {X.dtype}: divide X by "
+            "a power of two."
+        )
     centred = centred / (largest or 1.0)  # the variance of huge entries is no number
-    if is_numpy(xp):
+    if largest == 0:  # no direction is better than another
+        components = xp.eye(n_components, n_features, dtype=X.dtype, device=device(X))
+    elif is_numpy(xp):
         components = PCA(n_components, random_state=random_state).fit(centred).components_
     else:
         components = xp.linalg.svd(centred, full_matrices=False)[2][:n_components, :]
@@ -112,11 +128,22 @@ def _principal_components(X: Any, n_components: int, random_state: Any) -> Targe
     return _linear(components, X)._replace(mean=mean, centred=True)
 
 
-def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any) -> Target:
-    """Fit a copy of the estimator and read its matrix off the rows of a scaled identity.
+def needs_target(operator: Any) -> bool:
+    """Whether an estimator cannot be fitted without y; one that is frozen is not fitted."""
+    return not isinstance(operator, FrozenEstimator) and get_tags(operator).target_tags.required
 
-    The points probed are mean + scale * e_i: around the origin of far-off data the difference of
-    two images would lose the matrix to rounding.
+
+def _means(X: Any) -> Any:
+    """Means of the features; exactly the samples where all are alike."""
+    alike = bool(array_namespace(X).all(X[:1, :] == X))
+    return X[0, :] if alike else column_means(X)
+
+
+def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any, frame: Any) -> Target:
+    """Fit a copy of the estimator and read its matrix off points around the mean.
+
+    Around the origin of far-off data the difference of two images would lose the matrix to
+    rounding.
     """
     if not is_numpy(array_namespace(X)):
         raise ValueError(
@@ -124,28 +151,23 @@ def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any) -> Targe
             "is an array of another library. Fit it on NumPy data first and pass its matrix (for "
             "PCA, `components_`) as operator, or pass X as a NumPy array."
         )
-    if y is None and get_tags(operator).target_tags.required:
-        raise ValueError(
-            f"operator={operator!r} requires y to be passed, but the target y is None."
-        )
-    fitted = clone_with_seed(operator, random_state)
-    fitted.fit(X) if y is None else fitted.fit(X, y)
-    probe = _Probe(operator, fitted)
+    # a copy, since some estimators write to what they are given
+    fitted = _fitted_copy(operator, deepcopy(X if frame is None else frame), y, random_state)
+    probe = _Probe(operator, fitted, frame)
 
-    mean = X.mean(axis=0)
-    spread = float(np.max(np.abs(X - mean)))
-    scale = 2.0 ** math.frexp(spread)[1] if spread > 0 else 1.0
+    mean = _means(X)
     offset = probe.images(mean[np.newaxis, :])[0]
+    steps = _probe_steps(X, mean)
     # one probe per feature, in slices that stay small beside X
     n_features = X.shape[1]
     rows = []
     for first in range(0, n_features, 1024):
         some = np.arange(first, min(first + 1024, n_features))
         points = np.repeat(mean[np.newaxis, :], len(some), axis=0)
-        points[np.arange(len(some)), some] += scale
+        points[np.arange(len(some)), some] += steps[some]
         # what was really added, after rounding
-        steps = points[np.arange(len(some)), some] - mean[some]
-        rows.append((probe.images(points) - offset) / steps[:, np.newaxis])
+        added = points[np.arange(len(some)), some] - mean[some]
+        rows.append((probe.images(points) - offset) / added[:, np.newaxis])
     matrix = np.concatenate(rows).T
     require_finite(
         float(np.max(np.abs(matrix))),
@@ -156,17 +178,62 @@ def _affine_estimator(X: Any, y: Any, operator: Any, random_state: Any) -> Targe
     return Target(np.ascontiguousarray(matrix), mean, offset, True)
 
 
+def _fitted_copy(operator: Any, X: Any, y: Any, random_state: Any) -> Any:
+    """A copy of the estimator, fitted; one that is frozen is taken as it is."""
+    copy = clone_with_seed(operator, random_state)
+    arguments: tuple[Any, ...] = (X, y)
+    if y is None:
+        with suppress(TypeError):  # which says that fit has a y without a default
+            inspect.signature(copy.fit).bind(X)
+            arguments = (X,)
+    try:
+        copy.fit(*arguments)
+    except (TypeError, ValueError) as error:
+        if y is None and needs_target(operator):
+            raise ValueError(
+                f"operator={operator!r} requires y to be passed, but the target y is None."
+            ) from error
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        given = "X" if y is None else "X and y"
+        raise kind(f"operator={operator!r} could not be fitted on {given}: {error}") from error
+    return copy
+
+
+def _probe_steps(X: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """How far from the mean each feature is probed: powers of two, towards zero.
+
+    As far as the samples spread, where rounding is least beside the images, and at least the mean,
+    which would swallow a small step; but no further than 2**52 times the spread of the feature, by
+    which an estimator may divide.
+    """
+    with np.errstate(over="ignore"):
+        spread = np.max(np.abs(X - mean), axis=0).astype(np.float64)
+    of_mean, own, widest = (_exponent(size) for size in (np.abs(mean), spread, np.max(spread)))
+    exponents = np.maximum(of_mean, np.minimum(widest, np.where(spread > 0, own + 52, widest)))
+    exponents = np.where(exponents < NOTHING, 1, exponents)
+    return np.copysign(np.ldexp(1.0, exponents - 1), -mean)
+
+
+def _exponent(size: Any) -> Any:
+    """Exponents e such that 2**(e - 1) <= size < 2**e; less than NOTHING for zero."""
+    return np.where(size > 0, np.frexp(np.minimum(size, np.finfo(float).max))[1], 2 * NOTHING)
+
+
 class _Probe:
     """What a fitted estimator makes of points, as long as it may be affine."""
 
-    def __init__(self, operator: Any, fitted: Any) -> None:
-        self.operator, self.fitted = operator, fitted
+    def __init__(self, operator: Any, fitted: Any, frame: Any) -> None:
+        self.operator, self.fitted, self.frame = operator, fitted, frame
         self.method = "transform" if hasattr(fitted, "transform") else "predict"
         if not hasattr(fitted, self.method):
             raise ValueError(f"operator={operator!r} has neither transform nor predict.")
 
     def images(self, points: np.ndarray) -> np.ndarray:
         """Images (n_points, n_out) of points (n_points, n_features)."""
+        points = points.copy()  # some estimators write to what they are given
+        if self.frame is not None:  # and some choose features by name
+            argument = "columns" if hasattr(self.frame, "iloc") else "schema"
+            points = type(self.frame)(points, **{argument: list(self.frame.columns)})
         try:
             image = getattr(self.fitted, self.method)(points)
         except ValueError as error:
@@ -194,7 +261,8 @@ class _Probe:
         found = self.images(points)
         expected = (points - mean).astype(np.float64) @ target.matrix.T + target.offset
         # of the points themselves: estimators round before they centre
-        size = np.max(np.abs(found)) + np.max(np.abs(points)) * np.max(np.abs(target.matrix))
+        slopes = np.max(np.abs(target.matrix), axis=0)
+        size = np.max(np.abs(found)) + np.max(np.abs(points) * slopes)
         error = np.max(np.abs(found - expected))
         tolerance = 1e3 * math.sqrt(X.shape[1]) * float(np.finfo(X.dtype).eps)
         if not error <= tolerance * size:

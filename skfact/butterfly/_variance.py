@@ -21,8 +21,10 @@ def variance_shares(centred: Any, components: Any) -> Any:
     largest = xp.max(xp.abs(centred))
     centred = centred / xp.where(largest > 0, largest, xp.ones_like(largest))
     scores = centred @ xp.matrix_transpose(_successive_directions(components))
-    total = xp.sum(centred * centred)
-    return xp.sum(scores * scores, axis=0) / xp.where(total > 0, total, xp.ones_like(total))
+    # in double precision: single precision loses many rows
+    total = xp.sum(centred * centred, dtype=xp.float64)
+    shares = xp.sum(xp.abs(scores) ** 2, axis=0, dtype=xp.float64)
+    return xp.astype(shares / xp.where(total > 0, total, xp.ones_like(total)), centred.dtype)
 
 
 def _successive_directions(components: Any) -> Any:

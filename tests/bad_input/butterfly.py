@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 from sklearn.decomposition import NMF, PCA
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from skfact import ButterflyFactorizer
 from skfact.butterfly import butterfly_factorize, split_errors
@@ -70,7 +71,7 @@ works(
 works(
     "butterfly_factorize: discarded norms beyond the largest number",
     lambda A: butterfly_factorize(A, return_errors=True)[1],
-    1.7e308 * (RANDOM.random((64, 64)) < 0.5),
+    5e307 * (RANDOM.random((64, 64)) < 0.5),
     check=lambda errors, A: assert_array_equal(errors > 1e307, np.ones(5, dtype=bool)),
 )
 
@@ -121,7 +122,10 @@ BAD_OPTIONS = [
     ("order", [1], ValueError, "order"),
     ("order", [1, 1], ValueError, "order"),
     ("order", [1, 3], ValueError, "order"),
-    ("order", [1, "2"], ValueError, "order"),
+    ("order", [1, "2"], TypeError, "order"),
+    ("order", [1.0, 2.0], TypeError, "order"),
+    ("order", [True, 2], TypeError, "order"),
+    ("order", {1, 2}, TypeError, "order.*a set has no order"),
     ("order", [[1, 2]], TypeError, "order"),
     ("orthonormalize", 1, TypeError, "orthonormalize"),
     ("orthonormalize", "yes", TypeError, "orthonormalize"),
@@ -257,12 +261,36 @@ for number, (name, value, error, message) in enumerate(BAD_PARAMETERS):
         error=error,
         message=message,
     )
+for seed in ("seed", -1, 2**32, 0.5, np.random.default_rng(0)):
+    for operator in (None, PCA(2)):  # nothing is drawn for the first
+        refused(
+            f"fit: random_state {seed!r:.10} for {operator}",
+            lambda X, s=seed, o=operator: ButterflyFactorizer(random_state=s, operator=o).fit(X),
+            A,
+            error=ValueError,
+            message="random_state must be an int from 0",
+        )
+for flag in ("no", 0, None, [True]):
+    refused(
+        f"butterfly_factorize: return_errors={flag!r}",
+        partial(butterfly_factorize, return_errors=flag),
+        A,
+        error=TypeError,
+        message="return_errors must be True or False",
+    )
 refused(
-    "fit: random_state of a wrong type",
-    lambda X: ButterflyFactorizer(random_state="seed", operator=PCA(2)).fit(X),
+    "fit: labels as targets of a regressor",
+    lambda X: ButterflyFactorizer(operator=Ridge()).fit(X, ["a"] * len(X)),
     A,
     error=ValueError,
-    message="seed",
+    message="operator=Ridge.*X and y.*'a'",
+)
+refused(
+    "fit: numbers of a frozen regressor that was fitted on others",
+    lambda X: ButterflyFactorizer(operator=FrozenEstimator(Ridge().fit(X[:, :3], X[:, 0]))).fit(X),
+    A,
+    error=ValueError,
+    message="operator=.*3 features",
 )
 refused(
     "fit: more components than the operator has rows",
@@ -272,7 +300,7 @@ refused(
     message="n_components=3.*2 rows",
 )
 
-fitted = ButterflyFactorizer(operator=A[:4]).fit(A)
+fitted = ButterflyFactorizer(operator=A[:4], supports="low-rank", rank=2).fit(A)
 refused(
     "transform: too few features", fitted.transform, A[:, :5], error=ValueError, message="X has 5"
 )

@@ -7,7 +7,7 @@ from skfact.butterfly import butterfly_factorize
 from skfact.operators import FactorizedOperator
 from tests.bad_input.cases import A, changed, refused, works
 
-operator = butterfly_factorize(A)
+operator = butterfly_factorize(A, "monarch")
 refused("no factors", FactorizedOperator, [], error=ValueError, message="factors is empty")
 refused(
     "a factor of text", FactorizedOperator, ["x"], error=(TypeError, ValueError), message="factors"

@@ -14,7 +14,7 @@ from skfact.butterfly._bounds import error_bound, rounding_allowance
 from skfact.butterfly._factorize import factorize
 from skfact.supports import Chain
 from tests.arrays import DTYPES, gaussian
-from tests.asserts import for_each
+from tests.asserts import for_each, on_any_matrix
 from tests.butterfly.chains import (
     ORDERS,
     alternate,
@@ -55,6 +55,7 @@ def test_the_bound_is_never_violated(chain, random, orthonormalize, dtype, data)
         assert error >= bound * (1 - 1e5 * eps) - allowance - 300 * eps
 
 
+@on_any_matrix
 @pytest.mark.parametrize("orthonormalize", [True, False])
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_estimator_reports_the_bound(order, orthonormalize):

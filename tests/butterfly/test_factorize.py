@@ -17,7 +17,7 @@ from skfact.butterfly._factorize import factorize
 from skfact.operators import KroneckerFactor
 from skfact.supports import Chain, digit_reversal, resolve_supports
 from tests.arrays import DTYPES, gaussian
-from tests.asserts import assert_like, for_each
+from tests.asserts import assert_like, for_each, on_any_matrix
 from tests.butterfly.chains import (
     ORDERS,
     chains,
@@ -74,6 +74,7 @@ class TestTransforms:
         assert_allclose(split_errors(F, **options), 0, atol=1e-14 * n)
 
 
+@on_any_matrix
 @pytest.mark.parametrize("n", [8, 12, 16, 30])
 def test_a_wrong_permutation_does_not_make_a_dft_exact(n):
     chain = Chain.butterfly(n)
@@ -109,6 +110,7 @@ def test_sine():
     assert_allclose(error_of(A, operator), 1.7797680744, rtol=3e-10)
 
 
+@on_any_matrix
 @for_each("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(7, 5), (5, 9), (12, 12), (1, 6), (64, 40)])
 def test_low_rank_family_is_the_theorem_of_eckart_and_young(shape, dtype):
@@ -143,6 +145,7 @@ def test_radices_of_a_rectangular_chain_from_the_literature():
 # ---- recovery and optimality --------------------------------------------------------------
 
 
+@on_any_matrix
 @given(chains(), seeds, st.booleans(), st.sampled_from(DTYPES), st.data())
 def test_members_are_recovered(chain, random, orthonormalize, dtype, data):
     """Any chain, redundant ones as well, any order of all its splits."""
@@ -161,6 +164,7 @@ def test_members_are_recovered(chain, random, orthonormalize, dtype, data):
     assert supports_of(operator) == chain
 
 
+@on_any_matrix
 @given(chains(min_length=2, max_rank=6), seeds)
 def test_redundant_chains_lose_only_what_the_merged_chain_loses(chain, random):
     A = noisy_member(random, chain)
@@ -173,6 +177,7 @@ def test_redundant_chains_lose_only_what_the_merged_chain_loses(chain, random):
         assert split in ends or norm == 0
 
 
+@on_any_matrix
 @given(chains(min_length=2, max_length=2), seeds, st.sampled_from(["float64", "complex128"]))
 def test_two_factors_are_optimal(chain, random, dtype):
     """Also counting what no product of the two patterns can reach."""
@@ -190,6 +195,7 @@ def test_split_errors_are_two_factor_optima(chain, random):
     assert_allclose(split_errors(A, chain), expected, rtol=1e-12, atol=1e-13)
 
 
+@on_any_matrix
 @given(
     st.tuples(st.integers(1, 40), st.integers(1, 40)),
     st.sampled_from(["butterfly", "monarch", "low-rank", "dense"]),
@@ -216,6 +222,7 @@ def test_every_shape_and_family(shape, family, rank, order, random):
     assert_allclose(split_errors(A, family, rank=rank), split_errors(padded, chain), rtol=1e-12)
 
 
+@on_any_matrix
 def test_entries_outside_the_support_count_as_lost():
     chain = Chain([(2, 2, 2, 3), (4, 3, 3, 1)])  # block-diagonal product
     A = gaussian(np.random.default_rng(3), chain.shape)
@@ -229,6 +236,7 @@ def test_entries_outside_the_support_count_as_lost():
 # ---- options ------------------------------------------------------------------------------
 
 
+@on_any_matrix
 def test_order_names_and_sequences_agree():
     A = gaussian(np.random.default_rng(4), (16, 16))
 
@@ -241,6 +249,7 @@ def test_order_names_and_sequences_agree():
     assert np.abs(run("left-to-right") - run("right-to-left")).max() > 1e-6
 
 
+@on_any_matrix
 @pytest.mark.parametrize("family", ["butterfly", "monarch", "low-rank"])
 @for_each("tol", [0.95, 0.7, 0.4, 0.1, 1e-3, 1e-13])
 def test_tol_picks_the_smallest_rank_that_reaches_it(family, tol):
@@ -342,6 +351,7 @@ class TestPermutation:
         assert_allclose(operator.toarray(), expected[:, np.argsort(reversal)][:, :15], atol=1e-13)
 
 
+@on_any_matrix
 @for_each("scale", [5e-324, 1e-310, 1e-200, 1e-100, 1e100, 1e200, 1e300])
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("orthonormalize", [True, False])
@@ -387,6 +397,7 @@ def test_blocks_of_very_different_scales():
         assert np.linalg.norm((A - operator.toarray()) / top) <= np.sum(errors / top) + 1e-14
 
 
+@on_any_matrix
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_precision_is_kept(dtype):
     random = np.random.default_rng(11)
@@ -401,6 +412,7 @@ def test_precision_is_kept(dtype):
         assert_allclose(error_of(A, operator), error_of(A, wide), rtol=1e-4, atol=1e-5)
 
 
+@on_any_matrix
 def test_transposition_by_hand():
     """What the documentation of Chain says: factor A.T and transpose the factors in reverse."""
     A = gaussian(np.random.default_rng(12), (8, 12))
@@ -433,6 +445,7 @@ def test_zero_matrix(orthonormalize):
         assert_array_equal(split_errors(np.zeros(shape)), 0)
 
 
+@on_any_matrix
 def test_same_input_same_bits():
     A = gaussian(np.random.default_rng(13), (48, 40), "complex128")
     first, second = butterfly_factorize(A), butterfly_factorize(A.copy())
@@ -465,6 +478,7 @@ def test_arguments_that_exclude_each_other(options, error, message):
         butterfly_factorize(np.eye(8), **options)
 
 
+@on_any_matrix
 def test_callable_supports_get_the_shape():
     seen = []
 
@@ -483,6 +497,7 @@ def test_callable_supports_get_the_shape():
 # ---- array libraries ----------------------------------------------------------------------
 
 
+@on_any_matrix
 @for_each("dtype", DTYPES)
 @pytest.mark.parametrize(
     "options",

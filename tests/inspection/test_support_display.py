@@ -17,6 +17,7 @@ from skfact.butterfly import butterfly_factorize
 from skfact.inspection import SupportDisplay
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain, FixedMask, KroneckerSparse
+from tests.asserts import on_any_matrix
 
 plt.switch_backend("Agg")
 
@@ -51,6 +52,7 @@ def test_chain_is_drawn_entry_by_entry():
     assert not any("one cell" in label for label in labels)
 
 
+@on_any_matrix
 def test_estimator_on_any_array_library(asarray):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(20, 12))

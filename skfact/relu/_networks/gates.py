@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace, device
+from skfact._backend import array_namespace, detached, device
 from skfact._inputs import namespace_dtype
 from skfact.relu._networks.balance import balance
 from skfact.relu._networks.network import Network
@@ -83,5 +83,5 @@ def gates(network: Network, X: Any) -> list[Any]:
 def _in_range(z: Any) -> bool:
     xp = array_namespace(z)
     info = xp.finfo(z.dtype)
-    largest = float(xp.max(xp.abs(z)))
+    largest = float(xp.max(xp.abs(detached(z))))
     return float(info.smallest_normal) / float(info.eps) ** 2 <= largest <= float(info.max)
