@@ -578,7 +578,16 @@ class FactorizedOperator:
         ----------
         path : str or path-like
             The file, under exactly this name: no suffix is appended. An existing file is
-            overwritten.
+            replaced, once the new one is written completely: whatever fails, the old one stays,
+            and nothing else is left in the folder. A symbolic link and the permissions stay; other
+            hard links of the old file keep it. Pipes and devices are written to directly.
+
+        Raises
+        ------
+        TypeError
+            If `path` is no path.
+        OSError
+            If the file, or one beside it in its folder, cannot be written.
 
         See Also
         --------
@@ -617,10 +626,13 @@ class FactorizedOperator:
 
         Raises
         ------
+        TypeError
+            If `path` is no path.
         OSError
             If the file cannot be opened.
         ValueError
-            If it is truncated, corrupted, inconsistent, or no such file at all.
+            If it is truncated, corrupted, inconsistent, or no such file at all: a device or a pipe,
+            whose size is not known.
         """
         return load(path, lambda factors, dtype: cls(factors).astype(dtype))
 
