@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.utils.validation import check_is_fitted
+
 
 class Display:
     """A picture in `ax_`, axes of the figure `figure_`, which `plot` sets."""
@@ -34,6 +36,14 @@ class Display:
         """The legend of labelled handles, in two columns below the axes."""
         place = {"loc": "upper center", "bbox_to_anchor": (0.5, -drop)}
         self.ax_.legend(handles=handles, **place, ncols=2, fontsize=size, frameon=False)
+
+
+def check_estimator_fitted(estimator: Any) -> None:
+    """Raise unless it is an estimator that was fitted."""
+    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+        what = getattr(estimator, "__name__", type(estimator).__name__)
+        raise TypeError(f"estimator must be a fitted estimator, got {what}.")
+    check_is_fitted(estimator)
 
 
 def counted(number: int, noun: str) -> str:

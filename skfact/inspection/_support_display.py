@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
-from sklearn.utils.validation import check_is_fitted
 
 from skfact._backend import is_array_api_obj, to_numpy
 from skfact._checks import check_flag, check_number, check_ordered
 from skfact._inputs import is_sparse, rectangular, refuse_sparse
 from skfact.inspection._cells import image_of, sparse_entries
-from skfact.inspection._matplotlib import Display, counted, is_dark
+from skfact.inspection._matplotlib import Display, check_estimator_fitted, counted, is_dark
 from skfact.operators import FactorizedOperator, PartialPermutation
 from skfact.operators._factors import Factor
 from skfact.supports import Chain, FixedMask, KroneckerSparse
@@ -112,7 +111,7 @@ class SupportDisplay(Display):
         TypeError
             If the estimator has no `operator_` once fitted.
         """
-        check_is_fitted(estimator)
+        check_estimator_fitted(estimator)
         operator = getattr(estimator, "operator_", None)
         if not isinstance(operator, FactorizedOperator):
             raise TypeError(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from skfact._checks import check_number
 from skfact.fixed_support import SupportReport, analyze_supports
-from skfact.inspection._matplotlib import Display
+from skfact.inspection._matplotlib import Display, check_estimator_fitted
 
 GAP = 0.16  # between two panels, in units of the longest side
 THINNEST = 0.06  # a mask of a few components is drawn at least this wide
@@ -115,7 +114,7 @@ class SupportReportDisplay(Display):
         TypeError
             If the estimator has no `support_report_` once fitted.
         """
-        check_is_fitted(estimator)
+        check_estimator_fitted(estimator)
         report: Any = getattr(estimator, "support_report_", None)
         return cls(report).plot(max_pixels=max_pixels, ax=ax)
 

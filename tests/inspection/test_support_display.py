@@ -17,7 +17,13 @@ from sklearn.preprocessing import StandardScaler
 
 from skfact import ButterflyFactorizer
 from skfact.butterfly import butterfly_factorize
-from skfact.inspection import SupportDisplay, _cells
+from skfact.inspection import (
+    ActivationRegionsDisplay,
+    IdentifiabilityDisplay,
+    SupportDisplay,
+    SupportReportDisplay,
+    _cells,
+)
 from skfact.operators import FactorizedOperator, KroneckerFactor, SparseFactor
 from skfact.supports import Chain, FixedMask, KroneckerSparse
 from tests.asserts import for_each
@@ -301,6 +307,27 @@ def test_given_axes_are_used():
 def test_refusals(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@for_each("display", [SupportDisplay, SupportReportDisplay])
+@for_each("estimator", [3, None, StandardScaler, np.eye(2)])
+def test_no_estimator(display, estimator):
+    with pytest.raises(TypeError, match="estimator must be a fitted estimator, got"):
+        display.from_estimator(estimator)
+
+
+@for_each("ax", [3, "ax", [None], np.array([None])])
+def test_no_axes(ax):
+    network = [np.ones((2, 2)), np.ones((2, 1))], None
+    for draw in (
+        lambda: SupportDisplay.from_chain(Chain.butterfly(4), ax=ax),
+        lambda: SupportReportDisplay.from_supports(np.eye(2), np.eye(2), ax=ax),
+        lambda: IdentifiabilityDisplay.from_network(network, ax=ax),
+        lambda: ActivationRegionsDisplay.from_network(network, [[0, 0], [1, 1]], ax=ax),
+    ):
+        with pytest.raises(TypeError, match="ax must be a matplotlib Axes or None, got"):
+            draw()
+    assert plt.get_fignums() == []
 
 
 def test_unfitted_estimator():
