@@ -224,18 +224,19 @@ def _labels(report: SupportReport, samples: list[np.ndarray]) -> list[np.ndarray
     product = np.full((len(rows), len(columns)), white)
     count = np.zeros(product.shape, dtype=np.int64)
     complete = np.full(product.shape, white)
+    left, right = report.left_support.tocsr()[rows].tocsc(), report.right_support[:, columns]
     for number, support in enumerate(report.classes):
         of_component[support.components] = number
-        i = np.flatnonzero(np.isin(rows, support.rows, assume_unique=True))[:, None]
-        j = np.flatnonzero(np.isin(columns, support.columns, assume_unique=True))
+        one = support.components[0]  # the others have the same rows and columns
+        i = left.indices[left.indptr[one] : left.indptr[one + 1], None]
+        j = right.indices[right.indptr[one] : right.indptr[one + 1]]
         product[i, j] = number
         count[i, j] += 1
         if support.is_complete:
             complete[i, j] = number
     product[count > 1] = overlap
     product = np.where(complete == white, product, complete)
-    left = report.left_support.tocsr()[rows][:, components].toarray()
-    right = report.right_support[components][:, columns].toarray()
+    left, right = left[:, components].toarray(), right[components].toarray()
     drawn = of_component[components]
     return [np.where(left, drawn, white), np.where(right, drawn[:, None], white), product]
 
