@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, device, is_array_api_obj, move
-from skfact._inputs import as_floating
+from skfact._inputs import as_floating, refuse_sparse
 
 
 def check_matrix(A: Any, name: str) -> Any:
@@ -128,6 +128,7 @@ def matrix_namespace(matrix: Any, shape: tuple[int, int] | None = None) -> Any:
             f"{type(matrix).__name__}. Convert it first, for example with numpy.asarray "
             f"(or .toarray() if it is a SciPy sparse matrix)."
         )
+    refuse_sparse(matrix, "matrix")
     xp = array_namespace(matrix)
     if not xp.isdtype(matrix.dtype, ("bool", "numeric")):
         raise TypeError(f"matrix must hold numbers, got dtype {matrix.dtype}. Convert it first.")

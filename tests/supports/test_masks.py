@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_array_equal
 
 from skfact._backend import to_numpy
-from skfact.supports import FixedMask, KSparse
+from skfact.supports import FixedMask, KroneckerSparse, KSparse
 from tests.asserts import assert_like, for_each
 
 # few distinct values, so that ties are common
@@ -274,6 +274,9 @@ def test_masks_of_a_kind_that_hides_entries_are_refused():
     torch = pytest.importorskip("torch")
     with pytest.raises(TypeError, match=r"mask is a sparse matrix.*\.to_dense\(\)"):
         FixedMask(torch.eye(2).to_sparse())
+    for support in (FixedMask(np.eye(2)), KSparse(1), KroneckerSparse(1, 2, 2, 1)):
+        with pytest.raises(TypeError, match=r"matrix is a sparse matrix.*\.to_dense\(\)"):
+            support.project(torch.eye(2).to_sparse())
 
 
 def test_a_mask_does_not_follow_the_callers_array():
