@@ -64,7 +64,8 @@ class FactorizedOperator(NoArray):
     Operators are immutable, and so are their factors. Arguments are arrays of the library and on
     the device of the factors (lists and integers become NumPy arrays, and integers and bools take
     the operator's dtype); results too. Both are promoted to a common dtype as in NumPy: a float32
-    operator takes float32 to float32.
+    operator takes float32 to float32. An operator is no array: what NumPy's functions would have to
+    make one of (``numpy.asarray(op)``) is a TypeError, and :meth:`toarray` makes one.
 
     Products are computed with some neighbouring factors multiplied out, as by :meth:`fuse`, where
     a cost model says that this is faster for the size of the batch. Up to eight fused copies are

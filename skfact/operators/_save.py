@@ -98,7 +98,7 @@ def written_whole(path: str) -> Iterator[Any]:
             keep_owner_and_mode(target, beside)
         os.replace(beside, target)
     except BaseException as error:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             os.unlink(beside)
         if isinstance(error, OSError) and error.filename == beside:
             raise OSError(error.errno, error.strerror, path) from error
