@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Iterable, Mapping, Set
 from difflib import get_close_matches
 from numbers import Integral, Real
@@ -12,7 +13,7 @@ import numpy as np
 import sklearn.utils
 
 from skfact._backend import array_namespace, device, is_array_api_obj, move
-from skfact._inputs import as_floating
+from skfact._inputs import as_floating, refuse_sparse
 
 
 def check_matrix(A: Any, name: str) -> Any:
@@ -27,16 +28,13 @@ def check_matrix(A: Any, name: str) -> Any:
     """
     if hasattr(A, "dask"):
         raise TypeError(
-            f"{name} is a dask array, which would be loaded whole: pass {name}.compute()."
+            f"{name} is a dask array, which would be loaded whole: pass its .compute()."
         )
-    try:
-        A = as_floating(A, name)
-    except ValueError as error:  # ragged nested lists
-        raise ValueError(f"{name} is no rectangular array of numbers: {error}") from error
+    A = as_floating(A, name)
     if A.ndim != 2:
         raise ValueError(
             f"{name} must be 2-D (a matrix), got an array of shape {tuple(A.shape)}. Reshape a "
-            f"vector with {name}.reshape(-1, 1) or {name}.reshape(1, -1)."
+            "vector with .reshape(-1, 1) or .reshape(1, -1)."
         )
     if 0 in A.shape:
         raise ValueError(
@@ -119,14 +117,20 @@ def positive_int(value: Any, name: str) -> int:
     return int(value)
 
 
+def check_ordered(values: Any, name: str, what: str) -> None:
+    """Raise unless `values` can be gone through in an order that means something.
+
+    Texts, sets and mappings are refused; `what` says what is wanted.
+    """
+    if isinstance(values, str | bytes | Set | Mapping) or not hasattr(values, "__iter__"):
+        raise TypeError(
+            f"{name} must be {what}, got {reprlib.repr(values)} of type {type(values).__name__}."
+        )
+
+
 def positive_ints(values: Any, name: str) -> tuple[int, ...]:
     """Return a sequence of positive integers as a tuple."""
-    unordered = isinstance(values, str | bytes | Set | Mapping)
-    if unordered or not hasattr(values, "__iter__"):
-        raise TypeError(
-            f"{name} must be a sequence of positive integers, got {values!r} of type "
-            f"{type(values).__name__}."
-        )
+    check_ordered(values, name, "a sequence of positive integers")
     return tuple(positive_int(value, f"{name}[{i}]") for i, value in enumerate(values))
 
 
@@ -138,6 +142,7 @@ def matrix_namespace(matrix: Any, shape: tuple[int, int] | None = None) -> Any:
             f"{type(matrix).__name__}. Convert it first, for example with numpy.asarray "
             f"(or .toarray() if it is a SciPy sparse matrix)."
         )
+    refuse_sparse(matrix, "matrix")
     xp = array_namespace(matrix)
     if not xp.isdtype(matrix.dtype, ("bool", "numeric")):
         raise TypeError(f"matrix must hold numbers, got dtype {matrix.dtype}. Convert it first.")

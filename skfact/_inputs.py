@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,20 @@ def is_sparse(matrix: Any) -> bool:
     return scipy.sparse.issparse(matrix) or type(matrix).__module__.startswith("cupyx.")
 
 
+def refuse_sparse(matrix: Any, name: str) -> None:
+    """Raise if the object is a sparse matrix, or a sparse tensor of PyTorch."""
+    if is_sparse(matrix):
+        advice = "toarray()"
+    elif is_torch_array(matrix) and str(matrix.layout) != "torch.strided":
+        advice = "to_dense()"
+    else:
+        return
+    raise TypeError(
+        f"{name} is a sparse matrix, which is not accepted here: pass its dense form, that of "
+        f".{advice}."
+    )
+
+
 def is_complex_dtype(dtype: Any) -> bool:
     """Whether a dtype of any library is complex."""
     return dtype_name(dtype).startswith("complex")
@@ -68,16 +83,14 @@ def as_floating(array: Any, name: str, default: Any = None, *, real: bool = Fals
     allowed = FLOATING[:2] if real else FLOATING
     if type(array) is np.ndarray and _NAMES.get(array.dtype) in allowed:  # the rule, in no time
         return array
-    if is_sparse(array):
-        raise TypeError(
-            f"{name} is a sparse matrix, which is not accepted here: pass {name}.toarray()."
-        )
+    refuse_sparse(array, name)
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError(
-            f"{name} is a masked array, and the mask would be ignored: pass {name}.filled(value)."
+            f"{name} is a masked array, and the mask would be ignored: pass its .filled(value)."
         )
+    given = array
     if not is_array_api_obj(array) or isinstance(array, np.ndarray | np.generic):
-        array = np.asarray(array)
+        array = rectangular(array, name)
     found = dtype_name(array.dtype)
     if found in allowed:
         if isinstance(array, np.ndarray) and not array.dtype.isnative:
@@ -86,23 +99,33 @@ def as_floating(array: Any, name: str, default: Any = None, *, real: bool = Fals
     xp = array_namespace(array)
     if found.removeprefix("u").startswith("int") or found == "bool":
         return xp.astype(array, namespace_dtype("float64" if default is None else default, xp))
+    what = "" if array is given else f" as an array, and is {reprlib.repr(given)}"
+    cure = f": convert it first, for example with {cast_of(array)}" if array is given else ""
     raise TypeError(
-        f"{name} has dtype {array.dtype}; allowed are {', '.join(allowed)}, integers and bools: "
-        f"convert it first, for example with {name}.astype('float64')."
+        f"{name} has dtype {array.dtype}{what}; allowed are {', '.join(allowed)}, integers and "
+        f"bools{cure}."
     )
+
+
+def rectangular(array: Any, name: str) -> np.ndarray:
+    """What `numpy.asarray` makes of lists and the like, which must not be ragged."""
+    try:
+        return np.asarray(array)
+    except ValueError as error:
+        raise ValueError(f"{name} is no rectangular array of numbers: {error}") from error
+
+
+def cast_of(array: Any) -> str:
+    """Code that makes double precision of an array, as its library writes it."""
+    return ".to(torch.float64)" if is_torch_array(array) else ".astype('float64')"
 
 
 def private_copy(array: Any) -> Any:
     """A C-ordered copy that nobody else writes to; read-only where the library knows that.
 
-    A NumPy array that is read-only down to the owner of its memory is not copied.
+    Also of what is read-only: its owner could make it writeable again.
     """
     if isinstance(array, np.ndarray):
-        owner: Any = array
-        while isinstance(owner, np.ndarray) and not owner.flags.writeable:
-            if owner.base is None and array.flags.c_contiguous and array.flags.aligned:
-                return array
-            owner = owner.base
         array = np.array(array, order="C", subok=False)
         array.flags.writeable = False
         return array

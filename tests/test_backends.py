@@ -265,3 +265,21 @@ def test_numpy_data_computed_with_cupy(dtype):
     tolerance = 1e4 * np.finfo(dtype).eps
     assert_allclose(codes, reference.transform(host), atol=tolerance)
     pickle.loads(pickle.dumps(estimator))
+
+
+def test_arrays_of_every_kind_come_to_the_host(asarray):
+    host = np.array([[1 + 2j, 3], [0, 4j]])
+    found = to_numpy(asarray(host))
+    assert isinstance(found, np.ndarray)
+    assert_allclose(found, host)
+    for scalar in (np.float64(1), np.int8(1), np.bool_(True), 1.0, True):
+        assert isinstance(to_numpy(scalar), np.ndarray)
+        assert to_numpy(scalar) == 1
+
+
+def test_views_of_torch_that_are_still_to_be_computed_come_to_the_host():
+    torch = pytest.importorskip("torch")
+    x = torch.tensor([1 + 2j, 3])
+    assert_allclose(to_numpy(x.conj()), [1 - 2j, 3])
+    assert_allclose(to_numpy(x.conj().imag), [-2, 0])
+    assert_allclose(to_numpy(x.clone().requires_grad_()), [1 + 2j, 3])

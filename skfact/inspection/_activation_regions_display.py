@@ -8,13 +8,14 @@ import numpy as np
 
 from skfact._backend import to_numpy
 from skfact._checks import check_number
-from skfact.inspection._matplotlib import Display
+from skfact.inspection._matplotlib import Display, counted, is_dark
 from skfact.inspection._plane_regions import Layers, line_regions, plane_regions
 from skfact.relu import canonical_form
 from skfact.relu._networks.readers import read_layers
 from skfact.relu._networks.samples import checked_samples
 
-BEND, SWITCH = "#202020", "#d62728"
+LARGEST_MARGIN = 1e9  # where rounding leaves nothing of the points
+BEND, BEND_ON_DARK, SWITCH = "#202020", "#f0f0f0", "#d62728"
 
 
 class ActivationRegionsDisplay(Display):
@@ -76,6 +77,8 @@ class ActivationRegionsDisplay(Display):
         self, network: Any, points: Any, *, margin: float = 0.5, resolution: int = 300
     ) -> None:
         check_number(margin, "margin", float, 0)
+        if margin > LARGEST_MARGIN:
+            raise ValueError(f"margin must be at most {LARGEST_MARGIN:g}, got {margin!r}.")
         check_number(resolution, "resolution", int, 2)
         read = read_layers(network, "regions are found layer by layer")
         points = to_numpy(checked_samples(points, read.sizes[0], "points")).astype(np.float64)
@@ -117,7 +120,7 @@ class ActivationRegionsDisplay(Display):
         s, t = (np.linspace(a, b, n) for a, b in zip(low, high))
         grid = np.stack([np.tile(s, n), np.repeat(t, n)], axis=1)
         frame = np.concatenate([points[:1], axes.T])
-        regions = plane_regions(layers, points[0] + grid @ axes.T, frame)
+        regions = plane_regions(layers, grid, frame)
         self.activation_regions, self.linear_regions = regions
         self.extent = (low[0], high[0], low[1], high[1])
         self.n_activation_regions, self.n_linear_regions = (1 + int(x.max()) for x in regions)
@@ -188,20 +191,21 @@ class ActivationRegionsDisplay(Display):
             self._plot_line(self.ax_)
         else:
             self._plot_plane(self.ax_, plt)
-        self.ax_.set_title(
-            f"{self.n_activation_regions:,} activation regions, "
-            f"{self.n_linear_regions:,} linear regions",
-            fontsize="medium",
-        )
-        bend = plt.Line2D([], [], color=BEND, label="the gradient changes")
+        activation = counted(self.n_activation_regions, "activation region")
+        linear = counted(self.n_linear_regions, "linear region")
+        self.ax_.set_title(f"{activation}, {linear}", fontsize="medium")
+        bend = plt.Line2D([], [], color=self._bend_colour(), label="the gradient changes")
         text = "a neuron switches, nothing changes"
         switch = plt.Line2D([], [], color=SWITCH, linestyle="--", label=text)
         self._legend_below([bend, switch], drop=0.14, size="small")
         return self
 
+    def _bend_colour(self) -> str:
+        return BEND_ON_DARK if is_dark(self.ax_) else BEND
+
     def _plot_line(self, ax: Any) -> None:
         for t in self.cuts[self.bends]:
-            ax.axvline(t, color=BEND, linewidth=0.6, alpha=0.5, zorder=0)
+            ax.axvline(t, color=self._bend_colour(), linewidth=0.6, alpha=0.5, zorder=0)
         for t in self.cuts[~self.bends]:
             ax.axvline(t, color=SWITCH, linewidth=1.2, linestyle="--", zorder=0)
         ax.plot(self._positions, self._outputs)
@@ -211,17 +215,19 @@ class ActivationRegionsDisplay(Display):
     def _plot_plane(self, ax: Any, plt: Any) -> None:
         from matplotlib.colors import to_rgba
 
-        colours = 0.45 + 0.55 * plt.get_cmap("tab10")(self.linear_regions % 10)[..., :3]
+        least = 0.0 if is_dark(ax) else 0.45  # darker or lighter than the boundaries
+        colours = least + 0.55 * plt.get_cmap("tab10")(self.linear_regions % 10)[..., :3]
         view = {"extent": self.extent, "origin": "lower", "interpolation": "nearest"}
         switch, bend = (_edges(x) for x in (self.activation_regions, self.linear_regions))
         overlay = np.zeros((*switch.shape, 4))
         rows, columns = np.indices(switch.shape)
         dashed = (rows + columns) // 4 % 2 == 0
         overlay[switch & ~bend & dashed] = to_rgba(SWITCH)
-        overlay[bend] = to_rgba(BEND)
+        overlay[bend] = to_rgba(self._bend_colour())
         ax.imshow(colours, **view)
         ax.imshow(overlay, **view)
-        ax.plot(*self.points.T, "kx", markersize=8, markeredgewidth=2)
+        look = {"color": self._bend_colour(), "markersize": 8, "markeredgewidth": 2}
+        ax.plot(*self.points.T, "x", **look)
         ax.set(xlabel="distance along the first axis", ylabel="distance along the second axis")
         ax.set_aspect("equal")
 

@@ -17,6 +17,7 @@ from skfact.relu import activation_patterns
 
 # Two affine maps are equal up to this part of the sum of the magnitudes that they are made of.
 TOLERANCE = 1e-9
+AT_ONCE = 2**14  # points of a grid whose patterns are found at a time
 
 
 class Layers(NamedTuple):
@@ -28,6 +29,12 @@ class Layers(NamedTuple):
     def patterns(self, samples: np.ndarray) -> np.ndarray:
         """Which hidden neurons are active, (n_samples, n_hidden) of bool."""
         return np.asarray(activation_patterns(tuple(self), samples))
+
+    def restricted(self, frame: np.ndarray) -> Layers:
+        """The network as a function of coordinates: of `frame`, origin and axes."""
+        first = frame[1:] @ self.weights[0]
+        origin = frame[0] @ self.weights[0] + self.biases[0]
+        return Layers([first, *self.weights[1:]], [origin, *self.biases[1:]])
 
     def outputs(self, samples: np.ndarray) -> np.ndarray:
         """What the network computes."""
@@ -58,23 +65,26 @@ def line_regions(
     samples = start + middles[:, None] * step
     patterns = network.patterns(samples)
     switched = np.any(patterns[1:] != patterns[:-1], axis=1)
-    maps, size = _output_maps(network, frame, samples)
-    bends = _differ(maps[1:], maps[:-1], size)
+    maps = _hidden_maps(network, frame, samples, len(network.weights) - 1)
+    bends = _differ(maps[1:], maps[:-1], _magnitudes(network, frame))
     return cuts[1:-1][switched], bends[switched]
 
 
 def plane_regions(
-    network: Layers, samples: np.ndarray, frame: np.ndarray
+    network: Layers, grid: np.ndarray, frame: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers (n, n) of the activation and the linear regions of samples on a square grid.
+    """Numbers (n, n) of the activation and the linear regions of the points of a square grid.
 
-    The samples come row by row; `frame` is origin and axes.
+    Their coordinates (n * n, 2) come row by row; `frame` is origin and axes.
     """
-    n = round(len(samples) ** 0.5)
-    packed = np.packbits(network.patterns(samples), axis=1)
+    n = round(len(grid) ** 0.5)
+    plane = network.restricted(frame)  # samples of many features would take much memory
+    parts = np.array_split(grid, len(grid) // AT_ONCE + 1)
+    packed = np.concatenate([np.packbits(plane.patterns(part), axis=1) for part in parts])
     _, first, region = np.unique(packed, axis=0, return_index=True, return_inverse=True)
     region = region.reshape(-1)
-    maps, size = _output_maps(network, frame, samples[first])
+    maps = _hidden_maps(plane, np.eye(3, 2, -1), grid[first], len(network.weights) - 1)
+    size = _magnitudes(network, frame)
     image = region.reshape(n, n)
     pairs = np.concatenate(
         [
@@ -93,7 +103,7 @@ def plane_regions(
 
 
 def _hidden_maps(network: Layers, frame: np.ndarray, samples: np.ndarray, depth: int) -> Any:
-    """Affine maps of the inputs of hidden layer `depth`: (n_samples, 1 + n_axes, n_neurons)."""
+    """Affine maps of the inputs of layer `depth`: (n_samples, 1 + n_axes, n_neurons)."""
     ends = np.cumsum([w.shape[1] for w in network.weights[:-1]])
     active = np.split(network.patterns(samples)[:, None, :], ends[:-1], axis=2)
     h = np.broadcast_to(frame, (len(samples), *frame.shape))
@@ -105,15 +115,13 @@ def _hidden_maps(network: Layers, frame: np.ndarray, samples: np.ndarray, depth:
     return h
 
 
-def _output_maps(network: Layers, frame: np.ndarray, samples: np.ndarray) -> Any:
-    """Affine maps of the outputs on the frame, and the sums of magnitudes they are made of."""
-    last = len(network.weights) - 1
-    maps = _hidden_maps(network, frame, samples, last)
+def _magnitudes(network: Layers, frame: np.ndarray) -> np.ndarray:
+    """Sums of the magnitudes that the affine maps of the outputs are made of."""
     size = np.abs(frame)
     for w, b in zip(network.weights, network.biases):
         size = size @ np.abs(w)
         size[0] += np.abs(b)
-    return maps, size
+    return size
 
 
 def _differ(one: np.ndarray, two: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
-from sklearn.utils.validation import check_is_fitted
 
-from skfact._backend import to_numpy
-from skfact._checks import check_number
-from skfact.inspection._matplotlib import Display
+from skfact._backend import is_array_api_obj, to_numpy
+from skfact._checks import check_flag, check_number, check_ordered
+from skfact._inputs import is_sparse, rectangular, refuse_sparse
+from skfact.inspection._cells import image_of, sparse_entries
+from skfact.inspection._matplotlib import Display, check_estimator_fitted, counted, is_dark
 from skfact.operators import FactorizedOperator, PartialPermutation
+from skfact.operators._factors import Factor
 from skfact.supports import Chain, FixedMask, KroneckerSparse
-from skfact.supports._kronecker import places
 
 # In units of the longest side of all factors.
 GAP = 0.32  # between two factors: room for the product sign
@@ -43,7 +44,8 @@ class SupportDisplay(Display):
     Attributes
     ----------
     factors : list of scipy.sparse.coo_array
-        The magnitudes of the entries that may be non-zero, one array per factor.
+        The magnitudes of the entries that may be non-zero, one array per factor. They are made
+        when they are asked for: a picture does not need them.
     ax_ : matplotlib Axes
         Axes with the picture (set by `plot`).
     figure_ : matplotlib Figure
@@ -66,7 +68,11 @@ class SupportDisplay(Display):
         self._panels = _numbered(factors)
         if not self._panels:
             raise ValueError("factors is empty; there is nothing to draw.")
-        self.factors = [panel.entries for panel in self._panels]
+
+    @property
+    def factors(self) -> list[scipy.sparse.coo_array]:
+        """The magnitudes of the entries that may be non-zero, one array per factor."""
+        return [sparse_entries(panel.matrix) for panel in self._panels]
 
     @classmethod
     def from_estimator(
@@ -105,7 +111,7 @@ class SupportDisplay(Display):
         TypeError
             If the estimator has no `operator_` once fitted.
         """
-        check_is_fitted(estimator)
+        check_estimator_fitted(estimator)
         operator = getattr(estimator, "operator_", None)
         if not isinstance(operator, FactorizedOperator):
             raise TypeError(
@@ -239,32 +245,33 @@ class SupportDisplay(Display):
         TypeError, ValueError
             If `max_pixels` is not a positive int.
         """
+        check_flag(values, "values")
         check_number(max_pixels, "max_pixels", int, 1)
         n_rows = ceil(len(self._panels) / PER_ROW)
         per_row = ceil(len(self._panels) / n_rows)
         width, height = per_row + (per_row - 1) * GAP, n_rows * ROW
         plt = self._draw_in(ax, INCHES * width + 0.2, INCHES * height + 0.2)
-        ax, cmap = self.ax_, _colormap(plt, cmap)
-        unit = max(max(panel.entries.shape) for panel in self._panels)
+        ax, cmap = self.ax_, _colormap(plt, cmap, is_dark(self.ax_))
+        unit = max(max(panel.matrix.shape) for panel in self._panels)
         ax.set_axis_off()
         ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
-        shaded = None
+        size, shaded = self._text_size(width), None
         for index, panel in enumerate(self._panels):
             row, column = divmod(index, per_row)
             x, y = column * (1 + GAP), row * ROW + HEAD
             by_magnitude = values and panel.has_values
-            image = _shaded(image_of(panel.entries, max_pixels), by_magnitude)
-            high, wide = (max(side / unit, THINNEST) for side in panel.entries.shape)
+            image = _shaded(image_of(panel.matrix, max_pixels, values=by_magnitude))
+            high, wide = (max(side / unit, THINNEST) for side in panel.matrix.shape)
             left, top = x + (1 - wide) / 2, y + (1 - high) / 2
             extent = (left, left + wide, top + high, top)
             drawn = ax.imshow(image, extent=extent, cmap=cmap, vmin=0, vmax=1, aspect="equal")
             shaded = drawn if by_magnitude else shaded
             frame = {"fill": False, "edgecolor": "0.6", "linewidth": 0.8, "clip_on": False}
             ax.add_patch(plt.Rectangle((left, top), wide, high, **frame))
-            ax.text(x + 0.5, y - 0.05, panel.above, ha="center", va="bottom", fontsize="small")
-            ax.text(x + 0.5, y + 1.05, panel.below, ha="center", va="top", fontsize="small")
+            ax.text(x + 0.5, y - 0.05, panel.above, ha="center", va="bottom", fontsize=size)
+            ax.text(x + 0.5, y + 1.05, panel.below, ha="center", va="top", fontsize=size)
             if index:
-                ax.text(x - GAP / 2, y + 0.5, "×", ha="center", va="center", fontsize="x-large")
+                ax.text(x - GAP / 2, y + 0.5, "×", ha="center", va="center", fontsize=1.8 * size)
         if shaded is not None:
             bar = ax.figure.colorbar(shaded, ax=ax, shrink=0.6, pad=0.02)
             bar.set_label("magnitude / largest\nof the factor", fontsize="small")
@@ -272,90 +279,99 @@ class SupportDisplay(Display):
         if unit > max_pixels:
             cell = ceil(unit / max_pixels)
             text = f"one cell: up to {cell} × {cell} entries"
-            ax.text(width, height, text, ha="right", va="bottom", fontsize="x-small", color="0.35")
+            look: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": 0.83 * size}
+            below = {"xytext": (0, -2.6 * size), "textcoords": "offset points"}  # two lines below
+            ax.annotate(text, (width, y + 1.05), alpha=0.8, **look, **below)
         return self
+
+    def _text_size(self, width: float) -> float:
+        """Small text in points, or smaller where axes of so many units leave less room."""
+        from matplotlib.font_manager import FontProperties
+
+        self.ax_.apply_aspect()
+        inches = self.ax_.get_window_extent().width / self.ax_.figure.dpi
+        unit = 72 * inches / width
+        longest = max(
+            len(line)
+            for panel in self._panels
+            for line in panel.above.split("\n")[1:] + panel.below.split("\n")
+        )
+        usual = float(FontProperties(size="small").get_size_in_points())
+        return min(usual, unit * (1 + GAP) / (0.65 * longest), unit * (HEAD - 0.05) / 2.8)
 
 
 def _numbered(factors: Iterable[Any]) -> list[Panel]:
     """The panels; permutations do not count in the numbering of the factors."""
     panels: list[Panel] = []
-    for factor in factors:
-        panels.append(panel_of(factor, 1 + sum(panel.above != "$P$" for panel in panels)))
+    check_ordered(factors, "factors", "a sequence of factors, supports or 2-D arrays")
+    for position, factor in enumerate(factors):
+        number = 1 + sum(panel.above != "$P$" for panel in panels)
+        panels.append(panel_of(factor, f"factors[{position}]", number))
     return panels
 
 
-def _colormap(plt: Any, cmap: Any) -> Any:
-    """The colormap, by default one that stands out from white."""
-    from matplotlib.colors import ListedColormap
+def _colormap(plt: Any, cmap: Any, dark: bool) -> Any:
+    """The colormap, by default one that stands out from the background."""
+    from matplotlib.colors import Colormap, ListedColormap
 
     if cmap is None:
-        return ListedColormap(plt.get_cmap("Blues")(np.linspace(0.25, 1.0, 256)))
-    return plt.get_cmap(cmap)
+        blues = plt.get_cmap("Blues_r" if dark else "Blues")
+        return ListedColormap(blues(np.linspace(0.25, 1.0, 256)))
+    if not isinstance(cmap, str | Colormap):
+        raise TypeError(f"cmap must be a name or a Colormap of matplotlib, got {cmap!r}.")
+    try:
+        return plt.get_cmap(cmap)
+    except ValueError as error:
+        raise ValueError(f"cmap={cmap!r} is no colormap of matplotlib: {error}") from error
 
 
-def _shaded(image: np.ndarray, by_magnitude: bool) -> np.ndarray:
-    """The magnitudes relative to the largest one, or ones in their place."""
-    if not by_magnitude:
-        return np.where(np.isnan(image), np.nan, 1.0)
+def _shaded(image: np.ndarray) -> np.ndarray:
+    """The magnitudes relative to the largest one; infinite ones are as large as can be."""
+    image = np.minimum(image, np.finfo(float).max)
     largest = np.nanmax(image, initial=0.0)
     return image / largest if largest > 0 else image
 
 
 class Panel(NamedTuple):
-    """One factor: its entries that may be non-zero, and what is written next to them."""
+    """One factor: what is drawn of it, and what is written next to it."""
 
-    entries: scipy.sparse.coo_array  # magnitudes; an entry that is stored may be non-zero
+    matrix: Any  # a pattern, a factor, a mask, or a copy of an array or of a sparse matrix
     has_values: bool  # the magnitudes are those of a factor, not ones that mark a support
     above: str
     below: str
 
 
-def panel_of(factor: Any, position: int) -> Panel:
+def panel_of(factor: Any, name: str, number: int) -> Panel:
     """Read a factor, a support, a sparse matrix or a mask."""
-    label = f"$S_{{{position}}}$"
+    label = f"$S_{{{number}}}$"
     pattern = getattr(factor, "pattern", factor)
     if isinstance(pattern, KroneckerSparse):
         label = f"{label}\n{tuple(pattern)}"
     if isinstance(factor, PartialPermutation):
-        what = "permutation" if factor.is_permutation else "selection"
-        return Panel(factor.to_csr().tocoo(), False, "$P$", what)
-    entries, has_values = _entries(factor, position)
-    return Panel(entries, has_values, label, f"{entries.nnz:,}\nnon-zeros")
+        return Panel(factor, False, "$P$", "permutation" if factor.is_permutation else "selection")
+    if isinstance(factor, Factor | KroneckerSparse | FixedMask):
+        matrix, count, has_values = factor, factor.nnz, isinstance(factor, Factor)
+    else:
+        matrix = _own_matrix(factor, name)
+        count = matrix.nnz if is_sparse(matrix) else int(np.count_nonzero(matrix))
+        has_values = matrix.dtype.kind != "b"
+    return Panel(matrix, has_values, label, counted(count, "non-zero").replace(" ", "\n"))
 
 
-def _entries(factor: Any, position: int) -> tuple[scipy.sparse.coo_array, bool]:
-    if isinstance(factor, KroneckerSparse):  # without a dense mask
-        rows, columns = places(factor)
-        marks = np.ones(factor.nnz, dtype=bool), (rows.ravel(), columns.ravel())
-        factor = scipy.sparse.coo_array(marks, shape=factor.shape)
-    elif hasattr(factor, "to_csr"):
-        factor = factor.to_csr()
-    elif isinstance(factor, FixedMask):
-        factor = factor.mask()
-    matrix = factor if scipy.sparse.issparse(factor) else to_numpy(factor)
-    if matrix.ndim != 2 or 0 in matrix.shape or matrix.dtype.kind not in "biufc":
+def _own_matrix(matrix: Any, name: str) -> Any:
+    """A copy of an array, or of a sparse matrix as COO, on the host."""
+    if is_sparse(matrix):
+        host = matrix if scipy.sparse.issparse(matrix) else matrix.get()
+    else:
+        refuse_sparse(matrix, name)
+        host = to_numpy(matrix) if is_array_api_obj(matrix) else rectangular(matrix, name)
+    if host.ndim != 2 or 0 in host.shape or host.dtype.kind not in "biufc":
         raise ValueError(
-            f"factors[{position - 1}] must be a factor, a support or a non-empty 2-D array of "
-            f"numbers, got {type(factor).__name__} of shape {matrix.shape} and dtype "
-            f"{matrix.dtype}."
+            f"{name} must be a factor, a support or a non-empty 2-D array of numbers, got "
+            f"{type(matrix).__name__} of shape {host.shape} and dtype {host.dtype}."
         )
-    entries = scipy.sparse.coo_array(matrix)
-    magnitudes = np.abs(entries.data).astype(float)
-    coo = scipy.sparse.coo_array((magnitudes, entries.coords), shape=entries.shape)
-    return coo, matrix.dtype.kind != "b"
-
-
-def image_of(entries: scipy.sparse.coo_array, max_pixels: int) -> np.ndarray:
-    """Largest magnitude of each cell of the matrix, NaN where a cell has no entry.
-
-    No side of the image is longer than `max_pixels`: a cell is one entry of a small matrix and a
-    rectangle of entries of a large one. Whatever the size, no entry is lost.
-    """
-    shape = tuple(min(side, max_pixels) for side in entries.shape)
-    row, column = (
-        place * pixels // side
-        for place, pixels, side in zip(entries.coords, shape, entries.shape, strict=True)
-    )
-    image = np.full(shape, -np.inf)
-    np.maximum.at(image, (row, column), entries.data)
-    return np.where(image == -np.inf, np.nan, image)
+    if not scipy.sparse.issparse(host):
+        return np.array(host)
+    copy = scipy.sparse.coo_array(host, copy=True)
+    copy.sum_duplicates()
+    return copy

@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from skfact._checks import check_number
 from skfact.fixed_support import SupportReport, analyze_supports
-from skfact.inspection._matplotlib import Display
+from skfact.inspection._matplotlib import Display, check_estimator_fitted
 
 GAP = 0.16  # between two panels, in units of the longest side
 THINNEST = 0.06  # a mask of a few components is drawn at least this wide
 INCHES = 2.6  # length of the unit in a figure of our own
+TINTS = ("blue", "orange", "green", "purple", "brown", "pink", "olive", "cyan")
 COMPLETE, OVERLAP, DEAD = "#4d4d4d", "#d62728", "#d9d9d9"
 
 
 class SupportReportDisplay(Display):
     """Picture of a support report: both masks, and who covers which entry of the product.
 
-    Each class of equal rank-one supports has one colour (of eight, in turns) in the two masks and
-    in their product. Entries of the product that a complete class covers are dark grey, those where
-    other classes overlap red. Use :meth:`from_supports` or :meth:`from_estimator` to
-    create one.
+    Each class of equal rank-one supports has one colour in the two masks and in their product: one
+    of eight, and classes side by side have different ones. Entries of the product that a complete
+    class covers are dark grey, those where other classes overlap red. Use :meth:`from_supports` or
+    :meth:`from_estimator` to create one.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class SupportReportDisplay(Display):
         TypeError
             If the estimator has no `support_report_` once fitted.
         """
-        check_is_fitted(estimator)
+        check_estimator_fitted(estimator)
         report: Any = getattr(estimator, "support_report_", None)
         return cls(report).plot(max_pixels=max_pixels, ax=ax)
 
@@ -147,10 +147,13 @@ class SupportReportDisplay(Display):
         samples = [_sample(size, max_pixels) for size in (m, r, n)]
         unit = max(m, n, r)
         heights = [max(size / unit, THINNEST) for size in (m, r, n)]
+        labels = _labels(report, samples)
+        colours = _colours(report, labels)
+        left, right, product = (colours[numbers] for numbers in labels)
         panels = [
-            ("left factor", _mask_image(report, "left", samples), heights[1], heights[0]),
-            ("right factor", _mask_image(report, "right", samples), heights[2], heights[1]),
-            ("product", _product_image(report, samples), heights[2], heights[0]),
+            ("left factor", left, heights[1], heights[0]),
+            ("right factor", right, heights[2], heights[1]),
+            ("product", product, heights[2], heights[0]),
         ]
         width = sum(panel[2] for panel in panels) + 2 * GAP
         height = max(panel[3] for panel in panels)
@@ -173,10 +176,15 @@ class SupportReportDisplay(Display):
     def _describe(self, ax: Any, plt: Any, samples: list[np.ndarray]) -> None:
         report = self.report
         verdict = "tractable" if report.is_tractable else "no closed form"
-        ax.set_title(f"{verdict}: route {report.route}", fontsize="medium")
-        entries: list[tuple[Any, str]] = [
-            (_tint(0), f"one class ({len(report.classes):,}, eight colours in turns)")
-        ]
+        title = f"{verdict}: route {report.route}"
+        sides = ("rows", "components", "columns")
+        sizes = (report.shape[0], report.n_components, report.shape[1])
+        size, drawn, side = max(zip(sizes, map(len, samples), sides, strict=True))
+        if drawn < size:
+            title += f"\n(drawn: {drawn:,} of {size:,} {side})"
+        ax.set_title(title, fontsize="medium")
+        classes = len(report.classes)
+        entries: list[tuple[Any, str]] = [(_tint(0), f"class of equal supports ({classes:,})")]
         if report.complete_classes:
             entries.append((COMPLETE, f"complete class ({len(report.complete_classes):,})"))
         if report.overlaps:
@@ -189,11 +197,6 @@ class SupportReportDisplay(Display):
                 for colour, text in entries
             ]
         )
-        sizes = (*report.shape, report.n_components)
-        if max(sizes) > max(len(sample) for sample in samples):
-            step = round(max(sizes) / max(len(sample) for sample in samples))
-            text = f"every {step}th row and column of the longest side"
-            ax.text(0.0, -0.1, text, fontsize="x-small", color="0.35", va="top")
 
 
 def _sample(size: int, count: int) -> np.ndarray:
@@ -202,50 +205,89 @@ def _sample(size: int, count: int) -> np.ndarray:
 
 
 def _tint(number: int) -> tuple[float, float, float]:
-    """The colour of a class: eight in turns, lightened."""
+    """One of the eight colours of classes: usual ones, lightened."""
     from matplotlib.colors import to_rgb
 
-    # of the ten usual colours C0 .. C9 neither the red nor the grey
-    red, green, blue = to_rgb(f"C{(0, 1, 2, 4, 5, 6, 8, 9)[number % 8]}")
+    red, green, blue = to_rgb(f"tab:{TINTS[number]}")
     return 0.35 + 0.65 * red, 0.35 + 0.65 * green, 0.35 + 0.65 * blue
 
 
-def _colours(report: SupportReport) -> np.ndarray:
-    """Colour of each component: (r, 3)."""
+def _labels(report: SupportReport, samples: list[np.ndarray]) -> list[np.ndarray]:
+    """Who covers which entry of the left factor, the right one and the product.
+
+    The number of a class, that of classes and more for what has a colour of its own: see
+    :func:`_colours`.
+    """
+    rows, components, columns = samples
+    white, dead, overlap = range(len(report.classes), len(report.classes) + 3)
+    of_component = np.full(report.n_components, dead)
+    product = np.full((len(rows), len(columns)), white)
+    count = np.zeros(product.shape, dtype=np.int64)
+    complete = np.full(product.shape, white)
+    left, right = report.left_support.tocsr()[rows].tocsc(), report.right_support[:, columns]
+    for number, support in enumerate(report.classes):
+        of_component[support.components] = number
+        one = support.components[0]  # the others have the same rows and columns
+        i = left.indices[left.indptr[one] : left.indptr[one + 1], None]
+        j = right.indices[right.indptr[one] : right.indptr[one + 1]]
+        product[i, j] = number
+        count[i, j] += 1
+        if support.is_complete:
+            complete[i, j] = number
+    product[count > 1] = overlap
+    product = np.where(complete == white, product, complete)
+    left, right = left[:, components].toarray(), right[components].toarray()
+    drawn = of_component[components]
+    return [np.where(left, drawn, white), np.where(right, drawn[:, None], white), product]
+
+
+def _colours(report: SupportReport, labels: list[np.ndarray]) -> np.ndarray:
+    """The colour of each label, (n_classes + 3, 3)."""
     from matplotlib.colors import to_rgb
 
-    found = np.empty((report.n_components, 3))
-    found[:] = to_rgb(DEAD)
+    n_classes = len(report.classes)
+    found = np.array([_tint(0)] * n_classes + [to_rgb(c) for c in ("white", DEAD, OVERLAP)])
+    tinted = np.array([not support.is_complete for support in report.classes] + [False] * 3)
+    for number, tint in _tints(labels, tinted).items():
+        found[number] = _tint(tint)
     for number, support in enumerate(report.classes):
-        found[support.components] = to_rgb(COMPLETE) if support.is_complete else _tint(number)
+        if support.is_complete:
+            found[number] = to_rgb(COMPLETE)
     return found
 
 
-def _mask_image(report: SupportReport, side: str, samples: list[np.ndarray]) -> np.ndarray:
-    """One mask, each component in the colour of its class."""
-    rows, components, columns = samples
-    colours = _colours(report)[components]
-    if side == "left":
-        mask = report.left_support.tocsr()[rows][:, components].toarray()
-        return np.where(mask[..., None], colours[None, :, :], 1.0)
-    mask = report.right_support[components][:, columns].toarray()
-    return np.where(mask[..., None], colours[:, None, :], 1.0)
+def _tints(labels: list[np.ndarray], tinted: np.ndarray) -> dict[int, int]:
+    """One of eight colours for each class that is drawn, another one than its neighbours have.
+
+    Where neighbours have all eight it is the one that the fewest have; of the others the one that
+    was taken least often so far.
+    """
+    pairs = np.concatenate([side_by_side(numbers) for numbers in labels])
+    pairs = pairs[tinted[pairs].all(axis=1)]
+    neighbours: dict[int, set[int]] = {}
+    for one, two in np.unique(pairs, axis=0).tolist():
+        neighbours.setdefault(one, set()).add(two)
+        neighbours.setdefault(two, set()).add(one)
+    taken = np.zeros(len(TINTS), dtype=np.int64)
+    tints: dict[int, int] = {}
+    drawn = np.unique(np.concatenate([numbers.ravel() for numbers in labels]))
+    for number in drawn[tinted[drawn]].tolist():
+        near = np.zeros(len(TINTS), dtype=np.int64)
+        for other in neighbours.get(number, ()):
+            if other in tints:
+                near[tints[other]] += 1
+        tints[number] = int(np.lexsort((np.arange(len(TINTS)), taken, near))[0])
+        taken[tints[number]] += 1
+    return tints
 
 
-def _product_image(report: SupportReport, samples: list[np.ndarray]) -> np.ndarray:
-    """Entries of the product, in the colour of the class that covers them."""
-    from matplotlib.colors import to_rgb
-
-    rows, _, columns = samples
-    image = np.ones((len(rows), len(columns), 3))
-    count = np.zeros(image.shape[:2], dtype=np.int64)
-    complete = np.zeros(image.shape[:2], dtype=bool)
-    for number, support in enumerate(report.classes):
-        i = np.flatnonzero(np.isin(rows, support.rows, assume_unique=True))[:, None]
-        j = np.flatnonzero(np.isin(columns, support.columns, assume_unique=True))
-        image[i, j] = _tint(number)
-        count[i, j] += 1
-        complete[i, j] |= support.is_complete
-    image[count > 1] = to_rgb(OVERLAP)
-    image[complete] = to_rgb(COMPLETE)
-    return image
+def side_by_side(numbers: np.ndarray) -> np.ndarray:
+    """Pairs (n, 2) of different numbers at places of an image that touch, by a corner at least."""
+    steps = (
+        (numbers[:, 1:], numbers[:, :-1]),
+        (numbers[1:], numbers[:-1]),
+        (numbers[1:, 1:], numbers[:-1, :-1]),
+        (numbers[1:, :-1], numbers[:-1, 1:]),
+    )
+    pairs = np.concatenate([np.stack([x.ravel(), y.ravel()], axis=1) for x, y in steps])
+    return pairs[pairs[:, 0] != pairs[:, 1]]

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from skfact._backend import array_namespace, device
+from skfact._checks import check_ordered
 from skfact._inputs import as_floating, is_sparse, namespace_dtype
 from skfact.operators._factors import Factor, KroneckerFactor
 from skfact.operators._sparse_factor import SparseFactor
@@ -14,6 +15,10 @@ from skfact.operators._sparse_factor import SparseFactor
 
 def assemble(factors: Iterable[Any]) -> tuple[list[Any], Any]:
     """The factors in one library, on one device and of one dtype; and that dtype."""
+    what = "a sequence of factors, 2-D arrays or SciPy sparse matrices"
+    check_ordered(factors, "factors", what)
+    if getattr(factors, "ndim", None) == 2:
+        raise TypeError(f"factors must be {what}, got one matrix: wrap it, [factors].")
     converted: list[Any] = [as_factor(factor, i) for i, factor in enumerate(factors)]
     if not converted:
         raise ValueError("factors is empty; an operator needs at least one factor.")

@@ -29,7 +29,7 @@ def least_squares_codes(op: FactorizedOperator, Y: Any) -> Any:
     Raises
     ------
     TypeError
-        If Y is not numeric, or in half or extended precision.
+        If op is no FactorizedOperator, or Y not numeric, or in half or extended precision.
     ValueError
         If Y has the wrong shape, or comes from another array library or device.
 
@@ -55,6 +55,11 @@ def least_squares_codes(op: FactorizedOperator, Y: Any) -> Any:
     >>> least_squares_codes(op, np.array([[2.0, 2.0, 5.0]]))
     array([[1. , 0.5]])
     """
+    if not isinstance(op, FactorizedOperator):
+        raise TypeError(
+            f"op must be a FactorizedOperator, got {type(op).__name__}: wrap a matrix, "
+            "FactorizedOperator([matrix])."
+        )
     Y = op._operand(Y, "Y", (2,), 1, adjoint=True)
     return op._once("inverse", lambda: inverse(op)).apply(Y)
 

@@ -21,13 +21,14 @@ from skfact._inputs import (
 )
 from skfact._kernels.apply import apply_factor
 from skfact._kernels.low_rank_blocks import Classes
+from skfact.operators._no_array import NoArray
 from skfact.supports import KroneckerSparse
 from skfact.supports._kronecker import places
 
 SELECTION = "selection"  # stands for the pattern of a factor that only selects entries
 
 
-class Factor(ABC):
+class Factor(NoArray, ABC):
     """What users and operators ask of a factor, which is immutable.
 
     A new kind of factor opens no other file.

@@ -46,6 +46,7 @@ BLOCK_COST = {
 }
 FACTOR_COST = 6000.0  # nanoseconds per factor, for the calls of Python and NumPy around the blocks
 USUAL_BATCH = 64  # what `fuse` assumes
+LONG = 64  # factors up to which the best of all ways to cut is looked for
 
 
 def product_pattern(left: Any, right: Any) -> Any:
@@ -81,18 +82,46 @@ def numpy_cost(dtype: Any, batch: int) -> Cost:
     return cost
 
 
-def segment_costs(factors: Sequence[Any], cost: Cost) -> dict[tuple[int, int], tuple[int, float]]:
-    """For each run ``factors[i:j]`` that is one factor: 1 if it has numbers, and its cost."""
+def segment_costs(patterns: Sequence[Any], cost: Cost) -> dict[tuple[int, int], float]:
+    """The cost of each run ``patterns[i:j]`` that is one factor."""
     segments = {}
-    for start in range(len(factors)):
-        pattern = factors[start]._pattern
-        for stop in range(start + 1, len(factors) + 1):
+    for start, pattern in enumerate(patterns):
+        for stop in range(start + 1, len(patterns) + 1):
             if stop > start + 1:
-                pattern = product_pattern(pattern, factors[stop - 1]._pattern)
+                pattern = product_pattern(pattern, patterns[stop - 1])
                 if pattern is None:
                     break
-            segments[start, stop] = (int(pattern != SELECTION), cost(pattern))
+            segments[start, stop] = cost(pattern)
     return segments
+
+
+def absorbed(
+    patterns: Sequence[Any], cost: Cost, n: int | None
+) -> tuple[list[Any], list[tuple[int, int]]]:
+    """Products of neighbours that cost no more than one of the two, and the runs they stand for.
+
+    In one pass. At least `n` patterns with numbers are left, if there are so many.
+    """
+    spare = sum(pattern != SELECTION for pattern in patterns) - (n or 1)
+    found: list[Any] = []
+    runs: list[tuple[int, int]] = []
+    for position, pattern in enumerate(patterns):
+        found.append(pattern)
+        runs.append((position, position + 1))
+        while len(found) > 1:
+            left, right = found[-2:]
+            product = product_pattern(left, right)
+            counted = product != SELECTION
+            if (
+                product is None
+                or (counted and spare <= 0)
+                or cost(product) > max(cost(left), cost(right))
+            ):
+                break
+            spare -= counted
+            found[-2:] = [product]
+            runs[-2:] = [(runs[-2][0], position + 1)]
+    return found, runs
 
 
 def cheapest_partition(
@@ -103,34 +132,39 @@ def cheapest_partition(
     The cost of a pattern to avoid is infinite; there is no run if each way to cut has that cost.
     `n` is the number of runs with numbers of their own (partial permutations are not counted), or
     the nearest possible one: at most that of the factors, and not fewer than can be reached.
+    More than `LONG` factors are shortened first: all ways to cut them are too many.
     """
-    segments = segment_costs(factors, cost)
-    # best[stop][count] = (cost, start of the last run) over partitions of factors[:stop]
+    patterns: Sequence[Any] = [factor._pattern for factor in factors]
+    pieces = [(i, i + 1) for i in range(len(patterns))]
+    if len(patterns) > LONG:
+        patterns, pieces = absorbed(patterns, cost, n)
+        if n is not None and sum(pattern != SELECTION for pattern in patterns) == n:
+            return tuple(pieces)
+    # a run of several has numbers if its first pattern has; without a number to reach none counts
+    counts = [int(n is not None and pattern != SELECTION) for pattern in patterns]
+    segments = segment_costs(patterns, cost)
+    # best[stop][count] = (cost, start of the last run) over partitions of patterns[:stop]
     best: list[dict[int, tuple[float, int]]] = [{0: (0.0, 0)}]
-    for stop in range(1, len(factors) + 1):
+    by_stop: list[list[int]] = [[] for _ in range(len(patterns) + 1)]
+    for start, stop in segments:
+        by_stop[stop].append(start)
+    for stop in range(1, len(patterns) + 1):
         here: dict[int, tuple[float, int]] = {}
-        for start in range(stop):
-            if (start, stop) not in segments:
-                continue
-            counted, cost_of_run = segments[start, stop]
-            for count, (before, _) in best[start].items():
-                total = before + cost_of_run
-                if total < here.get(count + counted, (math.inf, 0))[0]:
-                    here[count + counted] = (total, start)
+        for start in by_stop[stop]:
+            for before, (spent, _) in best[start].items():
+                count, total = before + counts[start], spent + segments[start, stop]
+                if total < here.get(count, (math.inf, 0))[0]:
+                    here[count] = (total, start)
         best.append(here)
     if not best[-1]:
         return ()
-    counts = best[-1]
-    if n is None:
-        count = min(counts, key=lambda k: counts[k][0])
-    else:
-        count = min(counts, key=lambda k: (abs(k - n), k))
+    count = min(best[-1], key=lambda k: (abs(k - (n or 0)), k))
     runs = []
-    stop = len(factors)
+    stop = len(patterns)
     while stop:
         start = best[stop][count][1]
-        runs.append((start, stop))
-        count -= segments[start, stop][0]
+        runs.append((pieces[start][0], pieces[stop - 1][1]))
+        count -= counts[start]
         stop = start
     return tuple(reversed(runs))
 

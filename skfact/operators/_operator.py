@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import numbers
 import os
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
-from skfact._backend import array_namespace, compute_namespace, device, is_cupy_namespace
+from skfact._backend import (
+    array_namespace,
+    compute_namespace,
+    device,
+    is_array_api_obj,
+    is_cupy_namespace,
+)
 from skfact._checks import is_number, positive_int
 from skfact._inputs import as_floating, dtype_name, is_complex_dtype, namespace_dtype
 from skfact.operators._assemble import assemble
 from skfact.operators._factors import KroneckerFactor
 from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs, numpy_cost
-from skfact.operators._products import Products, csr_factors
+from skfact.operators._no_array import NoArray
+from skfact.operators._products import Products, csr_factors, keep
 from skfact.operators._save import load, save
 from skfact.supports import KroneckerSparse
 
 
-class FactorizedOperator:
+class FactorizedOperator(NoArray):
     """Linear map that is a product of sparse factors: ``factors[0] @ ... @ factors[-1]``.
 
     Parameters
@@ -56,12 +64,12 @@ class FactorizedOperator:
     Operators are immutable, and so are their factors. Arguments are arrays of the library and on
     the device of the factors (lists and integers become NumPy arrays, and integers and bools take
     the operator's dtype); results too. Both are promoted to a common dtype as in NumPy: a float32
-    operator takes float32 to float32.
+    operator takes float32 to float32. An operator is no array: what NumPy's functions would have to
+    make one of (``numpy.asarray(op)``) is a TypeError, and :meth:`toarray` makes one.
 
     Products are computed with some neighbouring factors multiplied out, as by :meth:`fuse`, where
-    a cost model says that this is faster for the size of the batch. The fused copy is made once,
-    is kept inside the operator and never pickled; `factors` and `nnz` are those of the true
-    factors.
+    a cost model says that this is faster for the size of the batch. Up to eight fused copies are
+    kept inside the operator and never pickled; `factors` and `nnz` are those of the true factors.
 
     Examples
     --------
@@ -79,8 +87,6 @@ class FactorizedOperator:
     array([[1., 1., 1., 1.]])
     """
 
-    __array_ufunc__ = None  # arrays and scalars of NumPy on the left leave the operation to us
-
     def __init__(self, factors: Iterable[Any]) -> None:
         self._setup(*assemble(factors))
 
@@ -88,6 +94,7 @@ class FactorizedOperator:
     # `_of` for an operator made of factors that fit together, `_once` for what is made once.
 
     def _setup(self, factors: Iterable[Any], dtype: Any) -> None:
+        vars(self)["__array_ufunc__"] = None  # CuPy asks the object, and leaves @ to it then
         self._products = Products(tuple(factors), dtype)
         self._cache: dict[str, Any] = {}  # transposes, the inverse, copies on other devices
 
@@ -99,9 +106,25 @@ class FactorizedOperator:
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         """What `make` gives, kept under a name and never pickled."""
-        if name not in self._cache:
-            self._cache[name] = make()
-        return self._cache[name]
+        found = self._cache.get(name)
+        if isinstance(found, weakref.ref):
+            found = found()
+        return keep(self._cache, name, make(), limit=8) if found is None else found
+
+    def _once_and_back(
+        self, there: str, back: str, factors: Callable[[], Iterable[Any]], dtype: Any = None
+    ) -> Any:
+        """An operator of the factors, kept under a name, that knows us by another name.
+
+        It does not keep us alive: there and back and there again would be copies without end.
+        """
+
+        def make() -> FactorizedOperator:
+            other = self._of(factors(), dtype)
+            other._cache[back] = weakref.ref(self)
+            return other
+
+        return self._once(there, make)
 
     def _operand(
         self, array: Any, name: str, ndims: tuple[int, ...], axis: int, *, adjoint: bool = False
@@ -117,8 +140,8 @@ class FactorizedOperator:
             array_namespace(self.factors[0]._array, array)  # raises if they differ
             if device(array) != self._device:
                 raise ValueError(
-                    f"{name} is on device {device(array)}, the operator on {self._device}: use "
-                    f"operator.to_device({name})."
+                    f"{name} is on device {device(array)}, the operator on {self._device}: move "
+                    "the array, or the operator by to_device(array)."
                 )
         if array.ndim not in ndims:
             wanted = " or ".join(f"{ndim}-D" for ndim in ndims)
@@ -327,14 +350,14 @@ class FactorizedOperator:
     @property
     def T(self) -> FactorizedOperator:
         """The transpose."""
-        return self._once("T", lambda: self._of(f.T for f in reversed(self.factors)))
+        return self._once_and_back("T", "T", lambda: (f.T for f in reversed(self.factors)))
 
     @property
     def H(self) -> FactorizedOperator:
         """The conjugate transpose."""
         if not is_complex_dtype(self.dtype):
             return self.T
-        return self._once("H", lambda: self._of(f.H for f in reversed(self.factors)))
+        return self._once_and_back("H", "H", lambda: (f.H for f in reversed(self.factors)))
 
     def __mul__(self, scalar: Any) -> FactorizedOperator:
         scalar = python_scalar(scalar)
@@ -419,6 +442,8 @@ class FactorizedOperator:
         -------
         FactorizedOperator
             The same operator up to rounding; of all choices, the one with the least expected time.
+            Of more than 64 factors, neighbours whose product costs no more than one of them are
+            multiplied out first.
 
         Raises
         ------
@@ -501,16 +526,17 @@ class FactorizedOperator:
             if where == "auto":
                 raise ValueError("where must be 'numpy', 'cupy' or an array, got 'auto'.")
             xp, place = compute_namespace(where, self.factors[0]._array)
+        elif not is_array_api_obj(where):
+            raise TypeError(f"where must be 'numpy', 'cupy' or an array, got {where!r}.")
         else:
             xp, place = array_namespace(where), device(where)
         if xp is self._xp and place == self._device:
             return self
-        return self._once(
+        return self._once_and_back(
             f"on {xp.__name__}, {place}",
-            lambda: self._of(
-                [factor._to_device(xp, place) for factor in self.factors],
-                namespace_dtype(self.dtype, xp),
-            ),
+            f"on {self._xp.__name__}, {self._device}",
+            lambda: [factor._to_device(xp, place) for factor in self.factors],
+            namespace_dtype(self.dtype, xp),
         )
 
     def aslinearoperator(self) -> Any:
@@ -578,7 +604,16 @@ class FactorizedOperator:
         ----------
         path : str or path-like
             The file, under exactly this name: no suffix is appended. An existing file is
-            overwritten.
+            replaced, once the new one is written completely: whatever fails, the old one stays,
+            and nothing else is left in the folder. A symbolic link and the permissions stay; other
+            hard links of the old file keep it. Pipes and devices are written to directly.
+
+        Raises
+        ------
+        TypeError
+            If `path` is no path.
+        OSError
+            If the file, or one beside it in its folder, cannot be written.
 
         See Also
         --------
@@ -617,10 +652,13 @@ class FactorizedOperator:
 
         Raises
         ------
+        TypeError
+            If `path` is no path.
         OSError
             If the file cannot be opened.
         ValueError
-            If it is truncated, corrupted, inconsistent, or no such file at all.
+            If it is truncated, corrupted, inconsistent, or no such file at all: a device or a pipe,
+            whose size is not known.
         """
         return load(path, lambda factors, dtype: cls(factors).astype(dtype))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from array_api_compat import is_array_api_obj
 
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._checks import positive_int
+from skfact._inputs import rectangular, refuse_sparse
 from skfact.operators._factors import SELECTION, Factor
 
 
@@ -77,11 +79,9 @@ class PartialPermutation(Factor, kind="selection"):
 
     def __init__(self, index: Any, n_in: int) -> None:
         n_in = positive_int(n_in, "n_in")
-        host = to_numpy(index)
+        host = whole_numbers(index)
         if host.ndim != 1 or host.size == 0:
             raise ValueError(f"index must be 1-D with at least one entry, got shape {host.shape}.")
-        if host.dtype.kind not in "iu":
-            raise TypeError(f"index must be of integers, got dtype {host.dtype}.")
         if host.max() >= n_in or host.min() < -1:
             raise ValueError(
                 f"index must lie in 0..{n_in - 1}, or be -1 for no entry; got the range "
@@ -128,6 +128,9 @@ class PartialPermutation(Factor, kind="selection"):
         >>> PartialPermutation.crop(1, 2).toarray()
         array([[1., 0.]])
         """
+        n, m = positive_int(n, "n"), positive_int(m, "m")
+        if n > m:
+            raise ValueError(f"n must be at most m = {m}, the entries there are, got {n}.")
         return cls(np.arange(n), m)
 
     @classmethod
@@ -153,6 +156,9 @@ class PartialPermutation(Factor, kind="selection"):
         array([[1.],
                [0.]])
         """
+        n, m = positive_int(n, "n"), positive_int(m, "m")
+        if n < m:
+            raise ValueError(f"n must be at least m = {m}, the entries there are, got {n}.")
         return cls.crop(m, n).T
 
     def __reduce__(self) -> Any:
@@ -248,3 +254,17 @@ class PartialPermutation(Factor, kind="selection"):
     def _read(cls, file: Any) -> PartialPermutation:
         n_out, n_in = file.shape
         return cls(file.integers("index", n_out), n_in)
+
+
+def whole_numbers(index: Any) -> np.ndarray:
+    """The index on the host; only integers pass, bools in a list do not."""
+    refuse_sparse(index, "index")
+    given = is_array_api_obj(index)
+    host = to_numpy(index) if given else rectangular(index, "index")
+    has_bool = isinstance(index, list | tuple) and any(
+        isinstance(i, bool | np.bool_) for i in index
+    )
+    if has_bool or (host.dtype.kind not in "iu" and host.size):
+        what = f"dtype {host.dtype}" if given else reprlib.repr(index)
+        raise TypeError(f"index must be of integers, got {what}.")
+    return host

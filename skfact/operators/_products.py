@@ -38,6 +38,8 @@ SMALLEST_TILE = 32
 LARGEST_PLAN = 8  # plans are made for batches of 1, 4, 16, ... and this power of 4
 FILLED = 3  # a tile is worth it from a third of its vectors on
 
+MISSING: Any = object()
+
 Runs = tuple[tuple[int, int], ...]
 
 
@@ -45,7 +47,7 @@ class Products:
     """Products with the factors of an operator, which are known to fit together.
 
     Arguments are arrays that have been checked: of the library and on the device of the factors.
-    What is made on the way (converted and fused factors, programs) is made once for each dtype.
+    What is made on the way (converted and fused factors, programs) is kept, but not without end.
     """
 
     def __init__(self, factors: tuple[Any, ...], dtype: Any) -> None:
@@ -53,9 +55,9 @@ class Products:
         self.shape = factors[0].shape[0], factors[-1].shape[1]
         self.xp = factors[0]._xp
         self.on_numpy = is_numpy(self.xp)
-        self._converted: dict[Any, tuple[Any, ...]] = {dtype: factors}
+        self._converted: dict[Any, tuple[Any, ...]] = {}
         self._fused: dict[tuple[Any, Runs], tuple[Any, ...]] = {}
-        self._plans: dict[tuple[Any, int], tuple[Any, ...]] = {}
+        self._plans: dict[tuple[Any, int], Runs] = {}
         self._programs: dict[tuple[Any, bool], Program | None] = {}
 
     # Products
@@ -158,24 +160,28 @@ class Products:
         """The factors in `dtype`, fused as the cost model advises for about this batch."""
         doublings = (batch - 1).bit_length() if batch else 0
         key = dtype, min((doublings + 1) // 2, LARGEST_PLAN)
-        if key not in self._plans:
+        runs = self._plans.get(key)
+        if runs is None:
             size = 4 ** key[1]
             if self.on_numpy:
                 size = min(size, self._tile_width(np.dtype(dtype).itemsize))
-            self._plans[key] = self._made_for(dtype, size)
-        return self._plans[key]
+            runs = self._plans[key] = self._cheapest_runs(dtype, size)
+        return self._fused_safely(dtype, runs)
 
     def usual_plan(self) -> tuple[Any, ...]:
         """The factors as they are fastest for a batch of usual size."""
         compiled = self.compiled_factors(self.dtype, TILES)
-        return compiled or self._made_for(self.dtype, USUAL_BATCH)
+        return compiled or self._fused_safely(
+            self.dtype, self._cheapest_runs(self.dtype, USUAL_BATCH)
+        )
 
     def program(self, dtype: Any, layout: Layout) -> Program | None:
         """The factors laid out in tiles or in lanes; None where the loops do not apply."""
         key = dtype, layout.whole_rows
-        if key not in self._programs:
-            self._programs[key] = self._laid_out(dtype, layout)
-        return self._programs[key]
+        found = self._programs.get(key, MISSING)
+        if found is MISSING:
+            found = keep(self._programs, key, self._laid_out(dtype, layout), limit=4)
+        return found
 
     def compiled_factors(self, dtype: Any, layout: Layout) -> tuple[Any, ...]:
         """The factors as the loops are fastest with them; () where the loops do not apply."""
@@ -193,7 +199,7 @@ class Products:
             for pattern in patterns[numerical[0] : numerical[-1] + 1]
         ):
             return ()
-        runs = cheapest_partition(self._in_dtype(dtype), cost)
+        runs = cheapest_partition(self.factors, cost)
         factors = self._fused_safely(dtype, runs) if runs else ()
         return factors if all(cost(factor._pattern) < math.inf for factor in factors) else ()
 
@@ -211,28 +217,41 @@ class Products:
         n_out, n_in = self.shape
         return lay_out(layout, pairs, n_in, n_out, source, result)
 
-    def _made_for(self, dtype: Any, batch: int) -> tuple[Any, ...]:
-        runs = cheapest_partition(self._in_dtype(dtype), numpy_cost(dtype, batch))
-        return self._fused_safely(dtype, runs)
+    def _cheapest_runs(self, dtype: Any, batch: int) -> Runs:
+        return cheapest_partition(self.factors, numpy_cost(dtype, batch))
 
     def _in_dtype(self, dtype: Any) -> tuple[Any, ...]:
-        if dtype not in self._converted:
-            self._converted[dtype] = tuple(factor.astype(dtype) for factor in self.factors)
-        return self._converted[dtype]
+        if dtype == self.dtype:
+            return self.factors
+        found = self._converted.get(dtype)
+        if found is None:
+            converted = tuple(factor.astype(dtype) for factor in self.factors)
+            found = keep(self._converted, dtype, converted, limit=2)
+        return found
 
     def _fused_safely(self, dtype: Any, runs: Runs) -> tuple[Any, ...]:
         """The runs of factors multiplied out; the factors themselves if that might overflow."""
-        factors, key = self._in_dtype(dtype), (dtype, runs)
-        if key not in self._fused:
+        found = self._fused.get((dtype, runs))
+        if found is None:
+            factors = self._in_dtype(dtype)
             fused = tuple(fuse_runs(factors, runs))
-            self._fused[key] = fused if all(factor._is_safe() for factor in fused) else factors
-        return self._fused[key]
+            safe = all(factor._is_safe() for factor in fused)
+            found = keep(self._fused, (dtype, runs), fused if safe else factors, limit=8)
+        return found
 
     def _tile_width(self, itemsize: int) -> int:
         """Number of vectors that go through all factors together with NumPy."""
         widest = max(max(factor.shape) for factor in self.factors)
         width = TILE_BYTES // (itemsize * widest) // SMALLEST_TILE * SMALLEST_TILE
         return max(SMALLEST_TILE, width)
+
+
+def keep(made: dict[Any, Any], key: Any, value: Any, limit: int) -> Any:
+    """The value, kept under the key; of more than `limit` values the oldest go."""
+    made[key] = value
+    for oldest in list(made)[:-limit]:  # several threads may be here
+        made.pop(oldest, None)
+    return value
 
 
 def multiply(factors: Sequence[Any], X: Any) -> Any:

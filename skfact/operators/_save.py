@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import secrets
+import shutil
+import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from math import prod
 from typing import Any
 
@@ -39,7 +44,8 @@ UNREADABLE = (
 
 
 def save(factors: Sequence[Factor], dtype: Any, path: str | os.PathLike[str]) -> None:
-    """Write the factors to exactly `path`."""
+    """Write the factors to exactly `path`: all of them, or what stands there stays."""
+    name = path_name(path)
     described = []
     arrays: dict[str, np.ndarray] = {}
     for position, factor in enumerate(factors):
@@ -53,8 +59,73 @@ def save(factors: Sequence[Factor], dtype: Any, path: str | os.PathLike[str]) ->
         "factors": described,
     }
     arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-    with open(os.fspath(path), "wb") as file:
+    with written_whole(name) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def path_name(path: Any) -> str:
+    """The path as text."""
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        raise TypeError(f"path must be a str or path-like, got {path!r}.") from None
+
+
+@contextmanager
+def written_whole(path: str) -> Iterator[Any]:
+    """A file to write to, which takes the place of a regular one at the end, if there is no error.
+
+    Links stay and lead to the new file, which has the permissions of the old one. What is no
+    regular file, such as a pipe or a device, is written to directly.
+    """
+    target = replaceable(path)
+    if target is None:
+        buffer = io.BytesIO()  # a .zip is written back and forth
+        yield buffer
+        with open(path, "wb") as file:
+            file.write(buffer.getbuffer())
+        return
+    exists = os.path.exists(target)
+    if exists:
+        open(target, "r+b").close()  # a file that may not be written to is not replaced either
+    beside = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
+    try:
+        with open(beside, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if exists:
+            keep_owner_and_mode(target, beside)
+        os.replace(beside, target)
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(beside)
+        if isinstance(error, OSError) and error.filename == beside:
+            raise OSError(error.errno, error.strerror, path) from error
+        raise
+
+
+def keep_owner_and_mode(old: str, new: str) -> None:
+    """Give the new file the owner, where we may, and the permissions of the old one."""
+    there = os.stat(old)
+    if hasattr(os, "chown"):
+        with suppress(OSError):
+            os.chown(new, there.st_uid, there.st_gid)
+    shutil.copymode(old, new)
+
+
+def replaceable(path: str) -> str | None:
+    """The regular file, or the free place for one, that the path leads to; None if neither."""
+    if not os.path.basename(path):
+        return None
+    target = os.path.realpath(path)
+    try:
+        there = os.stat(path)
+    except FileNotFoundError:
+        return target
+    # an open file that has no name any more is reached by its path, but not by what that stands for
+    named = os.path.exists(target) and os.path.samestat(there, os.stat(target))
+    return target if stat.S_ISREG(there.st_mode) and named else None
 
 
 def member(position: int, name: str) -> str:
@@ -64,8 +135,13 @@ def member(position: int, name: str) -> str:
 
 def load(path: str | os.PathLike[str], build: Callable[[list[Factor], np.dtype], Any]) -> Any:
     """What `build` makes of the factors in a file; `ValueError` if there are none in it."""
-    path = os.fspath(path)
-    with open(path, "rb") as file:
+    path = path_name(path)
+    with open(path, "rb", opener=open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(
+                f"path={path!r} is no regular file but a device, a pipe or the like, whose size "
+                "is not known before it is read: copy it to a file first."
+            )
         try:
             return build(*read(file))
         except UNREADABLE as error:
@@ -73,6 +149,11 @@ def load(path: str | os.PathLike[str], build: Callable[[list[Factor], np.dtype],
                 f"{path!r} holds no readable operator ({type(error).__name__}: {error}). It is "
                 "corrupted or truncated, or was not written by FactorizedOperator.save."
             ) from error
+
+
+def open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for somebody to write to a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read(file: Any) -> tuple[list[Factor], np.dtype]:

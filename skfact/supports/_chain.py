@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
-from math import prod
+from itertools import accumulate, pairwise
+from math import inf, prod
+from operator import mul
 from typing import Any, overload
 
 from skfact._checks import positive_int, positive_ints, unknown_name
@@ -186,17 +187,15 @@ class Chain(Sequence[KroneckerSparse]):
         """
         patterns = list(self.patterns)
         groups = [(i, i + 1) for i in range(len(patterns))]
-        while True:
-            redundant = [
-                (left.product(right).nnz, i)
-                for i, (left, right) in enumerate(pairwise(patterns))
-                if left.is_redundant_with(right)
-            ]
-            if not redundant:
-                return Chain(patterns), tuple(groups)
-            _, i = min(redundant)
+        sizes = [_merged_size(left, right) for left, right in pairwise(patterns)]
+        while min(sizes, default=inf) < inf:
+            i = sizes.index(min(sizes))
             patterns[i : i + 2] = [patterns[i].product(patterns[i + 1])]
             groups[i : i + 2] = [(groups[i][0], groups[i + 1][1])]
+            del sizes[i]
+            for gap in range(max(i - 1, 0), min(i + 1, len(sizes))):  # on both sides of the product
+                sizes[gap] = _merged_size(patterns[gap], patterns[gap + 1])
+        return Chain(patterns), tuple(groups)
 
     # ---- families -------------------------------------------------------------------------
 
@@ -275,9 +274,11 @@ class Chain(Sequence[KroneckerSparse]):
                 )
         else:
             r = (1, *[positive_int(ranks, "ranks")] * (len(q) - 1), 1)
+        blocks = accumulate(p[:-1], mul, initial=1)
+        spacings = reversed([*accumulate(q[:0:-1], mul, initial=1)])
         return cls(
-            KroneckerSparse(prod(p[:i]), q[i] * r[i], p[i] * r[i + 1], prod(q[i + 1 :]))
-            for i in range(len(q))
+            KroneckerSparse(a, q[i] * r[i], p[i] * r[i + 1], d)
+            for i, (a, d) in enumerate(zip(blocks, spacings, strict=True))
         )
 
     @classmethod
@@ -454,6 +455,11 @@ class Chain(Sequence[KroneckerSparse]):
                 f"{name} needs a chain whose product is dense, as Chain.deformable makes it, but "
                 f"the product pattern is {self.product}."
             )
+
+
+def _merged_size(left: KroneckerSparse, right: KroneckerSparse) -> float:
+    """Non-zeros of the product of a redundant pair; infinite for others."""
+    return left.product(right).nnz if left.is_redundant_with(right) else inf
 
 
 def _radix_pair(radices: Any, name: str, size: int, of_prime: tuple[int, int]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from skfact._checks import keep_where, positive_int
+from skfact._checks import check_ordered, keep_where, positive_int
 
 SMALL = 2**12  # patterns with at most so many entries have their places remembered
 
@@ -294,11 +294,10 @@ PatternLike: TypeAlias = KroneckerSparse | tuple[int, int, int, int]
 
 def as_patterns(patterns: Any) -> tuple[KroneckerSparse, ...]:
     """Return the items of an iterable as patterns."""
-    if isinstance(patterns, (str, bytes, KroneckerSparse)) or not hasattr(patterns, "__iter__"):
-        raise TypeError(
-            f"patterns must be a sequence of KroneckerSparse or of tuples (a, b, c, d), got "
-            f"{patterns!r} of type {type(patterns).__name__}."
-        )
+    what = "a sequence of KroneckerSparse or of tuples (a, b, c, d)"
+    if isinstance(patterns, KroneckerSparse):
+        raise TypeError(f"patterns must be {what}, got one, of type KroneckerSparse: wrap it.")
+    check_ordered(patterns, "patterns", what)
     return tuple(_as_pattern(item, i) for i, item in enumerate(patterns))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from skfact._backend import is_cupy_namespace, to_numpy
 from skfact._checks import is_number, keep_where, matrix_namespace, positive_int
-from skfact._inputs import is_numpy, is_sparse
+from skfact._inputs import is_numpy, refuse_sparse
 
 # an explicit mask up to this many entries is written out by repr
 MAX_PRINTED = 64
@@ -176,8 +176,9 @@ def smallest_keys(key: Any, k: int, axis: int, xp: Any) -> Any:
 
 def dense_mask(mask: Any, name: str) -> np.ndarray:
     """A mask of any array library, or nested lists, as a checked NumPy array."""
-    if is_sparse(mask):
-        raise TypeError(f"{name} is sparse ({type(mask).__name__}): pass {name}.toarray().")
+    refuse_sparse(mask, name)
+    if isinstance(mask, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array: pass its .filled(False).")
     try:
         given = to_numpy(mask)
     except ValueError as error:

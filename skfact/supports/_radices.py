@@ -4,37 +4,72 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import takewhile
 from math import prod
 
 import numpy as np
-from scipy.fft import next_fast_len
 
 from skfact._checks import positive_ints
 
-LARGEST_RADIX = 7
+SMALL_PRIMES = (2, 3, 5, 7)  # sizes of other prime factors are padded
+LARGEST_TRIED = 2**18  # numbers are divided by others up to here, in some hundredths of a second
+# no composite number below the limit passes the test of Miller and Rabin to all of these bases:
+# J. Sorenson, J. Webster, "Strong pseudoprimes to twelve prime bases", Math. Comp. 86, 2017
+BASES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
+SURE_BELOW = 318_665_857_834_031_151_167_461
 
 
 @lru_cache(maxsize=4096)
 def prime_factors(n: int) -> tuple[int, ...]:
-    """Return the prime factors of `n` in ascending order, repeated; () for 1."""
-    factors = []
-    prime = 2
-    while prime * prime <= n:
-        while n % prime == 0:
-            factors.append(prime)
-            n //= prime
-        prime += 1
-    if n > 1:
-        factors.append(n)
-    return tuple(factors)
+    """Return the prime factors of `n` in ascending order, repeated; () for 1.
+
+    Raises ValueError if two of them are so large that it would take long to find them.
+    """
+    factors, rest, tried = [], n, 2
+    while tried * tried <= rest and tried <= LARGEST_TRIED:
+        while rest % tried == 0:
+            factors.append(tried)
+            rest //= tried
+        tried += 1 + tried % 2  # 2, 3, 5, 7, 9, ...
+    if rest > tried * tried and not is_prime(rest):
+        raise ValueError(
+            f"The size {n} has no radices that are found soon: no number up to {LARGEST_TRIED} "
+            f"divides its factor {rest}. Take another size, or give the radices."
+        )
+    return (*factors, rest) if rest > 1 else tuple(factors)
+
+
+def is_prime(n: int) -> bool:
+    """Whether an odd number above those of `BASES` is certainly prime (Miller and Rabin)."""
+    twos = ((n - 1) & (1 - n)).bit_length() - 1  # n - 1 = odd * 2 ** twos
+    odd = (n - 1) >> twos
+    return n < SURE_BELOW and all(
+        pow(base, odd, n) == 1 or any(pow(base, odd << i, n) == n - 1 for i in range(twos))
+        for base in BASES
+    )
 
 
 @lru_cache(maxsize=4096)
 def padded_size(n: int) -> int:
     """Return `n`, or the next 5-smooth size if a prime above 7 divides `n`."""
-    if max(prime_factors(n), default=1) <= LARGEST_RADIX:
-        return n
-    return int(next_fast_len(n, real=True))
+    rest = n
+    for prime in SMALL_PRIMES:
+        while rest % prime == 0:
+            rest //= prime
+    return n if rest == 1 else next_smooth(n)
+
+
+def next_smooth(n: int) -> int:
+    """The smallest ``2**i * 3**j * 5**k`` of at least `n`, of whatever size."""
+    found = 1 << (n - 1).bit_length()
+    threes = 1
+    while threes < found:
+        part = threes
+        while part < found:
+            found = min(found, part << (-(-n // part) - 1).bit_length())
+            part *= 5
+        threes *= 3
+    return found
 
 
 @lru_cache(maxsize=4096)
@@ -48,7 +83,8 @@ def balanced_factors(n: int, n_factors: int) -> tuple[int, ...]:
         return (n,)
     candidates = (
         tuple(sorted((d, *balanced_factors(n // d, n_factors - 1))))
-        for d in _divisors(n)[1:]
+        # the smallest factor is no larger than all of them would be if they were equal
+        for d in takewhile(lambda d: d**n_factors <= n, _divisors(n)[1:])
         if len(prime_factors(n // d)) >= n_factors - 1
     )
     return min(candidates, key=lambda factors: (sum(factors), factors[::-1]))

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact.butterfly import butterfly_factorize
-from skfact.operators import FactorizedOperator
+from skfact.operators import FactorizedOperator, PartialPermutation, least_squares_codes
 from tests.bad_input.cases import A, changed, refused, works
 
 operator = butterfly_factorize(A, "monarch")
@@ -19,6 +19,20 @@ refused(
     error=ValueError,
     message="factors",
 )
+refused("factors: a set", FactorizedOperator, {1, 2}, error=TypeError, message="factors must be a")
+refused("factors: one matrix", FactorizedOperator, A, error=TypeError, message=r"\[factors\]")
+refused("factors: ragged", FactorizedOperator, [[[1], [2, 3]]], error=ValueError, message="factors")
+refused("to_device: None", operator.to_device, None, error=TypeError, message="where must be")
+refused("codes of no operator", least_squares_codes, A, A, error=TypeError, message="op must be")
+refused("asarray: operator", np.asarray, operator, error=TypeError, message="toarray")
+refused("dot: operator", np.dot, A, operator, error=TypeError, message="toarray")
+refused(
+    "index of bools", PartialPermutation, [True, 0], 2, error=TypeError, message="index must be"
+)
+refused("save: no path", operator.save, None, error=TypeError, message="path must be")
+refused("save: a folder", operator.save, "/", error=OSError, message="/")
+refused("load: no path", FactorizedOperator.load, 3, error=TypeError, message="path must be")
+refused("@: text", operator.__matmul__, ["x"], error=TypeError, message=r"operand of @.*\['x'\]")
 refused("matvec: length", operator.matvec, A[0, :5], error=ValueError, message="5")
 refused("matvec: 2-D", operator.matvec, A[:, :3], error=ValueError, message="1-D|shape")
 refused("matmat: length", operator.matmat, A[:5], error=ValueError, message="5")

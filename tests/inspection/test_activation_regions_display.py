@@ -1,5 +1,7 @@
 """ActivationRegionsDisplay: every switch is found, and it is known what bends there."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact.inspection import ActivationRegionsDisplay
 from skfact.relu import activation_patterns
+from tests.inspection._pictures import assert_readable
 from tests.relu.networks import output, random_factors, random_network, scaled, seeds, sizes
 
 pytest.importorskip("matplotlib")
@@ -14,6 +17,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +126,35 @@ def test_pictures():
     assert len(ActivationRegionsDisplay(layerless, points[:2]).cuts) == 0
 
 
+def test_a_picture_of_many_features_costs_its_points():
+    rng = np.random.default_rng(0)
+    network = [rng.standard_normal((3000, 8)), rng.standard_normal((8, 2))], None
+    points = rng.standard_normal((3, 3000))
+    tracemalloc.start()
+    display = ActivationRegionsDisplay(network, points, resolution=150)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 30e6  # all points as samples would take 540 MB
+    assert display.n_linear_regions > 1
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+@pytest.mark.parametrize("points", [[[-2, -2], [2, 2]], [[-2, -2], [2, -2], [0, 2]]])
+def test_pictures_are_legible_on_light_and_dark(style, points):
+    with plt.style.context(style):
+        display = ActivationRegionsDisplay.from_network(with_twins(), points, resolution=60)
+        assert_readable(display)
+        ground = sum(display.figure_.get_facecolor()[:3])
+        for line in display.ax_.get_legend().get_lines():
+            assert abs(sum(to_rgb(line.get_color())) - ground) > 0.7
+
+
+def test_one_region_is_no_regions():
+    linear = [np.ones((2, 1))], None
+    display = ActivationRegionsDisplay.from_network(linear, [[0, 0], [1, 1]])
+    assert display.ax_.get_title() == "1 activation region, 1 linear region"
+
+
 @pytest.mark.parametrize(
     "points, options, error, message",
     [
@@ -130,6 +163,11 @@ def test_pictures():
         ([[0, 0], [1, 1], [2, 2]], {}, ValueError, "points are on one line"),
         ([[0, 0, 0]], {}, ValueError, "points has 3 features.*2 inputs"),
         ([[0, 0], [1, 1]], {"margin": -1.0}, ValueError, "margin"),
+        ([[0, 0], [1, 1]], {"margin": np.inf}, ValueError, "margin must be at most 1e.09, got inf"),
+        ([[0, 0], [1, 1]], {"margin": 1e300}, ValueError, "margin must be at most"),
+        ([[0, 0], [1, 1]], {"margin": np.nan}, ValueError, "margin must be at least 0, got nan"),
+        ([[0, 0], [1, 1]], {"margin": True}, TypeError, "margin"),
+        ([[0, 0], [1]], {}, ValueError, "points"),
         ([[0, 0], [1, 1]], {"resolution": 1}, ValueError, "resolution"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from skfact._backend import to_numpy
 from skfact._kernels.apply import apply_factor
-from skfact.operators import KroneckerFactor, PartialPermutation, SparseFactor
+from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation, SparseFactor
 from skfact.supports import KroneckerSparse
 from tests.arrays import DTYPES, gaussian
 from tests.asserts import assert_like, for_each
@@ -255,7 +255,64 @@ def test_crop_and_pad(short, long):
     crop, pad = PartialPermutation.crop(short, long), PartialPermutation.pad(long, short)
     np.testing.assert_array_equal(crop.toarray(), np.eye(short, long))
     np.testing.assert_array_equal(pad.toarray(), np.eye(long, short))
-    with pytest.raises(ValueError, match="index"):
+    with pytest.raises(ValueError, match="n must be at most m"):
         PartialPermutation.crop(long + 1, long)
-    with pytest.raises(ValueError, match="index"):
+    with pytest.raises(ValueError, match="n must be at least m"):
         PartialPermutation.pad(long, long + 1)
+    with pytest.raises(TypeError, match="n must be an integer"):
+        PartialPermutation.crop(1.5, long)
+
+
+@for_each("index", [[True, False], [True, 0], {0, 1}, {0: 1}, [0.0, 1.0], "01", [None], [10**30]])
+def test_an_index_of_other_things_than_integers(index):
+    with pytest.raises(TypeError, match="index must be of integers, got"):
+        PartialPermutation(index, 2)
+
+
+def test_an_index_of_an_odd_shape():
+    with pytest.raises(ValueError, match="index is no rectangular"):
+        PartialPermutation([[1], [2, 3]], 2)
+    for index in ([], np.int64(1), 1, [[0, 1]]):
+        with pytest.raises(ValueError, match="index must be 1-D with at least one entry"):
+            PartialPermutation(index, 2)
+
+
+# each factor and what it is made of, which stays the caller's
+OWNED = {
+    "values": lambda a: KroneckerFactor(a.reshape(1, 1, *a.shape), (1, *a.shape, 1)),
+    "dense": lambda a: FactorizedOperator([a]).factors[0],
+    "sparse": lambda a: SparseFactor(scipy.sparse.csr_array(a)),
+    "index": lambda a: PartialPermutation(a[0], 4),
+}
+
+
+@for_each("kind", OWNED)
+def test_factors_do_not_follow_what_they_were_made_of(kind):
+    """Whatever the owner does later: read-only arrays can be made writeable again."""
+    for locked in (False, True):
+        for view in (lambda a: a, lambda a: a[:], lambda a: a.T.copy().T, lambda a: a[::-1, ::-1]):
+            owner = np.arange(4.0).reshape(1, 4) + np.zeros((2, 1))
+            owner = owner.astype("i8" if kind == "index" else "f8")
+            owner.flags.writeable = not locked
+            factor = OWNED[kind](view(owner))
+            before = factor.toarray()
+            owner.flags.writeable = True
+            owner[:] = 5
+            np.testing.assert_array_equal(factor.toarray(), before)
+
+
+def test_a_sparse_factor_shares_no_part_of_the_matrix():
+    matrix = scipy.sparse.csr_array(np.eye(3))
+    factor = SparseFactor(matrix)
+    for part in (matrix.data, matrix.indices, matrix.indptr):
+        part[:] = 0
+    np.testing.assert_array_equal(factor.toarray(), np.eye(3))
+
+
+@pytest.mark.skip_namespace("numpy-read-only", reason="the test writes to the arrays")
+def test_arrays_of_other_libraries_stay_the_callers(asarray):
+    array, index = asarray(np.eye(3)), asarray(np.arange(3))
+    kept = KroneckerFactor(array[None, None, ...], (1, 3, 3, 1)), PartialPermutation(index, 3)
+    array[...], index[...] = 5, 0
+    for factor in kept:
+        np.testing.assert_array_equal(to_numpy(factor.toarray()), np.eye(3))

@@ -1,5 +1,7 @@
 """Fusing neighbours is exact algebra, and the cost model chooses among all ways to do it."""
 
+import gc
+import weakref
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
+from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation, _fuse
 from skfact.operators._fuse import (
     BLOCK_COST,
     FACTOR_COST,
@@ -157,3 +159,109 @@ def test_fuse_of_random_deformable_chains(seed):
     for n in range(1, length + 1):
         np.testing.assert_allclose(op.fuse(n).toarray(), matrix, atol=1e-11)
         np.testing.assert_allclose(op.T.fuse(n).toarray(), matrix.T, atol=1e-11)
+
+
+def count_products(monkeypatch, call):
+    """How many products of patterns a call asks for."""
+    asked = []
+    product = _fuse.product_pattern
+    monkeypatch.setattr(_fuse, "product_pattern", lambda *pair: asked.append(1) or product(*pair))
+    call()
+    monkeypatch.undo()
+    return len(asked)
+
+
+@for_each("block", [np.eye(4), np.ones((2, 2)), np.array([[2.0]])])
+def test_the_effort_for_long_products_is_linear(block, monkeypatch):
+    rng = np.random.default_rng(0)
+    n = len(block)
+    counts = []
+    for length in (200, 400, 800):
+        factors = [block * rng.choice([-1.0, 1.0]) / n for _ in range(length)]
+        for call in (
+            lambda op: op @ np.ones(n),
+            lambda op: op.apply(np.ones((70, n))),
+            lambda op: op.fuse(),
+            lambda op: op.fuse(3),
+            lambda op: op.fuse(len(op.factors) // 2),
+        ):
+            op = FactorizedOperator(factors)
+            counts.append(count_products(monkeypatch, lambda call=call, op=op: call(op)))
+    assert max(counts) <= 20 * 800
+
+
+@for_each("n", [1, 2, 60, 100, 129, 130, 500])
+def test_long_products_have_as_many_factors_as_asked_for(n):
+    rng = np.random.default_rng(1)
+    factors = [np.linalg.qr(rng.standard_normal((3, 3)))[0] for _ in range(130)]
+    factors.insert(70, PartialPermutation([2, 0, 1], 3))
+    factors.insert(70, PartialPermutation([1, 0, 2], 3))
+    op = FactorizedOperator(factors)
+    fused = op.fuse(n)
+    count = sum(factor.dtype is not None for factor in fused.factors)
+    assert count == min(max(n, 2), 130)  # a selection stands between
+    np.testing.assert_allclose(
+        fused.toarray(),
+        np.linalg.multi_dot(
+            [factor if isinstance(factor, np.ndarray) else factor.toarray() for factor in factors]
+        ),
+        atol=1e-10,
+    )
+    np.testing.assert_allclose(op @ np.eye(3), fused.toarray(), atol=1e-10)
+
+
+def test_long_products_that_cannot_be_shortened(make_operator):
+    """Butterflies after one another: only factors of one of them can be fused."""
+    op = make_operator(Chain.butterfly(4))
+    long = FactorizedOperator([factor for _ in range(60) for factor in op.factors])
+    assert len(long.factors) == 120
+    assert 60 <= len(long.fuse(60).factors) <= 120
+    x = np.ones(4)
+    expected = x
+    for _ in range(60):
+        expected = op @ expected
+    np.testing.assert_allclose(long @ x, expected, rtol=1e-9)
+
+
+def numbers_kept(op):
+    """Numbers in all that an operator keeps, its true factors aside."""
+    products = op._products
+    kept = [*products._converted.values(), *products._fused.values()]
+    return sum(factor.nnz for factors in kept for factor in factors)
+
+
+def test_what_is_kept_is_bounded(make_operator):
+    op = make_operator(Chain.butterfly(64))
+    for dtype in ("float32", "float64", "complex64", "complex128"):
+        for batch in (1, 2, 5, 17, 65, 257, 1025):
+            op._products.plan(np.dtype(dtype), batch)
+            op.apply(np.ones((batch, 64), dtype))
+    products = op._products
+    assert len(products._fused) <= 8
+    assert len(products._programs) <= 4
+    assert len(products._converted) <= 2
+    assert numbers_kept(op) <= 10 * 64 * 64
+
+
+def test_there_and_back_is_the_same_operator(asarray, make_operator):
+    op = make_operator(Chain.butterfly(8), "complex64")
+    like = asarray(np.ones(1))
+    assert op.T.T is op
+    assert op.H.H is op
+    assert op.H.H.H is op.H
+    assert op.to_device(like).to_device("numpy") is op
+    assert op.to_device(like).to_device("numpy").to_device(like) is op.to_device(like)
+
+
+def test_operators_are_freed_at_once(make_operator):
+    op = make_operator(Chain.butterfly(8))
+    op @ np.ones(8)
+    op.matmat(np.ones((8, 100)))
+    transposed, gone = op.T, weakref.ref(op)
+    gc.disable()
+    try:
+        del op
+        assert gone() is None
+    finally:
+        gc.enable()
+    assert transposed.T.shape == (8, 8)

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, clone
 
 from skfact._backend import to_numpy
-from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation, SparseFactor
+from skfact.operators import (
+    FactorizedOperator,
+    KroneckerFactor,
+    PartialPermutation,
+    SparseFactor,
+    least_squares_codes,
+)
 from skfact.supports import Chain
 from tests.arrays import DTYPES, gaussian
 from tests.asserts import assert_like, for_each
@@ -292,9 +298,61 @@ def test_other_devices_are_refused(make_operator):
     assert to_numpy(op.to_device(here).matmat(here)).shape == (4, 2)
 
 
+def test_messages_name_what_was_given_and_what_to_do(make_operator):
+    op = make_operator(Chain.butterfly(4))
+    with pytest.raises(TypeError, match=r"right operand of @ has dtype <U1.*\['x'\]") as text:
+        op @ ["x"]
+    assert "astype" not in str(text.value)
+    with pytest.raises(TypeError, match=r"left operand of @ has dtype object.*\[None\]"):
+        [None] @ op
+    for call in (op.matmat, op.apply, op.__matmul__, op.__rmatmul__, op.solve):
+        with pytest.raises(ValueError, match="is no rectangular array of numbers"):
+            call([[1, 2], [3]])
+    with pytest.raises(TypeError, match=r"is a masked array.*pass its \.filled"):
+        op @ np.ma.masked_less(np.ones((4, 1)), 0)
+    with pytest.raises(TypeError, match=r"is a sparse matrix.*\.toarray\(\)"):
+        op @ scipy.sparse.eye_array(4)
+    with pytest.raises(ValueError, match=r"factors\[0\] is no rectangular array"):
+        FactorizedOperator([[[1], [2, 3]]])
+
+
+def test_advice_for_tensors_is_code_of_torch(make_operator):
+    torch = pytest.importorskip("torch")
+    op = make_operator(Chain.butterfly(4)).to_device(torch.ones(1))
+    for dtype in (torch.float16, torch.bfloat16):
+        with pytest.raises(TypeError, match=r"with \.to\(torch\.float64\)\."):
+            op @ torch.ones((4, 1), dtype=dtype)
+    for call in (op.__matmul__, op.apply, lambda X: FactorizedOperator([X])):
+        with pytest.raises(TypeError, match=r"is a sparse matrix.*\.to_dense\(\)"):
+            call(torch.eye(4).to_sparse())
+    x = torch.tensor([1 + 2j, 0, 0, 0])
+    np.testing.assert_allclose(
+        to_numpy(x.conj()), [1 - 2j, 0, 0, 0]
+    )  # a view with the conjugate to be made
+
+
+@pytest.mark.parametrize("where", [None, 3, [1.0], object(), np])
+def test_to_device_of_no_device(where, make_operator):
+    with pytest.raises(TypeError, match="where must be"):
+        make_operator(Chain.butterfly(4)).to_device(where)
+
+
+@pytest.mark.parametrize("op", [np.eye(3), None, "op", scipy.sparse.eye_array(3)])
+def test_codes_of_no_operator(op):
+    with pytest.raises(TypeError, match="op must be a FactorizedOperator"):
+        least_squares_codes(op, np.eye(3))
+
+
 @pytest.mark.parametrize(
     "factors, error, message",
     [
+        (None, TypeError, "factors must be a sequence"),
+        (3, TypeError, "factors must be a sequence"),
+        ("ab", TypeError, "factors must be a sequence"),
+        ({KroneckerFactor(np.ones((1, 1, 1, 1)), (1, 1, 1, 1))}, TypeError, "factors must be a"),
+        ({"left": np.eye(2)}, TypeError, "factors must be a sequence"),
+        (np.eye(2), TypeError, r"factors must be a.*wrap it, \[factors\]"),
+        (scipy.sparse.eye_array(2), TypeError, r"factors must be a.*wrap it, \[factors\]"),
         ([], ValueError, "empty"),
         ([np.ones((2, 3)), np.ones((2, 3))], ValueError, r"factors\[0\] and factors\[1\]"),
         ([np.ones(3)], ValueError, r"factors\[0\] must be"),

@@ -4,6 +4,10 @@ import io
 import json
 import os
 import pathlib
+import stat
+import subprocess
+import sys
+import threading
 import zipfile
 
 import numpy as np
@@ -76,8 +80,145 @@ def test_exactly_the_path_that_was_given(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["no suffix", "other.suffix"]
     with pytest.raises(FileNotFoundError):
         FactorizedOperator.load(tmp_path / "missing")
-    with pytest.raises(TypeError):
-        FactorizedOperator.load(None)
+    for call in (FactorizedOperator.load, mixture().save):
+        with pytest.raises(TypeError, match="path must be a str or path-like, got None"):
+            call(None)
+
+
+def other():
+    return FactorizedOperator([np.full((40, 40), 3.0)])
+
+
+LIMITED = """
+import resource, signal, sys
+import numpy as np
+from skfact.operators import FactorizedOperator
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+try:
+    FactorizedOperator([np.ones((40, 40))]).save(sys.argv[1])
+except OSError as error:
+    print("refused:", error)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="limits of POSIX")
+def test_a_file_that_grows_too_large(tmp_path):
+    mixture().save(tmp_path / "old")
+    before = (tmp_path / "old").read_bytes()
+    for name in ("old", "new"):
+        command = [sys.executable, "-c", LIMITED, str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert "refused" in done.stdout
+        assert done.stderr == ""
+    assert (tmp_path / "old").read_bytes() == before
+    assert os.listdir(tmp_path) == ["old"]
+
+
+@for_each("error", [KeyboardInterrupt, OSError, MemoryError])
+@for_each("step", ["numpy.savez", "os.fsync", "os.replace"])
+def test_whatever_fails_the_old_operator_stays(error, step, tmp_path, monkeypatch):
+    mixture().save(tmp_path / "old")
+
+    def fail(file, *_, **__):
+        if step == "numpy.savez":
+            file.write(b"half of it")
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step, fail)
+        for name in ("old", "new"):
+            with pytest.raises(error):
+                other().save(tmp_path / name)
+    assert os.listdir(tmp_path) == ["old"]
+    assert_same(FactorizedOperator.load(tmp_path / "old"), mixture())
+
+
+def test_a_factor_that_cannot_be_described(tmp_path, monkeypatch):
+    mixture().save(tmp_path / "old")
+    monkeypatch.setattr(KroneckerFactor, "_described", lambda factor: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        other().save(tmp_path / "old")
+    monkeypatch.undo()
+    assert_same(FactorizedOperator.load(tmp_path / "old"), mixture())
+
+
+def test_links_stay_and_lead_to_the_new_operator(tmp_path):
+    (tmp_path / "folder").mkdir()
+    target = tmp_path / "folder" / "target"
+    (tmp_path / "near").symlink_to(pathlib.Path("folder") / "target")
+    (tmp_path / "far").symlink_to(tmp_path / "near")
+    for op in (mixture(), other()):  # a link that leads nowhere yet, then one to a file
+        op.save(tmp_path / "far")
+        assert (tmp_path / "near").is_symlink()
+        assert (tmp_path / "far").is_symlink()
+        assert not target.is_symlink()
+        assert_same(FactorizedOperator.load(target), op)
+    assert os.listdir(tmp_path / "folder") == ["target"]
+
+
+@for_each("mode", [0o600, 0o640, 0o755])
+def test_permissions_stay(mode, tmp_path):
+    (tmp_path / "operator").unlink(missing_ok=True)
+    mixture().save(tmp_path / "operator")
+    (tmp_path / "plain").touch()
+    usual = stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+    assert stat.S_IMODE((tmp_path / "operator").stat().st_mode) == usual
+    (tmp_path / "operator").chmod(mode)
+    other().save(tmp_path / "operator")
+    assert stat.S_IMODE((tmp_path / "operator").stat().st_mode) == mode
+
+
+def test_where_no_file_can_be(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for path in (tmp_path, tmp_path / "missing" / "operator", tmp_path / "loop", f"{tmp_path}/a/"):
+        with pytest.raises(OSError, match=str(path)):
+            mixture().save(path)
+    with pytest.raises(OSError, match="No such file"):
+        mixture().save("")
+    assert os.listdir(tmp_path) == ["loop"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_pipes_are_written_to_and_not_read_from(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ValueError, match="no regular file"):
+        FactorizedOperator.load(pipe)  # at once: nobody writes to it
+    received = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    mixture().save(pipe)
+    reader.join(60)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert_same(load_bytes(received[0], tmp_path), mixture())
+    assert sorted(os.listdir(tmp_path)) == ["bad", "pipe"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="devices of Linux")
+def test_devices(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to("/dev/zero")
+    for path in ("/dev/zero", "/dev/null", "/dev/urandom", link):
+        with pytest.raises(ValueError, match="no regular file"):
+            FactorizedOperator.load(path)
+    other().save("/dev/null")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    if os.path.exists("/dev/full"):
+        with pytest.raises(OSError, match="No space left"):
+            other().save("/dev/full")
+    with pytest.raises(OSError, match="directory"):
+        FactorizedOperator.load(tmp_path)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="open files of Linux")
+def test_an_open_file_without_a_name(tmp_path):
+    with open(tmp_path / "gone", "w+b") as file:
+        os.unlink(tmp_path / "gone")
+        mixture().save(f"/dev/fd/{file.fileno()}")
+        file.seek(0)
+        assert_same(load_bytes(file.read(), tmp_path), mixture())
+    assert os.listdir(tmp_path) == ["bad"]
 
 
 def test_numpy_can_read_the_file_without_pickle(tmp_path):

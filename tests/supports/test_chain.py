@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from skfact.supports import Chain, KroneckerSparse
+from skfact.supports import Chain, KroneckerSparse, digit_reversal
 from tests.asserts import for_each
 
 
@@ -362,3 +362,42 @@ def test_radices_need_a_dense_product():
 def test_constructors_refuse_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_long_redundant_chains_are_merged_in_linear_effort(monkeypatch):
+    asked = []
+    product = KroneckerSparse.product
+    monkeypatch.setattr(KroneckerSparse, "product", lambda *pair: asked.append(1) or product(*pair))
+    for length in (100, 200, 400):
+        asked.clear()
+        chain = Chain([(1, 4, 4, 1)] * length)
+        merged, groups = chain.merge_redundant()
+        assert merged == Chain.dense(4, 4)
+        assert groups == ((0, length),)
+        assert len(asked) <= 4 * length
+
+
+@pytest.mark.parametrize("container", [set, frozenset, dict.fromkeys])
+def test_what_has_no_order_is_refused(container):
+    """Also where the order that comes out would be accepted."""
+    for name, call in {
+        "patterns": Chain,
+        "out_radices": lambda radices: Chain.deformable(radices, (2, 3)),
+        "in_radices": lambda radices: Chain.deformable((2, 3), radices),
+        "ranks": lambda ranks: Chain.deformable((2, 3, 2), (3, 2, 2), ranks),
+    }.items():
+        items = [(1, 2, 2, 2), (2, 2, 2, 1)] if name == "patterns" else [1, 2]
+        with pytest.raises(TypeError, match=f"{name} must be a sequence"):
+            call(container(items))
+    with pytest.raises(TypeError, match="out_radices must be a sequence"):
+        Chain.monarch(6, 6, out_radices=container([2, 3]))
+    with pytest.raises(TypeError, match="radices must be a sequence"):
+        digit_reversal(container([2, 3]))
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=6))
+def test_deformable_is_its_formula(radices):
+    chain = Chain.deformable(radices, radices[::-1])
+    for i, pattern in enumerate(chain):
+        assert pattern.a == prod(radices[::-1][:i])
+        assert pattern.d == prod(radices[i + 1 :])

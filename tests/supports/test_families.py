@@ -6,10 +6,18 @@ from math import prod
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.fft import next_fast_len
 
 from skfact.supports import FAMILIES, Chain, resolve_supports
-from skfact.supports._radices import balanced_factors, padded_size, prime_factors
+from skfact.supports._radices import (
+    balanced_factors,
+    is_prime,
+    next_smooth,
+    padded_size,
+    prime_factors,
+)
 from tests.asserts import for_each
 
 SIDES = range(1, 65)
@@ -209,3 +217,45 @@ def test_for_shape_refuses_unknown_families():
         Chain.for_shape(4, 4, family="low_rank")
     with pytest.raises(TypeError, match="family must be a str"):
         Chain.for_shape(4, 4, family=Chain.butterfly(4))
+
+
+@for_each("n", [2**61 - 1, 2**31 - 1, 10**18 + 9, 1, 2, 2**18 + 3])
+def test_large_primes_are_recognized(n):
+    """They give one dense pattern, and no search for divisors up to their root."""
+    assert prime_factors(n) == (() if n == 1 else (n,))
+    assert Chain.butterfly(n).shape == (n, n)
+    assert Chain.monarch(n, 4).shape == (n, 4)
+    assert Chain.for_shape(n, n).shape[0] >= n
+
+
+@for_each("factors", [(2, 3, 2**61 - 1), (7, 7, 1_000_003), (262_139, 262_147), (2,) * 62])
+def test_factors_of_large_numbers(factors):
+    assert prime_factors(prod(factors)) == factors
+
+
+@for_each("n", [1_000_003 * 1_000_033, (2**31 - 1) ** 2, 2 * (2**89 - 1)])
+def test_sizes_that_would_take_long_are_refused_at_once(n):
+    """Two large prime factors, or one beyond what a test of primes is certain of."""
+    with pytest.raises(ValueError, match=f"The size {n} has no radices that are found soon"):
+        Chain.butterfly(n)
+    with pytest.raises(ValueError, match="found soon"):
+        Chain.monarch(n, 4)
+    assert Chain.for_shape(n, 4).shape[0] >= n  # which pads
+
+
+@given(st.integers(1, 10**12))
+def test_padded_sizes_are_the_next_smooth_ones(n):
+    assert next_smooth(n) == next_fast_len(n, real=True)
+
+
+@for_each("p", [41 * 43, 2047 * 4093, 3_215_031_751, 3_825_123_056_546_413_051])
+def test_pseudoprimes_are_no_primes(p):
+    assert not is_prime(p)
+
+
+@for_each("n_out, n_in", [(2**18 * 3**9 * 5**5 * 7**3, 2**19 * 3**9 * 5**5 * 7**3), (2**62, 2**61)])
+def test_highly_composite_shapes(n_out, n_in):
+    """Each divisor as each factor would be tried in vain: the smallest comes first."""
+    chain = Chain.for_shape(n_out, n_in)
+    assert chain.shape == (n_out, n_in)
+    assert max(chain.out_radices) <= 7 * min(chain.out_radices)

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_array_equal
 
 from skfact._backend import to_numpy
-from skfact.supports import FixedMask, KSparse
+from skfact.supports import FixedMask, KroneckerSparse, KSparse
 from tests.asserts import assert_like, for_each
 
 # few distinct values, so that ties are common
@@ -258,3 +258,31 @@ def test_budget_of_rows_and_columns_in_every_namespace(asarray):
 def test_other_pairs_of_axes_are_refused(axis):
     with pytest.raises(ValueError, match=r"must be \(0, 1\)"):
         KSparse(1, axis=axis)
+
+
+@for_each("mask", [1, 1.0, True, np.float64(1), np.bool_(True), np.array(1)])
+def test_a_number_is_no_mask(mask):
+    with pytest.raises(ValueError, match="mask must be 2-D with at least one entry"):
+        FixedMask(mask)
+
+
+def test_masks_of_a_kind_that_hides_entries_are_refused():
+    with pytest.raises(TypeError, match=r"mask is a masked array: pass its \.filled"):
+        FixedMask(np.ma.masked_equal(np.eye(2), 0))
+    with pytest.raises(TypeError, match=r"mask is a sparse matrix.*\.toarray\(\)"):
+        FixedMask(scipy.sparse.eye_array(2))
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match=r"mask is a sparse matrix.*\.to_dense\(\)"):
+        FixedMask(torch.eye(2).to_sparse())
+    for support in (FixedMask(np.eye(2)), KSparse(1), KroneckerSparse(1, 2, 2, 1)):
+        with pytest.raises(TypeError, match=r"matrix is a sparse matrix.*\.to_dense\(\)"):
+            support.project(torch.eye(2).to_sparse())
+
+
+def test_a_mask_does_not_follow_the_callers_array():
+    owner = np.eye(2, dtype=bool)
+    owner.flags.writeable = False
+    mask = FixedMask(owner)
+    owner.flags.writeable = True
+    owner[:] = True
+    assert mask == FixedMask(np.eye(2))

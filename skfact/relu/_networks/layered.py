@@ -130,10 +130,7 @@ def checked_layers(
 
 def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> Any:
     """A finite weight matrix (2-D) or bias (1-D) in float32 or float64, in its own library."""
-    try:
-        array = as_floating(array, name, real=True)
-    except ValueError as error:  # ragged nested lists
-        raise ValueError(f"{name} is no rectangular array of numbers: {error}") from error
+    array = as_floating(array, name, real=True)
     if array.ndim != ndim:
         shape = "2-D, of shape (n_in, n_out)" if ndim == 2 else "1-D, of shape (n_out,)"
         raise ValueError(f"{name} must be {shape}; got an array of shape {tuple(array.shape)}.")

@@ -1,0 +1,37 @@
+"""What NumPy may do with an operator or a factor: multiply by it, and never make it an array."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import numpy as np
+
+# NumPy calls the ufunc for what Python writes as @ and *
+PRODUCTS = {np.matmul: ("__matmul__", "__rmatmul__"), np.multiply: ("__mul__", "__rmul__")}
+
+
+class NoArray:
+    """Refuses to become an array, which would be one of objects or take the memory of all entries.
+
+    SciPy's sparse arrays become arrays of objects, and then fail far away.
+    """
+
+    __slots__ = ()
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__} is no array, and is not made one silently: pass its toarray(), "
+            "or multiply by it with its method apply, or with @ where it is an operator."
+        )
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and len(inputs) == 2 and not kwargs:
+            left, right = inputs
+            if ufunc in (np.equal, np.not_equal):  # objects, not entries, are compared
+                return (left is right) == (ufunc is np.equal)
+            direct, reflected = PRODUCTS.get(ufunc, ("", ""))
+            method, other = (direct, right) if left is self else (reflected, left)
+            result = getattr(self, method, lambda _: NotImplemented)(other)
+            if result is not NotImplemented:
+                return result
+        return self.__array__()
