@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import sklearn.utils
 
 from skfact._backend import array_namespace, device, is_array_api_obj, move
 from skfact._inputs import as_floating
@@ -69,6 +70,17 @@ def check_flag(value: Any, name: str) -> None:
     """Raise unless `value` is True or False, of Python or NumPy."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {value!r}.")
+
+
+def check_random_state(random_state: Any) -> np.random.RandomState:
+    """The source of random numbers that `random_state` stands for, as in scikit-learn."""
+    try:
+        return sklearn.utils.check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            f"random_state must be an int from 0 to 2**32 - 1, a RandomState instance or None, got "
+            f"{random_state!r}."
+        ) from error
 
 
 def check_verbose(value: Any) -> None:

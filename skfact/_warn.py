@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,13 @@ def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
 
 
 def warn_if_useless(
-    A: Any, error: float, n_numbers: int, advice: str, *, tol_given: bool = False
+    A: Any,
+    error: float,
+    n_numbers: int,
+    advice: str | Callable[[], str],
+    *,
+    tol_given: bool = False,
+    who: str = "",
 ) -> None:
     """Warn if factors of `A` keep less than they should, or save nothing.
 
@@ -46,26 +53,38 @@ def warn_if_useless(
         Relative error of the factors, in the Frobenius norm.
     n_numbers : int
         Non-zeros of the factors.
-    advice : str
-        What to try: a sentence.
+    advice : str or callable
+        What to try: a sentence, or a function that makes it once it is needed.
     tol_given : bool, default=False
         Whether the caller said which error is good enough; the error is no matter of ours then.
+    who : str, default=""
+        The estimator that warns.
     """
-    xp = array_namespace(A)
-    n_needed = int(xp.count_nonzero(A))
-    if error > 0.5 and not tol_given:
+    missed = error > 0.5 and not tol_given
+    if not missed and (A.shape[0] * A.shape[1] < _TOY or _some_nonzeros(A, n_numbers) > n_numbers):
+        return
+    n_needed = int(array_namespace(A).count_nonzero(A))
+    if missed:
         complaint = f"leave a relative error of {error:.3g}"
-    elif n_numbers >= n_needed and A.shape[0] * A.shape[1] >= _TOY:
+    elif n_numbers >= n_needed:
         complaint = f"save nothing on its {n_needed} non-zeros"
     else:
         return
     rank = max(1, n_numbers // sum(A.shape))
     warn(
-        f"The {n_numbers} numbers in the factors of the {A.shape[0]} x {A.shape[1]} matrix "
-        f"{complaint}. Plain low rank reaches {low_rank_error(A, rank):.3g} with "
-        f"{rank * sum(A.shape)} numbers (rank {rank}). {advice}",
+        f"{who}{': ' if who else ''}The {n_numbers} numbers in the factors of the "
+        f"{A.shape[0]} x {A.shape[1]} matrix {complaint}. "
+        f"Plain low rank reaches {low_rank_error(A, rank):.3g} with {rank * sum(A.shape)} numbers "
+        f"(rank {rank}). "
+        f"{advice() if callable(advice) else advice}",
         StructureWarning,
     )
+
+
+def _some_nonzeros(A: Any, n: int) -> int:
+    """Non-zeros in some of the rows, enough of them to tell that a dense matrix has more than n."""
+    rows = max(1, A.shape[0] * A.shape[1] // (2 * n + 1))
+    return int(array_namespace(A).count_nonzero(A[::rows, :]))
 
 
 def low_rank_error(A: Any, rank: int) -> float:

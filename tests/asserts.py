@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 
 from skfact._backend import array_namespace, device, to_numpy
+
+# For what holds on matrices without structure, too, which factors are of no use for.
+on_any_matrix = pytest.mark.filterwarnings("ignore::skfact.exceptions.StructureWarning")
 
 
 def assert_like(

@@ -19,7 +19,7 @@ from skfact import ButterflyFactorizer
 from skfact.butterfly import butterfly_factorize
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain
-from tests.asserts import about, for_each
+from tests.asserts import about, for_each, on_any_matrix
 from tests.bad_input import (  # noqa: F401  (importing a module lists its cases)
     butterfly,
     deep_linear,
@@ -64,6 +64,7 @@ def test_every_module_lists_cases():
     assert modules <= globals().keys()
 
 
+@on_any_matrix
 @pytest.mark.parametrize("cases", CASES_OF.values(), ids=CASES_OF)
 def test_cases(cases, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -79,6 +80,7 @@ def test_cases(cases, tmp_path, monkeypatch):
             assert list(tmp_path.iterdir()) == []
 
 
+@on_any_matrix
 def test_memory_mapped_input(tmp_path):
     np.save(tmp_path / "A.npy", A)
     mapped = np.load(tmp_path / "A.npy", mmap_mode="r")
@@ -103,6 +105,7 @@ def test_lazy_arrays_are_not_loaded():
         ButterflyFactorizer().fit(lazy)
 
 
+@on_any_matrix
 @for_each("bad", [np.nan, np.inf, -np.inf])
 def test_not_a_number_anywhere(asarray, bad):
     """In every corner of the matrix, in every library, in the function and in the estimator."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
-from skfact._checks import check_choice, check_matrix, check_number
+from skfact._checks import check_choice, check_matrix, check_number, check_random_state
 from skfact.fixed_support._alternating.descent import Runs
 from skfact.fixed_support._factorization import FixedSupportFactorization
-from skfact.fixed_support._outcome import warnings_for
+from skfact.fixed_support._outcome import warn_of
 from skfact.fixed_support._problem import Problem
 from skfact.fixed_support._solvers import SOLVERS, factorize
 from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._tractable.report import SupportReport, report_on
+from skfact.supports._masks import Labels, labels_of, order_by
 
 
 def fixed_support_factorize(
@@ -29,7 +28,7 @@ def fixed_support_factorize(
     missing_values: float | None = None,
     n_init: int = 1,
     max_iter: int = 200,
-    tol: float = 1e-4,
+    tol: float = 1e-3,
     random_state: Any = None,
 ) -> FixedSupportFactorization:
     r"""Approximate a matrix by a product of two factors that are zero outside given masks.
@@ -65,14 +64,14 @@ def fixed_support_factorize(
         alternating least squares, never certified.
     n_init : int, default=1
         Number of starts of alternating least squares: the first from the tractable relaxation of
-        the supports or by elimination, whichever fits better, the others at random. The best one
-        is kept.
+        the supports or by elimination, whichever fits better, the same each time; the others at
+        random. The best one is kept.
     max_iter : int, default=200
         Largest number of sweeps per start.
-    tol : float, default=1e-4
+    tol : float, default=1e-3
         A run ends when ten sweeps lower the loss by no more than this share of it.
     random_state : int, RandomState instance or None, default=None
-        Draws the random starts.
+        Draws the random starts, those after the first.
 
     Returns
     -------
@@ -130,27 +129,34 @@ def fixed_support_factorize(
     >>> round(result.loss, 12)
     75.0
     """
-    report = report_of(left_support, right_support)
+    report = report_of(left_support, right_support, "A", labels_of(A))
     check_options(solver, alpha, missing_values, n_init, max_iter, tol)
     random = check_random_state(random_state)
     problem = Problem.of(check_matrix(A, "A"), report, alpha, missing_values)
     result, outcome = factorize(problem, solver, Runs(random, max_iter, tol, n_init))
-    for warning in warnings_for(problem, result, outcome):
-        warnings.warn(warning, stacklevel=2)
+    warn_of(problem, result, outcome)
     return result
 
 
-def report_of(left_support: Any, right_support: Any) -> SupportReport:
-    """The report given, or one on the masks given."""
+def report_of(
+    left_support: Any, right_support: Any, matrix: str, labels: tuple[Labels, Labels]
+) -> SupportReport:
+    """The report given, or one on the masks given, for a matrix with these labels."""
     if isinstance(left_support, SupportReport):
         if right_support is not None:
             raise ValueError(
                 "right_support must be None beside a SupportReport, which knows both masks."
             )
+        for own, wanted in zip(left_support.labels, labels, strict=True):
+            if order_by(own, wanted, "The report", matrix) is not None:
+                raise ValueError(
+                    f"The report was made for masks with rows or columns in another order than "
+                    f"{matrix} has: order {matrix} as they are, or pass the masks."
+                )
         return left_support
     if right_support is None:
         raise TypeError("right_support is missing: pass two masks, or one SupportReport.")
-    return report_on(*check_supports(left_support, right_support))
+    return report_on(*check_supports(left_support, right_support, matrix=matrix, labels=labels))
 
 
 def check_options(

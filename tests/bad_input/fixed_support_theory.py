@@ -141,7 +141,7 @@ for name, value, error in [
                 LOWER,
                 LOWER.T,
                 error=error,
-                message="seed" if name == "random_state" else name,
+                message=name,
             )
 refused(
     "identify_tiling: tol",

@@ -11,6 +11,7 @@ from skfact.fixed_support import (
 )
 from skfact.fixed_support._alternating import half_step
 from skfact.fixed_support._tractable.flat_factor import dense_factor
+from tests.asserts import on_any_matrix
 from tests.fixed_support.independent import random_matrix
 from tests.fixed_support.seeds import over_seeds
 
@@ -20,6 +21,7 @@ ignore_cut_off = pytest.mark.filterwarnings("ignore::sklearn.exceptions.Converge
 ignore_ill_posed = pytest.mark.filterwarnings("ignore::skfact.exceptions.IllPosedWarning")
 
 
+@on_any_matrix
 @over_seeds(5)
 def test_each_half_step_is_least_squares(seed):
     """No change of one factor alone lowers the loss of the result."""
@@ -38,6 +40,7 @@ def test_each_half_step_is_least_squares(seed):
 ROUTES = {"kept": (np.inf, 0, 0), "gathered": (0, 0, 0), "dense": (0, np.inf, np.inf)}
 
 
+@on_any_matrix
 @ignore_cut_off
 @ignore_ill_posed
 @pytest.mark.parametrize(
@@ -68,6 +71,7 @@ def test_all_ways_to_correlate_take_the_same_steps(monkeypatch, asarray, dtype, 
         assert_allclose(results[name].loss_curve, results["kept"].loss_curve, rtol=atol)
 
 
+@on_any_matrix
 @ignore_cut_off
 @ignore_ill_posed
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
@@ -112,6 +116,7 @@ def test_half_step_on_ill_conditioned_factors(monkeypatch, route):
             assert np.linalg.norm(A[:, j] - X @ Y[:, j]) <= best + 100 * rounding
 
 
+@on_any_matrix
 @ignore_cut_off
 def test_weighted_steps_agree_with_plain_ones():
     """One missing entry of value 0 in a row and column that no component covers changes nothing."""
