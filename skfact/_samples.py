@@ -31,14 +31,15 @@ def validate_samples(
     if hasattr(X, "dask"):
         raise TypeError("X is a dask array, which would be loaded whole: pass X.compute().")
     if not is_array_api_obj(X) or is_numpy(array_namespace(X)):
-        return validate_data(
-            estimator,
-            X,
-            reset=reset,
-            accept_sparse="csr" if accept_sparse else False,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan" if allow_nan else True,
-        )
+        with np.errstate(invalid="ignore"):  # it sums entries up to the largest numbers
+            return validate_data(
+                estimator,
+                X,
+                reset=reset,
+                accept_sparse="csr" if accept_sparse else False,
+                dtype=[np.float64, np.float32],
+                ensure_all_finite="allow-nan" if allow_nan else True,
+            )
     xp = array_namespace(X)
     if not xp.isdtype(X.dtype, ("real floating", "integral", "bool")):
         raise ValueError(f"X must be real, got dtype {X.dtype}: complex data is not supported.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact.fixed_support._alternating.weighted_grams import CHUNK, weighted_grams
+from skfact.fixed_support._problem import scaled_penalty
 
 
 def coding_matrix(H: Any, alpha: float) -> Any:
@@ -36,8 +36,10 @@ def masked_codes(H: Any, X: Any, observed: Any, alpha: float) -> tuple[Any, np.n
     xp = array_namespace(X)
     exponents = binary_exponent(H), binary_exponent(X)
     H, X = (times_power_of_two(part, -e) for part, e in zip((H, X), exponents, strict=True))
-    alpha = min(math.ldexp(alpha, min(-2 * exponents[0], 1000)), 1e30)
+    alpha = scaled_penalty(alpha, -2 * exponents[0])
     worst = float(xp.finfo(X.dtype).eps) ** -0.5
+    if not bool(xp.any(H != 0)):
+        return X @ xp.matrix_transpose(H), np.empty(0, dtype=np.int64)
     step = max(1, CHUNK // H.shape[0] ** 2)
     rank = _rank(H)
     found, ranks = [], []
@@ -46,7 +48,7 @@ def masked_codes(H: Any, X: Any, observed: Any, alpha: float) -> tuple[Any, np.n
         codes, condition = _by_normal_equations(H, X[rows, :], observed[rows, :], alpha)
         bad = np.flatnonzero(~(to_numpy(condition) < worst))
         some_ranks = np.full(codes.shape[0], rank)
-        if len(bad):
+        if len(bad):  # or not finite
             exact, some_ranks[bad] = _by_svd(H, X[rows, :], observed[rows, :], alpha, bad)
             source = np.arange(codes.shape[0])
             source[bad] = codes.shape[0] + np.arange(len(bad))
@@ -54,7 +56,8 @@ def masked_codes(H: Any, X: Any, observed: Any, alpha: float) -> tuple[Any, np.n
         found.append(codes)
         ranks.append(some_ranks)
     codes = times_power_of_two(xp.concat(found), exponents[1] - exponents[0])
-    return codes, np.flatnonzero(np.concatenate(ranks) < rank)
+    is_open = np.concatenate(ranks) < (0 if alpha else rank)
+    return codes, np.flatnonzero(is_open)
 
 
 def _by_normal_equations(H: Any, X: Any, observed: Any, alpha: float) -> tuple[Any, Any]:
@@ -65,7 +68,7 @@ def _by_normal_equations(H: Any, X: Any, observed: Any, alpha: float) -> tuple[A
     grams = weighted_grams(components, xp.matrix_transpose(observed))
     matrices = grams + alpha * eye
     diagonal = xp.linalg.diagonal(matrices)[:, :, None]
-    zero = xp.astype(diagonal == 0, X.dtype)
+    zero = xp.astype(diagonal == 0, X.dtype)  # components that a sample does not see
     rounding = 8 * r * float(xp.finfo(X.dtype).eps) * diagonal
     inverses = xp.linalg.inv(matrices + (rounding + zero) * eye)
     target = (X @ components)[:, :, None]
@@ -73,7 +76,10 @@ def _by_normal_equations(H: Any, X: Any, observed: Any, alpha: float) -> tuple[A
     for _ in range(2):
         codes = codes + inverses @ (target - matrices @ codes)
     norm = xp.linalg.matrix_norm
-    return codes[:, :, 0], norm(matrices + zero * eye) * norm(inverses)
+    condition = norm(matrices + zero * eye) * norm(inverses)
+    dead = xp.sum(xp.astype(~xp.any(H != 0, axis=1), X.dtype))
+    sees_all = xp.sum(zero, axis=(1, 2)) == dead
+    return codes[:, :, 0], xp.where(sees_all, condition, xp.full_like(condition, xp.inf))
 
 
 def _by_svd(

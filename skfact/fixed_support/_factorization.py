@@ -42,7 +42,7 @@ class FixedSupportFactorization:
     loss : float
         ||A - left @ right||_F^2 over the observed entries, plus the penalty.
     error : float
-        ||A - left @ right||_F over the observed entries.
+        ||A - left @ right||_F over the observed entries; infinite if it is no finite number.
     relative_error : float
         The same as a share of ||A||_F; 0 for a matrix of zeros.
     loss_curve : ndarray of shape (n_iter + 1,)

@@ -71,9 +71,15 @@ class Problem(NamedTuple):
         """The problem for A / 2**e, and the even e; raises ValueError if A is not finite."""
         exponent = binary_exponent(self.A)
         exponent += exponent % 2  # equal halves for the two factors
-        alpha = min(math.ldexp(self.alpha, min(-exponent, 1000)), 1e30) if self.alpha else 0.0
+        alpha = scaled_penalty(self.alpha, -exponent)
         A = times_power_of_two(self.A, -exponent)
         return self._replace(A=A, alpha=alpha), exponent
+
+
+def scaled_penalty(alpha: float, exponent: int) -> float:
+    """alpha * 2**exponent, but no more than 2**100, beside which ordinary numbers are zero."""
+    mantissa, own = math.frexp(alpha)
+    return math.ldexp(mantissa, min(own + exponent, 101))
 
 
 def observed_entries(A: Any, missing_values: float | None) -> tuple[Any, Any]:

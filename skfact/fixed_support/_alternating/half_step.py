@@ -203,8 +203,9 @@ class HalfStep:
         eye = xp.eye(k, dtype=gram.dtype, device=self._device)
         diagonal = xp.linalg.diagonal(gram)[..., None]  # (n, k, 1)
         rounding = 8 * k * float(xp.finfo(gram.dtype).eps) * diagonal
-        if not self.alpha:
-            unseen = (xp.real(diagonal) if is_complex(gram) else diagonal) == 0
+        smallest = float(xp.finfo(gram.dtype).smallest_normal)
+        if self.alpha < smallest:
+            unseen = (xp.real(diagonal) if is_complex(gram) else diagonal) < smallest
             rounding = rounding + xp.astype(unseen, eye.dtype)
         rest = target - gram @ old
         if self.alpha:

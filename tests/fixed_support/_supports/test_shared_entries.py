@@ -23,7 +23,7 @@ def test_shared_entries_by_definition(supports):
     assert_array_equal(shared.count, count[rows, columns])
     assert_array_equal(shared.id_sum, id_sum[rows, columns])
     reached = [(left[i] & right[:, j]).tobytes() for i, j in zip(rows, columns)]
-    same = np.array([[a == b for b in reached] for a in reached]).reshape(len(rows), -1)
+    same = np.array([[a == b for b in reached] for a in reached]).reshape(len(rows), len(rows))
     assert_array_equal(shared.mark[:, None] == shared.mark, same)
 
 
