@@ -88,6 +88,10 @@ def fixed_support_factorize(
 
     Warns
     -----
+    StructureWarning
+        If the relative error is above one half, with what plain low rank reaches with as many
+        numbers; or if entries are missing so that others are arbitrary: columns with too few
+        observed entries, or never observed together with the rest of their component.
     IllPosedWarning
         If the loss still falls while factors grow: the infimum is probably not attained; or if a
         short search of the kind of :func:`closedness` finds that for some matrices, on these
@@ -110,10 +114,18 @@ def fixed_support_factorize(
     other, as an LU decomposition without pivoting does: it fits a class to the entries that no
     other remaining class reaches, and subtracts it.
 
+    Where entries are missing, each row and column has a Gram matrix of its own: for r components
+    that reach everything, a sweep takes ``m n r^2`` multiplications for all of them, and memory for
+    some copies of A and of the factors, and for ``2**22`` entries of Gram matrices at a time.
+
+    Data frames as masks are put in the order of `A`, and of the components of the right mask, by
+    their labels; labels that do not match are refused, and arrays are taken by position.
+
     References
     ----------
     .. [1] Q.-T. Le, E. Riccietti, R. Gribonval, "Spurious valleys, NP-hardness, and tractability of
-       sparse matrix factorization with fixed support", arXiv:2112.00386, Theorem 3.8.
+       sparse matrix factorization with fixed support", arXiv:2112.00386: the theorem on supports
+       that are disjoint beside the complete classes.
     .. [2] Q.-T. Le, E. Riccietti, R. Gribonval, "Does a sparse ReLU network training problem
        always admit an optimum?", arXiv:2306.02666.
 

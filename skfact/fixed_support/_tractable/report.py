@@ -211,7 +211,7 @@ def analyze_supports(left_support: Any, right_support: Any) -> SupportReport:
     Notes
     -----
     Tractable are supports whose distinct rank-one supports are pairwise disjoint, and those whose
-    pieces are once the complete classes are taken out [1]_, in an iterated form: pieces are
+    pieces are once the complete classes are taken out [1]_, here in an iterated form: pieces are
     the connected components of what is left of a support, and a piece that its components fill
     counts as complete. Memory is proportional to the non-zeros of the masks. "Not tractable" means
     that neither closed form applies; the general problem is NP-hard.
@@ -219,7 +219,8 @@ def analyze_supports(left_support: Any, right_support: Any) -> SupportReport:
     References
     ----------
     .. [1] Q.-T. Le, E. Riccietti, R. Gribonval, "Spurious valleys, NP-hardness, and tractability of
-       sparse matrix factorization with fixed support", arXiv:2112.00386, Theorem 3.8.
+       sparse matrix factorization with fixed support", arXiv:2112.00386: the theorem that supports
+       are tractable which are disjoint beside the complete classes.
 
     Examples
     --------
