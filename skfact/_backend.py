@@ -9,6 +9,7 @@ import numpy as np
 from array_api_compat import (
     device,
     is_array_api_obj,
+    is_array_api_strict_namespace,
     is_cupy_array,
     is_cupy_namespace,
     is_torch_array,
@@ -93,11 +94,11 @@ def to_numpy(array: Any) -> np.ndarray:
     if is_cupy_array(array):
         return array.get()
     if is_torch_array(array):
-        return array.detach().cpu().numpy()
-    if hasattr(array, "to_device"):
-        # array_api_strict converts only from its host device, an object that it calls CPU_DEVICE
+        return array.detach().cpu().resolve_conj().resolve_neg().numpy()
+    if is_array_api_obj(array):
         xp = array_api_compat.array_namespace(array)
-        return np.asarray(array.to_device(xp.Device("CPU_DEVICE")))
+        if is_array_api_strict_namespace(xp):  # which converts from its host device only
+            array = array.to_device(xp.Device("CPU_DEVICE"))
     return np.asarray(array)
 
 

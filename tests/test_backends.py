@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding
 from skfact._backend import to_numpy
-from tests.asserts import assert_like, for_each
+from tests.asserts import assert_like, for_each, on_any_matrix
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((30, 12))
@@ -120,6 +120,7 @@ FIXED_SETTINGS = {
 SOLVERS = {"complete classes": "complete-classes", "missing": "alternating"}
 
 
+@on_any_matrix
 @ignore_rounds
 @pytest.mark.parametrize("name", FIXED_SETTINGS)
 @for_each("dtype", ["float32", "float64"])

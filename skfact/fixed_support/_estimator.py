@@ -123,13 +123,13 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
 
     Examples
     --------
-    Components that each look at one third of the features:
+    Components that each look at one sixth of the features:
 
     >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn.preprocessing import MinMaxScaler
     >>> from skfact import FixedSupportMF
     >>> X, _ = load_breast_cancer(return_X_y=True)
-    >>> X = StandardScaler().fit_transform(X)
+    >>> X = MinMaxScaler().fit_transform(X)
     >>> model = FixedSupportMF(n_components=6, supports="disjoint-groups").fit(X)
     >>> model.optimal_, model.solver_
     (True, 'blockwise')

@@ -133,13 +133,13 @@ def fixed_support_factorize(
     --------
     >>> import numpy as np
     >>> from skfact.fixed_support import fixed_support_factorize
-    >>> A = np.array([[4.0, 0, 0, 7], [0, 3, 0, 0], [0, 0, 2, 0], [5, 0, 0, 1]])
+    >>> A = np.array([[4.0, 0, 0, 1], [0, 3, 0, 0], [0, 0, 2, 0], [2, 0, 0, 1]])
     >>> left = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 1]])
     >>> result = fixed_support_factorize(A, left, left.T)
     >>> result
-    FixedSupportFactorization((4 x 4) ~ (4 x 3) @ (3 x 4), solver='blockwise', error=8.66025, ...
+    FixedSupportFactorization((4 x 4) ~ (4 x 3) @ (3 x 4), solver='blockwise', error=2.44949, ...
     >>> round(result.loss, 12)
-    75.0
+    6.0
     """
     report = report_of(left_support, right_support, "A", labels_of(A))
     check_options(solver, alpha, missing_values, n_init, max_iter, tol)
