@@ -31,7 +31,7 @@ def validate_samples(
     if hasattr(X, "dask"):
         raise TypeError("X is a dask array, which would be loaded whole: pass X.compute().")
     if not is_array_api_obj(X) or is_numpy(array_namespace(X)):
-        with np.errstate(invalid="ignore"):  # it sums entries up to the largest numbers
+        with np.errstate(invalid="ignore"):  # the sum of huge numbers, which it looks at first
             return validate_data(
                 estimator,
                 X,

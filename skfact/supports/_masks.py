@@ -175,7 +175,7 @@ def smallest_keys(key: Any, k: int, axis: int, xp: Any) -> Any:
 
 
 def dense_mask(mask: Any, name: str) -> np.ndarray:
-    """A mask of any array library, a data frame or nested lists, as a checked NumPy array."""
+    """A mask of any array library, or nested lists, as a checked NumPy array."""
     if is_sparse(mask):
         raise TypeError(f"{name} is sparse ({type(mask).__name__}): pass {name}.toarray().")
     try:
