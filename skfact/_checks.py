@@ -10,7 +10,6 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import sklearn.utils
 
 from skfact._backend import array_namespace, device, is_array_api_obj, move
 from skfact._inputs import as_floating, refuse_sparse
@@ -74,8 +73,10 @@ def check_flag(value: Any, name: str) -> None:
 
 def check_random_state(random_state: Any) -> np.random.RandomState:
     """The source of random numbers that `random_state` stands for, as in scikit-learn."""
+    from sklearn import utils  # operators do without scikit-learn
+
     try:
-        return sklearn.utils.check_random_state(random_state)
+        return utils.check_random_state(random_state)
     except ValueError as error:
         raise ValueError(
             f"random_state must be an int from 0 to 2**32 - 1, a RandomState instance or None, got "

@@ -121,6 +121,7 @@ FIXED_SETTINGS = {
 SOLVERS = {"complete classes": "complete-classes", "missing": "alternating"}
 
 
+@on_any_matrix
 @ignore_rounds
 @pytest.mark.parametrize("name", FIXED_SETTINGS)
 @for_each("dtype", ["float32", "float64"])

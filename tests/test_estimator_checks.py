@@ -55,7 +55,9 @@ CHECKED = [
     ButterflyFactorizer(criterion="subspace", max_iter=3, backend="numpy"),
     ButterflyFactorizer(operator=PCA(n_components=1), tol=0.3),
     FixedSupportMF(n_components=1),
-    FixedSupportMF(n_components=3, supports="banded", alpha=0.1, max_iter=5, backend="numpy"),
+    FixedSupportMF(
+        n_components=3, supports="overlapping-groups", alpha=0.1, max_iter=5, backend="numpy"
+    ),
     FixedSupportMF(n_components=2, missing_values=np.nan, max_iter=5),
     SparseDeepLinearNet(random_state=0),
     SparseDeepLinearNet(
@@ -81,7 +83,7 @@ OTHERS = [
     FixedSupportMF(),
     FixedSupportMF(n_components=3, alpha=0.5, backend="numpy"),
     FixedSupportMF(n_components=2, supports="disjoint-groups"),
-    FixedSupportMF(n_components=2, supports="overlapping-groups", alpha=0.1, max_iter=5),
+    FixedSupportMF(n_components=2, supports="banded", alpha=0.1, max_iter=5),
     FixedSupportMF(supports="butterfly", solver="exact"),
     FixedSupportMF(n_components=4, supports="monarch"),
     FixedSupportMF(n_components=3, supports="arrow", alpha=0.1, max_iter=5, n_init=2),
@@ -124,9 +126,10 @@ PRIVATE = [
 KNOWN = [name for name in PRIVATE if hasattr(estimator_checks, name)]  # by this scikit-learn
 
 
-# scikit-learn runs its checks with the same warnings ignored: few rounds on random data, and
-# data frames in fit beside arrays in transform
+# scikit-learn runs its checks with the same warnings ignored: few rounds on random data, most of
+# which is missed, and data frames in fit beside arrays in transform
 pytestmark = [
+    pytest.mark.filterwarnings("ignore::skfact.exceptions.StructureWarning"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     on_any_matrix,
     pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning"),
@@ -148,6 +151,13 @@ def test_checks_that_are_not_for_others(estimator):
             getattr(estimator_checks, name)(type(given).__name__, given)
 
 
+def has_masked_samples(fitted):
+    """Whether codes of the samples of fit are zero outside a mask, which transform knows not of."""
+    if not isinstance(fitted, FixedSupportMF):
+        return False
+    return fitted.support_report_.left_support.nnz < fitted.left_factor_.size
+
+
 @pytest.mark.parametrize("estimator", OTHERS, ids=repr)
 def test_the_same_code_with_other_options(estimator):
     """Fit, transform, predict, clone, pickle and names of features, on data of a few shapes."""
@@ -162,7 +172,8 @@ def test_the_same_code_with_other_options(estimator):
         assert fitted.get_params().keys() == estimator.get_params().keys()
         for again in (clone(fitted).fit(X, y), pickle.loads(pickle.dumps(fitted))):
             assert_array_equal(dense(again.transform(X)), codes)
-        assert_allclose(dense(clone(fitted).fit_transform(X, y)), codes, rtol=1e-7, atol=1e-9)
+        expected = fitted.left_factor_ if has_masked_samples(fitted) else codes
+        assert_allclose(dense(clone(fitted).fit_transform(X, y)), expected, rtol=1e-7, atol=1e-9)
         assert_allclose(dense(fitted.transform(X[::3])), codes[::3], rtol=1e-7, atol=1e-9)
         if is_regressor(fitted):
             assert fitted.predict(X).shape == y.shape

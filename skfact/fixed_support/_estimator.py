@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,15 +16,20 @@ from skfact._checks import check_random_state, check_verbose
 from skfact._face import Face, ReportsProgress
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
+from skfact._warn import warn
+from skfact.exceptions import StructureWarning
 from skfact.fixed_support._alternating.descent import Runs
-from skfact.fixed_support._factorization import FixedSupportFactorization
+from skfact.fixed_support._codes import coding_matrix, masked_codes
+from skfact.fixed_support._factorization import FixedSupportFactorization, operator_of
 from skfact.fixed_support._factorize import check_options
-from skfact.fixed_support._outcome import warnings_for
-from skfact.fixed_support._problem import Problem, masked_codes, observed_entries
+from skfact.fixed_support._outcome import warn_of
+from skfact.fixed_support._problem import Problem, observed_entries
 from skfact.fixed_support._solvers import factorize
 from skfact.fixed_support._supports.families import resolve_supports
+from skfact.fixed_support._supports.rank_one import abbreviated
 from skfact.fixed_support._tractable.report import report_on
 from skfact.operators import FactorizedOperator, least_squares_codes
+from skfact.supports._masks import labels_of
 
 
 class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
@@ -53,26 +57,30 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         - Masks (I, J): booleans or 0/1, arrays of any library or SciPy sparse matrices. I may be
           None, for a dense W; see also `left_support` of `fit`.
         - A callable ``(n_samples, n_features, n_components) -> (I, J)``.
+
+        Masks that are data frames are put in the order of the features of X, of its samples, and of
+        the components of J, by their labels; other labels are refused, arrays taken by position.
     solver : {"auto", "exact", "alternating"}, default="auto"
         "auto" takes the closed form if there is one, alternating least squares otherwise; "exact"
         raises if there is none.
     alpha : float, default=0.0
-        Ridge penalty. A positive one makes every problem well posed; a closed form is then known
-        only for disjoint supports.
+        Ridge penalty on the factors, and on the codes of `transform`. A positive one makes every
+        problem well posed; a closed form is then known only for disjoint supports.
     missing_values : float, default=None
         Entries of X equal to this (NaN or a number) are missing: they do not count in `fit`, and
         `transform` codes a sample by its other features.
     n_init : int, default=1
         Number of starts of alternating least squares: the first from the tractable relaxation of
-        the supports or by elimination, whichever fits better, the others at random.
+        the supports or by elimination, whichever fits better, the same each time; the others at
+        random.
     max_iter : int, default=200
         Largest number of sweeps per start.
-    tol : float, default=1e-4
+    tol : float, default=1e-3
         A run ends when ten sweeps lower the loss by no more than this share of it.
     backend : {"auto", "numpy", "cupy"}, default="auto"
         Where to compute; "auto" is where X lives. Results come back in the array type of X.
     random_state : int, RandomState instance or None, default=None
-        Draws the random starts.
+        Draws the random starts, those after the first.
     verbose : int, default=0
         Print a line for each sweep.
 
@@ -81,7 +89,8 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     components_ : array of shape (n_components, n_features)
         The right factor H.
     left_factor_ : array of shape (n_samples, n_components)
-        The left factor W of the samples of `fit`, zero outside I; `transform` knows no I.
+        The left factor W of the samples of `fit`, zero outside I. Where I has zeros,
+        `fit_transform` gives it; `transform` and `score` know no I.
     operator_ : FactorizedOperator of shape (n_samples, n_features)
         The product W H as a fast linear map.
     solver_ : {"blockwise", "complete-classes", "alternating"}
@@ -114,13 +123,13 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
 
     Examples
     --------
-    Components that each look at one third of the features:
+    Components that each look at one sixth of the features:
 
     >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn.preprocessing import MinMaxScaler
     >>> from skfact import FixedSupportMF
     >>> X, _ = load_breast_cancer(return_X_y=True)
-    >>> X = StandardScaler().fit_transform(X)
+    >>> X = MinMaxScaler().fit_transform(X)
     >>> model = FixedSupportMF(n_components=6, supports="disjoint-groups").fit(X)
     >>> model.optimal_, model.solver_
     (True, 'blockwise')
@@ -138,7 +147,7 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         missing_values: float | None = None,
         n_init: int = 1,
         max_iter: int = 200,
-        tol: float = 1e-4,
+        tol: float = 1e-3,
         backend: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -190,13 +199,14 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         )
         random = check_random_state(self.random_state)
         check_verbose(self.verbose)
+        labels = labels_of(X)
         with self._explaining_nan():
             X = validate_samples(self, X, reset=True, allow_nan=self._nan_is_missing())
         xp, where = compute_namespace(self.backend, X)
         m, n = X.shape
-        masks = resolve_supports(self.supports, left_support, m, n, self.n_components)
+        masks = resolve_supports(self.supports, left_support, m, n, self.n_components, labels)
         work = move(X, xp, where)
-        problem = Problem.of(work, report_on(*masks), self.alpha, self.missing_values)
+        problem = Problem.of(work, report_on(*masks), self.alpha, self.missing_values, "X")
 
         with self._progress() as report:
 
@@ -206,9 +216,36 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             runs = Runs(random, self.max_iter, self.tol, self.n_init, on_sweep)
             result, outcome = factorize(problem, self.solver, runs)
             self._record(result, X)
-        for warning in warnings_for(problem, result, outcome):
-            warnings.warn(warning, stacklevel=3)  # from the caller of the decorated method
+        warn_of(problem, result, outcome, type(self).__name__)
         return self
+
+    def fit_transform(self, X: Any, y: Any = None, left_support: Any = None) -> Any:
+        """Find the factors, and give the codes of the samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The matrix to factor.
+        y : None
+            Ignored.
+        left_support : mask of shape (n_samples, n_components), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        X_new : array of shape (n_samples, n_components)
+            The left factor, zero outside I, where I has zeros; otherwise what `transform` gives.
+
+        Raises
+        ------
+        TypeError, ValueError, ImportError, RuntimeError
+            As `fit` does.
+        """
+        self.fit(X, y, left_support=left_support)
+        left = self.support_report_.left_support
+        if left.nnz < math.prod(left.shape):
+            return self.left_factor_
+        return self.transform(X)
 
     def _record(self, result: FixedSupportFactorization, X: Any) -> None:
         """Set the fitted attributes, as arrays of the type of X."""
@@ -218,14 +255,29 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             right_values=move_like(result.right_values, X),
         )
         self.left_factor_, self.components_ = result.left, result.right
-        self.operator_ = result.operator
+        self._alpha = float(self.alpha)
         self.solver_, self.optimal_ = result.solver, result.optimal
         self.support_report_ = result.support_report
         self.reconstruction_err_ = result.error
         self.loss_curve_, self.n_iter_ = result.loss_curve.tolist(), result.n_iter
         self._n_features_out = result.support_report.n_components
-        transposed = array_namespace(X).matrix_transpose(self.components_)
-        self._decoder = FactorizedOperator([transposed])  # a code to its sample
+        self._make_operators()
+
+    def _make_operators(self) -> None:
+        """The product of the factors, and what takes a code to its sample."""
+        self.operator_ = operator_of(self.support_report_, self.left_factor_, self.components_)
+        transposed = array_namespace(self.components_).matrix_transpose(self.components_)
+        self._decoder = FactorizedOperator([transposed])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: the factors once, and not the operators made of them."""
+        state = super().__getstate__()
+        return {name: state[name] for name in state if name not in ("operator_", "_decoder")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "components_" in state:
+            self._make_operators()
 
     def transform(self, X: Any) -> Any:
         """Code each sample by least squares through the components.
@@ -238,13 +290,19 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         Returns
         -------
         X_new : array of shape (n_samples, n_components)
-            Row by row the w of least norm that minimizes ||x - w @ components_|| over the features
-            that are not missing, in the array type of X.
+            Row by row the w that minimizes ||x - w @ components_||^2 + alpha ||w||^2 over the
+            features that are not missing, that of least norm where several do, in the array type of
+            X.
 
         Raises
         ------
         ValueError
             If X has another number of features, or another array library, than in `fit`.
+
+        Warns
+        -----
+        skfact.exceptions.StructureWarning
+            If `alpha` is 0 and the features of a sample that are not missing determine no code.
         """
         observed, X = observed_entries(self._samples(X, "transform"), self.missing_values)
         return self._there_and_back(lambda work: self._least_squares(work, observed), X)
@@ -295,9 +353,26 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
 
     def _least_squares(self, work: Any, observed: Any) -> Any:
         """Codes of samples, by the features that are observed (None for all)."""
+        decoder = self._decoder.to_device(work)
+        if observed is None and not self._alpha:
+            return least_squares_codes(decoder, work)
+        xp, H = array_namespace(work), move_like(self.components_, work)
         if observed is None:
-            return least_squares_codes(self._decoder.to_device(work), work)
-        return masked_codes(move_like(self.components_, work), work, move_like(observed, work))
+            encoder = decoder._once("ridge", lambda: coding_matrix(H, self._alpha))
+            return FactorizedOperator([xp.matrix_transpose(encoder)]).apply(work)
+        dtype = xp.result_type(H, work)
+        H, work, observed = (
+            xp.astype(part, dtype, copy=False) for part in (H, work, move_like(observed, work))
+        )
+        codes, open_samples = masked_codes(H, work, observed, self._alpha)
+        if len(open_samples):
+            warn(
+                f"{type(self).__name__}: the observed features of {len(open_samples)} samples, "
+                f"{abbreviated(open_samples)}, determine no code: these take that of least norm. "
+                "Pass alpha > 0, or leave such samples out.",
+                StructureWarning,
+            )
+        return codes
 
     def _decoded(self, codes: Any) -> Any:
         return self._decoder.to_device(codes).apply(codes)
@@ -315,12 +390,12 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         try:
             yield
         except ValueError as error:
-            if "contains NaN" in str(error) and self.missing_values is None:
-                raise ValueError(
-                    f"{error}\nFixedSupportMF(missing_values=np.nan) takes NaN for missing entries "
-                    "and completes them."
-                ) from None
-            raise
+            if "contains NaN" not in str(error) or self._nan_is_missing():
+                raise
+            raise ValueError(
+                "X contains NaN: pass missing_values=np.nan to have such entries completed, in "
+                f"place of missing_values={self.missing_values!r}, or remove or impute them first."
+            ) from None
 
     def _nan_is_missing(self) -> bool:
         missing = self.missing_values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from skfact._backend import array_namespace
 from skfact._inputs import is_numpy
-from skfact.fixed_support._supports.runs import with_values
+from skfact.fixed_support._supports.runs import run_of_place, with_values
 from skfact.fixed_support._tractable.flat_factor import dense_factor
 from skfact.fixed_support._tractable.report import SupportReport
 from skfact.operators import FactorizedOperator, SparseFactor
@@ -42,7 +42,9 @@ class FixedSupportFactorization:
     loss : float
         ||A - left @ right||_F^2 over the observed entries, plus the penalty.
     error : float
-        ||A - left @ right||_F over the observed entries.
+        ||A - left @ right||_F over the observed entries; infinite if it is no finite number.
+    relative_error : float
+        The same as a share of ||A||_F; 0 for a matrix of zeros.
     loss_curve : ndarray of shape (n_iter + 1,)
         Loss at the start and after each sweep of the best run; one number for a closed form.
     n_iter : int
@@ -74,10 +76,15 @@ class FixedSupportFactorization:
     optimal: bool
     loss: float
     error: float
+    relative_error: float
     loss_curve: np.ndarray
     n_iter: int
     converged: bool
     diverging_components: np.ndarray
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: the values, and not what is made of them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def left(self) -> Any:
@@ -92,17 +99,7 @@ class FixedSupportFactorization:
     @cached_property
     def operator(self) -> FactorizedOperator:
         """The product as a fast linear map; factors with few non-zeros stay sparse (in NumPy)."""
-        report, factors = self.support_report, []
-        for mask, values, name in (
-            (report.left_support, self.left_values, "left"),
-            (report.right_support, self.right_values, "right"),
-        ):
-            sparse = mask.nnz <= SPARSE * math.prod(mask.shape)
-            if sparse and is_numpy(array_namespace(values)):
-                factors.append(SparseFactor(with_values(mask, values)))
-            else:
-                factors.append(getattr(self, name))
-        return FactorizedOperator(factors)
+        return operator_of(self.support_report, self.left, self.right)
 
     def __repr__(self) -> str:
         m, n = self.support_report.shape
@@ -112,3 +109,15 @@ class FixedSupportFactorization:
             f"({self.support_report.n_components} x {n}), solver={self.solver!r}, "
             f"error={self.error:.6g}, {worth})"
         )
+
+
+def operator_of(report: SupportReport, left: Any, right: Any) -> FactorizedOperator:
+    """The product of dense factors as an operator, where those with few non-zeros are sparse."""
+    factors = []
+    for mask, factor in ((report.left_support, left), (report.right_support, right)):
+        sparse = mask.nnz <= SPARSE * math.prod(mask.shape)
+        if sparse and is_numpy(array_namespace(factor)):
+            rows, columns = (run_of_place(mask), mask.indices)[:: 1 if mask.format == "csr" else -1]
+            factor = SparseFactor(with_values(mask, factor[rows, columns]))
+        factors.append(factor)
+    return FactorizedOperator(factors)

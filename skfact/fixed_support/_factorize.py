@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,12 @@ import numpy as np
 from skfact._checks import check_choice, check_matrix, check_number, check_random_state
 from skfact.fixed_support._alternating.descent import Runs
 from skfact.fixed_support._factorization import FixedSupportFactorization
-from skfact.fixed_support._outcome import warnings_for
+from skfact.fixed_support._outcome import warn_of
 from skfact.fixed_support._problem import Problem
 from skfact.fixed_support._solvers import SOLVERS, factorize
 from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._tractable.report import SupportReport, report_on
+from skfact.supports._masks import Labels, labels_of, order_by
 
 
 def fixed_support_factorize(
@@ -28,7 +28,7 @@ def fixed_support_factorize(
     missing_values: float | None = None,
     n_init: int = 1,
     max_iter: int = 200,
-    tol: float = 1e-4,
+    tol: float = 1e-3,
     random_state: Any = None,
 ) -> FixedSupportFactorization:
     r"""Approximate a matrix by a product of two factors that are zero outside given masks.
@@ -64,14 +64,14 @@ def fixed_support_factorize(
         alternating least squares, never certified.
     n_init : int, default=1
         Number of starts of alternating least squares: the first from the tractable relaxation of
-        the supports or by elimination, whichever fits better, the others at random. The best one
-        is kept.
+        the supports or by elimination, whichever fits better, the same each time; the others at
+        random. The best one is kept.
     max_iter : int, default=200
         Largest number of sweeps per start.
-    tol : float, default=1e-4
+    tol : float, default=1e-3
         A run ends when ten sweeps lower the loss by no more than this share of it.
     random_state : int, RandomState instance or None, default=None
-        Draws the random starts.
+        Draws the random starts, those after the first.
 
     Returns
     -------
@@ -88,6 +88,10 @@ def fixed_support_factorize(
 
     Warns
     -----
+    StructureWarning
+        If the relative error is above one half, with what plain low rank reaches with as many
+        numbers; or if entries are missing so that others are arbitrary: columns with too few
+        observed entries, or never observed together with the rest of their component.
     IllPosedWarning
         If the loss still falls while factors grow: the infimum is probably not attained; or if a
         short search of the kind of :func:`closedness` finds that for some matrices, on these
@@ -110,10 +114,18 @@ def fixed_support_factorize(
     other, as an LU decomposition without pivoting does: it fits a class to the entries that no
     other remaining class reaches, and subtracts it.
 
+    Where entries are missing, each row and column has a Gram matrix of its own: for r components
+    that reach everything, a sweep takes ``m n r^2`` multiplications for all of them, and memory for
+    some copies of A and of the factors, and for ``2**22`` entries of Gram matrices at a time.
+
+    Data frames as masks are put in the order of `A`, and of the components of the right mask, by
+    their labels; labels that do not match are refused, and arrays are taken by position.
+
     References
     ----------
     .. [1] Q.-T. Le, E. Riccietti, R. Gribonval, "Spurious valleys, NP-hardness, and tractability of
-       sparse matrix factorization with fixed support", arXiv:2112.00386, Theorem 3.8.
+       sparse matrix factorization with fixed support", arXiv:2112.00386: the theorem on supports
+       that are disjoint beside the complete classes.
     .. [2] Q.-T. Le, E. Riccietti, R. Gribonval, "Does a sparse ReLU network training problem
        always admit an optimum?", arXiv:2306.02666.
 
@@ -121,35 +133,42 @@ def fixed_support_factorize(
     --------
     >>> import numpy as np
     >>> from skfact.fixed_support import fixed_support_factorize
-    >>> A = np.array([[4.0, 0, 0, 7], [0, 3, 0, 0], [0, 0, 2, 0], [5, 0, 0, 1]])
+    >>> A = np.array([[4.0, 0, 0, 1], [0, 3, 0, 0], [0, 0, 2, 0], [2, 0, 0, 1]])
     >>> left = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 1]])
     >>> result = fixed_support_factorize(A, left, left.T)
     >>> result
-    FixedSupportFactorization((4 x 4) ~ (4 x 3) @ (3 x 4), solver='blockwise', error=8.66025, ...
+    FixedSupportFactorization((4 x 4) ~ (4 x 3) @ (3 x 4), solver='blockwise', error=2.44949, ...
     >>> round(result.loss, 12)
-    75.0
+    6.0
     """
-    report = report_of(left_support, right_support)
+    report = report_of(left_support, right_support, "A", labels_of(A))
     check_options(solver, alpha, missing_values, n_init, max_iter, tol)
     random = check_random_state(random_state)
     problem = Problem.of(check_matrix(A, "A"), report, alpha, missing_values)
     result, outcome = factorize(problem, solver, Runs(random, max_iter, tol, n_init))
-    for warning in warnings_for(problem, result, outcome):
-        warnings.warn(warning, stacklevel=2)
+    warn_of(problem, result, outcome)
     return result
 
 
-def report_of(left_support: Any, right_support: Any) -> SupportReport:
-    """The report given, or one on the masks given."""
+def report_of(
+    left_support: Any, right_support: Any, matrix: str, labels: tuple[Labels, Labels]
+) -> SupportReport:
+    """The report given, or one on the masks given, for a matrix with these labels."""
     if isinstance(left_support, SupportReport):
         if right_support is not None:
             raise ValueError(
                 "right_support must be None beside a SupportReport, which knows both masks."
             )
+        for own, wanted in zip(left_support.labels, labels, strict=True):
+            if order_by(own, wanted, "The report", matrix) is not None:
+                raise ValueError(
+                    f"The report was made for masks with rows or columns in another order than "
+                    f"{matrix} has: order {matrix} as they are, or pass the masks."
+                )
         return left_support
     if right_support is None:
         raise TypeError("right_support is missing: pass two masks, or one SupportReport.")
-    return report_on(*check_supports(left_support, right_support))
+    return report_on(*check_supports(left_support, right_support, matrix=matrix, labels=labels))
 
 
 def check_options(

@@ -7,11 +7,13 @@ from enum import Flag, auto
 
 from sklearn.exceptions import ConvergenceWarning
 
-from skfact.exceptions import IllPosedWarning
+from skfact._warn import warn, warn_if_useless
+from skfact.exceptions import IllPosedWarning, StructureWarning
 from skfact.fixed_support._existence.open_patterns import Budget, find_open_pattern
 from skfact.fixed_support._factorization import FixedSupportFactorization
 from skfact.fixed_support._problem import Problem
-from skfact.fixed_support._supports.rank_one import in_lines, named
+from skfact.fixed_support._supports.rank_one import abbreviated, in_lines, named
+from skfact.fixed_support._uniqueness.observed import Unjoined, unjoined_columns
 
 # What may be spent on finding out whether a best approximation exists, which is to take no longer
 # than some sweeps: restrictions, and entries of the rectangles of all components.
@@ -41,12 +43,33 @@ CUT_OFF = (
     "Alternating least squares still improved after max_iter={n_iter} sweeps; increase max_iter or "
     "tol."
 )
+MISSED = "Larger supports, more components or a smaller alpha keep more."
+
+
+def warn_of(
+    problem: Problem, result: FixedSupportFactorization, outcome: Outcome, who: str = ""
+) -> None:
+    """What the public functions have to warn of, the estimator `who` first."""
+    for warning in warnings_for(problem, result, outcome):
+        warn(type(warning)(f"{who}: {warning}") if who else warning)
+    if result.relative_error > 0.5 and problem.observed is None:
+        n_numbers = result.left_values.shape[0] + result.right_values.shape[0]
+        warn_if_useless(problem.A, result.relative_error, n_numbers, MISSED, who=who)
 
 
 def warnings_for(
     problem: Problem, result: FixedSupportFactorization, outcome: Outcome
 ) -> Iterator[Warning]:
-    """What the public functions have to warn of; the search for a reason is made here."""
+    """The warnings that are no comparison; the search for a reason is made here."""
+    if problem.observed is not None:
+        unjoined = unjoined_columns(problem.report.classes, problem.observed)
+        if unjoined is not None:
+            yield StructureWarning(_words_for(unjoined))
+        if result.relative_error > 0.5:
+            yield StructureWarning(
+                f"The factors leave a relative error of {result.relative_error:.3g} on the "
+                f"observed entries. {MISSED}"
+            )
     if Outcome.DIVERGING in outcome:
         components = named(result.diverging_components)
         yield IllPosedWarning(DIVERGING.format(components=components))
@@ -60,3 +83,23 @@ def warnings_for(
             yield IllPosedWarning(NOT_CLOSED.format(components=components, lines=lines))
     if Outcome.CUT_OFF in outcome:
         yield ConvergenceWarning(CUT_OFF.format(n_iter=result.n_iter))
+
+
+def _words_for(unjoined: Unjoined) -> str:
+    """Which columns are completed by arbitrary numbers."""
+    text, parts = [], unjoined.parts
+    if len(unjoined.too_few):
+        text.append(
+            f"columns {abbreviated(unjoined.too_few)} have too few observed entries for "
+            f"{named(unjoined.components)}"
+        )
+    if len(parts) > 1:
+        shown = " and ".join(abbreviated(part) for part in parts[:2])
+        more = f" (and {len(parts) - 2} more such parts)" if len(parts) > 2 else ""
+        text.append(
+            f"no observed entries join the columns {shown}{more} for {named(unjoined.components)}"
+        )
+    return (
+        f"{'; '.join(text).capitalize()}: what is missing there is completed by arbitrary numbers. "
+        "Fewer components, or smaller supports, need fewer observed entries."
+    )

@@ -1,7 +1,4 @@
-"""What is minimized: the distance to a matrix on given supports, with a penalty or missing data.
-
-And, for samples with missing features, the codes that are nearest where they are observed.
-"""
+"""What is minimized: the distance to a matrix on given supports, with a penalty or missing data."""
 
 from __future__ import annotations
 
@@ -12,9 +9,6 @@ from skfact._backend import array_namespace
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._linalg import norm2
 from skfact.fixed_support._tractable.report import BLOCKWISE, SupportReport
-
-# Entries of the masked copies of the components that are made at once.
-CHUNK = 2**22
 
 
 class Problem(NamedTuple):
@@ -27,16 +21,26 @@ class Problem(NamedTuple):
 
     @classmethod
     def of(
-        cls, A: Any, report: SupportReport, alpha: float, missing_values: float | None
+        cls,
+        A: Any,
+        report: SupportReport,
+        alpha: float,
+        missing_values: float | None,
+        name: str = "A",
     ) -> Problem:
         """The problem for a floating matrix, whose finiteness is still to be found out."""
         if A.shape != report.shape:
             raise ValueError(
                 f"The supports are for matrices of shape {report.shape} (left_support "
-                f"{report.left_support.shape}, right_support {report.right_support.shape}), but A "
-                f"has shape {tuple(A.shape)}."
+                f"{report.left_support.shape}, right_support {report.right_support.shape}), but "
+                f"{name} has shape {tuple(A.shape)}."
             )
         observed, A = observed_entries(A, missing_values)
+        if observed is not None and not bool(array_namespace(A).any(observed != 0)):
+            raise ValueError(
+                f"Every entry of {name} is missing, that is missing_values={missing_values!r}: at "
+                "least one must be observed."
+            )
         return cls(A, report, float(alpha), observed)
 
     def without_closed_form(self) -> str:
@@ -67,9 +71,15 @@ class Problem(NamedTuple):
         """The problem for A / 2**e, and the even e; raises ValueError if A is not finite."""
         exponent = binary_exponent(self.A)
         exponent += exponent % 2  # equal halves for the two factors
-        alpha = min(math.ldexp(self.alpha, min(-exponent, 1000)), 1e30) if self.alpha else 0.0
+        alpha = scaled_penalty(self.alpha, -exponent)
         A = times_power_of_two(self.A, -exponent)
         return self._replace(A=A, alpha=alpha), exponent
+
+
+def scaled_penalty(alpha: float, exponent: int) -> float:
+    """alpha * 2**exponent, but no more than 2**100, beside which ordinary numbers are zero."""
+    mantissa, own = math.frexp(alpha)
+    return math.ldexp(mantissa, min(own + exponent, 101))
 
 
 def observed_entries(A: Any, missing_values: float | None) -> tuple[Any, Any]:
@@ -81,21 +91,3 @@ def observed_entries(A: Any, missing_values: float | None) -> tuple[Any, Any]:
     if not bool(xp.any(missing)):
         return None, A
     return xp.astype(~missing, A.dtype), xp.where(missing, xp.zeros_like(A), A)
-
-
-def masked_codes(components: Any, X: Any, observed: Any) -> Any:
-    """Row by row the code w of least norm that minimizes ||(x - w H) on the observed features||.
-
-    H (n_components, n_features) are the components; X (n_samples, n_features) is zero where
-    `observed` is, ones and zeros in its dtype.
-    """
-    xp = array_namespace(X)
-    rtol = max(components.shape) * float(xp.finfo(X.dtype).eps)
-    step = max(1, CHUNK // (components.shape[0] * components.shape[1]))
-    found = []
-    for start in range(0, X.shape[0], step):
-        rows = slice(start, min(start + step, X.shape[0]))
-        masked = components[None, :, :] * observed[rows, :][:, None, :]  # (rows, r, n_features)
-        inverse = xp.linalg.pinv(masked, rtol=rtol)  # (rows, n_features, r)
-        found.append((X[rows, :][:, None, :] @ inverse)[:, 0, :])
-    return xp.concat(found, axis=0)

@@ -36,6 +36,7 @@ class Factors(NamedTuple):
     y: Any
     loss: float
     error2: float  # the part of the loss that is no penalty
+    whole: float  # ||A||_F^2
     losses: np.ndarray  # at the start and after each sweep
     diverging: np.ndarray  # components
     outcome: Outcome
@@ -76,10 +77,10 @@ def factorize_on_masks(
 
 def closed_form(problem: Problem, checked: bool = True) -> Factors:
     """The certified optimum; if not `checked`, OutOfScaleError as in `exact_factors`."""
-    x, y, loss = exact_factors(problem.A, problem.report, problem.alpha, checked)
+    x, y, loss, whole = exact_factors(problem.A, problem.report, problem.alpha, checked)
     error2 = max(loss - problem.penalty(x, y), 0.0)
     nothing = np.empty(0, dtype=np.intp)
-    return Factors(x, y, loss, error2, np.array([loss]), nothing, Outcome.CONVERGED)
+    return Factors(x, y, loss, error2, whole, np.array([loss]), nothing, Outcome.CONVERGED)
 
 
 def alternating(problem: Problem, runs: Runs) -> Factors:
@@ -88,13 +89,13 @@ def alternating(problem: Problem, runs: Runs) -> Factors:
     x, y, losses, converged, diverging = alternating_factors(problem, runs)
     rest = A - factor_product(report.left_support, x, report.right_support, y)
     error2 = norm2(rest if observed is None else rest * observed)
-    loss = error2 + problem.penalty(x, y)
+    loss, whole = error2 + problem.penalty(x, y), norm2(A)
     outcome = Outcome.CONVERGED if converged else Outcome.CUT_OFF
-    if error2 <= ROUNDING * float(array_namespace(A).finfo(A.dtype).eps) * norm2(A):
+    if error2 <= ROUNDING * float(array_namespace(A).finfo(A.dtype).eps) * whole:
         outcome |= Outcome.EXACT
     if len(diverging):
         outcome |= Outcome.DIVERGING
-    return Factors(x, y, loss, error2, losses, diverging, outcome)
+    return Factors(x, y, loss, error2, whole, losses, diverging, outcome)
 
 
 def packed(
@@ -110,6 +111,7 @@ def packed(
         optimal=route != ALTERNATING,
         loss=float(unscaled(found.loss, 2 * exponent)),
         error=float(unscaled(math.sqrt(found.error2), exponent)),
+        relative_error=math.sqrt(found.error2 / found.whole) if found.whole else 0.0,
         loss_curve=unscaled(found.losses, 2 * exponent),
         n_iter=max(1, len(found.losses) - 1),
         converged=Outcome.CONVERGED in found.outcome,

@@ -187,6 +187,49 @@ def dense_mask(mask: Any, name: str) -> np.ndarray:
     return given
 
 
+Labels = list[Any] | None  # of the rows or columns of a data frame; an array has none
+
+
+def labels_of(table: Any) -> tuple[Labels, Labels]:
+    """Labels of the rows and of the columns of a data frame; None where it has none."""
+    if not hasattr(table, "columns") or not hasattr(table, "__array__"):
+        return None, None
+    columns = getattr(table, "column_names", table.columns)  # of PyArrow, of the others
+    return list(table.index) if hasattr(table, "index") else None, list(columns)
+
+
+def order_by(given: Labels, wanted: Labels, name: str, of: str) -> np.ndarray | None:
+    """Where the wanted labels are among the given ones; None if by position is right.
+
+    That is where they are equal, or where one side has none, or only 0, 1, 2, ...
+
+    Raises
+    ------
+    ValueError
+        If the labels are not the same ones.
+    """
+    if given is None or wanted is None or given == wanted:
+        return None
+    place = {label: position for position, label in enumerate(given)}
+    if len(place) == len(given) == len(set(wanted)) == len(wanted) and place.keys() == set(wanted):
+        return np.array([place[label] for label in wanted])
+    if not is_labelled(given) or not is_labelled(wanted):
+        return None
+    strange = [label for label in given if label not in set(wanted)] or given
+    raise ValueError(
+        f"{name} has labels that do not match those of {of}: {strange[:3]} among "
+        f"{len(given)}, {wanted[:3]} among {len(wanted)}. Give both the same labels, each once, or "
+        f"pass {name} as an array, which is taken by position."
+    )
+
+
+def is_labelled(labels: Labels) -> bool:
+    """Whether there are labels, and others than the positions."""
+    if labels is None or labels == list(range(len(labels))):
+        return False
+    return labels != [f"column_{position}" for position in range(len(labels))]  # those of polars
+
+
 def check_mask(values: np.ndarray, shape: tuple[int, ...], name: str) -> None:
     """Raise unless the values, all those that are stored, make a non-empty mask of that shape."""
     if values.dtype.kind not in "biuf":
@@ -217,7 +260,7 @@ class FixedMask:
     Raises
     ------
     TypeError
-        If `mask` does not hold truth values or numbers.
+        If `mask` does not hold truth values or numbers, or is a data frame with labels.
     ValueError
         If `mask` is not 2-D, is empty, or holds a number other than 0 and 1.
 
@@ -243,6 +286,11 @@ class FixedMask:
     __array_ufunc__ = None
 
     def __init__(self, mask: Any) -> None:
+        if any(map(is_labelled, labels_of(mask))):
+            raise TypeError(
+                "mask is a data frame with labels, which a FixedMask does not keep: pass "
+                "mask.to_numpy(), with rows and columns in the order of the matrix."
+            )
         own = dense_mask(mask, "mask").astype(bool)
         own.flags.writeable = False
         object.__setattr__(self, "_mask", own)

@@ -220,7 +220,8 @@ BAD_FIXED = [
     ("max_iter", None, TypeError, "max_iter must be int"),
     ("tol", -1.0, ValueError, "tol must be at least 0"),
     ("tol", None, TypeError, "tol must be float"),
-    ("random_state", "seed", ValueError, "seed"),
+    ("random_state", "seed", ValueError, "random_state"),
+    ("random_state", -1, ValueError, "random_state must be"),
 ]
 for number, (name, value, error, message) in enumerate(BAD_FIXED):
     options = {name: value}
@@ -281,7 +282,7 @@ refused(
     lambda X: FixedSupportMF(5).fit(X, left_support=LEFT),
     A,
     error=ValueError,
-    message="left mask.*3 columns.*5 rows",
+    message="left_support.*3 columns.*5 rows",
 )
 refused(
     "FixedSupportMF: the left mask twice",
@@ -349,7 +350,7 @@ works(
     A,
     check=lambda codes, X: assert_array_equal(codes, np.zeros((8, 1))),
 )
-fixed = FixedSupportMF(2).fit(A)
+fixed = FixedSupportMF(2).fit(1 + 0.1 * A)
 refused(
     "FixedSupportMF.transform: NaN",
     fixed.transform,

@@ -29,6 +29,9 @@ BAD_MASKS = [
     ("strings", np.full((3, 3), "1"), TypeError, "dtype"),
     ("None", None, (TypeError, ValueError), ""),
     ("text", "dense", (TypeError, ValueError), ""),
+    ("a number", 1.0, ValueError, "2-D"),
+    ("a NumPy number", np.float64(1), ValueError, "2-D"),
+    ("a NumPy bool", np.True_, ValueError, "2-D"),
     ("1-D", np.ones(3), ValueError, "2-D"),
     ("3-D", np.ones((3, 3, 1)), ValueError, "2-D"),
     ("no rows", np.ones((0, 3)), ValueError, "at least one entry"),
@@ -141,7 +144,7 @@ for name, value, error in [
                 LOWER,
                 LOWER.T,
                 error=error,
-                message="seed" if name == "random_state" else name,
+                message=name,
             )
 refused(
     "identify_tiling: tol",

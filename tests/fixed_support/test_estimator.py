@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -18,13 +19,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skfact import FixedSupportMF
-from skfact.exceptions import IllPosedWarning
+from skfact._backend import to_numpy
+from skfact.exceptions import IllPosedWarning, StructureWarning
 from skfact.fixed_support import FAMILIES, fixed_support_factorize
+from tests.asserts import on_any_matrix
 from tests.butterfly.test_estimator import Recorder
 
 SKLEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
 RANDOM = np.random.default_rng(0)
-X = RANDOM.standard_normal((30, 12))
+# most of it is one component of all features
+X = RANDOM.standard_normal((30, 12)) + 4 * RANDOM.choice([-1, 1], size=(30, 1))
 GROUPS = np.repeat(np.eye(3), 4, axis=1)
 
 
@@ -52,12 +56,13 @@ def test_dense_supports_are_the_truncated_svd():
     )
 
 
+@on_any_matrix
+@pytest.mark.filterwarnings("ignore::skfact.exceptions.IllPosedWarning")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_codes_are_least_squares_of_minimum_norm(name):
-    """Also where components are linearly dependent; fit_transform gives the same."""
-    model = FixedSupportMF(5, supports=name, alpha=0.1, tol=1e-3, random_state=0)
-    codes = model.fit_transform(X)
-    assert_allclose(codes, model.transform(X), atol=1e-12)
+    """Also where components are linearly dependent."""
+    model = FixedSupportMF(5, supports=name).fit(X)
+    codes = model.transform(X)
     assert_allclose(codes, X @ np.linalg.pinv(model.components_, rcond=1e-14), atol=1e-8)
     assert_allclose(model.inverse_transform(codes), codes @ model.components_, atol=1e-12)
     lost = X - codes @ model.components_
@@ -102,6 +107,7 @@ def test_missing_values_are_imputed(missing_values):
 # ---- supports that belong to samples -----------------------------------------------------------
 
 
+@on_any_matrix
 def test_left_support_is_the_left_mask():
     left = RANDOM.random((30, 3)) < 0.5
     for mask in (left, left.astype(int), scipy.sparse.csr_array(left), left.tolist()):
@@ -111,6 +117,7 @@ def test_left_support_is_the_left_mask():
     assert_allclose(pair.left_factor_, model.left_factor_)
 
 
+@on_any_matrix
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
 def test_cross_validation_slices_the_left_support(kind):
     """Metadata routing: each fold gets the rows of its own samples."""
@@ -133,10 +140,11 @@ def test_cross_validation_slices_the_left_support(kind):
         assert_array_equal(mask, left[train])
 
 
+@on_any_matrix
 def test_left_support_goes_through_a_pipeline():
     left = RANDOM.random((30, 3)) < 0.7
     with sklearn.config_context(enable_metadata_routing=True):
-        step = FixedSupportMF(3).set_fit_request(left_support=True)
+        step = FixedSupportMF(3, alpha=0.1).set_fit_request(left_support=True)
         pipeline = make_pipeline(StandardScaler(), step).fit(X, left_support=left)
     assert not pipeline[-1].left_factor_[~left].any()
 
@@ -153,6 +161,7 @@ def test_callables_get_the_shape():
     assert calls == [(30, 12, None), (30, 12, 2)]
 
 
+@on_any_matrix
 def test_grid_search_over_families():
     data, y = load_breast_cancer(return_X_y=True)
     pipeline = make_pipeline(
@@ -243,3 +252,295 @@ def test_the_function_gives_the_same():
     result = fixed_support_factorize(X, left, right, alpha=0.1, random_state=0)
     assert_array_equal(result.right, model.components_)
     assert_array_equal(result.left, model.left_factor_)
+
+
+# ---- codes of the problem that was fitted ------------------------------------------------------
+
+
+def test_codes_with_a_penalty():
+    """x H^T (H H^T + alpha I)^-1, with all features and with those that are observed."""
+    with pytest.warns(StructureWarning, match=r"^FixedSupportMF: .*relative error of 0.632"):
+        model = FixedSupportMF(1, alpha=1.0).fit([[2.0, 0], [0, 1]])
+    assert_allclose(model.components_, [[1, 0]], atol=1e-12)
+    assert_allclose(model.transform([[2.0, 0], [0, 1]]), [[1], [0]], atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("alpha", [1e-3, 0.5, 10.0])
+def test_codes_minimize_what_fit_minimizes(asarray, alpha, dtype):
+    holes = X.astype(dtype)
+    missing = RANDOM.random(X.shape) < 0.4
+    missing[0] = True
+    model = FixedSupportMF(supports=(None, GROUPS), alpha=alpha, missing_values=np.nan)
+    model.fit(asarray(holes))
+    H = to_numpy(model.components_).astype(float)
+    eye, atol = np.eye(len(H)), 1e4 * np.finfo(dtype).eps
+    codes = to_numpy(model.transform(asarray(holes)))
+    assert codes.dtype == dtype
+    assert_allclose(codes, X @ H.T @ np.linalg.inv(H @ H.T + alpha * eye), atol=atol)
+    if alpha < 1:  # the factors of one are the codes by the other
+        assert_allclose(codes, to_numpy(model.left_factor_), atol=1e-3)
+    holes[missing] = np.nan
+    codes = to_numpy(model.transform(asarray(holes)))
+    for x, w, gone in zip(X, codes, missing, strict=True):
+        h = H[:, ~gone]
+        assert_allclose(w, x[~gone] @ h.T @ np.linalg.inv(h @ h.T + alpha * eye), atol=atol)
+    rest, energy = (np.where(missing, 0, part) for part in (X - codes @ H, X))
+    assert_allclose(model.score(asarray(holes)), 1 - np.sum(rest**2) / np.sum(energy**2), rtol=atol)
+
+
+def test_codes_of_ill_conditioned_components():
+    """Normal equations would lose them: these samples take singular values."""
+    model = FixedSupportMF(3, missing_values=np.nan).fit(X)
+    U, V = (np.linalg.qr(RANDOM.standard_normal(shape))[0] for shape in ((3, 3), (12, 3)))
+    H = (U * [1, 1e-4, 1e-7]) @ V.T
+    model.components_ = H
+    model._make_operators()
+    codes = RANDOM.standard_normal((30, 3))
+    holes = codes @ H
+    holes[RANDOM.random(holes.shape) < 0.2] = np.nan
+    assert_allclose(model.transform(holes), codes, atol=1e-6)
+
+
+def test_samples_whose_observed_features_determine_no_code():
+    model = FixedSupportMF(supports=(None, GROUPS), missing_values=np.nan).fit(X)
+    holes = X.copy()
+    holes[2, :4], holes[7] = np.nan, np.nan
+    for call in (model.transform, model.score):
+        with pytest.warns(StructureWarning, match=r"^FixedSupportMF: .* 2 samples, \[2, 7\]") as w:
+            call(holes)
+        assert {warning.filename for warning in w} == {__file__}
+    with pytest.warns(StructureWarning):
+        codes = model.transform(holes)
+    assert codes[2, 0] == 0 and not codes[7].any()
+    penalized = FixedSupportMF(supports=(None, GROUPS), alpha=0.1, missing_values=np.nan).fit(X)
+    assert penalized.transform(holes)[2, 0] == 0  # that of least penalty
+
+
+def test_holes_of_a_table_are_filled_with_the_penalty_of_the_fit():
+    """Breast cancer, 10 % missing, triples of features: mean, error and worst of a quantity."""
+    data = StandardScaler().fit_transform(load_breast_cancer(return_X_y=True)[0])
+    missing = np.random.default_rng(0).random(data.shape) < 0.1
+    holes = np.where(missing, np.nan, data)
+
+    def rmse(found):
+        return np.sqrt(np.mean((found - data)[missing] ** 2))
+
+    assert_allclose(rmse(np.nanmean(holes, axis=0) + 0 * data), 1.11, atol=0.01)
+    # the table of the user guide
+    for r, alpha, expected in [(2, 1.0, 0.83), (2, 10.0, 0.80), (3, 1.0, 0.77), (3, 10.0, 0.80)]:
+        triples = np.repeat(np.tile(np.eye(10), 3), r, axis=0)
+        model = FixedSupportMF(supports=(None, triples), alpha=alpha, missing_values=np.nan)
+        codes = model.fit_transform(holes)
+        assert np.abs(codes).max() < 3
+        assert_allclose(rmse(model.inverse_transform(codes)), expected, atol=0.01)
+        assert_allclose(rmse(model.left_factor_ @ model.components_), expected, atol=0.01)
+
+
+@on_any_matrix
+@pytest.mark.filterwarnings("ignore::skfact.exceptions.IllPosedWarning")
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+def test_codes_of_fit_stay_in_the_mask_of_the_samples(alpha):
+    left, right = RANDOM.random((30, 3)) < 0.5, np.ones((3, 12))
+    options = {"alpha": alpha, "tol": 1e-2}
+    expected = FixedSupportMF(3, **options).fit(X, left_support=left).left_factor_
+    for codes in (
+        FixedSupportMF(3, **options).fit_transform(X, left_support=left),
+        FixedSupportMF(supports=(left, right), **options).fit_transform(X),
+        FixedSupportMF(supports=lambda *_: (left, right), **options).fit_transform(X),
+    ):
+        assert not codes[~left].any()
+        assert_array_equal(codes, expected)
+    arrow = FixedSupportMF(3, supports="arrow", **options)
+    assert_array_equal(arrow.fit_transform(X) == 0, arrow.left_factor_ == 0)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+def test_without_a_mask_of_the_samples_fit_transform_is_transform(alpha):
+    model = FixedSupportMF(3, supports="disjoint-groups", alpha=alpha)
+    codes = model.fit_transform(X)
+    assert_array_equal(codes, model.transform(X))
+    assert_allclose(codes, model.left_factor_, atol=1e-10)
+
+
+# ---- masks as data frames ----------------------------------------------------------------------
+
+
+@on_any_matrix
+def test_masks_are_read_by_their_labels():
+    pd = pytest.importorskip("pandas")
+    random = np.random.default_rng(0)
+    names, parts, people = list("pqrs"), list("ab"), [f"person {i}" for i in range(12)]
+    table = pd.DataFrame(random.standard_normal((12, 4)) + 2, people, names)
+    right = pd.DataFrame([[1, 1, 0, 0], [0, 1, 1, 1]], parts, names)
+    left = pd.DataFrame(random.random((12, 2)) < 0.7, people, parts)
+    expected = FixedSupportMF(supports=(left.to_numpy(), right.to_numpy()), alpha=0.1).fit(table)
+    mixed = left.sample(frac=1, random_state=0)
+    for model, given in (
+        (FixedSupportMF(supports=(left, right[list("srqp")]), alpha=0.1), None),
+        (FixedSupportMF(supports=(mixed, right), alpha=0.1), None),
+        (FixedSupportMF(supports=(left[["b", "a"]], right), alpha=0.1), None),
+        (FixedSupportMF(supports=(None, right[list("qpsr")]), alpha=0.1), mixed[["b", "a"]]),
+        (FixedSupportMF(supports=lambda *_: (mixed, right[list("qpsr")]), alpha=0.1), None),
+    ):
+        model.fit(table, left_support=given)
+        assert_array_equal(model.left_factor_, expected.left_factor_)
+        assert_array_equal(model.components_, expected.components_)
+    by_position = FixedSupportMF(supports=(mixed.to_numpy(), right), alpha=0.1).fit(table)
+    assert (by_position.left_factor_ != expected.left_factor_).any()
+
+
+def test_labels_that_do_not_match_are_refused():
+    pd = pytest.importorskip("pandas")
+    table = pd.DataFrame(X, columns=[f"x{j}" for j in range(12)])
+    right = pd.DataFrame(GROUPS, columns=[f"y{j}" for j in range(12)])
+    with pytest.raises(ValueError, match=r"right mask has labels.*those of X.*'y0'.*'x0'"):
+        FixedSupportMF(supports=(None, right)).fit(table)
+    FixedSupportMF(supports=(None, right)).fit(X)  # by position: an array has no labels
+    FixedSupportMF(supports=(None, pd.DataFrame(GROUPS))).fit(table)
+    left = pd.DataFrame(np.ones((30, 3)), columns=list("abc"))
+    right = pd.DataFrame(GROUPS, index=list("abd"))
+    with pytest.raises(ValueError, match=r"left mask has labels.*those of the right mask"):
+        FixedSupportMF(supports=(left, right)).fit(X)
+
+
+def test_polars_masks_are_read_by_the_names_of_their_columns():
+    pl = pytest.importorskip("polars")
+    names = [f"x{j}" for j in range(12)]
+    table = pl.DataFrame(X, schema=names)
+    right = pl.DataFrame(GROUPS, schema=names)
+    expected = FixedSupportMF(supports=(None, GROUPS)).fit(X).components_
+    for given in (right, right[names[::-1]], pl.DataFrame(GROUPS)):
+        assert_array_equal(FixedSupportMF(supports=(None, given)).fit(table).components_, expected)
+
+
+# ---- warnings ----------------------------------------------------------------------------------
+
+
+def test_useless_factors_warn():
+    """What plain low rank reaches with as many numbers; of missing entries, the error alone."""
+    random = np.random.default_rng(0)
+    A = random.standard_normal((32, 32))
+    model = FixedSupportMF(4, supports="butterfly")
+    with pytest.warns(StructureWarning, match=r"^FixedSupportMF: .*low rank reaches") as found:
+        model.fit(A)
+    assert {warning.filename for warning in found} == {__file__}
+    holes = np.where(random.random(A.shape) < 0.1, np.nan, A)
+    with pytest.warns(StructureWarning, match=r"^FixedSupportMF: .*on the observed entries"):
+        FixedSupportMF(2, missing_values=np.nan).fit(holes)
+    FixedSupportMF(4).fit(3 + A)
+
+
+def test_columns_that_are_never_observed_together_are_named():
+    random = np.random.default_rng(0)
+    truth = np.outer(random.uniform(1, 2, 20), random.uniform(1, 2, 6))
+    holes = truth.copy()
+    holes[:10, 3:], holes[10:, :3] = np.nan, np.nan
+    model = FixedSupportMF(1, missing_values=np.nan)
+    with pytest.warns(StructureWarning, match=r"join the columns \[0, 1, 2\] and \[3, 4, 5\]"):
+        model.fit(holes)
+    holes[4, 5] = truth[4, 5]  # one entry joins them
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.set_params(tol=1e-8, max_iter=5000).fit(holes)
+    assert_allclose(model.inverse_transform(model.transform(holes)), truth, rtol=1e-3)
+    holes[:, 2] = np.nan
+    with pytest.warns(StructureWarning, match=r"Columns \[2\] have too few observed entries"):
+        model.fit(holes)
+
+
+@pytest.mark.parametrize("supports", ["disjoint-groups", "overlapping-groups"])
+@pytest.mark.parametrize("load", [load_digits, load_breast_cancer])
+@on_any_matrix
+@pytest.mark.filterwarnings("ignore::skfact.exceptions.IllPosedWarning")
+def test_defaults_converge(load, supports):
+    data = load().data
+    for X in (data, StandardScaler().fit_transform(data)):
+        for n_components in (None, 10):
+            FixedSupportMF(n_components, supports=supports).fit(X)
+
+
+def test_the_first_start_is_not_random():
+    data = np.random.default_rng(0).random((200, 30))
+    model = FixedSupportMF(5, supports="overlapping-groups", alpha=0.1)
+    first, second = (clone(model).fit_transform(data) for _ in range(2))
+    seeded = clone(model).set_params(random_state=3).fit_transform(data)
+    assert_array_equal(first, second)
+    assert_array_equal(first, seeded)
+
+
+# ---- pickles, refusals -------------------------------------------------------------------------
+
+
+def test_pickles_hold_the_numbers_once():
+    data = np.random.default_rng(0).standard_normal((2000, 50)) + 2
+    model = FixedSupportMF(5).fit(data)
+    text = repr(model.support_report_)
+    pickled = pickle.dumps(model)
+    assert len(pickled) < model.left_factor_.nbytes + model.components_.nbytes + 8000
+    loaded = pickle.loads(pickled)
+    assert repr(loaded.support_report_) == text
+    assert_array_equal(loaded.operator_ @ np.eye(50), model.operator_ @ np.eye(50))
+    assert_array_equal(loaded.transform(data), model.transform(data))
+    sparse = FixedSupportMF(supports="butterfly").fit(data[:64, :32] + 5)
+    loaded = pickle.loads(pickle.dumps(sparse))
+    for side in ("left_support", "right_support"):
+        found, expected = (
+            getattr(report, side) for report in (loaded.support_report_, sparse.support_report_)
+        )
+        assert (found != expected).nnz == 0 and found.format == expected.format
+    result = fixed_support_factorize(data, np.ones((2000, 5)), np.ones((5, 50)))
+    size = result.left.nbytes + result.operator.factors[1].nnz * 8
+    assert len(pickle.dumps(result)) < size + 8000
+
+
+def test_a_table_of_which_nothing_is_observed():
+    nothing = np.full((5, 3), np.nan)
+    with pytest.raises(ValueError, match=r"Every entry of X is missing.*missing_values=nan"):
+        FixedSupportMF(1, missing_values=np.nan).fit(nothing)
+    with pytest.raises(ValueError, match=r"Every entry of A is missing.*missing_values=-1"):
+        fixed_support_factorize(0 * X - 1, np.ones((30, 1)), np.ones((1, 12)), missing_values=-1)
+
+
+def test_nan_is_refused_with_the_parameter_that_takes_it():
+    holes = np.where(X > 4, np.nan, X)
+    with pytest.raises(ValueError, match=r"\AX contains NaN: pass missing_values=np.nan to have"):
+        FixedSupportMF(2).fit(holes)
+    with pytest.raises(ValueError, match=r"\AX contains NaN: .* in place of missing_values=-1"):
+        FixedSupportMF(2, missing_values=-1).fit(holes)
+    with pytest.raises(ValueError, match=r"\AX contains NaN: pass missing_values=np.nan to have"):
+        FixedSupportMF(2).fit(X).transform(holes)
+
+
+@on_any_matrix
+@pytest.mark.filterwarnings("ignore::skfact.exceptions.IllPosedWarning")
+@pytest.mark.parametrize("supports", ["dense", "disjoint-groups", "overlapping-groups"])
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [
+        ("float32", 1e-42), ("float32", 1e-38), ("float32", 1e37), ("float64", 1e-320),
+        ("float64", 1e-160), ("float64", 1e160), ("float64", 1e307),
+    ],
+)  # fmt: skip
+def test_the_ends_of_the_number_range(dtype, scale, supports):
+    """Codes, samples and scores as those of ordinary numbers, with and without missing ones."""
+    ordinary = RANDOM.integers(1, 9, (8, 6)) / 8
+    Z = (ordinary * scale).astype(dtype)
+    for missing in (np.zeros(Z.shape, dtype=bool), np.eye(8, 6, dtype=bool)):
+        model = FixedSupportMF(3, supports=supports, alpha=0.0, missing_values=np.nan, tol=1e-2)
+        holes = np.where(missing, np.nan, Z).astype(dtype)
+        codes = model.fit_transform(holes)
+        score, back = model.score(holes), model.inverse_transform(codes)
+        reference = clone(model).fit(np.where(missing, np.nan, ordinary))
+        assert np.isfinite(codes).all() and np.isfinite(back).all()
+        assert codes.dtype == dtype
+        expected = reference.score(np.where(missing, np.nan, ordinary))
+        assert_allclose(score, expected, atol=0.02)  # of 1e-320 few digits are left
+
+
+def test_largest_numbers_of_both_signs():
+    """Their norm is no finite number, and everything else is."""
+    Z = np.sign(RANDOM.standard_normal((8, 6))) * 1.7e308
+    model = FixedSupportMF(6).fit(Z)
+    assert_allclose(model.score(Z), 1)
+    assert np.isfinite(model.components_).all() and np.isfinite(model.transform(Z)).all()

@@ -15,6 +15,7 @@ from skfact.fixed_support import (
     analyze_supports,
     fixed_support_factorize,
 )
+from tests.asserts import on_any_matrix
 from tests.fixed_support.independent import random_matrix
 
 ignore_cut_off = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -31,6 +32,7 @@ CASES = {
 }
 
 
+@on_any_matrix
 @ignore_cut_off
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])

@@ -15,7 +15,7 @@ from skfact.fixed_support._solvers import factorize, factorize_on_masks
 
 LOWER = np.tri(2)
 ANTIDIAGONAL = np.array([[0.0, 1.0], [1.0, 0.0]])  # has no LU decomposition
-A = np.random.default_rng(0).standard_normal((12, 8))
+A = 3 + np.random.default_rng(0).standard_normal((12, 8))
 ENDS = {  # matrix, left and right mask, largest number of sweeps, what holds in the end
     "closed form": (A, *FAMILIES["disjoint-groups"](12, 8, 3), 200, Outcome.CONVERGED),
     "exact": (LOWER @ LOWER.T, LOWER, LOWER.T, 200, Outcome.CONVERGED | Outcome.EXACT),

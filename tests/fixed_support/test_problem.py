@@ -8,6 +8,7 @@ from skfact.fixed_support import (
     FAMILIES,
     fixed_support_factorize,
 )
+from tests.asserts import on_any_matrix
 from tests.fixed_support.independent import random_masks, random_matrix
 from tests.fixed_support.seeds import over_seeds
 
@@ -34,6 +35,7 @@ def test_exact_products_are_completed(missing_values, name):
     assert_allclose(result.left @ result.right, truth, atol=1e-4)
 
 
+@on_any_matrix
 @ignore_cut_off
 @ignore_ill_posed
 @over_seeds(20)
@@ -43,6 +45,7 @@ def test_missing_entries_do_not_count(seed):
     left, right = random_masks(random, "anything")
     A = random_matrix(random, left.shape[0], right.shape[1], is_complex=bool(seed % 2))
     missing = random.random(A.shape) < 0.3
+    missing[0, 0] = False
     options = {"missing_values": np.nan, "max_iter": 20, "random_state": 0}
     options["alpha"] = 0.05 * (seed % 2)
     result = fixed_support_factorize(np.where(missing, np.nan, A), left, right, **options)
@@ -59,6 +62,7 @@ def test_nothing_missing_stays_exact():
     assert result.optimal
 
 
+@on_any_matrix
 @ignore_cut_off
 @pytest.mark.parametrize("exponent", [-1000, -500, 500, 1000])
 @pytest.mark.parametrize("name", ["dense", "disjoint-groups", "overlapping-groups"])
@@ -73,6 +77,7 @@ def test_scale_of_the_matrix_does_not_matter(exponent, name):
     assert_allclose(result.error / 2.0**exponent, reference.error, rtol=1e-12)
 
 
+@on_any_matrix
 def test_ridge_scales_with_the_matrix():
     A = np.random.default_rng(0).standard_normal((8, 9))
     left, right = FAMILIES["disjoint-groups"](8, 9, 3)

@@ -118,7 +118,7 @@ def test_axes_and_estimators():
     model = FixedSupportMF(3, supports="disjoint-groups")
     with pytest.raises(NotFittedError):
         SupportReportDisplay.from_estimator(model)
-    model.fit(np.eye(6))
+    model.fit(np.ones((6, 6)))
     display = SupportReportDisplay.from_estimator(model, ax=ax)
     assert display.ax_ is ax and display.figure_ is ax.figure
     assert "tractable: route blockwise" in ax.get_title()

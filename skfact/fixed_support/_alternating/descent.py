@@ -72,8 +72,9 @@ def alternating_factors(problem: Problem, runs: Runs) -> Run:
     )
     best: Run | None = None
     for number in range(runs.n_init):
-        noise = random_start(A, report, runs.random)
-        starts = [noise] if number else first_starts(problem, noise, solve_right, runs.random)
+        random = runs.random if number else np.random.RandomState(0)  # the first is always the same
+        noise = random_start(A, report, random)
+        starts = [noise] if number else first_starts(problem, noise, solve_right, random)
         run = descend(starts, solve_left, solve_right, runs.stopping(number))
         if best is None or run.losses[-1] < best.losses[-1]:
             best = run

@@ -29,6 +29,7 @@ import scipy.sparse
 from skfact._backend import array_namespace, device, move
 from skfact._inputs import is_numpy
 from skfact._linalg import abs2, adjoint, is_complex
+from skfact.fixed_support._alternating.weighted_grams import CHUNK, weighted_grams
 from skfact.fixed_support._supports.rank_one import RankOneSupport
 from skfact.fixed_support._supports.runs import (
     equal_runs,
@@ -49,8 +50,6 @@ KEPT, GATHERED = 15, 100
 DENSE_GRAM = 3000
 # Supports whose sides differ by less than this factor share a batch, padded to the largest.
 PADDING = 1.3
-# Entries of the weighted copies of a factor that are made at once for missing data.
-WEIGHTED = 2**22
 
 
 class Correlations(NamedTuple):
@@ -202,13 +201,16 @@ class HalfStep:
         """
         xp, k = self._xp, gram.shape[-1]
         eye = xp.eye(k, dtype=gram.dtype, device=self._device)
-        matrix = gram + self.alpha * eye if self.alpha else gram
         diagonal = xp.linalg.diagonal(gram)[..., None]  # (n, k, 1)
         rounding = 8 * k * float(xp.finfo(gram.dtype).eps) * diagonal
-        if not self.alpha:
-            unseen = (xp.real(diagonal) if is_complex(gram) else diagonal) == 0
+        smallest = float(xp.finfo(gram.dtype).smallest_normal)
+        if self.alpha < smallest:
+            unseen = (xp.real(diagonal) if is_complex(gram) else diagonal) < smallest
             rounding = rounding + xp.astype(unseen, eye.dtype)
-        step = xp.linalg.solve(matrix + rounding * eye, target - matrix @ old)
+        rest = target - gram @ old
+        if self.alpha:
+            rest = rest - self.alpha * old
+        step = xp.linalg.solve(gram + (rounding + self.alpha) * eye, rest)
         new = old + step
         inner = (xp.conj(new) if is_complex(new) else new) * (target + rounding * step)
         return new, -float(xp.sum(xp.real(inner) if is_complex(inner) else inner))
@@ -218,28 +220,34 @@ class HalfStep:
     ) -> tuple[Any, float]:
         """The same where each column has its own observed rows: (1, k, c) right-hand sides."""
         xp = self._xp
-        components, columns = group.components[0], group.columns[0]
+        X, rows = self._rows_of(given, group.components[0])
+        observed = self.observed
+        if len(rows) < observed.shape[0]:
+            observed = xp.take(observed, self._move(rows), axis=0)
+        columns, step = group.columns[0], max(1, CHUNK // X.shape[1] ** 2)
+        parts, value = [], 0.0
+        for start in range(0, len(columns), step):
+            stop = min(start + step, len(columns))
+            if len(columns) == observed.shape[1]:  # no copy
+                seen = observed[:, start:stop]
+            else:
+                seen = xp.take(observed, self._move(columns[start:stop]), axis=1)
+            rhs, before = (
+                xp.matrix_transpose(part[0, :, start:stop])[:, :, None] for part in (target, old)
+            )
+            new, part_value = self._solve(weighted_grams(X, seen), rhs, before)
+            parts.append(new[:, :, 0])
+            value += part_value
+        return xp.matrix_transpose(xp.concat(parts, axis=0))[None, :, :], value
+
+    def _rows_of(self, given: Any, components: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Some components of the given factor in the rows that they reach, and these rows."""
         supports = [run_of(self.given, k) for k in components.tolist()]
         rows = np.unique(np.concatenate(supports))
         places = np.full((len(rows), len(components)), self.given.nnz)
         for q, (k, own) in enumerate(zip(components.tolist(), supports)):
             places[np.searchsorted(rows, own), q] = self.given.indptr[k] + np.arange(len(own))
-        X = given[self._move(places)]  # (n_rows, k)
-        step = max(1, WEIGHTED // max(1, places.size))
-        parts, value = [], 0.0
-        for start in range(0, len(columns), step):
-            some = columns[start : start + step]
-            observed = xp.take(self.observed, self._move(some), axis=1)
-            observed = xp.matrix_transpose(xp.take(observed, self._move(rows), axis=0))
-            gram = adjoint(X)[None, :, :] @ (observed[:, :, None] * X[None, :, :])  # (c, k, k)
-            stop = start + len(some)
-            rhs, before = (
-                xp.matrix_transpose(part[0, :, start:stop])[:, :, None] for part in (target, old)
-            )
-            new, part_value = self._solve(gram, rhs, before)
-            parts.append(new[:, :, 0])
-            value += part_value
-        return xp.matrix_transpose(xp.concat(parts, axis=0))[None, :, :], value
+        return given[self._move(places)], rows
 
     def _pairs(self, components: np.ndarray) -> np.ndarray:
         """Places of G[K, K] in the flat Gram matrix: (n_groups, k, k)."""

@@ -12,6 +12,7 @@ import scipy.sparse
 from skfact._checks import check_number, unknown_name
 from skfact.fixed_support._supports.masks import as_mask, check_supports
 from skfact.supports import Chain
+from skfact.supports._masks import Labels
 
 Masks = tuple[Any, Any]
 
@@ -154,9 +155,14 @@ def _halves(chain: Chain, m: int, n: int) -> Masks:
 
 
 def resolve_supports(
-    supports: Any, left_support: Any, n_samples: int, n_features: int, n_components: int | None
+    supports: Any,
+    left_support: Any,
+    n_samples: int,
+    n_features: int,
+    n_components: int | None,
+    labels: tuple[Labels, Labels] = (None, None),
 ) -> tuple[Any, Any]:
-    """Checked masks (left, right) for samples of that shape.
+    """Checked masks (left, right) for samples of that shape, in a table with these labels.
 
     `supports` names a family, is a pair ``(left, right)`` with left None for a dense left factor,
     or a callable ``(n_samples, n_features, n_components) -> (left, right)``. `left_support` takes
@@ -165,10 +171,8 @@ def resolve_supports(
     if n_components is not None:
         check_number(n_components, "n_components", int, 1)
         n_components = int(n_components)
-    if left_support is not None:
-        left_support = as_mask(left_support, "left_support")
-        if n_components is None:
-            n_components = int(left_support.shape[1])
+    if left_support is not None and n_components is None:
+        n_components = int(as_mask(left_support, "left_support").shape[1])
     if isinstance(supports, str):
         if supports not in MASK_PAIRS:
             raise unknown_name("supports", supports, MASK_PAIRS)
@@ -185,12 +189,12 @@ def resolve_supports(
                 "The left mask was given twice, in supports and as left_support: pass "
                 "supports=(None, right) beside left_support."
             )
+    names = ("the left mask", "the right mask")
     if left_support is not None:
-        left = left_support
+        left, names = left_support, ("left_support", "the right mask")
     if left is None:
-        right = as_mask(right, "the right mask")
-        left = np.ones((n_samples, right.shape[0]), dtype=bool)
-    found = check_supports(left, right, names=("the left mask", "the right mask"))
+        left = np.ones((n_samples, as_mask(right, names[1]).shape[0]), dtype=bool)
+    found = check_supports(left, right, names, "X", labels)
     _check_shapes(found, origin, n_samples, n_features, n_components)
     return found
 

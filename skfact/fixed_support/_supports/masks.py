@@ -9,21 +9,28 @@ import scipy.sparse
 
 from skfact._inputs import is_sparse
 from skfact.supports import FixedMask, KroneckerSparse
-from skfact.supports._masks import check_mask, dense_mask
+from skfact.supports._masks import Labels, check_mask, dense_mask, labels_of, order_by
 
 
 def check_supports(
     left_support: Any,
     right_support: Any,
     names: tuple[str, str] = ("left_support", "right_support"),
+    matrix: str = "",
+    labels: tuple[Labels, Labels] = (None, None),
 ) -> tuple[scipy.sparse.csc_array, scipy.sparse.csr_array]:
     """Both supports, (m, r) and (r, n), of bools; a component is one run of sorted indices.
 
     Raises TypeError if a mask does not hold truth values or numbers, ValueError if it is not 2-D,
     is empty, holds other numbers than 0 and 1, or if the two do not fit. `names` are for messages.
+
+    Data frames are read by their labels: the components in the order of the right mask, rows and
+    columns in that of a `matrix` with these `labels`.
     """
-    left = scipy.sparse.csc_array(as_mask(left_support, names[0]))
-    right = as_mask(right_support, names[1])
+    rows, columns = ((part, matrix) for part in labels)
+    components = labels_of(right_support)[0], names[1]
+    left = scipy.sparse.csc_array(as_mask(left_support, names[0], rows, components))
+    right = as_mask(right_support, names[1], columns=columns)
     if left.shape[1] != right.shape[0]:
         raise ValueError(
             f"{names[0]} of shape {left.shape} has {left.shape[1]} columns, but {names[1]} of "
@@ -34,11 +41,17 @@ def check_supports(
     return left, right
 
 
-def as_mask(mask: Any, name: str) -> scipy.sparse.csr_array:
+def as_mask(
+    mask: Any,
+    name: str,
+    rows: tuple[Labels, str] = (None, ""),
+    columns: tuple[Labels, str] = (None, ""),
+) -> scipy.sparse.csr_array:
     """A mask as a CSR array of bools with sorted indices and only True entries.
 
-    Takes arrays of any library, nested lists, SciPy and CuPy sparse matrices, and the supports
-    :class:`~skfact.supports.FixedMask` and :class:`~skfact.supports.KroneckerSparse`.
+    Takes arrays of any library, nested lists, SciPy and CuPy sparse matrices, the supports
+    :class:`~skfact.supports.FixedMask` and :class:`~skfact.supports.KroneckerSparse`, and data
+    frames, whose `rows` and `columns` are put in the order of these labels (of what has that name).
     """
     if mask is None:
         raise TypeError(
@@ -57,8 +70,10 @@ def as_mask(mask: Any, name: str) -> scipy.sparse.csr_array:
         found.eliminate_zeros()
         return found
     given = dense_mask(mask, name)
-    rows, columns = np.nonzero(given)
+    for axis, (own, wanted) in enumerate(zip(labels_of(mask), (rows, columns), strict=True)):
+        order = order_by(own, wanted[0], name, wanted[1])
+        given = given if order is None else np.take(given, order, axis=axis)
+    i, j = np.nonzero(given)
     starts = np.zeros(given.shape[0] + 1, dtype=np.int64)
-    np.cumsum(np.bincount(rows, minlength=given.shape[0]), out=starts[1:])
-    ones = np.ones(len(columns), dtype=bool)
-    return scipy.sparse.csr_array((ones, columns, starts), shape=given.shape)
+    np.cumsum(np.bincount(i, minlength=given.shape[0]), out=starts[1:])
+    return scipy.sparse.csr_array((np.ones(len(j), dtype=bool), j, starts), shape=given.shape)

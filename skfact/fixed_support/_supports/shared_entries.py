@@ -3,7 +3,8 @@
 The product of factors with supports (m, r) and (r, n) is a sum of r matrices of rank one; component
 k reaches the rectangle of the rows in column k of the left support and the columns in row k of the
 right one. Whether factors are unique, or a best product exists, is decided where rectangles
-overlap: nothing is stored here for the entries that a single component reaches.
+overlap: nothing is stored or looked at here for the entries that a single component reaches, but
+for those of the smaller components of a row.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from skfact.fixed_support._supports.runs import run_of_place, with_values
+from skfact.fixed_support._supports.runs import equal_runs, run_of_place, with_values
 
 # products (of covered entries by components) formed at a time
 CHUNK = 5_000_000
@@ -31,18 +32,26 @@ class SharedEntries:
         self.shape = left.shape[0], right.shape[1]
         r = left.shape[1]
         numbers = np.random.default_rng(0).integers(1, 2**63, r, dtype=np.uint64)
-        by_row = left.tocsr()
-        n_products = by_row.astype(np.int64) @ np.diff(right.indptr).astype(np.int64)
+        others, largest = _without_largest(left.tocsr(), np.diff(right.indptr))
+        n_products = others.astype(np.int64) @ np.diff(right.indptr).astype(np.int64)
         chunk = np.cumsum(n_products) // CHUNK
+        reached = run_of_place(right) * right.shape[1] + right.indices  # ascending
         parts = []
         for rows in np.split(np.arange(self.shape[0]), np.flatnonzero(np.diff(chunk)) + 1):
-            part = by_row[rows[0] : rows[-1] + 1]
+            part = others[rows[0] : rows[-1] + 1]
             count = weighted_coverage(part, right, np.ones(r, dtype=np.int32))
-            shared = count.data > 1
-            row = rows[run_of_place(count)[shared]]
+            row, column = rows[run_of_place(count)], count.indices
+            first = largest[row]  # the component left out
+            key = first * right.shape[1] + column
+            place = np.minimum(np.searchsorted(reached, key), len(reached) - 1)
+            also = reached[place] == key if len(reached) else np.zeros(len(key), dtype=bool)
+            total = count.data + also
+            shared = total > 1
+            also, first = also[shared], first[shared]
             id_sum = weighted_coverage(part, right, np.arange(1, r + 1)).data[shared]
             mark = weighted_coverage(part, right, numbers).data[shared]
-            parts.append((row, count.indices[shared], count.data[shared], id_sum, mark))
+            id_sum, mark = id_sum + also * (first + 1), mark + also * numbers[first]
+            parts.append((row[shared], column[shared], total[shared], id_sum, mark))
         self.rows, self.columns, self.count, self.id_sum, self.mark = map(
             np.concatenate, zip(*parts, strict=True)
         )
@@ -62,6 +71,38 @@ class SharedEntries:
         self._place[columns] = -1
         inside = j >= 0
         return at[inside], i[inside], j[inside]
+
+
+def _without_largest(by_row: Any, sizes: np.ndarray) -> tuple[Any, np.ndarray]:
+    """The mask without the component of each row that reaches most columns, and this component."""
+    n_rows = by_row.shape[0]
+    rows = run_of_place(by_row)
+    order = np.lexsort((-sizes[by_row.indices], rows))  # row by row, the largest first
+    ones = np.ones(len(order), dtype=bool)
+    found = np.zeros(n_rows, dtype=np.int64)
+    starts = by_row.indptr[:-1][np.diff(by_row.indptr) > 0]
+    found[np.diff(by_row.indptr) > 0] = by_row.indices[order[starts]]
+    ones[order[starts]] = False
+    indptr = by_row.indptr - np.concatenate([[0], np.cumsum(np.diff(by_row.indptr) > 0)])
+    indices = by_row.indices[ones]
+    return type(by_row)((ones[ones], indices, indptr), shape=by_row.shape), found
+
+
+def distinct_lines(left: Any, right: Any) -> tuple[Any, Any]:
+    """One row of the left mask for all equal ones, and one column of the right mask.
+
+    Equal lines are known at the same time to the completion, which treats them alike.
+    """
+    by_row, by_column = left.tocsr(), right.tocsc()
+    by_row.sort_indices()
+    by_column.sort_indices()
+    rows, columns = (
+        np.unique(equal_runs(mask), return_index=True)[1] for mask in (by_row, by_column)
+    )
+    few_rows, few_columns = by_row[rows].tocsc(), by_column[:, columns].tocsr()
+    few_rows.sort_indices()
+    few_columns.sort_indices()
+    return few_rows, few_columns
 
 
 def reached_twice(left: Any, right: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -25,8 +25,8 @@ from skfact.fixed_support._tractable.report import SupportReport
 
 def exact_factors(
     A: Any, report: SupportReport, alpha: float = 0.0, checked: bool = True
-) -> tuple[Any, Any, float]:
-    """Globally optimal factors of a tractable problem, as flat vectors, and the loss.
+) -> tuple[Any, Any, float, float]:
+    """Globally optimal factors of a tractable problem, as flat vectors, the loss, and ||A||_F^2.
 
     The loss is ``||A - left @ right||_F^2 + alpha (||left||_F^2 + ||right||_F^2)``. With ``alpha``
     the singular values of each block shrink by it, since over all factorizations of M the penalty
@@ -35,12 +35,14 @@ def exact_factors(
     supports that `reads_all_once`).
     """
     left, right = FlatFactor(report.left_support), FlatFactor(report.right_support)
-    loss = fit_pieces(A, report.piece_batches, left, right, alpha, checked)
+    loss, whole = fit_pieces(A, report.piece_batches, left, right, alpha, checked)
     if report.absorbed or sum(s.size for s in report.pieces) < report.shape[0] * report.shape[1]:
-        loss += norm2_outside(A, [*report.pieces, *report.absorbed])
+        outside = norm2_outside(A, [*report.pieces, *report.absorbed])
+        loss, whole = loss + outside, whole + outside
     if report.absorbed:
         fit_remainder(A, report, left, right)
-    return left.vector(A), right.vector(A), loss
+        whole = norm2(A)
+    return left.vector(A), right.vector(A), loss, whole
 
 
 def reads_all_once(report: SupportReport) -> bool:
@@ -58,18 +60,19 @@ def fit_pieces(
     right: FlatFactor,
     alpha: float,
     checked: bool = True,
-) -> float:
-    """Best low-rank approximation of A on each piece; returns the loss on all of them."""
+) -> tuple[float, float]:
+    """Best low-rank approximation of A on each piece: the loss on all of them, and ||A||_F^2."""
     xp = array_namespace(A)
-    loss = 0.0
+    loss, whole = 0.0, 0.0
     for batch in pieces:
         x_places, y_places = batch_places(batch, left, right)
         for part, u, rows, lost in low_rank_pieces(A, batch, checked):
             x, y, shrinking = balanced(u, rows, alpha)
             loss += lost**2 + shrinking
+            whole += lost**2 + norm2(rows)  # u is orthonormal
             left.put(x_places[part], xp.matrix_transpose(x))
             right.put(y_places[part], y)
-    return loss
+    return loss, whole
 
 
 def low_rank_pieces(A: Any, batch: Batch, checked: bool) -> Iterator[tuple[slice, Any, Any, float]]:

@@ -9,6 +9,7 @@ import numpy as np
 from skfact._backend import to_numpy
 from skfact._checks import check_matrix, require_finite
 from skfact.fixed_support._supports.masks import as_mask
+from skfact.supports._masks import labels_of
 
 
 def hardness_instance(A: Any, observed: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -61,10 +62,11 @@ def hardness_instance(A: Any, observed: Any) -> tuple[np.ndarray, np.ndarray]:
     array([[1, 1],
            [0, 1]])
     """
+    of_rows, of_columns = labels_of(A)
     A = to_numpy(check_matrix(A, "A"))
     require_finite(float(np.abs(A).max()), "A")
     m, n = A.shape
-    seen = as_mask(observed, "observed").toarray()
+    seen = as_mask(observed, "observed", (of_rows, "A"), (of_columns, "A")).toarray()
     if seen.shape != (m, n):
         raise ValueError(f"observed must have the shape of A, {(m, n)}, got {seen.shape}.")
     columns = np.flatnonzero(~seen.all(axis=0))

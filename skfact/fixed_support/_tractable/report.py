@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,7 @@ from skfact.fixed_support._supports.rank_one import (
 from skfact.fixed_support._supports.runs import equal_runs
 from skfact.fixed_support._tractable.closure import Overlap, complete_closure, overlaps
 from skfact.fixed_support._tractable.grids import Batch, batches
+from skfact.supports._masks import Labels, labels_of
 
 BLOCKWISE, COMPLETE, ALTERNATING = "blockwise", "complete-classes", "alternating"
 ROUTES = {
@@ -60,6 +62,9 @@ class SupportReport:
     cost : int
         Estimate of the multiplications: all of them for a closed form, those of one sweep for
         "alternating".
+    labels : tuple of two lists or None
+        Labels of the rows of the left mask and of the columns of the right one, where these were
+        data frames.
 
     See Also
     --------
@@ -86,6 +91,12 @@ class SupportReport:
     reason: str
     overlaps: list[Overlap] = field(default_factory=list)
     cost: int = 0
+    labels: tuple[Labels, Labels] = (None, None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled are the masks: the rest is found out again."""
+        masks = _packed(self.left_support), _packed(self.right_support)
+        return _unpacked_report, (*masks, self.labels)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -200,7 +211,7 @@ def analyze_supports(left_support: Any, right_support: Any) -> SupportReport:
     Notes
     -----
     Tractable are supports whose distinct rank-one supports are pairwise disjoint, and those whose
-    pieces are once the complete classes are taken out [1]_, in an iterated form: pieces are
+    pieces are once the complete classes are taken out [1]_, here in an iterated form: pieces are
     the connected components of what is left of a support, and a piece that its components fill
     counts as complete. Memory is proportional to the non-zeros of the masks. "Not tractable" means
     that neither closed form applies; the general problem is NP-hard.
@@ -208,7 +219,8 @@ def analyze_supports(left_support: Any, right_support: Any) -> SupportReport:
     References
     ----------
     .. [1] Q.-T. Le, E. Riccietti, R. Gribonval, "Spurious valleys, NP-hardness, and tractability of
-       sparse matrix factorization with fixed support", arXiv:2112.00386, Theorem 3.8.
+       sparse matrix factorization with fixed support", arXiv:2112.00386: the theorem that supports
+       are tractable which are disjoint beside the complete classes.
 
     Examples
     --------
@@ -239,7 +251,8 @@ def analyze_supports(left_support: Any, right_support: Any) -> SupportReport:
       route              alternating: least squares for one factor, then for the other, in turns
       cost               about 8.0e+01 multiplications per sweep
     """
-    return report_on(*check_supports(left_support, right_support))
+    labels = labels_of(left_support)[0], labels_of(right_support)[1]
+    return replace(report_on(*check_supports(left_support, right_support)), labels=labels)
 
 
 def report_on(left: scipy.sparse.csc_array, right: scipy.sparse.csr_array) -> SupportReport:
@@ -279,6 +292,26 @@ def report_on(left: scipy.sparse.csc_array, right: scipy.sparse.csr_array) -> Su
         reason="beside the complete classes, what is left is disjoint rectangles",
         cost=_blockwise_cost(closure.pieces) + of_absorbed,
     )
+
+
+def _packed(mask: Any) -> tuple[Any, ...]:
+    """A mask in few bytes: a bit for each entry, or where the entries are."""
+    if 32 * mask.nnz >= math.prod(mask.shape):
+        return mask.shape, np.packbits(mask.toarray())
+    found = mask.tocsr()
+    return mask.shape, found.indptr.astype(np.int64), found.indices.astype(np.int32)
+
+
+def _unpacked(shape: tuple[int, int], *parts: np.ndarray) -> Any:
+    if len(parts) == 1:
+        return np.unpackbits(parts[0], count=math.prod(shape)).reshape(shape)
+    starts, columns = parts
+    return scipy.sparse.csr_array((np.ones(len(columns), dtype=bool), columns, starts), shape=shape)
+
+
+def _unpacked_report(left: Any, right: Any, labels: tuple[Labels, Labels]) -> SupportReport:
+    masks = check_supports(_unpacked(*left), _unpacked(*right))
+    return replace(report_on(*masks), labels=labels)
 
 
 def _blockwise_cost(pieces: list[RankOneSupport]) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._supports.rank_one import classes_of, dead_components
 from skfact.fixed_support._supports.runs import run_of
-from skfact.fixed_support._supports.shared_entries import SharedEntries
+from skfact.fixed_support._supports.shared_entries import SharedEntries, distinct_lines
 from skfact.fixed_support._tractable.closure import Worklist, component_labels
 
 
@@ -47,8 +47,10 @@ def is_closable(left_support: Any, right_support: Any) -> bool:
 
     Notes
     -----
-    Memory is proportional to the non-zeros of the supports and the entries that at least two
-    components reach.
+    Time and memory are about proportional to the non-zeros of the supports and the entries that at
+    least two components reach. Equal rows of the left support count once, and equal columns of the
+    right one; where components are disjoint in rows of many different kinds, all but the largest
+    one of each kind are read.
 
     References
     ----------
@@ -82,6 +84,7 @@ def determined_components(left: Any, right: Any) -> np.ndarray:
     Within its rectangle, a component is known between rows and columns that known entries connect.
     So its unknown entries are all among the shared ones, the holes of a complete bipartite graph.
     """
+    left, right = distinct_lines(left, right)
     shared = SharedEntries(left, right)
     count, id_sum = shared.count.copy(), shared.id_sum.copy()  # components that do not know it yet
     known: dict[int, np.ndarray] = {}  # of the holes, where there are some

@@ -16,6 +16,7 @@ from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._supports.runs import run_of
 from skfact.fixed_support._supports.shared_entries import weighted_coverage
 from skfact.fixed_support._tractable.closure import Worklist
+from skfact.supports._masks import labels_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -167,12 +168,13 @@ def complete_rank_one(
            [0., 3., 3., 6.],
            [0., 2., 2., 4.]])
     """
+    labels = labels_of(Z)
     Z = check_matrix(Z, "Z")
     xp, where = array_namespace(Z), device(Z)
     host = to_numpy(Z)
     largest = float(np.abs(host).max())
     require_finite(largest, "Z")
-    left, right = check_supports(left_support, right_support)
+    left, right = check_supports(left_support, right_support, matrix="Z", labels=labels)
     if host.shape != (left.shape[0], right.shape[1]):
         raise ValueError(
             f"left_support {left.shape} and right_support {right.shape} are for matrices of shape "

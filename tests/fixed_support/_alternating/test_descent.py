@@ -9,6 +9,7 @@ from skfact.fixed_support import (
     FAMILIES,
     fixed_support_factorize,
 )
+from tests.asserts import on_any_matrix
 from tests.fixed_support.independent import check_factors, descend, random_masks, random_matrix
 from tests.fixed_support.seeds import over_seeds
 
@@ -18,6 +19,7 @@ ignore_cut_off = pytest.mark.filterwarnings("ignore::sklearn.exceptions.Converge
 ignore_ill_posed = pytest.mark.filterwarnings("ignore::skfact.exceptions.IllPosedWarning")
 
 
+@on_any_matrix
 @ignore_cut_off
 @ignore_ill_posed
 @pytest.mark.parametrize("is_complex", [False, True])
@@ -42,6 +44,7 @@ def test_loss_never_increases(seed, is_complex):
     assert not X[~left].any() and not Y[~right].any()
 
 
+@on_any_matrix
 @ignore_cut_off
 @ignore_ill_posed
 @over_seeds(6)
@@ -55,6 +58,7 @@ def test_loss_never_increases_in_single_precision(seed):
     assert np.diff(result.loss_curve).max() <= 20 * np.finfo(np.float32).eps * scale
 
 
+@on_any_matrix
 @over_seeds(15)
 def test_alternating_reaches_the_optimum_of_tractable_problems(seed):
     """They have no spurious local minima; with several starts none gets stuck at a saddle."""
@@ -81,6 +85,7 @@ def test_classes_of_nearly_equal_size():
     check_factors(result, A, left, right)
 
 
+@on_any_matrix
 @ignore_ill_posed
 def test_stationary_losses_of_the_spurious_minimum():
     """The starts end at the global minimum 13.5220; 18.7303 is a strict local one."""
@@ -103,6 +108,7 @@ def test_global_minimum_behind_a_spurious_valley():
     assert result.loss <= 1e-10
 
 
+@on_any_matrix
 @ignore_ill_posed
 @ignore_cut_off
 def test_more_starts_are_never_worse():
@@ -116,6 +122,7 @@ def test_more_starts_are_never_worse():
     assert losses[0] >= losses[1] >= losses[2]
 
 
+@on_any_matrix
 def test_same_seed_same_bits():
     random = np.random.default_rng(1)
     left, right = random.random((10, 6)) < 0.5, random.random((6, 10)) < 0.5
@@ -128,6 +135,7 @@ def test_same_seed_same_bits():
     assert_array_equal(first.right, second.right)
 
 
+@on_any_matrix
 def test_running_out_of_sweeps_warns():
     random = np.random.default_rng(0)
     A = random.standard_normal((20, 12))

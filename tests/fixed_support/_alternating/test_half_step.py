@@ -1,5 +1,7 @@
 """One half step: least squares, by all ways to compute it, with and without missing entries."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -9,8 +11,9 @@ from skfact.fixed_support import (
     analyze_supports,
     fixed_support_factorize,
 )
-from skfact.fixed_support._alternating import half_step
+from skfact.fixed_support._alternating import half_step, weighted_grams
 from skfact.fixed_support._tractable.flat_factor import dense_factor
+from tests.asserts import on_any_matrix
 from tests.fixed_support.independent import random_matrix
 from tests.fixed_support.seeds import over_seeds
 
@@ -20,6 +23,7 @@ ignore_cut_off = pytest.mark.filterwarnings("ignore::sklearn.exceptions.Converge
 ignore_ill_posed = pytest.mark.filterwarnings("ignore::skfact.exceptions.IllPosedWarning")
 
 
+@on_any_matrix
 @over_seeds(5)
 def test_each_half_step_is_least_squares(seed):
     """No change of one factor alone lowers the loss of the result."""
@@ -38,6 +42,7 @@ def test_each_half_step_is_least_squares(seed):
 ROUTES = {"kept": (np.inf, 0, 0), "gathered": (0, 0, 0), "dense": (0, np.inf, np.inf)}
 
 
+@on_any_matrix
 @ignore_cut_off
 @ignore_ill_posed
 @pytest.mark.parametrize(
@@ -68,6 +73,7 @@ def test_all_ways_to_correlate_take_the_same_steps(monkeypatch, asarray, dtype, 
         assert_allclose(results[name].loss_curve, results["kept"].loss_curve, rtol=atol)
 
 
+@on_any_matrix
 @ignore_cut_off
 @ignore_ill_posed
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
@@ -112,6 +118,7 @@ def test_half_step_on_ill_conditioned_factors(monkeypatch, route):
             assert np.linalg.norm(A[:, j] - X @ Y[:, j]) <= best + 100 * rounding
 
 
+@on_any_matrix
 @ignore_cut_off
 def test_weighted_steps_agree_with_plain_ones():
     """One missing entry of value 0 in a row and column that no component covers changes nothing."""
@@ -126,3 +133,33 @@ def test_weighted_steps_agree_with_plain_ones():
     weighted = fixed_support_factorize(A, left, right, missing_values=np.nan, **options)
     assert_allclose(weighted.left, plain.left, atol=1e-10)
     assert_allclose(weighted.right, plain.right, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+@pytest.mark.parametrize("chunk", [1, 40, 2**22])
+def test_gram_matrices_of_the_observed_rows(monkeypatch, asarray, dtype, chunk):
+    random = np.random.default_rng(0)
+    monkeypatch.setattr(weighted_grams, "CHUNK", chunk)
+    X = random_matrix(random, 11, 4, "complex" in dtype).astype(dtype)
+    observed = random.random((11, 6)) < 0.5
+    grams = weighted_grams.weighted_grams(asarray(X), asarray(observed.astype(dtype)))
+    for gram, rows in zip(to_numpy(grams), observed.T, strict=True):
+        assert_allclose(gram, X[rows].conj().T @ X[rows], atol=20 * np.finfo(dtype).eps)
+
+
+def test_memory_of_a_sweep_over_missing_entries():
+    """A few copies of the matrix and of some Gram matrices, not all of these at once."""
+    random = np.random.default_rng(0)
+    m, n, r = 20_000, 40, 40
+    A = random.standard_normal((m, n))
+    observed = (random.random((m, n)) < 0.9).astype(float)
+    report = analyze_supports(np.ones((m, r)), np.ones((r, n)))
+    flipped = [half_step.RankOneSupport(s.columns, s.rows, s.components) for s in report.classes]
+    masks = report.right_support.T, report.left_support.T
+    step = half_step.HalfStep((A * observed).T, *masks, flipped, 0.1, observed.T)
+    y, x = random.standard_normal(r * n), np.zeros(m * r)
+    tracemalloc.start()
+    step(y, x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * (6 * 2**22 + 8 * m * r)  # all Gram matrices have 3.2e7 entries

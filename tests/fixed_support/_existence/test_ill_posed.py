@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skfact.exceptions import IllPosedWarning
+from skfact.exceptions import IllPosedWarning, StructureWarning
 from skfact.fixed_support import (
     fixed_support_factorize,
 )
+from tests.asserts import on_any_matrix
 from tests.fixed_support.independent import descend
 from tests.fixed_support.seeds import over_seeds
 
@@ -57,6 +58,7 @@ def test_overlapping_groups_are_not_closed():
         fixed_support_factorize(A, np.ones((20, 2)), right, random_state=0)
 
 
+@on_any_matrix
 def test_supports_that_are_not_closed_warn_unless_the_fit_is_exact():
     A = np.random.default_rng(0).standard_normal((3, 3))
     lower = np.tri(3)[:, :2]
@@ -67,6 +69,7 @@ def test_supports_that_are_not_closed_warn_unless_the_fit_is_exact():
     assert not len(result.diverging_components)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", StructureWarning)
         fixed_support_factorize(
             A, lower, lower.T, alpha=1.0, tol=1e-3, max_iter=1000, random_state=0
         )

@@ -11,10 +11,12 @@ from skfact.fixed_support import (
     fixed_support_factorize,
 )
 from skfact.supports import KroneckerSparse
+from tests.asserts import on_any_matrix
 from tests.fixed_support.independent import check_factors, descend, random_masks, random_matrix
 from tests.fixed_support.seeds import over_seeds
 
 
+@on_any_matrix
 def test_blockwise_oracle():
     A = np.array([[4.0, 0, 0, 7], [0, 3, 0, 0], [0, 0, 2, 0], [5, 0, 0, 1]])
     left = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 1]])
@@ -34,6 +36,7 @@ def test_complete_class_oracle():
     check_factors(result, A, left, right)
 
 
+@on_any_matrix
 @pytest.mark.parametrize("kind", ["disjoint", "complete", "anything"])
 @over_seeds(100)
 def test_closed_forms_are_global_optima(seed, kind):
@@ -57,6 +60,7 @@ def test_closed_forms_are_global_optima(seed, kind):
     assert found <= result.loss + 1e-3 * scale
 
 
+@on_any_matrix
 @over_seeds(40)
 def test_pieces_that_share_components(seed):
     """Iterated closures, whose blocks across pieces lie in what complete classes answer for."""
@@ -75,6 +79,7 @@ def test_pieces_that_share_components(seed):
     check_factors(result, A, left, right)
 
 
+@on_any_matrix
 @pytest.mark.parametrize("alpha", [0.1, 1.0, 100.0])
 @over_seeds(10)
 def test_ridge_of_disjoint_supports_is_global(seed, alpha):
@@ -91,6 +96,7 @@ def test_ridge_of_disjoint_supports_is_global(seed, alpha):
     assert found <= result.loss + 1e-3 * np.linalg.norm(A) ** 2
 
 
+@on_any_matrix
 @pytest.mark.parametrize("shape", [(9, 5), (5, 9), (6, 6)])
 @pytest.mark.parametrize("r", [1, 3, 5, 8])
 def test_dense_supports_are_the_truncated_svd(shape, r):
@@ -113,6 +119,7 @@ def test_unused_rank_leaves_no_noise():
     assert result.error <= 1e-14 * np.linalg.norm(A)
 
 
+@on_any_matrix
 @pytest.mark.parametrize("order", ["as they are", "shuffled"])
 @pytest.mark.parametrize("memory", ["C", "F", "strided"])
 def test_halves_of_a_butterfly_in_any_order(order, memory):
@@ -135,6 +142,7 @@ def test_halves_of_a_butterfly_in_any_order(order, memory):
     check_factors(result, A, left, right)
 
 
+@on_any_matrix
 @pytest.mark.parametrize("is_complex", [False, True])
 @pytest.mark.parametrize(
     "sizes", [(1, 3, 4, 5, 1), (3, 1, 2, 7, 1), (2, 3, 4, 4, 2), (1, 1, 6, 5, 3)]
@@ -162,6 +170,7 @@ def test_grids_of_blocks(asarray, sizes, is_complex, seed):
     assert_allclose(np.linalg.norm(A - product) ** 2, result.loss, rtol=1e-9, atol=1e-12)
 
 
+@on_any_matrix
 @pytest.mark.parametrize("exponent", [-490, -110, 110, 490])
 def test_grids_of_extreme_magnitude(exponent):
     left, right = KroneckerSparse(1, 4, 4, 8).mask(), KroneckerSparse(4, 8, 8, 1).mask()

@@ -1,0 +1,116 @@
+"""Codes of samples: least squares through given components, with the penalty of the fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skfact._backend import array_namespace, device, move, to_numpy
+from skfact._exponents import binary_exponent, times_power_of_two
+from skfact.fixed_support._alternating.weighted_grams import CHUNK, weighted_grams
+from skfact.fixed_support._problem import scaled_penalty
+
+
+def coding_matrix(H: Any, alpha: float) -> Any:
+    """E such that x E is the w of least norm that minimizes ||x - w H||^2 + alpha ||w||^2.
+
+    H (n_components, n_features) are the components. Without a penalty it is the pseudo-inverse.
+    """
+    xp = array_namespace(H)
+    u, s, vh = xp.linalg.svd(H, full_matrices=False)
+    filters, _ = _filters(s, alpha, max(H.shape))
+    return xp.matrix_transpose(vh) @ (filters[:, None] * xp.matrix_transpose(u))
+
+
+def masked_codes(H: Any, X: Any, observed: Any, alpha: float) -> tuple[Any, np.ndarray]:
+    """Row by row the w that minimizes ||(x - w H) on the observed features||^2 + alpha ||w||^2.
+
+    Where several do, that of least norm. X (n_samples, n_features) is zero where `observed` is,
+    ones and zeros in its dtype. Also gives the samples whose observed features leave directions
+    open that all features together would fix.
+
+    By normal equations, refined twice. Samples whose condition number is beyond eps^-1/4 take a
+    singular value decomposition.
+    """
+    xp = array_namespace(X)
+    exponents = binary_exponent(H), binary_exponent(X)
+    H, X = (times_power_of_two(part, -e) for part, e in zip((H, X), exponents, strict=True))
+    alpha = scaled_penalty(alpha, -2 * exponents[0])
+    worst = float(xp.finfo(X.dtype).eps) ** -0.5
+    if not bool(xp.any(H != 0)):
+        return X @ xp.matrix_transpose(H), np.empty(0, dtype=np.int64)
+    step = max(1, CHUNK // H.shape[0] ** 2)
+    rank = _rank(H)
+    found, ranks = [], []
+    for start in range(0, X.shape[0], step):
+        rows = slice(start, min(start + step, X.shape[0]))
+        codes, condition = _by_normal_equations(H, X[rows, :], observed[rows, :], alpha)
+        bad = np.flatnonzero(~(to_numpy(condition) < worst))
+        some_ranks = np.full(codes.shape[0], rank)
+        if len(bad):  # or not finite
+            exact, some_ranks[bad] = _by_svd(H, X[rows, :], observed[rows, :], alpha, bad)
+            source = np.arange(codes.shape[0])
+            source[bad] = codes.shape[0] + np.arange(len(bad))
+            codes = xp.take(xp.concat([codes, exact]), move(source, xp, device(X)), axis=0)
+        found.append(codes)
+        ranks.append(some_ranks)
+    codes = times_power_of_two(xp.concat(found), exponents[1] - exponents[0])
+    is_open = np.concatenate(ranks) < (0 if alpha else rank)
+    return codes, np.flatnonzero(is_open)
+
+
+def _by_normal_equations(H: Any, X: Any, observed: Any, alpha: float) -> tuple[Any, Any]:
+    """Codes, and the condition numbers of the matrices, which are infinite or NaN if singular."""
+    xp, r = array_namespace(X), H.shape[0]
+    eye = xp.eye(r, dtype=X.dtype, device=device(X))
+    components = xp.matrix_transpose(H)
+    grams = weighted_grams(components, xp.matrix_transpose(observed))
+    matrices = grams + alpha * eye
+    diagonal = xp.linalg.diagonal(matrices)[:, :, None]
+    zero = xp.astype(diagonal == 0, X.dtype)  # components that a sample does not see
+    rounding = 8 * r * float(xp.finfo(X.dtype).eps) * diagonal
+    inverses = xp.linalg.inv(matrices + (rounding + zero) * eye)
+    target = (X @ components)[:, :, None]
+    codes = inverses @ target
+    for _ in range(2):
+        codes = codes + inverses @ (target - matrices @ codes)
+    norm = xp.linalg.matrix_norm
+    condition = norm(matrices + zero * eye) * norm(inverses)
+    dead = xp.sum(xp.astype(~xp.any(H != 0, axis=1), X.dtype))
+    sees_all = xp.sum(zero, axis=(1, 2)) == dead
+    return codes[:, :, 0], xp.where(sees_all, condition, xp.full_like(condition, xp.inf))
+
+
+def _by_svd(
+    H: Any, X: Any, observed: Any, alpha: float, rows: np.ndarray
+) -> tuple[Any, np.ndarray]:
+    """Codes of some samples, and the ranks of their observed components."""
+    xp, rtol_size = array_namespace(X), max(H.shape)
+    found, ranks = [], []
+    step = max(1, CHUNK // (H.shape[0] * H.shape[1]))
+    for start in range(0, len(rows), step):
+        some = move(rows[start : start + step], xp, device(X))
+        seen, x = (xp.take(part, some, axis=0)[:, None, :] for part in (observed, X))
+        u, s, vh = xp.linalg.svd(H[None, :, :] * seen, full_matrices=False)
+        filters, rank = _filters(s, alpha, rtol_size)
+        codes = ((x @ xp.matrix_transpose(vh)) * filters[:, None, :]) @ xp.matrix_transpose(u)
+        found.append(codes[:, 0, :])
+        ranks.append(rank)
+    return xp.concat(found), np.concatenate(ranks)
+
+
+def _filters(s: Any, alpha: float, size: int) -> tuple[Any, np.ndarray]:
+    """s / (s^2 + alpha), zero for singular values (..., k) that are only rounding; the ranks."""
+    xp = array_namespace(s)
+    values = to_numpy(s).astype(float)
+    is_seen = values > size * float(xp.finfo(s.dtype).eps) * values[..., :1]
+    values = np.where(is_seen, values, 1.0)
+    with np.errstate(over="ignore"):  # no more than a filter of zero
+        filters = np.where(is_seen, 1 / (values + alpha / values), 0.0)
+    filters = xp.astype(move(filters, xp, device(s)), s.dtype)
+    return filters, np.asarray(np.count_nonzero(is_seen, axis=-1))
+
+
+def _rank(H: Any) -> int:
+    return int(_filters(array_namespace(H).linalg.svdvals(H), 0.0, max(H.shape))[1])
