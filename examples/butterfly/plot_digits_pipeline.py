@@ -208,7 +208,7 @@ for side in sides:
 # alike that a few components hold nearly everything; whoever only wants to compress these patches
 # should take fewer components. Factors pay where many outputs are needed and matter about equally,
 # as for the standardized digits above, or for the transforms in
-# :ref:`sphx_glr_auto_examples_plot_fast_transforms.py`.
+# :ref:`sphx_glr_auto_examples_butterfly_plot_fast_transforms.py`.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 pixels = [side**2 for side in sides]
