@@ -1,6 +1,6 @@
-"""Draw what skfact does: a dense matrix and the sparse factors that it finds; `python doc/picture.py`.
+"""Draw what skfact does: a dense matrix and the sparse factors that it finds.
 
-Writes `doc/_static/factors.svg`, for the README and the start page, from the factors themselves.
+`python doc/picture.py` writes `doc/_static/factors.svg`, for the README and the start page.
 """
 
 from pathlib import Path
