@@ -26,8 +26,8 @@ What runs where
 ===============
 
 Results come back in the array library, on the device and in the precision of the input. The table
-is generated from the tests: ● means that tests run all names of the row there, read-only arrays of
-NumPy and a second device of array_api_strict included.
+is generated from the tests: ● means that tests run all names of the row there. Read-only arrays
+of NumPy and a second device of array_api_strict are tried as well where they apply.
 
 ○ on CuPy: the tests are written and collected with the others, and need a CUDA device. **No GPU has
 run them yet**, so nothing here is known to work there. array_api_strict stands for any library that
@@ -102,7 +102,7 @@ def tested_namespaces(collected: Collected) -> dict[str, set[str]]:
 
 
 def _mark(namespaces: set[str], tested: set[str]) -> str:
-    """Whether tests of a name run on a library: on its own arrays, its variants where they apply."""
+    """Whether tests of a name run on any of the namespaces of a library."""
     if not namespaces & tested:
         return ""
     return "○" if namespaces <= NOT_YET_RUN else "●"
