@@ -1,6 +1,6 @@
 """Take pictures of every page of the built documentation, to look at: what a reader sees.
 
-`python doc/screenshots.py doc/_build/html pictures` needs `pip install playwright` and a Chromium on
+`python doc/screenshots.py doc/_build/html pictures` needs `pip install playwright` and Chromium on
 the path. It writes `pictures/WIDTH-SCHEME/PAGE.png`, and says which pages are wider than the window
 or fail to load something.
 """
