@@ -14,7 +14,6 @@ from api_reference import write_pages  # noqa: E402
 from floors import draw  # noqa: E402
 from inventories import mapping  # noqa: E402
 from pictures import write as write_pictures  # noqa: E402
-
 from sphinx_gallery.sorting import ExplicitOrder  # noqa: E402
 
 import skfact  # noqa: E402

@@ -1,7 +1,7 @@
 """Where the pages of other projects are, for a build that cannot ask them: small inventories.
 
-Intersphinx fetches the inventory of each project and falls back to these files, which hold the names
-that our pages refer to.
+Intersphinx fetches the inventory of each project and falls back to these files, which hold the
+names that our pages refer to.
 """
 
 import zlib
