@@ -63,7 +63,11 @@ html_title = f"skfact {release}"
 html_theme_options = {
     "navigation_with_keys": False,
     "header_links_before_dropdown": 5,
-    "secondary_sidebar_items": {"**": ["page-toc", "sourcelink"], "index": []},
+    "secondary_sidebar_items": {
+        "**": ["page-toc", "sourcelink"],
+        "index": [],
+        "user_guide/which_tool": [],  # room for its tables
+    },
 }
 html_sidebars = {name: [] for name in ("index", "benchmarks")}  # no list of pages beside them
 html_static_path = ["_static"]
