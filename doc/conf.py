@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE))
 from api_reference import write_pages  # noqa: E402
 from floors import draw  # noqa: E402
 from inventories import mapping  # noqa: E402
+from pictures import write as write_pictures  # noqa: E402
 from sphinx_gallery.sorting import ExplicitOrder  # noqa: E402
 
 import skfact  # noqa: E402
@@ -62,7 +63,11 @@ html_title = f"skfact {release}"
 html_theme_options = {
     "navigation_with_keys": False,
     "header_links_before_dropdown": 5,
-    "secondary_sidebar_items": {"**": ["page-toc", "sourcelink"], "index": []},
+    "secondary_sidebar_items": {
+        "**": ["page-toc", "sourcelink"],
+        "index": [],
+        "user_guide/which_tool": [],  # room for its tables
+    },
 }
 html_sidebars = {name: [] for name in ("index", "benchmarks")}  # no list of pages beside them
 html_static_path = ["_static"]
@@ -72,6 +77,7 @@ html_favicon = "_static/favicon.svg"
 # pages that follow from tables: public names, contracts of imports, parametrization of the tests
 write_pages(HERE / "generated")
 (HERE / "generated" / "floors.svg").write_text(draw(), encoding="utf-8")
+write_pictures(HERE / "generated")
 subprocess.run(
     [sys.executable, HERE / "what_runs_where.py", HERE / "generated" / "what_runs_where.rst"],
     check=True,
