@@ -1,5 +1,6 @@
 """The public names, in one table: the reference pages and tests/test_public_api.py read it."""
 
+import re
 from importlib import import_module
 from inspect import getdoc, isclass
 from pathlib import Path
@@ -154,7 +155,8 @@ def write_pages(folder: Path) -> None:
     lines = ["API reference", "=============", ""]
     pages = []
     for module, section in API_REFERENCE.items():
-        lines += [section.title, "-" * len(section.title), "", section.text, ""]
+        lines += [f".. module:: {module}", "", section.title, "-" * len(section.title), ""]
+        lines += [section.text, ""]
         lines += [".. list-table::", "   :widths: 30 70", ""]
         for name in section.names:
             lines += [f"   * - :obj:`~{module}.{name}`", f"     - {_summary(module, name)}"]
@@ -168,7 +170,8 @@ def write_pages(folder: Path) -> None:
 
 def _summary(module: str, name: str) -> str:
     path = f"{module}.{name}"
-    return DATA.get(path) or getdoc(getattr(import_module(module), name)).split("\n")[0]
+    text = DATA.get(path) or getdoc(getattr(import_module(module), name)).split("\n")[0]
+    return re.sub(r":(\w+):`(\w+)`", rf":\1:`~{module}.\2`", text)  # names of the same module
 
 
 def _page(module: str, name: str) -> str:

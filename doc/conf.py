@@ -12,8 +12,13 @@ sys.path.insert(0, str(HERE))
 
 from api_reference import write_pages  # noqa: E402
 from floors import draw  # noqa: E402
+from inventories import mapping  # noqa: E402
+from pictures import write as write_pictures  # noqa: E402
+from sphinx_gallery.sorting import ExplicitOrder  # noqa: E402
 
 import skfact  # noqa: E402
+
+SECTIONS = ("butterfly", "fixed_support", "deep_linear", "relu")  # of the gallery
 
 project = "skfact"
 author = "skfact developers"
@@ -22,21 +27,31 @@ version = release = skfact.__version__
 
 extensions = [
     "numpydoc",
+    "sphinx-mathjax-offline",
     "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
+nitpicky = True
 exclude_patterns = ["_build", "auto_examples/**.ipynb", "auto_examples/**.py"]
 
 default_role = "code"  # single backticks, in docstrings and in CHANGELOG.md, are code
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
+copybutton_exclude = ".linenos, .gp, .go"  # prompts and results are not copied
+intersphinx_mapping = mapping(HERE / "generated")
+intersphinx_timeout = 5
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skfact",),
+    "subsection_order": ExplicitOrder([f"../examples/{name}" for name in SECTIONS]),
     "abort_on_example_error": True,
     "plot_gallery": True,
     "download_all_examples": False,
@@ -45,11 +60,24 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"skfact {release}"
-html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
+html_theme_options = {
+    "navigation_with_keys": False,
+    "header_links_before_dropdown": 5,
+    "secondary_sidebar_items": {
+        "**": ["page-toc", "sourcelink"],
+        "index": [],
+        "user_guide/which_tool": [],  # room for its tables
+    },
+}
+html_sidebars = {name: [] for name in ("index", "benchmarks")}  # no list of pages beside them
+html_static_path = ["_static"]
+html_css_files = ["widths.css"]
+html_favicon = "_static/favicon.svg"
 
 # pages that follow from tables: public names, contracts of imports, parametrization of the tests
 write_pages(HERE / "generated")
 (HERE / "generated" / "floors.svg").write_text(draw(), encoding="utf-8")
+write_pictures(HERE / "generated")
 subprocess.run(
     [sys.executable, HERE / "what_runs_where.py", HERE / "generated" / "what_runs_where.rst"],
     check=True,

@@ -26,10 +26,12 @@ What runs where
 ===============
 
 Results come back in the array library, on the device and in the precision of the input. The table
-is generated from the tests: a name is listed under an array library when tests run it there.
-Tests on CuPy are written and collected with the others, and need a CUDA device: **no GPU has run
-them yet**, so nothing here is known to work there.
-array_api_strict stands for any library that follows the array API standard.
+is generated from the tests: ● means that tests run all names of the row there. Read-only arrays
+of NumPy and a second device of array_api_strict are tried as well where they apply.
+
+○ on CuPy: the tests are written and collected with the others, and need a CUDA device. **No GPU has
+run them yet**, so nothing here is known to work there. array_api_strict stands for any library that
+follows the array API standard.
 
 .. list-table::
    :header-rows: 1
@@ -99,6 +101,13 @@ def tested_namespaces(collected: Collected) -> dict[str, set[str]]:
     return public
 
 
+def _mark(namespaces: set[str], tested: set[str]) -> str:
+    """Whether tests of a name run on any of the namespaces of a library."""
+    if not namespaces & tested:
+        return ""
+    return "○" if namespaces <= NOT_YET_RUN else "●"
+
+
 def page(tested: dict[str, set[str]], titles: dict[str, str]) -> str:
     """The page as reStructuredText.
 
@@ -107,20 +116,18 @@ def page(tested: dict[str, set[str]], titles: dict[str, str]) -> str:
     ValueError
         If no test runs a name that takes arrays on NumPy.
     """
-    rows = [["", *titles.values()]]
+    libraries: dict[str, set[str]] = {}  # title before the comma: its namespaces
+    for namespace, title in titles.items():
+        libraries.setdefault(title.partition(",")[0], set()).add(namespace)
+    rows = [["", *libraries]]
     for module, section in API_REFERENCE.items():
-        for name, takes_arrays in section.names.items():
-            if not takes_arrays:
-                continue
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for name in (name for name, takes_arrays in section.names.items() if takes_arrays):
             if "numpy" not in tested[name]:
                 raise ValueError(f"No test of {module}.{name} uses the fixtures `xp` or `asarray`.")
-            marks = [
-                ("not yet run" if namespace in NOT_YET_RUN else "yes")
-                if namespace in tested[name]
-                else ""
-                for namespace in titles
-            ]
-            rows.append([f":obj:`~{module}.{name}`", *marks])
+            marks = tuple(_mark(spaces, tested[name]) for spaces in libraries.values())
+            alike.setdefault(marks, []).append(f":obj:`~{module}.{name}`")
+        rows += [[", ".join(names), *marks] for marks, names in alike.items()]
     lines = []
     for row in rows:
         lines += [f"   {'*' if i == 0 else ' '} - {cell}".rstrip() for i, cell in enumerate(row)]

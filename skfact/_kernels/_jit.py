@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
@@ -23,7 +24,32 @@ def compiled(module: str) -> ModuleType | None:
         import numba
     except ImportError:  # also raised by a numba that does not support the installed NumPy
         return None
-    return None if numba.config.DISABLE_JIT else import_module(module)
+    if numba.config.DISABLE_JIT:
+        return None
+    _say_when_compiling()
+    return import_module(module)
+
+
+@cache
+def _say_when_compiling() -> None:
+    """Log one line when the first loop is compiled, not when all of them are found on disk."""
+    from numba.core import event
+
+    class FirstCompilation(event.Listener):
+        def on_start(self, event: Any) -> None:
+            if self.told or not event.data["dispatcher"].py_func.__module__.startswith("skfact."):
+                return
+            self.told = True
+            logging.getLogger("skfact").warning(
+                "skfact compiles its loops for this processor: some 20 seconds in all, the first "
+                "time only."
+            )
+
+        def on_end(self, event: Any) -> None: ...
+
+        told = False
+
+    event.register("numba:compile", FirstCompilation())
 
 
 def jit(function: Callable[..., Any], *, inline: bool = False) -> Any:

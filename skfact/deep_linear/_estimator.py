@@ -130,7 +130,7 @@ class SparseDeepLinearNet(
 
     See Also
     --------
-    skfact.ButterflyFactorizer : Factors a map that is known.
+    skfact.butterfly.ButterflyFactorizer : Factors a map that is known.
     palm4msa : Factors a matrix within budgets.
 
     Notes

@@ -7,8 +7,8 @@ Add the sum of magnitudes to a loss, and coefficients become sparse: that is the
 factors of a product the same recipe misleads. The factors can be rescaled against each other
 without any change of the product, the penalty picks the cheapest scaling, and what is left of it
 judges the *product*: factors that are not sparse, or no factorization at all, can cost less than
-the sparse factors that one looks for. That is why :class:`~skfact.SparseDeepLinearNet` takes
-supports and budgets.
+the sparse factors that one looks for. That is why
+:class:`~skfact.deep_linear.SparseDeepLinearNet` takes supports and budgets.
 """
 
 # Authors: skfact developers

@@ -166,7 +166,7 @@ plt.show()
 #   to half of the dense matrix, although they are the worst approximation of U.
 #
 # So factors pay where the transform has the structure (see
-# :ref:`sphx_glr_auto_examples_plot_fast_transforms.py`), and here it has little.
+# :ref:`sphx_glr_auto_examples_butterfly_plot_fast_transforms.py`), and here it has little.
 
 # %%
 # The supports

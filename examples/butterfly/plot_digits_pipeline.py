@@ -213,7 +213,7 @@ for side in sides:
 # whoever only wants to compress these patches should take fewer components, which is faster still.
 # Factors pay where many outputs are needed and matter about equally, as for the standardized digits
 # above, or for the transforms in
-# :ref:`sphx_glr_auto_examples_plot_fast_transforms.py`.
+# :ref:`sphx_glr_auto_examples_butterfly_plot_fast_transforms.py`.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 pixels = [side**2 for side in sides]

@@ -15,6 +15,7 @@ matrix hidden under noise.
 # Authors: skfact developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import os
 import time
 
 import matplotlib.pyplot as plt
@@ -109,7 +110,6 @@ print(f"left over in the factors: {np.linalg.norm(found - clean) / np.linalg.nor
 # farther and farther apart.
 
 SupportDisplay.from_operator(operators["DFT"])
-plt.show()
 
 # %%
 # The factors of a small noisy matrix, with their magnitudes. Without noise all would be equal, as
@@ -117,7 +117,6 @@ plt.show()
 
 small = hadamard(32) + 0.3 * rng.normal(size=(32, 32))
 SupportDisplay.from_operator(butterfly_factorize(small), values=True)
-plt.show()
 
 # %%
 # Where the gain begins
@@ -141,4 +140,10 @@ ax.xaxis.set_minor_locator(plt.NullLocator())
 ax.set(xlabel="n", ylabel="milliseconds for 128 samples", title="Hadamard transform, one thread")
 ax.grid(alpha=0.3)
 ax.legend()
-plt.show()
+
+if plt.get_backend() == "agg" and "MPLBACKEND" not in os.environ:  # there is no display
+    for number in plt.get_fignums():
+        plt.figure(number).savefig(f"fast_transforms_{number}.png")
+        print(f"wrote fast_transforms_{number}.png")
+else:
+    plt.show()
