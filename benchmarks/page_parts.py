@@ -17,6 +17,7 @@ def section(
     name, alt, caption = figure
     lines = [question, "-" * len(question), "", answer, ""]
     lines += [f".. figure:: /generated/benchmark_{name}.svg", "   :width: 760px"]
+    lines += ["   :figclass: benchmark"]
     lines += [f"   :alt: {alt}", "", f"   {caption}", ""]
     return lines + [limits, "", *(line for block in folded for line in block)]
 

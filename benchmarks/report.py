@@ -73,13 +73,17 @@ def _factoring(results: dict[str, Any]) -> list[str]:
     if all(peer for _, peer in peers):
         answer += f", and {between(peer[1] / ms for ms, peer in peers)} times as fast as the "
         answer += "fastest peer"
-    growth = ""
+    growth, tables = "", []
     if "scaling" in results:
+        tables = [_growth(results["scaling"]), _passes(results["scaling"])]
         powers = [power for _, _, power in _exponents(results["scaling"])]
         growth = (
             f" The time grows with n to the power of {min(powers):.2f} to {max(powers):.2f}, since "
             "small matrices pay 0.3 ms for the way through Python."
         )
+    tables += [_fastest_peers(results["peers"]), _configurations(results["peers"])]
+    if "memory" in results:
+        tables.append(_memory(results["memory"]))
     return section(
         "How long does it take to factor a matrix?",
         f"{answer}.",
@@ -93,9 +97,7 @@ def _factoring(results: dict[str, Any]) -> list[str]:
         "An exact matrix is read once by the first split, which is most of the work and makes "
         "three multiplications per entry, not one; a noisy one takes about five passes over each "
         "block, in cache, and a Gaussian one, which has no gap, about 30 Lanczos steps." + growth,
-        *[_growth(results["scaling"]), _passes(results["scaling"])] * ("scaling" in results),
-        *[_fastest_peers(results["peers"]), _configurations(results["peers"])],
-        *[_memory(results["memory"])] * ("memory" in results),
+        *tables,
         _profile(),
         how(
             results,
@@ -287,7 +289,7 @@ def _speed_up_table(rows: Rows, threads: int) -> list[str]:
     ]
     head = ["matrix", "n", "batch", "skfact", "rows", "fastest peer", "its", "ratio", "ratio, rows"]
     return fold(
-        f"{'One thread' if threads == 1 else f'{threads} threads'}: speed-ups",
+        f"{'One thread' if threads == 1 else 'Two threads'}: speed-ups",
         "Speed-up over the dense product ``A @ X`` of NumPy, X of shape (n, batch) or (n,): "
         "``operator.matmat(X)`` or ``matvec``; in *rows*, ``operator.apply(X)`` on rows of shape "
         "(batch, n). *Ratio*: speed-up of skfact over that of the fastest peer. *Of FFT*: time of "

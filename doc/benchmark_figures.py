@@ -4,7 +4,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterable
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,7 +51,7 @@ LOOKS = {
     "other": ("#56b4e9", "P"),
     "floor": ("#000000", "x"),
 }
-MATRICES = {"Hadamard": "Hadamard", "DFT": "Fourier (DFT)", "noisy": "Noisy Hadamard"}
+MATRICES = {"Hadamard": "Hadamard", "DFT": "Fourier", "noisy": "Noisy Hadamard"}
 
 
 class Line(NamedTuple):
@@ -75,19 +75,19 @@ def factoring(results: dict[str, Any]) -> Figure:
     """Milliseconds against n: one panel for each kind of matrix."""
     single = [row for row in results["scaling"] if row["threads"] == 1]
     alone = cells(single, "matrix", "n")
-    beside = cells(results["peers"], "matrix", "n")
+    in_turns = cells(results["peers"], "matrix", "n")
     figure, axes = plt.subplots(2, 2, sharex=True, sharey=True, figsize=(WIDTH, 5.6))
     for axis, (matrix, title) in zip(axes.flat, (MATRICES | {"Gaussian": "Gaussian"}).items()):
         # both were measured: the scaling alone, with more sizes, and the peers in turns
         ours = {n: times for (name, n), times in alone.items() if name == matrix}
-        peers = {n: times for (name, n), times in beside.items() if name == matrix}
+        peers = {n: times for (name, n), times in in_turns.items() if name == matrix}
         ours = ours or peers
         lines(
             axis,
-            Line("pyfaust", "pyfaust", {n: fastest(t, "pyfaust")[1] for n, t in peers.items()}),
-            Line("lazylinop", "lazylinop", {n: fastest(t, "lazy")[1] for n, t in peers.items()}),
-            Line("skfact", "skfact", {n: times["skfact"]["ms"] for n, times in ours.items()}),
-            Line("norm(A)", "floor", {n: times["norm(A)"]["ms"] for n, times in ours.items()}),
+            Line("pyfaust", "pyfaust", times_of(peers, "pyfaust")),
+            Line("lazylinop", "lazylinop", times_of(peers, "lazylinop")),
+            Line("skfact", "skfact", times_of(ours, "skfact")),
+            Line("norm(A)", "floor", times_of(ours, "norm(A)")),
             sizes=sorted({row["n"] for row in single}),
             room=2.2,
         )
@@ -119,7 +119,7 @@ def products(results: dict[str, Any]) -> Figure:
                 Line(
                     library or "fastest peer",
                     look,
-                    {b: t["dense"]["ms"] / fastest(t, library)[1] for b, t in panel.items()},
+                    {b: panel[b]["dense"]["ms"] / ms for b, ms in times_of(panel, library).items()},
                 )
                 for library, look in looks.items()
             ),
@@ -171,7 +171,7 @@ def one_vector(results: dict[str, Any]) -> Figure:
                 Line(
                     library or "fastest peer",
                     look,
-                    {n: 1000 * fastest(t, library)[1] for n, t in panel.items()},
+                    {n: 1000 * ms for n, ms in times_of(panel, library).items()},
                 )
                 for library, look in looks.items()
             ),
@@ -364,6 +364,12 @@ def embedding(results: dict[str, Any]) -> Figure:
     return figure
 
 
+def times_of(panel: dict[float, dict[str, dict[str, Any]]], library: str) -> dict[float, float]:
+    """The milliseconds of a library, or of the fastest peer, where it was measured."""
+    found = {x: fastest(contenders, library) for x, contenders in panel.items()}
+    return {x: best[1] for x, best in found.items() if best}
+
+
 def lines(
     axis: Axes,
     *drawn: Line,
@@ -372,6 +378,7 @@ def lines(
     sizes: list[float] | None = None,
 ) -> None:
     """Lines on logarithmic axes, with names at their ends; `room` for these, as a factor of x."""
+    drawn = tuple(line for line in drawn if line.points)
     xs = sizes or sorted({x for line in drawn for x in line.points})
     for line in drawn:
         colour, marker = LOOKS[line.look]
@@ -395,7 +402,7 @@ def spread(figure: Figure) -> None:
         names = [text for text in axis.texts if text.get_gid() == "end"]
         ys = [points * axis.transData.transform(text.xy)[1] for text in names]
         order = sorted(range(len(names)), key=ys.__getitem__)
-        for low, high in zip(order, order[1:]):
+        for low, high in pairwise(order):
             missing = 12 - (ys[high] - ys[low])
             if missing > 0:  # half down, half up
                 names[low].xyann = (9, names[low].xyann[1] - missing / 2)
