@@ -15,7 +15,19 @@ from typing import Any
 import numpy as np
 from matrices import make_matrix
 from measure import in_new_process, machine, medians, progress, relative_error
-from page_parts import Rows, cells, fold, how, measured, section, short, table, three, time_of
+from page_parts import (
+    Rows,
+    cells,
+    fold,
+    how,
+    listed,
+    measured,
+    section,
+    short,
+    table,
+    three,
+    time_of,
+)
 
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear import hierarchical_palm, palm4msa
@@ -88,11 +100,10 @@ def page(results: dict[str, Any]) -> str:
                 "for each.",
                 f"CPU time on one thread. {measured(results)}",
             ),
-            f"{_slower(rows)}Where the chain start is exact nothing is left to iterate, which is "
-            "where the time without noise comes from; *identity start* does the iterations that "
-            "were published, and does not survive noise in either library "
-            "(:doc:`user_guide/deep_linear`). :func:`~skfact.butterfly.butterfly_factorize` is the "
-            "closed form that the chain start calls once per level.",
+            f"{_errors(rows)}{_slower(rows)}Where the chain start is exact nothing is left to "
+            "iterate, which is where the time without noise comes from; *identity start* does the "
+            "iterations that were published, and does not survive noise in either library "
+            "(:doc:`user_guide/deep_linear`).",
             fold(
                 "Times and errors",
                 "Relative errors in Frobenius norm. *Times faster*: time of pyfaust over that of "
@@ -104,24 +115,39 @@ def page(results: dict[str, Any]) -> str:
                 "One thread, CPU time, medians.",
                 "*Hierarchical*: budgets of two entries for each row and column; the skfact "
                 "default follows the chain start and the identity start and keeps the better. "
+                "The closed form, :func:`~skfact.butterfly.butterfly_factorize`, is what the chain "
+                "start calls once per level. "
                 f"*{SWEEPS} sweeps*: on butterfly supports, from the published start.",
             ),
         )
     )
 
 
-def _answer(rows: Rows) -> str:
-    """The times for the largest matrix."""
+def _largest(rows: Rows) -> dict[str, dict[str, dict[str, Any]]]:
+    """The contenders of each task for the largest matrix."""
     n = max(row["n"] for row in rows)
-    answers = []
-    for (task,), found in cells([row for row in rows if row["n"] == n], "task").items():
-        ours, peer = found["skfact"], found.get("pyfaust")
-        answer = f"{task}, {time_of(ours['ms'])}"
-        if peer:
-            answer += f" ({short(peer['ms'] / ours['ms'])} times as fast as pyfaust, "
-            answer += f"error {ours['error']:.2g} beside {peer['error']:.2g})"
-        answers.append(answer)
-    return f"On one thread, n = {n}: {'; '.join(answers)}."
+    found = cells([row for row in rows if row["n"] == n], "task")
+    return {task: contenders for (task,), contenders in found.items()}
+
+
+def _answer(rows: Rows) -> str:
+    found = _largest(rows)
+    n = max(row["n"] for row in rows)
+    times = listed(f"{time_of(c['skfact']['ms'])} ({task})" for task, c in found.items())
+    answer = f"For n = {n} on one thread, {times}"
+    if all("pyfaust" in c for c in found.values()):
+        ratios = listed(short(c["pyfaust"]["ms"] / c["skfact"]["ms"]) for c in found.values())
+        answer += f": {ratios} times as fast as pyfaust"
+    return f"{answer}."
+
+
+def _errors(rows: Rows) -> str:
+    errors = [
+        f"{c['skfact']['error']:.2g} beside {c['pyfaust']['error']:.2g}"
+        for c in _largest(rows).values()
+        if "pyfaust" in c
+    ]
+    return f"The relative errors are {listed(errors)} of pyfaust. " if errors else ""
 
 
 def _slower(rows: Rows) -> str:

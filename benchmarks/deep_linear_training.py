@@ -204,8 +204,8 @@ def page(results: dict[str, Any]) -> str:
             ),
             "Before the first iteration stand two products of the samples, eigenvectors, singular "
             "values and least squares. After it, products of 2 x 2 blocks, which are seven times "
-            "as far from the floor as a dense product would be. Ridge is faster, and better, most "
-            f"where the map is no butterfly; it has {_parameters(results)} times the parameters.",
+            "as far from the floor as a dense product would be. Ridge has "
+            f"{_parameters(results)} times the parameters, and R² {_scores(results)}.",
             fold("Seconds, losses and scores", *_columns(), table=_lines(results)),
             fold("The floor, and where the time goes", *_floor(results)),
             how(results, *_data()),
@@ -214,22 +214,28 @@ def page(results: dict[str, Any]) -> str:
 
 
 def _answer(results: dict[str, Any]) -> str:
-    answers = []
-    for (task,), found in cells(results["rows"], "task").items():
-        ours, ridge = found["skfact"], found["Ridge"]
-        answer = (
-            f"{short(ours['seconds'])} s for the data *{task}* (R² {ours['r2']:.2f}), where Ridge "
-            f"takes {short(ridge['seconds'])} s ({ridge['r2']:.2f})"
-        )
-        peers = [row for name, row in found.items() if name.startswith("PyTorch")]
-        if peers:
-            times = listed(
-                f"{_time(row['seconds'], results)} s on {row['contender'].split(', ')[1]}"
-                for row in peers
-            )
-            answer += f" and PyTorch {times}"
-        answers.append(answer)
-    return f"On one thread, {'; '.join(answers)}."
+    """The seconds of each contender for all data sets."""
+    seconds: dict[str, list[str]] = {}
+    for row in results["rows"]:
+        seconds.setdefault(row["contender"], []).append(_time(row["seconds"], results))
+    answer = f"On one thread, {_both(seconds.pop('skfact'))} s for the data {listed(f'*{task}*' for task in TASKS)}"
+    answer += f"; Ridge takes {_both(seconds.pop('Ridge'))} s"
+    for name, found in seconds.items():
+        if name.startswith("PyTorch"):
+            answer += f", PyTorch on {name.split(', ')[1]} {_both(found)} s"
+    return f"{answer}."
+
+
+def _both(words: list[str]) -> str:
+    return listed(dict.fromkeys(words))
+
+
+def _scores(results: dict[str, Any]) -> str:
+    """R2 of Ridge beside that of skfact."""
+    return listed(
+        f"{found['Ridge']['r2']:.3f} beside {found['skfact']['r2']:.3f}"
+        for found in cells(results["rows"], "task").values()
+    )
 
 
 def _time(seconds: float | None, results: dict[str, Any]) -> str:

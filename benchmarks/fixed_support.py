@@ -259,7 +259,7 @@ def _middle_table(rows: Rows) -> list[str]:
 def _sweeps(results: dict[str, Any]) -> list[str]:
     rows = results["sweeps"]
     answers = [
-        f"{time_of(row['ms'])} at a density of {row['density']:.0%}, "
+        f"{time_of(row['ms'])} at a density of {100 * row['density']:.0f} %, "
         f"{short(row['ms'] / row['floor'])} times its floor"
         for row in (rows[0], rows[-1])
     ]

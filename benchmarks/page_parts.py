@@ -31,6 +31,7 @@ def fold(title: str, *text: str, table: list[str] | None = None) -> list[str]:
 def table(head: list[Any], rows: Iterable[list[Any]]) -> list[str]:
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in [head, *rows]:
+        row = ["–" if cell == "-" else cell for cell in row]  # a hyphen alone is a list
         lines += [f"   {'*' if i == 0 else ' '} - {cell}".rstrip() for i, cell in enumerate(row)]
     return [*lines, ""]
 
