@@ -218,7 +218,8 @@ def _answer(results: dict[str, Any]) -> str:
     seconds: dict[str, list[str]] = {}
     for row in results["rows"]:
         seconds.setdefault(row["contender"], []).append(_time(row["seconds"], results))
-    answer = f"On one thread, {_both(seconds.pop('skfact'))} s for the data {listed(f'*{task}*' for task in TASKS)}"
+    tasks = listed(f"*{task}*" for task in TASKS)
+    answer = f"On one thread, {_both(seconds.pop('skfact'))} s for the data {tasks}"
     answer += f"; Ridge takes {_both(seconds.pop('Ridge'))} s"
     for name, found in seconds.items():
         if name.startswith("PyTorch"):
