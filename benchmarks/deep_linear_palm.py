@@ -2,13 +2,14 @@
 
 One thread, CPU time; both libraries take turns in one process and medians count. Writes
 results/deep_linear_palm.json and .rst, which the documentation includes; ``--quick`` prints the
-page for small sizes. Peer: ``pip install pyfaust``.
+page for small sizes. pyfaust is optional: ``pip install pyfaust``.
 """
 
 import argparse
 import json
 import warnings
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,8 @@ def run(threads: int, quick: bool) -> list[dict[str, Any]]:
         }
         for task, functions in tasks.items():
             A = functions.pop("matrix")
+            if not find_spec("pyfaust"):
+                del functions["pyfaust"]
             for name, (ms, found) in medians(functions, 0.1, threads).items():
                 error = relative_error(np.array(found.toarray()), A)
                 rows.append({"task": task, "n": n, "contender": name, "ms": ms, "error": error})
