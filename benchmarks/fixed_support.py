@@ -20,7 +20,19 @@ from typing import Any
 import numpy as np
 from matrices import make_matrix
 from measure import in_new_process, machine, medians
-from report import Rows, _g, _ms, _table, _title
+from page_parts import (
+    Rows,
+    between,
+    cells,
+    fold,
+    how,
+    measured,
+    section,
+    short,
+    table,
+    three,
+    time_of,
+)
 
 RESULTS = Path(__file__).parent / "results"
 # question -> number of threads
@@ -200,92 +212,156 @@ def by_batched_solves(A: np.ndarray, observed: np.ndarray, X: np.ndarray) -> np.
 
 def page(results: dict[str, Any]) -> str:
     """The results as reStructuredText."""
-    peers = "beside pyfaust." if results["pyfaust"] else "without pyfaust."
-    lines = [
-        f"Measured on {results['date']}: {results['cpu']}, {results['cores']} cores, "
-        f"{results['system']}, {peers} With one thread, times are CPU time; with two, wall time. "
-        "Everything is float64.",
-        "",
-        *_title("Fixed supports: disjoint blocks"),
-        "512 x 512, patterns (1, 16, 16, 32) and (16, 32, 32, 1) as masks, one thread. *NumPy* is",
-        "a batched singular value decomposition written for these supports, its product included;",
-        f"pyfaust runs {PALM_ITERATIONS} iterations of PALM4MSA. *Noisy* is the Hadamard matrix",
-        "with 10 % noise.",
-        "",
-        *_disjoint(results["disjoint"]),
-        *_title("Fixed supports: the middle split of the dyadic chain"),
-        "Both halves as boolean masks, two threads; the analysis is done once for all matrices.",
-        "",
-        *_table(
-            ["target", "N", "analysis, s", "ms", "norm(A), ms", "passes", "error"],
-            [
-                [
-                    row["target"],
-                    row["n"],
-                    _g(row["analysis"]),
-                    _ms(row["ms"]),
-                    _ms(row["norm"]),
-                    _g(row["ms"] / row["norm"]),
-                    f"{row['error']:.1e}",
-                ]
-                for row in results["middle_split"]
-            ],
-        ),
-        *_title("Fixed supports: alternating least squares"),
-        "2,000 x 2,000, 100 components, random supports of a density, one thread: a sweep, both",
-        "half steps. *Floor*: its multiplications at the rate of a dense product of NumPy. *Start*",
-        "is what is done once: the two starts, of which the better one is taken, and the search",
-        "for patterns that are not closed. From 20 % on, the products with the blocks are read",
-        "from a dense one (4e8 multiplications in each half step).",
-        "",
-        *_table(
-            ["density", "non-zeros", "multiplications", "ms per sweep", "floor, ms", "start, ms"],
-            [
-                [
-                    f"{row['density']:.0%}",
-                    f"{row['nnz']:,}",
-                    f"{row['multiplications']:.1e}",
-                    _ms(row["ms"]),
-                    _ms(row["floor"]),
-                    _ms(row["start"]),
-                ]
-                for row in results["sweeps"]
-            ],
-        ),
-        *_title("Fixed supports: missing entries"),
-        "5,000 x 1,024, 10 % missing, dense supports, two threads: a sweep, both half steps.",
-        "*NumPy* makes all Gram matrices by one product of the mask with the products of pairs of",
-        "components, then solves the systems as a batch.",
-        "",
-        *_table(
-            ["components", "ms per sweep", "NumPy, ms", "over NumPy"],
-            [
-                [
-                    row["components"],
-                    _ms(row["ms"]),
-                    _ms(row["numpy"]),
-                    _g(row["ms"] / row["numpy"]),
-                ]
-                for row in results["missing"]
-            ],
-        ),
-    ]
-    return "\n".join(lines)
+    return "\n".join(_disjoint(results) + _sweeps(results))
 
 
-def _disjoint(rows: Rows) -> list[str]:
+def _disjoint(results: dict[str, Any]) -> list[str]:
+    found = list(cells(results["disjoint"], "target").values())
+    ours = [times["skfact"] for times in found]
+    answer = f"On one thread, {between(row['ms'] for row in ours)} ms for 512 x 512"
+    for contender, words in (
+        ("NumPy, batched svd", "singular value decompositions in NumPy"),
+        ("pyfaust palm4msa", f"{PALM_ITERATIONS} iterations of pyfaust"),
+    ):
+        peers = [times[contender] for times in found if contender in times]
+        if peers:
+            ratios = between(peer["ms"] / row["ms"] for row, peer in zip(ours, peers))
+            answer += f", {ratios} times as fast as {words}"
+    errors = [(times["skfact"]["error"], row["error"]) for times in found for row in times.values()]
+    if all(error <= (1 + 1e-6) * other for error, other in errors):
+        answer += ", with the same error or a smaller one"
+    analysis = [times["skfact, with analysis"]["ms"] - times["skfact"]["ms"] for times in found]
+    middle = results["middle_split"]
+    passes = between(row["ms"] / row["norm"] for row in middle)
+    return section(
+        "How long do two factors with disjoint supports take?",
+        f"{answer}.",
+        (
+            "disjoint",
+            "For an exact, a noisy and a Gaussian target: a mark for the time of skfact, of skfact "
+            "with the analysis of the supports, of NumPy and of pyfaust, on a logarithmic axis.",
+            f"512 blocks of rank one; CPU time on one thread. {measured(results)}",
+        ),
+        f"The analysis of the supports takes {between(analysis)} ms more, once for all matrices. "
+        f"With supports as large as the halves of the dyadic chain, n = {middle[0]['n']} and two "
+        f"threads, a factorization takes {passes} times as long as ``norm(A)``.",
+        fold(
+            "Disjoint blocks",
+            "512 x 512, patterns (1, 16, 16, 32) and (16, 32, 32, 1) as masks. *NumPy* is a "
+            "batched singular value decomposition written for these supports, its product "
+            f"included; pyfaust runs {PALM_ITERATIONS} iterations of PALM4MSA. *Noisy* is the "
+            "Hadamard matrix with 10 % noise.",
+            table=_disjoint_table(results["disjoint"]),
+        ),
+        fold(
+            "The middle split of the dyadic chain",
+            "Both halves as boolean masks, two threads; the analysis is done once for all "
+            "matrices.",
+            table=_middle_table(middle),
+        ),
+        _how(results),
+    )
+
+
+def _how(results: dict[str, Any]) -> list[str]:
+    return how(
+        results,
+        f"{'Beside' if results['pyfaust'] else 'Without'} pyfaust. With one thread, times are CPU "
+        "time; with two, wall time. Everything is float64.",
+    )
+
+
+def _disjoint_table(rows: Rows) -> list[str]:
     ours = {row["target"]: row["ms"] for row in rows if row["contender"] == "skfact"}
-    table = [
+    lines = [
         [
             row["target"],
             row["contender"],
-            _ms(row["ms"]),
-            _g(row["ms"] / ours[row["target"]]),
+            three(row["ms"]),
+            short(row["ms"] / ours[row["target"]]),
             f"{row['error']:.6g}",
         ]
         for row in rows
     ]
-    return _table(["target", "contender", "ms", "over skfact", "error"], table)
+    return table(["target", "contender", "ms", "over skfact", "error"], lines)
+
+
+def _middle_table(rows: Rows) -> list[str]:
+    lines = [
+        [
+            row["target"],
+            row["n"],
+            short(row["analysis"]),
+            three(row["ms"]),
+            three(row["norm"]),
+            short(row["ms"] / row["norm"]),
+            f"{row['error']:.1e}",
+        ]
+        for row in rows
+    ]
+    return table(["target", "N", "analysis, s", "ms", "norm(A), ms", "passes", "error"], lines)
+
+
+def _sweeps(results: dict[str, Any]) -> list[str]:
+    rows = results["sweeps"]
+    answers = [
+        f"{time_of(row['ms'])} at a density of {100 * row['density']:.0f} %, "
+        f"{short(row['ms'] / row['floor'])} times its floor"
+        for row in (rows[0], rows[-1])
+    ]
+    return section(
+        "How long does a sweep of alternating least squares take?",
+        f"On one thread, {'; '.join(answers)}.",
+        (
+            "sweeps",
+            "Milliseconds against the density of the supports, both logarithmic: the start, a "
+            "sweep and its floor, with a line for each.",
+            "2,000 x 2,000, 100 components, random supports; CPU time on one thread. "
+            f"{measured(results)}",
+        ),
+        "The floor counts multiplications alone, at the rate of a large dense product. From 20 % "
+        "on, the products with the blocks are read from a dense one (4e8 multiplications in each "
+        "half step).",
+        fold(
+            "Sweeps, floors and starts",
+            "A sweep is both half steps. *Floor*: its multiplications at the rate of a dense "
+            "product of NumPy. *Start* is what is done once: the two starts, of which the better "
+            "one is taken, and the search for patterns that are not closed.",
+            table=_sweep_table(rows),
+        ),
+        _missing_fold(results.get("missing", [])),
+        _how(results),
+    )
+
+
+def _missing_fold(rows: Rows) -> list[str]:
+    lines = [
+        [row["components"], three(row["ms"]), three(row["numpy"]), short(row["ms"] / row["numpy"])]
+        for row in rows
+    ]
+    return rows and fold(
+        "Sweeps over a table with missing entries",
+        "5,000 x 1,024, 10 % missing, dense supports, two threads: a sweep, both half steps. "
+        "*NumPy* makes all Gram matrices by one product of the mask with the products of pairs of "
+        "components, then solves the systems as a batch.",
+        table=table(["components", "ms per sweep", "NumPy, ms", "over NumPy"], lines),
+    )
+
+
+def _sweep_table(rows: Rows) -> list[str]:
+    head = ["density", "non-zeros", "multiplications", "ms per sweep", "floor, ms", "start, ms"]
+    lines = [
+        [
+            f"{row['density']:.0%}",
+            f"{row['nnz']:,}",
+            f"{row['multiplications']:.1e}",
+            three(row["ms"]),
+            three(row["floor"]),
+            three(row["start"]),
+        ]
+        for row in rows
+    ]
+    return table(head, lines)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from api_reference import write_pages  # noqa: E402
+from benchmark_figures import write as write_figures  # noqa: E402
 from floors import draw  # noqa: E402
 from inventories import mapping  # noqa: E402
 from pictures import write as write_pictures  # noqa: E402
@@ -78,6 +79,7 @@ html_favicon = "_static/favicon.svg"
 write_pages(HERE / "generated")
 (HERE / "generated" / "floors.svg").write_text(draw(), encoding="utf-8")
 write_pictures(HERE / "generated")
+write_figures(HERE / "generated")
 subprocess.run(
     [sys.executable, HERE / "what_runs_where.py", HERE / "generated" / "what_runs_where.rst"],
     check=True,
