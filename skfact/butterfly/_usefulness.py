@@ -13,6 +13,8 @@ from skfact.supports import Chain, resolve_supports
 if TYPE_CHECKING:
     from skfact.butterfly._factorize import Factorization
 
+TRIED = 2**20  # entries of a matrix up to which it is factored again to see what would help
+
 
 def warn_of_use(
     result: Factorization,
@@ -47,7 +49,11 @@ def warn_of_use(
 def _closer(
     result: Factorization, asked: Mapping[str, Any], factorize: Callable[..., Factorization]
 ) -> str:
-    """What reaches a smaller error, tried out."""
+    """What reaches a smaller error, tried out where that is a matter of a second."""
+
+    supports, rank = asked["supports"], asked["rank"] or 1
+    if result.matrix.shape[0] * result.matrix.shape[1] > TRIED:
+        return "Try permutation='digit-reversal', a larger rank, or other supports."
 
     def error(**change: Any) -> float:
         return factorize(result.matrix, **{**asked, **change}).relative_error
@@ -57,7 +63,6 @@ def _closer(
             reached = error(permutation="digit-reversal")
             if reached <= result.relative_error / 2:
                 return f"permutation='digit-reversal' reaches {reached:.3g} with as many numbers."
-    supports, rank = asked["supports"], asked["rank"] or 1
     if not isinstance(supports, str):
         return "Try supports with more non-zeros."
     tried = []

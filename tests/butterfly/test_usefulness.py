@@ -81,7 +81,6 @@ def test_silence_where_factors_are_close(noise, orthonormalize):
         ({"supports": "low-rank", "rank": 32}, "rank=16 takes 2048 numbers"),
         ({"supports": lambda m, n: Chain.dense(m, n)}, "Try supports with fewer non-zeros"),
     ],
-    ids=str,
 )
 def test_nothing_is_saved(options, advice):
     message = said(lambda: butterfly_factorize(GAUSSIAN, **options))
