@@ -36,7 +36,8 @@ class StructureWarning(UserWarning):
 
     Given where a relative error above one half was reached and no tolerance for it was set, and
     where a matrix of 1,024 entries or more needs no more numbers than its factors. The message
-    says what was reached, what plain low rank reaches with as many numbers, and what to try.
+    says what was reached, what plain low rank reaches with as many numbers, and what to try. Dense
+    supports of a given number of components are plain low rank, and keep what they can in silence.
 
     See Also
     --------

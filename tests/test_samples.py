@@ -20,7 +20,7 @@ from skfact.deep_linear import palm4msa
 from skfact.fixed_support import fixed_support_factorize, is_locally_identifiable
 from skfact.relu import path_sketch
 from skfact.supports import KSparse
-from tests.asserts import about, for_each
+from tests.asserts import about, for_each, on_any_matrix
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((20, 6))
@@ -55,6 +55,7 @@ class Tensors(pickle.Pickler):
         return None
 
 
+@on_any_matrix
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_a_fit_keeps_no_graph_of_autograd(name):
     torch = pytest.importorskip("torch")

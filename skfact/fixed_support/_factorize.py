@@ -90,8 +90,9 @@ def fixed_support_factorize(
     -----
     StructureWarning
         If the relative error is above one half, with what plain low rank reaches with as many
-        numbers; or if entries are missing so that others are arbitrary: columns with too few
-        observed entries, or never observed together with the rest of their component.
+        numbers (dense supports are that, and keep what they can in silence); or if entries are
+        missing so that others are arbitrary: columns with too few observed entries, or never
+        observed together with the rest of their component.
     IllPosedWarning
         If the loss still falls while factors grow: the infimum is probably not attained; or if a
         short search of the kind of :func:`closedness` finds that for some matrices, on these

@@ -52,8 +52,8 @@ def warn_of(
     """What the public functions have to warn of, the estimator `who` first."""
     for warning in warnings_for(problem, result, outcome):
         warn(type(warning)(f"{who}: {warning}") if who else warning)
-    if result.relative_error > 0.5 and problem.observed is None:
-        n_numbers = result.left_values.shape[0] + result.right_values.shape[0]
+    n_numbers = result.left_values.shape[0] + result.right_values.shape[0]
+    if result.relative_error > 0.5 and problem.observed is None and not _is_low_rank(problem):
         warn_if_useless(problem.A, result.relative_error, n_numbers, MISSED, who=who)
 
 
@@ -83,6 +83,12 @@ def warnings_for(
             yield IllPosedWarning(NOT_CLOSED.format(components=components, lines=lines))
     if Outcome.CUT_OFF in outcome:
         yield ConvergenceWarning(CUT_OFF.format(n_iter=result.n_iter))
+
+
+def _is_low_rank(problem: Problem) -> bool:
+    """Whether the supports are dense: as many components as were asked for keep what they can."""
+    masks = problem.report.left_support, problem.report.right_support
+    return all(mask.nnz == mask.shape[0] * mask.shape[1] for mask in masks)
 
 
 def _words_for(unjoined: Unjoined) -> str:

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 
 from skfact._backend import array_namespace, device
 from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor, palm4msa
-from tests.asserts import assert_like
+from tests.asserts import assert_like, on_any_matrix
 
 RANDOM = np.random.default_rng(0)
 SIZES = np.array([1.0, 10.0, 100.0])
@@ -48,6 +48,7 @@ def real_diagonal(x):
     return eye * x[None, :] if x.ndim == 1 else xp.sum(eye * x, axis=0)
 
 
+@on_any_matrix
 def test_maps_of_real_arrays_factor_complex_matrices(asarray):
     diagonal = StructuredFactor((3, 3), 3, real_diagonal, real_diagonal)
     A = np.diag(RANDOM.standard_normal(3) + 1j * RANDOM.standard_normal(3))
