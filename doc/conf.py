@@ -55,6 +55,7 @@ sphinx_gallery_conf = {
     "subsection_order": ExplicitOrder([f"../examples/{name}" for name in SECTIONS]),
     "abort_on_example_error": True,
     "plot_gallery": True,
+    "parallel": os.cpu_count(),  # each example in a process of its own
     "download_all_examples": False,
     "show_signature": False,
 }

@@ -73,6 +73,7 @@ def dense_and_factored(A, operator, batch=128):
 
 
 operators = {}
+butterfly_factorize(hadamard(64))  # the first use compiles, and says so
 print(f"n = {n}, batch of 128")
 print(f"{'':15}  {'error':>8} {'bound':>8}  {'numbers':>8} {'of dense':>8}", end="")
 print(f"  {'dense':>8} {'factors':>8} {'ratio':>6}")
