@@ -41,8 +41,8 @@ def _say_when_compiling() -> None:
                 return
             self.told = True
             logging.getLogger("skfact").warning(
-                "skfact compiles its loops for this processor: some 20 seconds in all, the first "
-                "time only."
+                "skfact compiles loops for this processor and keeps them on disk: some 20 seconds "
+                "in all, at the first use of each with a precision."
             )
 
         def on_end(self, event: Any) -> None: ...

@@ -243,7 +243,10 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
                     ConvergenceWarning,
                 )
         self._record(target, matrix, offset, result)
-        warn_of_use(result, asked, factorize, type(self).__name__)
+        also = ""
+        if self.operator is not None and self.criterion == "matrix":
+            also = " criterion='subspace' fits the span of the components, in a basis of its own."
+        warn_of_use(result, asked, factorize, type(self).__name__, also)
         return move_like(result.product, target.mean)
 
     def _record(self, target: Target, matrix: Any, offset: Any, result: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from skfact._backend import array_namespace
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from skfact.butterfly._factorize import Factorization
 
 TRIED = 2**20  # entries of a matrix up to which it is factored again to see what would help
+REVERSED: dict[str, Any] = {"permutation": "digit-reversal"}
 
 
 def warn_of_use(
@@ -21,10 +21,12 @@ def warn_of_use(
     asked: Mapping[str, Any],
     factorize: Callable[..., Factorization],
     who: str = "",
+    also: str = "",
 ) -> None:
     """Warn if factors miss their matrix, save nothing or are too large to be multiplied.
 
-    `asked` are the keywords of `factorize` that gave the result; `who` is the estimator that warns.
+    `asked` are the keywords of `factorize` that gave the result; `who` is the estimator that warns,
+    `also` what it knows to try where they miss.
     """
     if result.overflows():
         warn(
@@ -39,8 +41,8 @@ def warn_of_use(
 
     def advice() -> str:
         if error > 0.5:
-            return _closer(result, asked, factorize)
-        return _fewer_numbers(result.matrix, asked)
+            return _closer(result, asked, factorize) + also
+        return _fewer_numbers(result.matrix, asked, factorize)
 
     n_numbers = result.unit.nnz
     warn_if_useless(result.matrix, error, n_numbers, advice, tol_given=tol_given, who=who)
@@ -50,32 +52,61 @@ def _closer(
     result: Factorization, asked: Mapping[str, Any], factorize: Callable[..., Factorization]
 ) -> str:
     """What reaches a smaller error, tried out where that is a matter of a second."""
-
-    supports, rank = asked["supports"], asked["rank"] or 1
-    if result.matrix.shape[0] * result.matrix.shape[1] > TRIED:
+    A, rank = result.matrix, asked["rank"] or 1
+    if A.shape[0] * A.shape[1] > TRIED:
         return "Try permutation='digit-reversal', a larger rank, or other supports."
-
-    def error(**change: Any) -> float:
-        return factorize(result.matrix, **{**asked, **change}).relative_error
-
     if asked["permutation"] is None:
-        with suppress(ValueError):  # the chain may have no digits to reverse
-            reached = error(permutation="digit-reversal")
-            if reached <= result.relative_error / 2:
-                return f"permutation='digit-reversal' reaches {reached:.3g} with as many numbers."
-    if not isinstance(supports, str):
+        for reversal in (REVERSED, {**REVERSED, "rank": 4 * rank}):
+            found = _tried(A, asked, reversal, factorize)
+            if found is not None and found.relative_error <= result.relative_error / 2:
+                return f"{_words(reversal, found)}."
+    if not isinstance(asked["supports"], str):
         return "Try supports with more non-zeros."
     tried = []
-    for change in ({"rank": 2 * rank}, {"rank": 4 * rank}, {"supports": "monarch"}):
-        ((name, value),) = change.items()
-        if asked[name] != value and _saves(result.matrix, {**asked, **change}):
-            reached = error(**change, order="balanced")  # of as many factors as there will be
-            tried.append(f"{name}={value!r} reaches {reached:.3g}")
+    monarch = {"supports": "monarch", **({"rank": 1} if rank > 1 else {})}
+    changes: list[dict[str, Any]] = [{"rank": 2 * rank}, {"rank": 4 * rank}, monarch]
+    for change in changes:
+        found = _tried(A, asked, change, factorize)
+        if found is not None:
+            tried.append(_words(change, found))
     return f"{', '.join(tried) or 'No larger rank saves numbers: try other supports'}."
 
 
-def _fewer_numbers(A: Any, asked: Mapping[str, Any]) -> str:
+def _tried(
+    A: Any,
+    asked: Mapping[str, Any],
+    change: Mapping[str, Any],
+    factorize: Callable[..., Factorization],
+) -> Factorization | None:
+    """The result with a change, if it is one, can be made and takes fewer numbers than A has."""
+    if all(asked[name] == value for name, value in change.items()):
+        return None
+    if not isinstance(asked["supports"], str):
+        if "rank" in change or "supports" in change:
+            return None
+    elif not _saves(A, {**asked, **change}) and asked["tol"] is None:
+        return None
+    order = {} if change.keys() == REVERSED.keys() else {"order": "balanced"}  # other factors
+    try:
+        return factorize(A, **{**asked, **change, **order})
+    except ValueError:  # the chain may have no digits to reverse
+        return None
+
+
+def _words(change: Mapping[str, Any], found: Factorization) -> str:
+    """What was changed, and what came of it."""
+    options = ", ".join(f"{name}={value!r}" for name, value in change.items())
+    return f"{options} reaches {found.relative_error:.3g} with {found.unit.nnz} numbers"
+
+
+def _fewer_numbers(
+    A: Any, asked: Mapping[str, Any], factorize: Callable[..., Factorization]
+) -> str:
     """What takes fewer numbers than the matrix has."""
+    if asked["permutation"] is None and A.shape[0] * A.shape[1] <= TRIED:
+        found = _tried(A, asked, REVERSED, factorize)
+        if found is not None and _is_smaller(found):
+            return f"{_words(REVERSED, found)}."
     supports = asked["supports"]
     if not isinstance(supports, str):
         return "Try supports with fewer non-zeros."
@@ -85,6 +116,12 @@ def _fewer_numbers(A: Any, asked: Mapping[str, Any]) -> str:
         return f"No rank of supports={supports!r} saves numbers: keep the matrix."
     numbers = resolve_supports(supports, *A.shape, rank=saving[-1]).nnz
     return f"rank={saving[-1]} takes {numbers} numbers."
+
+
+def _is_smaller(found: Factorization) -> bool:
+    """Whether factors take fewer numbers than their matrix has, and do not miss it."""
+    n_needed = int(array_namespace(found.matrix).count_nonzero(found.matrix))
+    return found.unit.nnz < n_needed and found.relative_error <= 0.5
 
 
 def _saves(A: Any, asked: Mapping[str, Any]) -> bool:

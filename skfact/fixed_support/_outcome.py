@@ -68,7 +68,8 @@ def warnings_for(
         if result.relative_error > 0.5:
             yield StructureWarning(
                 f"The factors leave a relative error of {result.relative_error:.3g} on the "
-                f"observed entries. {MISSED}"
+                f"observed entries. {MISSED} To choose them for the missing ones, hide some "
+                "observed entries and compare there."
             )
     if Outcome.DIVERGING in outcome:
         components = named(result.diverging_components)

@@ -28,7 +28,8 @@ print(compiled("skfact._kernels.apply.numba") is not None, "numba" in sys.module
 """
 
 COMPILES = (
-    "skfact compiles its loops for this processor: some 20 seconds in all, the first time only.\n"
+    "skfact compiles loops for this processor and keeps them on disk: some 20 seconds in all, at "
+    "the first use of each with a precision.\n"
 )
 
 

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.fft
 import scipy.linalg
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -47,9 +48,9 @@ def test_an_error_above_one_half(orthonormalize):
     assert f"The {nnz} numbers in the factors of the 64 x 64 matrix" in message
     assert f"a relative error of {error:.3g}." in message
     # what is advised was tried
-    for name, value, reached in re.findall(r"(\w+)='?(\w+)'? reaches ([\d.]+)[,.]", message):
+    for name, value, reached in re.findall(r"(\w+)='?(\w+)'? reaches ([\d.]+) with", message):
         change = {name: int(value) if name == "rank" else value}
-        assert f"{relative(GAUSSIAN, **options, **change)[0]:.3g}" == reached.rstrip(".")
+        assert f"{relative(GAUSSIAN, **options, **change)[0]:.3g}" == reached
     assert "rank=2" in message and "supports='monarch'" in message
 
 
@@ -58,6 +59,16 @@ def test_the_permutation_of_a_fourier_transform():
     assert "permutation='digit-reversal' reaches" in message
     butterfly_factorize(scipy.linalg.dft(64), permutation="digit-reversal")
     assert "digit-reversal" not in said(lambda: butterfly_factorize(GAUSSIAN + 0j))
+    message = said(lambda: butterfly_factorize(scipy.linalg.dft(64), tol=1e-10))
+    assert re.search(r"permutation='digit-reversal' reaches \S+e-1\d with 768 numbers", message)
+
+
+def test_the_permutation_of_a_cosine_transform_has_a_rank_of_its_own():
+    cosines = scipy.fft.dct(np.eye(128), norm="ortho")
+    message = said(lambda: butterfly_factorize(cosines))
+    error, nnz = relative(cosines, permutation="digit-reversal", rank=4)
+    assert error < 1e-14
+    assert f"permutation='digit-reversal', rank=4 reaches {error:.3g} with {nnz} numbers" in message
 
 
 def test_no_error_is_too_large_for_who_set_a_tolerance():

@@ -96,7 +96,11 @@ def _what_else(layer: Any, number: str, nn: Any) -> str:
             f"its {name} is computed by a parametrization. Make it a plain parameter: "
             f"torch.nn.utils.parametrize.remove_parametrizations({_path(number)}, {name!r})."
         )
-    return "only Linear, ReLU, Identity and nested Sequential are read. Fold or replace it first."
+    return (
+        "only Linear, ReLU, Identity and nested Sequential are read. Replace what does nothing in "
+        "evaluation, such as Dropout, by torch.nn.Identity(), and take what follows the last "
+        "Linear off; write batch norms, skip connections and maxima as a NetworkGraph."
+    )
 
 
 def _modules(module: Any, nn: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
