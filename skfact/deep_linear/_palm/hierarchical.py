@@ -121,7 +121,7 @@ def hierarchical_palm(
     The identity start recovers a Hadamard matrix only because equal magnitudes are told apart by
     their position: its first step keeps the largest entries of `A`, and with the slightest noise
     these are at random places, not on a union of rank-one blocks. The chain start does not look at
-    magnitudes; see the user guide.
+    magnitudes; see :doc:`/theory/deep_linear`.
 
     References
     ----------
