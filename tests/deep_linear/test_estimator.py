@@ -563,6 +563,12 @@ def test_the_ends_of_the_range_give_the_result_or_a_true_error():
         SparseDeepLinearNet("dense").fit(X * 1e200, X[:, 0] * 1e-200)
 
 
+def test_huge_targets_of_both_signs_raise_no_flag():
+    X, _ = data(40, 3, 1)
+    y = np.repeat([1.0, -1.0], 20) * 1.7e308  # partial sums are infinite, with both signs
+    SparseDeepLinearNet("dense").fit(X * 10, y)
+
+
 def test_fits_of_no_use_are_named_at_the_line_of_the_caller():
     X, Y = data(50, 40, 40)
     with pytest.warns(StructureWarning, match=r"^SparseDeepLinearNet: .* 3200 numbers") as caught:
