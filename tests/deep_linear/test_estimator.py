@@ -590,7 +590,8 @@ def test_no_graph_of_autograd_is_kept(solver):
     torch = pytest.importorskip("torch")
     X, Y = (torch.asarray(a).requires_grad_() for a in data(30, 8, 8))
     weights = torch.ones(30, dtype=torch.float64, requires_grad=True)
-    net = SparseDeepLinearNet(solver=solver, learning_rate_init=0.1, max_iter=90, tol=1e-2)
+    options = {"learning_rate_init": 0.1, "max_iter": 90, "tol": 1e-2, "random_state": 0}
+    net = SparseDeepLinearNet(solver=solver, **options)
     net.fit(X, Y, weights).partial_fit(X, Y, weights)
     assert not any(a.requires_grad for a in (net.mean_, net.intercept_, *net.parameters_))
     assert not net.coef_.requires_grad and np.isfinite(net.score(X, Y, weights))
