@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, device, move
+from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._linalg import adjoint, norm2, thin_qr
 from skfact.exceptions import StructureWarning
 
@@ -92,14 +93,15 @@ def low_rank_error(A: Any, rank: int) -> float:
 
     By block power steps from random directions, at the cost of some products with `A`.
     """
-    if rank >= min(A.shape):
-        return 0.0
     xp = array_namespace(A)
-    A = A / (float(xp.max(xp.abs(A))) or 1.0)  # squares must be numbers
+    if rank >= min(A.shape) or not bool(xp.any(A != 0)):
+        return 0.0
+    A = times_power_of_two(A, -binary_exponent(A))  # squares must be numbers
     start = np.random.default_rng(0).standard_normal((A.shape[1], min(rank + 8, *A.shape)))
     basis = xp.astype(move(start, xp, device(A)), A.dtype)
     for _ in range(3):
         basis, _ = thin_qr(A @ basis)
         basis, _ = thin_qr(adjoint(A) @ basis)
-    kept = xp.linalg.svdvals(A @ basis)[:rank]
-    return sqrt(max(0.0, 1 - norm2(kept) / (norm2(A) or 1.0)))
+    image = A @ basis
+    left_out = norm2(A - image @ adjoint(basis)) + norm2(xp.linalg.svdvals(image)[rank:])
+    return sqrt(left_out / norm2(A))

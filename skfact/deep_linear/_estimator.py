@@ -477,10 +477,11 @@ class SparseDeepLinearNet(
             if y.shape[0] != X.shape[0]:
                 raise ValueError(f"X has {X.shape[0]} samples, but y has {y.shape[0]}.")
         else:
-            X, y = validate_data(
-                self, X, y, reset=reset, multi_output=True, y_numeric=True,
-                dtype=[np.float64, np.float32],
-            )  # fmt: skip
+            with np.errstate(invalid="ignore"):  # the sum of huge numbers, which it looks at first
+                X, y = validate_data(
+                    self, X, y, reset=reset, multi_output=True, y_numeric=True,
+                    dtype=[np.float64, np.float32],
+                )  # fmt: skip
         y = in_dtype_of(X, y, "y")
         return X, y[:, None] if y.ndim == 1 else y, y.ndim == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact.fixed_support._alternating.weighted_grams import CHUNK, weighted_grams
-from skfact.fixed_support._problem import scaled_penalty
 
 
 def coding_matrix(H: Any, alpha: float) -> Any:
@@ -36,7 +36,10 @@ def masked_codes(H: Any, X: Any, observed: Any, alpha: float) -> tuple[Any, np.n
     xp = array_namespace(X)
     exponents = binary_exponent(H), binary_exponent(X)
     H, X = (times_power_of_two(part, -e) for part, e in zip((H, X), exponents, strict=True))
-    alpha = scaled_penalty(alpha, -2 * exponents[0])
+    # beside a larger penalty the components are nothing: codes are as much smaller as it is larger
+    largest = 100 if float(xp.finfo(X.dtype).eps) < 1e-10 else 50  # whose square is a number
+    beyond = max(0, math.frexp(alpha)[1] - 2 * exponents[0] - largest) if alpha else 0
+    alpha = math.ldexp(alpha, -2 * exponents[0] - beyond)
     worst = float(xp.finfo(X.dtype).eps) ** -0.5
     if not bool(xp.any(H != 0)):
         return X @ xp.matrix_transpose(H), np.empty(0, dtype=np.int64)
@@ -55,7 +58,7 @@ def masked_codes(H: Any, X: Any, observed: Any, alpha: float) -> tuple[Any, np.n
             codes = xp.take(xp.concat([codes, exact]), move(source, xp, device(X)), axis=0)
         found.append(codes)
         ranks.append(some_ranks)
-    codes = times_power_of_two(xp.concat(found), exponents[1] - exponents[0])
+    codes = times_power_of_two(xp.concat(found), exponents[1] - exponents[0] - beyond)
     is_open = np.concatenate(ranks) < (0 if alpha else rank)
     return codes, np.flatnonzero(is_open)
 

@@ -10,6 +10,10 @@ import numpy as np
 PRODUCTS = {np.matmul: ("__matmul__", "__rmatmul__"), np.multiply: ("__mul__", "__rmul__")}
 
 
+class NoArrayError(TypeError, ValueError):
+    """Also what scikit-learn's searches expect of values that make no array."""
+
+
 class NoArray:
     """Refuses to become an array, which would be one of objects or take the memory of all entries.
 
@@ -19,7 +23,7 @@ class NoArray:
     __slots__ = ()
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
-        raise TypeError(
+        raise NoArrayError(
             f"{type(self).__name__} is no array, and is not made one silently: pass its toarray(), "
             "or multiply by it with its method apply, or with @ where it is an operator."
         )

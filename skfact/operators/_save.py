@@ -87,7 +87,7 @@ def written_whole(path: str) -> Iterator[Any]:
         return
     exists = os.path.exists(target)
     if exists:
-        open(target, "r+b").close()  # a file that may not be written to is not replaced either
+        os.close(os.open(target, os.O_WRONLY))  # what may not be written to is not replaced either
     beside = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
     try:
         with open(beside, "xb") as file:

@@ -563,6 +563,12 @@ def test_the_ends_of_the_range_give_the_result_or_a_true_error():
         SparseDeepLinearNet("dense").fit(X * 1e200, X[:, 0] * 1e-200)
 
 
+def test_huge_targets_of_both_signs_raise_no_flag():
+    X, _ = data(40, 3, 1)
+    y = np.repeat([1.0, -1.0], 20) * 1.7e308  # partial sums are infinite, with both signs
+    SparseDeepLinearNet("dense").fit(X * 10, y)
+
+
 def test_fits_of_no_use_are_named_at_the_line_of_the_caller():
     X, Y = data(50, 40, 40)
     with pytest.warns(StructureWarning, match=r"^SparseDeepLinearNet: .* 3200 numbers") as caught:
@@ -584,7 +590,8 @@ def test_no_graph_of_autograd_is_kept(solver):
     torch = pytest.importorskip("torch")
     X, Y = (torch.asarray(a).requires_grad_() for a in data(30, 8, 8))
     weights = torch.ones(30, dtype=torch.float64, requires_grad=True)
-    net = SparseDeepLinearNet(solver=solver, learning_rate_init=0.1, max_iter=90, tol=1e-2)
+    options = {"learning_rate_init": 0.1, "max_iter": 90, "tol": 1e-2, "random_state": 0}
+    net = SparseDeepLinearNet(solver=solver, **options)
     net.fit(X, Y, weights).partial_fit(X, Y, weights)
     assert not any(a.requires_grad for a in (net.mean_, net.intercept_, *net.parameters_))
     assert not net.coef_.requires_grad and np.isfinite(net.score(X, Y, weights))

@@ -288,6 +288,20 @@ def test_codes_minimize_what_fit_minimizes(asarray, alpha, dtype):
     assert_allclose(model.score(asarray(holes)), 1 - np.sum(rest**2) / np.sum(energy**2), rtol=atol)
 
 
+@pytest.mark.parametrize(
+    "dtype, size", [("float32", 1e-14), ("float64", 1e-30), ("float64", 1e-110)]
+)
+def test_codes_beside_a_penalty_that_is_all_there_is(dtype, size):
+    """x H^T / alpha for components that are next to nothing, with no flag raised on the way."""
+    model = FixedSupportMF(2, alpha=1e3, missing_values=np.nan).fit(X.astype(dtype))
+    model.components_ = (size * RANDOM.standard_normal((2, 12))).astype(dtype)
+    model._make_operators()
+    holes = np.where(RANDOM.random(X.shape) < 0.2, np.nan, X).astype(dtype)
+    expected = np.nan_to_num(holes).astype(float) @ model.components_.T.astype(float) / 1e3
+    rtol = 100 * np.finfo(dtype).eps
+    assert_allclose(model.transform(holes) / size, expected / size, rtol=rtol, atol=rtol / 1e3)
+
+
 def test_codes_of_ill_conditioned_components():
     """Normal equations would lose them: these samples take singular values."""
     model = FixedSupportMF(3, missing_values=np.nan).fit(X)

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
 
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation, SparseFactor
 from tests.asserts import for_each
@@ -96,3 +98,24 @@ def test_on_every_library(asarray):
         np.asarray(there)
     if isinstance(x, np.ndarray):
         np.testing.assert_allclose(x @ there, A @ OP.toarray())
+
+
+class Apply(TransformerMixin, BaseEstimator):
+    """A transformer that applies an operator."""
+
+    def __init__(self, op=None):
+        self.op = op
+
+    def fit(self, X):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def transform(self, X):
+        return self.op.apply(X)
+
+
+def test_a_search_may_try_operators():
+    operators = [FactorizedOperator([np.eye(3)]), FactorizedOperator([np.ones((2, 3))])]
+    search = GridSearchCV(Apply(), {"op": operators}, scoring=lambda *_: 0.0, cv=2, refit=False)
+    search.fit(np.ones((4, 3)))
+    assert list(search.cv_results_["param_op"]) == operators

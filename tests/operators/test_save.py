@@ -169,6 +169,14 @@ def test_permissions_stay(mode, tmp_path):
     assert stat.S_IMODE((tmp_path / "operator").stat().st_mode) == mode
 
 
+def test_a_file_that_may_only_be_written_to(tmp_path, monkeypatch):
+    (tmp_path / "operator").touch()
+    modes, real = [], os.open
+    monkeypatch.setattr(os, "open", lambda path, flags: modes.append(flags) or real(path, flags))
+    mixture().save(tmp_path / "operator")
+    assert modes == [os.O_WRONLY]
+
+
 def test_where_no_file_can_be(tmp_path):
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for path in (tmp_path, tmp_path / "missing" / "operator", tmp_path / "loop", f"{tmp_path}/a/"):

@@ -31,6 +31,7 @@ from skfact.deep_linear._palm.sweeps import Objective, Start, Sweeps, sweep_fact
 from skfact.supports import KSparse
 
 SIDES = ("left", "right")
+MANY = 1000  # factors that nobody waits for
 
 
 def hierarchical_palm(
@@ -66,7 +67,8 @@ def hierarchical_palm(
         residual is a factor.) None halves the budget at each level: ``max(k, n / 2**l)`` entries
         for each row and each column, n the longer side of `A`.
     n_factors : int, default=None
-        Number of factors where no list says it. None is log2 of the shorter side, rounded.
+        Number of factors where no list says it, at most 1000. None is log2 of the shorter side,
+        rounded.
     k : int, default=2
         Entries for each row and each column of a factor, where no list says it.
     inner_sizes : sequence of int, default=None
@@ -148,6 +150,8 @@ def hierarchical_palm(
     A = check_matrix(A, "A")
     if n_factors is not None:
         check_number(n_factors, "n_factors", int, 1)
+        if n_factors > MANY:
+            raise ValueError(f"n_factors must be at most {MANY}, got {n_factors}.")
     if supports is None:
         listed = None if residual_supports is None else len(residual_supports) + 2
         count = n_factors or listed or max(1, round(math.log2(min(A.shape))))

@@ -88,6 +88,7 @@ def test_zero_matrix_and_verbose(capsys):
     "options, message",
     [
         ({"n_factors": 0}, "n_factors must be at least 1"),
+        ({"n_factors": 10**30}, "n_factors must be at most 1000"),
         ({"k": 0}, "k must be at least 1"),
         ({"supports": [KSparse(2)] * 3, "n_factors": 2}, "contradicts"),
         ({"n_factors": 3, "residual_supports": [KSparse(2)] * 2}, "must have 1 supports"),
