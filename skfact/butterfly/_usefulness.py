@@ -12,7 +12,7 @@ from skfact.supports import Chain, resolve_supports
 if TYPE_CHECKING:
     from skfact.butterfly._factorize import Factorization
 
-TRIED = 2**20  # entries of a matrix up to which it is factored again to see what would help
+TRIED = 2**18  # entries of a matrix up to which it is factored again to see what would help
 REVERSED: dict[str, Any] = {"permutation": "digit-reversal"}
 
 
@@ -51,7 +51,7 @@ def warn_of_use(
 def _closer(
     result: Factorization, asked: Mapping[str, Any], factorize: Callable[..., Factorization]
 ) -> str:
-    """What reaches a smaller error, tried out where that is a matter of a second."""
+    """What reaches a smaller error, tried out where that is a fraction of a second."""
     A, rank = result.matrix, asked["rank"] or 1
     if A.shape[0] * A.shape[1] > TRIED:
         return "Try permutation='digit-reversal', a larger rank, or other supports."
