@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skfact._backend import array_namespace
+from skfact._inputs import is_numpy
 
 
 def is_complex(x: Any) -> bool:
@@ -28,6 +29,14 @@ def abs2(x: Any) -> Any:
 def norm2(x: Any) -> float:
     """Squared Frobenius norm."""
     return float(array_namespace(x).sum(abs2(x)))
+
+
+def count_nonzero(x: Any) -> int:
+    """Number of entries that are not zero; not every library has a function for it."""
+    xp = array_namespace(x)
+    if is_numpy(xp):
+        return int(xp.count_nonzero(x))
+    return int(xp.sum(xp.astype(x != 0, xp.int64)))
 
 
 def inner(x: Any, y: Any) -> float:

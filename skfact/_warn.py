@@ -14,7 +14,7 @@ import numpy as np
 
 from skfact._backend import array_namespace, device, move
 from skfact._exponents import binary_exponent, times_power_of_two
-from skfact._linalg import adjoint, norm2, thin_qr
+from skfact._linalg import adjoint, count_nonzero, norm2, thin_qr
 from skfact.exceptions import StructureWarning
 
 # decorators, pipelines and searches stand between an estimator and the line that called them
@@ -64,7 +64,7 @@ def warn_if_useless(
     missed = error > 0.5 and not tol_given
     if not missed and (A.shape[0] * A.shape[1] < TOY or _some_nonzeros(A, n_numbers) > n_numbers):
         return
-    n_needed = int(array_namespace(A).count_nonzero(A))
+    n_needed = count_nonzero(A)
     if missed:
         complaint = f"leave a relative error of {error:.3g}"
     elif n_numbers >= n_needed:
@@ -85,7 +85,7 @@ def warn_if_useless(
 def _some_nonzeros(A: Any, n: int) -> int:
     """Non-zeros in some of the rows, enough of them to tell that a dense matrix has more than n."""
     rows = max(1, A.shape[0] * A.shape[1] // (2 * n + 1))
-    return int(array_namespace(A).count_nonzero(A[::rows, :]))
+    return count_nonzero(A[::rows, :])
 
 
 def low_rank_error(A: Any, rank: int) -> float:

@@ -78,6 +78,12 @@ def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest
     return [collector for collector in collectors if type(collector) is pytest.Module]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each file in one process: two that need the same loops would both compile them."""
+    return import_module("xdist.scheduler").LoadFileScheduling(config, log)
+
+
 def skip_unless_usable(library: str) -> None:
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")

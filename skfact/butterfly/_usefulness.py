@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from skfact._backend import array_namespace
+from skfact._linalg import count_nonzero
 from skfact._warn import warn, warn_if_useless
 from skfact.supports import Chain, resolve_supports
 
@@ -120,11 +120,11 @@ def _fewer_numbers(
 
 def _is_smaller(found: Factorization) -> bool:
     """Whether factors take fewer numbers than their matrix has, and do not miss it."""
-    n_needed = int(array_namespace(found.matrix).count_nonzero(found.matrix))
+    n_needed = count_nonzero(found.matrix)
     return found.unit.nnz < n_needed and found.relative_error <= 0.5
 
 
 def _saves(A: Any, asked: Mapping[str, Any]) -> bool:
     """Whether a family needs fewer numbers than the matrix has, at a rank."""
-    n_needed = int(array_namespace(A).count_nonzero(A))
+    n_needed = count_nonzero(A)
     return resolve_supports(asked["supports"], *A.shape, rank=asked["rank"]).nnz < n_needed

@@ -8,7 +8,7 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace
-from skfact._linalg import norm2
+from skfact._linalg import count_nonzero, norm2
 from skfact._warn import TOY
 from skfact.deep_linear._linear_network import LinearNetwork
 from skfact.exceptions import IllPosedWarning
@@ -76,7 +76,7 @@ def uselessness(network: LinearNetwork, values: list[Any], loss: float, X: Any, 
             "The outputs are no better than the mean of y, though it depends on X: try larger "
             "supports, a smaller alpha, or another start (random_state)."
         )
-    n_numbers = sum(int(xp.count_nonzero(value)) for value in values)
+    n_numbers = sum(count_nonzero(value) for value in values)
     if n_numbers >= n_out * n_in >= TOY and not network.is_dense:
         return (
             f"The factors have {n_numbers} numbers, and the dense matrix only {n_out * n_in}: try "

@@ -110,7 +110,8 @@ def test_a_file_that_grows_too_large(tmp_path):
         command = [sys.executable, "-c", LIMITED, str(tmp_path / name)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert "refused" in done.stdout
-        assert done.stderr == ""
+        if sys.version_info >= (3, 11, 4):  # earlier ones leave a traceback in the end of a ZipFile
+            assert done.stderr == ""
     assert (tmp_path / "old").read_bytes() == before
     assert os.listdir(tmp_path) == ["old"]
 

@@ -19,6 +19,7 @@ from skfact._checks import (
     check_verbose,
 )
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
+from skfact._linalg import count_nonzero
 from skfact._stopping import Stopping
 from skfact._warn import warn, warn_if_useless
 from skfact.deep_linear._factor_sets.cropped import cropped, padded
@@ -171,7 +172,7 @@ class PalmResult(NamedTuple):
     @property
     def n_numbers(self) -> int:
         """Number of values other than zero."""
-        return sum(int(array_namespace(value).count_nonzero(value)) for value in self.values)
+        return sum(count_nonzero(value) for value in self.values)
 
 
 def warn_if_no_use(A: Any, result: PalmResult) -> None:
