@@ -102,8 +102,11 @@ class TestFrames:
     def test_columns_chosen_by_name(self, frame):
         scaled = ("scaled", StandardScaler(), ["height", "age"])
         operator = ColumnTransformer([scaled, ("kept", "passthrough", ["income"])])
+        try:
+            expected = np.asarray(operator.fit(frame).transform(frame))
+        except AttributeError:  # scikit-learn 1.6 with current versions of polars
+            pytest.skip("this version of scikit-learn does not select columns of such frames")
         estimator = exactly(operator).fit(frame)
-        expected = np.asarray(operator.fit(frame).transform(frame))
         assert_allclose(estimator.transform(frame), expected, atol=1e-12)
         assert_array_equal(estimator.components_ != 0, np.eye(5)[[1, 0, 4]] != 0)
 
