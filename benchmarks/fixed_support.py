@@ -175,7 +175,7 @@ def missing(quick: bool) -> Rows:
     m, n = (500, 200) if quick else (5000, 1024)
     random = np.random.default_rng(0)
     rows = []
-    for r in (8, 32):
+    for r in (32,):
         A = random.normal(size=(m, r)) @ random.normal(size=(r, n)) + random.normal(size=(m, n))
         observed = (random.random(size=(m, n)) > 0.1).astype(float)
         holes, zeros = np.where(observed > 0, A, np.nan), A * observed
