@@ -22,8 +22,11 @@ _BETWEEN = ("skfact", "sklearn", "joblib")
 TOY = 1024  # entries of a matrix below which nobody counts numbers
 
 
-def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
-    """Warn from the innermost line that is outside of skfact, scikit-learn and joblib."""
+def warn(message: str, category: type[Warning] = UserWarning, who: str = "") -> None:
+    """Warn from the innermost line that is outside of skfact, scikit-learn and joblib.
+
+    `who` is the estimator that warns, named first.
+    """
     between = tuple(
         f"{Path(sys.modules[name].__file__ or '').parent}{os.sep}"
         for name in _BETWEEN
@@ -32,7 +35,7 @@ def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(between):
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=level)
+    warnings.warn(f"{who}: {message}" if who else message, category, stacklevel=level)
 
 
 def warn_if_useless(
@@ -73,12 +76,13 @@ def warn_if_useless(
         return
     rank = max(1, n_numbers // sum(A.shape))
     warn(
-        f"{who}{': ' if who else ''}The {n_numbers} numbers in the factors of the "
+        f"The {n_numbers} numbers in the factors of the "
         f"{A.shape[0]} x {A.shape[1]} matrix {complaint}. "
         f"Plain low rank reaches {low_rank_error(A, rank):.3g} with {rank * sum(A.shape)} numbers "
         f"(rank {rank}). "
         f"{advice() if callable(advice) else advice}",
         StructureWarning,
+        who,
     )
 
 

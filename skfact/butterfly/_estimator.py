@@ -238,9 +238,10 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
             offset = rotation @ move_like(offset, rotation)
             if not converged:
                 warn(
-                    f"{type(self).__name__}: the rotation still improved after max_iter="
-                    f"{self.max_iter} rounds; increase max_iter for a closer row space.",
+                    f"the rotation still improved after max_iter={self.max_iter} rounds; increase "
+                    "max_iter for a closer row space.",
                     ConvergenceWarning,
+                    type(self).__name__,
                 )
         self._record(target, matrix, offset, result)
         also = ""

@@ -30,9 +30,10 @@ def warn_of_use(
     """
     if result.overflows():
         warn(
-            f"{who}{': ' if who else ''}Entries of the product of the factors exceed the largest "
+            f"Entries of the product of the factors exceed the largest "
             f"number of {result.matrix.dtype}, which those of the matrix come close to: divide the "
-            "matrix by a power of two."
+            "matrix by a power of two.",
+            who=who,
         )
     supports, tol_given = asked["supports"], asked["tol"] is not None
     if len(result.chain) == 1 and (supports == "dense" or isinstance(supports, Chain)):
@@ -84,8 +85,11 @@ def _tried(
     if not isinstance(asked["supports"], str):
         if "rank" in change or "supports" in change:
             return None
-    elif not _saves(A, {**asked, **change}) and asked["tol"] is None:
-        return None
+    elif asked["tol"] is None:
+        wanted = {**asked, **change}
+        chain = resolve_supports(wanted["supports"], *A.shape, rank=wanted["rank"])
+        if chain.nnz >= count_nonzero(A):
+            return None
     order = {} if change.keys() == REVERSED.keys() else {"order": "balanced"}  # other factors
     try:
         return factorize(A, **{**asked, **change, **order})
@@ -105,26 +109,15 @@ def _fewer_numbers(
     """What takes fewer numbers than the matrix has."""
     if asked["permutation"] is None and A.shape[0] * A.shape[1] <= TRIED:
         found = _tried(A, asked, REVERSED, factorize)
-        if found is not None and _is_smaller(found):
+        if found is not None and found.unit.nnz < count_nonzero(A) and found.relative_error <= 0.5:
             return f"{_words(REVERSED, found)}."
     supports = asked["supports"]
     if not isinstance(supports, str):
         return "Try supports with fewer non-zeros."
-    powers = (2**i for i in range(min(A.shape).bit_length()))
-    saving = [rank for rank in powers if _saves(A, {"supports": supports, "rank": rank})]
-    if not saving:
-        return f"No rank of supports={supports!r} saves numbers: keep the matrix."
-    numbers = resolve_supports(supports, *A.shape, rank=saving[-1]).nnz
-    return f"rank={saving[-1]} takes {numbers} numbers."
-
-
-def _is_smaller(found: Factorization) -> bool:
-    """Whether factors take fewer numbers than their matrix has, and do not miss it."""
-    n_needed = count_nonzero(found.matrix)
-    return found.unit.nnz < n_needed and found.relative_error <= 0.5
-
-
-def _saves(A: Any, asked: Mapping[str, Any]) -> bool:
-    """Whether a family needs fewer numbers than the matrix has, at a rank."""
     n_needed = count_nonzero(A)
-    return resolve_supports(asked["supports"], *A.shape, rank=asked["rank"]).nnz < n_needed
+    saving = ""
+    for rank in (2**i for i in range(min(A.shape).bit_length())):
+        numbers = resolve_supports(supports, *A.shape, rank=rank).nnz
+        if numbers < n_needed:
+            saving = f"rank={rank} takes {numbers} numbers."
+    return saving or f"No rank of supports={supports!r} saves numbers: keep the matrix."

@@ -252,7 +252,7 @@ class SparseDeepLinearNet(
             category = StructureWarning
             text = uselessness(network, found.values, found.losses[-1], samples, targets)
         if text:
-            warn(f"{type(self).__name__}: {text}", category)
+            warn(text, category, type(self).__name__)
         return self
 
     def _takes_batches(self) -> bool:

@@ -367,10 +367,11 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         codes, open_samples = masked_codes(H, work, observed, self._alpha)
         if len(open_samples):
             warn(
-                f"{type(self).__name__}: the observed features of {len(open_samples)} samples, "
+                f"the observed features of {len(open_samples)} samples, "
                 f"{abbreviated(open_samples)}, determine no code: these take that of least norm. "
                 "Pass alpha > 0, or leave such samples out.",
                 StructureWarning,
+                type(self).__name__,
             )
         return codes
 

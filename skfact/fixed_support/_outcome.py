@@ -51,7 +51,7 @@ def warn_of(
 ) -> None:
     """What the public functions have to warn of, the estimator `who` first."""
     for warning in warnings_for(problem, result, outcome):
-        warn(type(warning)(f"{who}: {warning}") if who else warning)
+        warn(str(warning), type(warning), who)
     n_numbers = result.left_values.shape[0] + result.right_values.shape[0]
     if result.relative_error > 0.5 and problem.observed is None and not _is_low_rank(problem):
         warn_if_useless(problem.A, result.relative_error, n_numbers, MISSED, who=who)
