@@ -31,9 +31,17 @@ def norm2(X):  # type: ignore[no-untyped-def]
 
 
 @jit
-def chain(values, patterns, offsets, first, stop, step, X, other):  # type: ignore[no-untyped-def]
-    """X times the factors first, first + step, ... in one of the two buffers; the other one."""
-    for j in range(first, stop, step):
+def copy(x, out):  # type: ignore[no-untyped-def]
+    """The entries of x into the beginning of out; an assignment of slices compiles for seconds."""
+    for t in range(x.size):
+        out[t] = x[t]
+
+
+@jit
+def prefix(values, patterns, offsets, stop, X, other, forward):  # type: ignore[no-untyped-def]
+    """X times the first factors, S_0 or S_(stop-1) first, in one of two buffers; the other one."""
+    for i in range(stop):
+        j = i if forward else stop - 1 - i
         a, b, c, d = patterns[j]
         multiply(values[offsets[j] : offsets[j + 1]], a, b, c, d, X, other, X.shape[1])
         X, other = other, X
@@ -41,9 +49,10 @@ def chain(values, patterns, offsets, first, stop, step, X, other):  # type: igno
 
 
 @jit
-def vector_chain(values, patterns, offsets, first, stop, step, x, y):  # type: ignore[no-untyped-def]
-    """The same for a vector."""
-    for j in range(first, stop, step):
+def between(values, patterns, offsets, first, last, x, y, forward):  # type: ignore[no-untyped-def]
+    """The same for a vector and the factors S_first ... S_(last-1)."""
+    for i in range(last - first):
+        j = first + i if forward else last - 1 - i
         a, b, c, d = patterns[j]
         multiply_vector(values[offsets[j] : offsets[j + 1]], a, b, c, d, x, y)
         x, y = y, x
@@ -58,16 +67,16 @@ def eigenvalue(  # type: ignore[no-untyped-def]
     value = 0.0
     size = vector.size
     for _ in range(steps):
-        x[:size] = vector
-        if left:
-            x, y = vector_chain(values, patterns, offsets, last - 1, first - 1, -1, x, y)
-        x, y = vector_chain(adjoints, turned, offsets, first, last, 1, x, y)
-        if not left:
-            x, y = vector_chain(values, patterns, offsets, last - 1, first - 1, -1, x, y)
+        copy(vector, x)
+        for half in range(2):
+            forward = (half == 1) == left
+            V, P = (adjoints, turned) if forward else (values, patterns)
+            x, y = between(V, P, offsets, first, last, x, y, forward)
         found = math.sqrt(norm2(x[:size]))
         if not found > 0 or not math.isfinite(found):
             return value
-        vector[:] = x[:size] / found
+        for t in range(size):
+            vector[t] = x[t] / found
         if abs(found - value) <= precision * found:
             return found
         value = found
@@ -117,33 +126,33 @@ def sweep(  # type: ignore[no-untyped-def]
     """
     count = len(patterns)
     change, gradient = np.empty_like(values), np.empty_like(values)
-    adjoints, turned = np.empty_like(values), patterns.copy()
-    turned[:, 1], turned[:, 2] = patterns[:, 2], patterns[:, 1]
+    adjoints, turned = np.empty_like(values), np.empty_like(patterns)
     for j in range(count):
         a, b, c, d = patterns[j]
+        turned[j, 0], turned[j, 1], turned[j, 2], turned[j, 3] = a, c, b, d
         here = slice(offsets[j], offsets[j + 1])
         adjoint(values[here], a, b, c, d, adjoints[here])
     loss = norm2(residual)
     for j in range(count):
         a, b, c, d = patterns[j]
         here = slice(offsets[j], offsets[j + 1])
-        old, g, new = values[here].copy(), gradient[here], change[here]
-        X[: len(residual)] = residual
-        P, Q = chain(adjoints, turned, offsets, 0, j, 1, X, Y)
-        bound = scale * scale
-        if j > 0:
-            bound *= eigenvalue(
-                values, patterns, adjoints, turned, offsets, 0, j, True,
-                lefts[j, : a * b * d], steps, precision, x, y,
-            )  # fmt: skip
+        old, g, new = values[here], gradient[here], change[here]
+        for r in range(len(residual)):
+            copy(residual[r], X[r])
+        P, Q = prefix(adjoints, turned, offsets, j, X, Y, True)
         if j < count - 1:
             correlate(a, b, c, d, P, suffixes[j + 1], g)
-            bound *= eigenvalue(
-                values, patterns, adjoints, turned, offsets, j + 1, count, False,
-                rights[j, : a * c * d], steps, precision, x, y,
-            )  # fmt: skip
         else:
             restrict(a, b, c, d, P, g)
+        bound = scale * scale
+        for left in (True, False):
+            first, last = (0, j) if left else (j + 1, count)
+            vector = lefts[j, : a * b * d] if left else rights[j, : a * c * d]
+            if first < last:
+                bound *= eigenvalue(
+                    values, patterns, adjoints, turned, offsets, first, last, left,
+                    vector, steps, precision, x, y,
+                )  # fmt: skip
         step = (1 + margin) * bound if bound > 0 else 1.0
         ceiling = loss + 2 * rounding * math.sqrt(loss)
         accepted, total = False, loss
@@ -157,7 +166,7 @@ def sweep(  # type: ignore[no-untyped-def]
                 multiply(new, a, b, c, d, suffixes[j + 1], P, A.shape[1])
             else:
                 write_dense(new, a, b, c, d, P[: a * b * d])
-            P, Q = chain(values, patterns, offsets, j - 1, -1, -1, P, Q)
+            P, Q = prefix(values, patterns, offsets, j, P, Q, False)
             total = 0.0
             for r in range(len(residual)):
                 for t in range(residual.shape[1]):
@@ -169,7 +178,8 @@ def sweep(  # type: ignore[no-untyped-def]
                 break
             step *= 2
         if accepted:
-            values[here] = old + new
+            for t in range(new.size):
+                old[t] += new[t]
             adjoint(values[here], a, b, c, d, adjoints[here])
             residual, candidate, loss = candidate, residual, total
     return products(A, patterns, offsets, values, suffixes)
