@@ -1,10 +1,13 @@
 """Random arrays of every precision."""
 
+import os
 from typing import Any
 
 import numpy as np
 
-DTYPES = ("float32", "float64", "complex64", "complex128")
+# SKFACT_TESTS=few: a quick second run, of fewer cases; each precision has its loops compiled
+FEW = os.environ.get("SKFACT_TESTS") == "few"
+DTYPES = ("float32", "complex128") if FEW else ("float32", "float64", "complex64", "complex128")
 
 
 def gaussian(random: np.random.Generator, shape: Any, dtype: str = "float64") -> np.ndarray:

@@ -22,11 +22,12 @@ import hypothesis
 import numpy as np
 import pytest
 
+from tests.arrays import FEW
+
 pytest.register_assert_rewrite("tests.asserts")
 
-hypothesis.settings.register_profile("skfact", deadline=None)
-hypothesis.settings.register_profile("few", deadline=None, max_examples=15)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "skfact"))
+hypothesis.settings.register_profile("skfact", deadline=None, max_examples=15 if FEW else 100)
+hypothesis.settings.load_profile("skfact")
 
 
 class Namespace(NamedTuple):

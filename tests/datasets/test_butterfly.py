@@ -8,6 +8,7 @@ from skfact.butterfly import butterfly_factorize
 from skfact.datasets import make_butterfly
 from skfact.operators import KroneckerFactor
 from skfact.supports import Chain, resolve_supports
+from tests.arrays import DTYPES
 from tests.asserts import for_each
 
 SHAPES = [(64, 64), (1, 1), (11, 13), (12, 40), (31, 7)]
@@ -33,7 +34,7 @@ def test_square_by_default():
     assert A.shape == operator.shape == (24, 24)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_dtype(dtype):
     A, operator = make_butterfly(16, noise=0.1, dtype=dtype, random_state=0)
     assert A.dtype == operator.dtype == np.dtype(dtype)

@@ -15,6 +15,7 @@ from skfact.fixed_support import (
     analyze_supports,
     fixed_support_factorize,
 )
+from tests.arrays import DTYPES
 from tests.asserts import on_any_matrix
 from tests.fixed_support.independent import random_matrix
 
@@ -35,7 +36,7 @@ CASES = {
 @on_any_matrix
 @ignore_cut_off
 @pytest.mark.parametrize("missing", [False, True])
-@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", CASES)
 def test_results_are_arrays_of_the_caller(asarray, dtype, name, missing):
     left, right = CASES[name]

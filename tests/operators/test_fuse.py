@@ -19,6 +19,7 @@ from skfact.operators._fuse import (
     product_pattern,
 )
 from skfact.supports import Chain
+from tests.arrays import DTYPES
 from tests.asserts import for_each
 
 
@@ -232,7 +233,7 @@ def numbers_kept(op):
 
 def test_what_is_kept_is_bounded(make_operator):
     op = make_operator(Chain.butterfly(64))
-    for dtype in ("float32", "float64", "complex64", "complex128"):
+    for dtype in DTYPES:
         for batch in (1, 2, 5, 17, 65, 257, 1025):
             op._products.plan(np.dtype(dtype), batch)
             op.apply(np.ones((batch, 64), dtype))

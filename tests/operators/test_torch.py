@@ -9,12 +9,13 @@ import scipy.sparse
 
 from skfact.operators import FactorizedOperator, PartialPermutation
 from skfact.supports import Chain
+from tests.arrays import DTYPES
 from tests.asserts import for_each
 
 torch = pytest.importorskip("torch")
 
 
-@for_each("dtype", ["float32", "float64", "complex64", "complex128"])
+@for_each("dtype", DTYPES)
 @for_each("permuted", [False, True])
 def test_module_equals_apply(chain, permuted, dtype, make_operator):
     op = make_operator(chain, dtype, permuted=permuted)

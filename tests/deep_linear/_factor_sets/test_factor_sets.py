@@ -16,6 +16,7 @@ from skfact.deep_linear._factor_sets.structured import StructuredSet
 from skfact.deep_linear._solvers.palm import ConstantSet
 from skfact.operators import FactorizedOperator
 from skfact.supports import FixedMask, KroneckerSparse, KSparse
+from tests.arrays import DTYPES
 
 RANDOM = np.random.default_rng(0)
 STATE = RANDOM.bit_generator.state
@@ -46,7 +47,6 @@ KINDS = {
     "transposed structure": StructuredSet(ToeplitzFactor(2, 5).T),
     "constant": ConstantSet(np.random.default_rng(2).standard_normal((3, 4))),
 }
-DTYPES = ("float32", "float64", "complex64", "complex128")
 
 
 @pytest.fixture(autouse=True)

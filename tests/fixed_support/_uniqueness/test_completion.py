@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact._backend import to_numpy
 from skfact.fixed_support import complete_rank_one, is_closable
+from tests.arrays import DTYPES
 from tests.fixed_support.masks import band, support_pairs
 
 # the worked example of arXiv 2110.01235, up to the numbers
@@ -49,7 +50,7 @@ def closable_by_definition(left, right):
             return bool(known.all())
 
 
-@pytest.mark.parametrize("dtype", ["int64", "float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("dtype", ["int64", *DTYPES])
 def test_seed_example(asarray, dtype):
     completion = complete_rank_one(asarray(SEED.astype(dtype)), SEED_LEFT, SEED_RIGHT)
     assert completion.is_complete
