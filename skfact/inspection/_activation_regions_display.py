@@ -11,8 +11,8 @@ from skfact._checks import check_number
 from skfact.inspection._matplotlib import Display, counted, is_dark
 from skfact.inspection._plane_regions import Layers, line_regions, plane_regions
 from skfact.relu import canonical_form
+from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.readers import read_layers
-from skfact.relu._networks.samples import checked_samples
 
 LARGEST_MARGIN = 1e9  # where rounding leaves nothing of the points
 BEND, BEND_ON_DARK, SWITCH = "#202020", "#f0f0f0", "#d62728"

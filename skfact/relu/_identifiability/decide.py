@@ -23,8 +23,8 @@ from skfact.relu._identifiability.local_rank import (
 from skfact.relu._identifiability.report import IdentifiabilityReport, LayerIdentifiability
 from skfact.relu._identifiability.twins import find_twins, twin_tolerance
 from skfact.relu._networks.layered import LayeredNetwork
+from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.readers import read_layers
-from skfact.relu._networks.samples import checked_samples
 from skfact.relu._rescaling.canonical import host_layers
 
 DEAD, ALWAYS_ACTIVE, NOT_ADMISSIBLE = "dead on X", "always active on X", "not admissible"

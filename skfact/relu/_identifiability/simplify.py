@@ -10,8 +10,8 @@ from skfact._backend import array_namespace, move, to_numpy
 from skfact.relu._identifiability.twins import find_twins, twin_tolerance
 from skfact.relu._networks.gates import gates
 from skfact.relu._networks.layered import LayeredNetwork
+from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.readers import read_layers
-from skfact.relu._networks.samples import checked_samples
 from skfact.relu._rescaling.canonical import host_layers, with_neurons
 
 

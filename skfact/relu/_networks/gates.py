@@ -9,9 +9,8 @@ import numpy as np
 from skfact._backend import array_namespace, detached, device
 from skfact._inputs import namespace_dtype
 from skfact.relu._networks.balance import balance
-from skfact.relu._networks.network import Network
+from skfact.relu._networks.network import Network, checked_samples
 from skfact.relu._networks.readers import read_network
-from skfact.relu._networks.samples import checked_samples
 
 
 def activation_patterns(network: Any, X: Any) -> Any:

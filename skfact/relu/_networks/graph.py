@@ -8,6 +8,7 @@ from typing import Any
 from skfact._checks import check_number
 from skfact.relu._networks.batch_norm import affine, fold
 from skfact.relu._networks.layered import require_same_library
+from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.nodes import (
     GraphNode,
     checked_groups,
@@ -16,7 +17,6 @@ from skfact.relu._networks.nodes import (
     indices_of,
     replaced,
 )
-from skfact.relu._networks.samples import checked_samples
 from skfact.relu._networks.wired import in_one_dtype, outputs
 
 

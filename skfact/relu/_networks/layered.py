@@ -12,7 +12,7 @@ from array_api_compat import is_torch_array
 
 from skfact._backend import array_namespace, device
 from skfact._inputs import as_floating, is_numpy
-from skfact.relu._networks.network import Arrays, Network, Step
+from skfact.relu._networks.network import Arrays, Network, Step, require_numbers
 
 
 @dataclass(frozen=True)
@@ -142,12 +142,6 @@ def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> A
         found = "NaN" if bool(xp.any(xp.isnan(array))) else "infinity"
         raise ValueError(f"{name} contains {found}: the network is not usable; train it again.")
     return array
-
-
-def require_numbers(array: Any, name: str) -> None:
-    """Raise if an array is a tensor of PyTorch that is only described."""
-    if is_torch_array(array) and array.is_meta:
-        raise ValueError(f"{name} is on the meta device, which has no numbers.")
 
 
 def require_same_library(array: Any, others: Sequence[Any], name: str) -> None:

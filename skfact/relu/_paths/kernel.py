@@ -10,8 +10,8 @@ from skfact._backend import array_namespace, is_array_api_obj
 from skfact._inputs import is_numpy
 from skfact.relu._networks.gates import gates
 from skfact.relu._networks.layered import require_same_library
+from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.readers import read_layers
-from skfact.relu._networks.samples import checked_samples
 
 
 def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:

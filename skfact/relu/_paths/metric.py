@@ -20,10 +20,9 @@ from skfact.relu._networks.balance import (
     scaled_sum,
     shifted,
 )
-from skfact.relu._networks.network import Network, Step
+from skfact.relu._networks.network import Network, Step, checked_samples
 from skfact.relu._networks.passes import arrive, edgewise, forward
 from skfact.relu._networks.readers import read_pair
-from skfact.relu._networks.samples import checked_samples
 from skfact.relu._rescaling.canonical import unit_powers
 from skfact.relu._rescaling.classes import scales_in_order, scaling_classes
 
