@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import scipy.sparse
@@ -20,9 +19,9 @@ from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
 from skfact._warn import warn
 from skfact.butterfly._bounds import error_bound, rounding_allowance
-from skfact.butterfly._factorize import factorize, rescaled
-from skfact.butterfly._rank_search import errors_of_splits
+from skfact.butterfly._factorize import Factorization, factorize, rescaled
 from skfact.butterfly._rotation import factorize_row_space
+from skfact.butterfly._split_errors import errors_of_splits
 from skfact.butterfly._target import Target, needs_target, target_of
 from skfact.butterfly._usefulness import warn_of_use
 from skfact.butterfly._variance import variance_shares
@@ -66,8 +65,10 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         Order of the splits.
     orthonormalize : bool, default=True
         Orthonormalize the other parts before each split; the tight bounds need it.
-    permutation : None, "digit-reversal" or (rows, cols), default=None
-        Permutation of the matrix before it is factored; undone inside `operator_`.
+    permutation : str, (rows, cols) or None, default="auto"
+        Permutation of the matrix before it is factored, undone inside `operator_`: "columns"
+        ("digit-reversal" is the same), "rows" and "both" reverse the digits of their index, "auto"
+        chooses one of these or none. Once for ``criterion="subspace"``: for its first round.
     max_iter : int, default=200
         Largest number of rotations for ``criterion="subspace"``.
     backend : {"auto", "numpy", "cupy"}, default="auto"
@@ -83,6 +84,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         The fast linear map.
     chain_ : Chain
         Supports of the factors.
+    permutation_ : str, (rows, cols) or None
+        `permutation`, or what "auto" has chosen.
     factors_ : list of arrays of shape (a, d, b, c)
         Values of the factors, one per pattern of `chain_`.
     components_ : array of shape (n_out, n_features)
@@ -154,7 +157,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         tol: float | None = None,
         order: str | Sequence[int] = "balanced",
         orthonormalize: bool = True,
-        permutation: str | tuple[Any, Any] | None = None,
+        permutation: str | tuple[Any, Any] | None = "auto",
         max_iter: int = 200,
         backend: str = "auto",
         random_state: Any = None,
@@ -231,8 +234,16 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
             result = factorize(matrix, **asked, on_split=on_split)
             self.n_iter_ = 1
         else:
+            plan = None
+
+            def by_one_plan(rotated: Any) -> Factorization:
+                nonlocal plan
+                found = factorize(rotated, **asked, plan=plan)
+                plan = found.plan
+                return found
+
             result, rotation, self.n_iter_, converged = factorize_row_space(
-                matrix, partial(factorize, **asked), int(self.max_iter), on_round
+                matrix, by_one_plan, int(self.max_iter), on_round
             )
             matrix = rotation @ matrix
             offset = rotation @ move_like(offset, rotation)
@@ -253,6 +264,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     def _record(self, target: Target, matrix: Any, offset: Any, result: Any) -> None:
         """Fitted attributes, in the array type of X."""
         limits, like = array_namespace(matrix).finfo(matrix.dtype), target.mean
+        self.permutation_ = result.plan.permutation
         self.reconstruction_err_ = float(unscaled(result.error, result.exponent))
         self.relative_error_ = result.relative_error
         n_factors = len(result.chain.merge_redundant()[0])
@@ -261,7 +273,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
             result.outside,
             in_order=result.in_order,
             orthonormalize=bool(self.orthonormalize),
-            split_errors=lambda: errors_of_splits(matrix, result.chain, self.permutation),
+            split_errors=lambda: errors_of_splits(matrix, result.chain, self.permutation_),
             n_factors=n_factors,
         )
         # below the smallest normal number the error of an entry does not get smaller

@@ -1,0 +1,87 @@
+"""permutation="auto": whose digits to reverse, told by the blocks of one node."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skfact.butterfly._reading import Permutation
+from skfact.butterfly._structure.nodes import ARRANGEMENTS, Node, nodes_of, padded
+from skfact.butterfly._structure.tails import tails_at
+from skfact.supports import Chain, resolve_supports
+from skfact.supports._families import aligned_chain
+
+# Another permutation is worth it where its error is at most this share of the plain one.
+REORDERED = 0.9
+# So is another chain, which may have so many times the numbers, as long as it saves some.
+ALIGNED, AT_MOST = 0.5, 2
+# Share of the norm that tails are not told from.
+ROUNDING = 1e-7
+# Rows or columns of all the blocks that are looked at.
+SAMPLED = 256
+
+
+class Plan(NamedTuple):
+    """How a matrix is to be factored: its chain, given ``rank=``, and its permutation."""
+
+    chain: Callable[..., Chain]
+    permutation: Any
+    share: float = 1.0  # of the error of plans tried before, up to which this one is worth it
+
+
+def first_plan(supports: Any, shape: tuple[int, int], permutation: Permutation) -> Plan:
+    """The plan that was asked for; for "auto" the one that is tried first."""
+    chain = partial(resolve_supports, supports, *shape)
+    return Plan(chain, None if permutation == "auto" else permutation)
+
+
+def other_plans(
+    supports: Any, shape: tuple[int, int], rank: int | None, aligned: bool = True
+) -> list[Plan]:
+    """What "auto" may do instead, for a chain with gaps and a dense product."""
+    first = first_plan(supports, shape, "auto")
+    own = first.chain(rank=rank)
+    node = telling_node(own)
+    if node is None or node.Q == node.P == 1:  # low rank in any order
+        return []
+    plans = [Plan(first.chain, name, REORDERED) for name in ARRANGEMENTS if name is not None]
+    fitting = aligned_chain(supports, *shape, rank or 1) if aligned else None
+    most = min(AT_MOST * own.nnz, shape[0] * shape[1] - 1)
+    if fitting not in (None, own) and len(fitting) > 1 and fitting.nnz <= most:
+        chain = partial(_aligned, supports, shape)
+        plans += [Plan(chain, name, ALIGNED) for name in ARRANGEMENTS]
+    return plans
+
+
+def _aligned(supports: str, shape: tuple[int, int], rank: int | None) -> Chain:
+    chain = aligned_chain(supports, *shape, rank or 1)
+    assert chain is not None  # since there was one of rank 1
+    return chain
+
+
+def telling_node(chain: Chain) -> Node | None:
+    """The gap whose blocks have most to lose; None where no gap loses anything."""
+    merged, _ = chain.merge_redundant()
+    if len(merged) == 1 or merged.product.a > 1 or merged.product.d > 1:
+        return None
+    m, n = chain.shape
+    return max(nodes_of(merged), key=lambda node: min(m // node.Q, n // node.P) / node.r)
+
+
+def promise(A: Any, plan: Plan, rank: int | None) -> float:
+    """Share of the norm that some blocks miss at the most telling node: no plan misses less.
+
+    The matrix is of ordinary magnitude.
+    """
+    chain = plan.chain(rank=rank)
+    node = telling_node(chain)
+    if node is None:
+        return math.inf
+    side = min(chain.shape[0] // node.Q, chain.shape[1] // node.P)
+    sample = max(4, SAMPLED // side), np.random.default_rng(0)
+    tails = tails_at(padded(A, chain.shape), node, ARRANGEMENTS[plan.permutation], sample)
+    return max(tails[min(node.r, side)] / (tails[0] or 1.0), ROUNDING)
