@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from skfact.butterfly._hierarchical import (
     hierarchical_factorization,
     splits_in_order,
 )
-from skfact.butterfly._plans import REORDERED, Plan, first_plan, other_plans, promise
+from skfact.butterfly._plans import REORDERED, Plan, first_plan, other_plans, promises
 from skfact.butterfly._rank_search import check_tol, least_rank
 from skfact.butterfly._reading import (
     Permutation,
@@ -280,11 +280,11 @@ def _closest(
 ) -> Factorization:
     """The first factorization, or that of another plan where it is worth it."""
     A, best = first.matrix, first
-    plain = promise(A, first.plan, rank) if others else 0.0
-    for _, plans in groupby(others, attrgetter("share")):
-        promised, plan = min(((promise(A, plan, rank), plan) for plan in plans), key=itemgetter(0))
-        reordered = plan.share == REORDERED and promised < REORDERED * plain
-        if not reordered and promised > best.misses_about() / 2:
+    plain, *promised = promises(A, [first.plan, *others], rank) if others else [0.0]
+    for _, some in groupby(zip(promised, others, strict=True), lambda pair: pair[1].share):
+        least, plan = min(some, key=itemgetter(0))
+        reordered = plan.share == REORDERED and least < REORDERED * plain
+        if not reordered and least > best.misses_about() / 2:
             continue
         other = _factorize_scaled(A, first.exponent, plan, plan.chain(rank=rank), options)
         # each split discards at most the error, and all of them together at least

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact.butterfly._reading import Permutation
-from skfact.butterfly._structure.nodes import ARRANGEMENTS, Node, nodes_of, padded
-from skfact.butterfly._structure.tails import tails_at
+from skfact.butterfly._structure.nodes import ARRANGEMENTS, Node, nodes_of
+from skfact.butterfly._structure.tails import Tails
 from skfact.supports import Chain, resolve_supports
 from skfact.supports._families import aligned_chain
 
@@ -49,7 +49,8 @@ def other_plans(
     if node is None or node.Q == node.P == 1:  # low rank in any order
         return []
     plans = [Plan(first.chain, name, REORDERED) for name in ARRANGEMENTS if name is not None]
-    fitting = aligned_chain(supports, *shape, rank or 1) if aligned else None
+    named = aligned and isinstance(supports, str)
+    fitting = aligned_chain(supports, *shape, rank or 1) if named else None
     most = min(AT_MOST * own.nnz, shape[0] * shape[1] - 1)
     if fitting not in (None, own) and len(fitting) > 1 and fitting.nnz <= most:
         chain = partial(_aligned, supports, shape)
@@ -72,16 +73,24 @@ def telling_node(chain: Chain) -> Node | None:
     return max(nodes_of(merged), key=lambda node: min(m // node.Q, n // node.P) / node.r)
 
 
-def promise(A: Any, plan: Plan, rank: int | None) -> float:
-    """Share of the norm that some blocks miss at the most telling node: no plan misses less.
+def promises(A: Any, plans: list[Plan], rank: int | None) -> list[float]:
+    """Share of the norm that some blocks miss at the most telling node of each plan.
 
-    The matrix is of ordinary magnitude.
+    About the least that the plan can miss. The matrix is of ordinary magnitude.
     """
-    chain = plan.chain(rank=rank)
-    node = telling_node(chain)
-    if node is None:
-        return math.inf
-    side = min(chain.shape[0] // node.Q, chain.shape[1] // node.P)
-    sample = max(4, SAMPLED // side), np.random.default_rng(0)
-    tails = tails_at(padded(A, chain.shape), node, ARRANGEMENTS[plan.permutation], sample)
-    return max(tails[min(node.r, side)] / (tails[0] or 1.0), ROUNDING)
+    looks: dict[tuple[int, int], Tails] = {}
+    found = []
+    for plan in plans:
+        chain = plan.chain(rank=rank)
+        node = telling_node(chain)
+        if node is None:
+            found.append(math.inf)
+            continue
+        if chain.shape not in looks:
+            looks[chain.shape] = Tails(A, chain.shape)
+        side = min(chain.shape[0] // node.Q, chain.shape[1] // node.P)
+        count, rng = max(4, SAMPLED // side), np.random.default_rng(0)
+        arrangement = ARRANGEMENTS[plan.permutation]
+        tails = looks[chain.shape].sampled(node, arrangement, count, rng)
+        found.append(max(tails[min(node.r, side)] / (tails[0] or 1.0), ROUNDING))
+    return found

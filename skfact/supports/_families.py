@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from math import gcd, prod
 from typing import Any
 
@@ -36,6 +36,7 @@ def _dense(n_out: int, n_in: int, rank: int) -> Chain:
     return Chain.dense(n_out, n_in)
 
 
+@lru_cache(maxsize=256)
 def aligned_chain(name: str, n_out: int, n_in: int, rank: int) -> Chain | None:
     """Return the chain of a family at whose gaps a spacing of rows times the blocks is a constant.
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from skfact import ButterflyFactorizer
 from skfact.butterfly import _factorize, butterfly_factorize, split_errors
 from skfact.butterfly._factorize import factorize
+from skfact.butterfly._structure.tails import Tails
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain, digit_reversal, resolve_supports
 from tests.arrays import gaussian
@@ -129,7 +130,7 @@ class TestPasses:
             monkeypatch.setattr(owner, name, wrapped)
 
         counting(_factorize, "_factorize_scaled", "factorizations")
-        counting(_factorize, "promise", "looks")
+        counting(Tails, "sampled", "looks")
         counting(FactorizedOperator, "toarray", "products")
         return counts
 

@@ -31,7 +31,7 @@ class Path(NamedTuple):
     error2: float
 
 
-Tails = Mapping[tuple[int, int], np.ndarray]  # (Q, P) -> tails of rank 0, 1, ..
+Profile = Mapping[tuple[int, int], np.ndarray]  # (Q, P) -> tails of rank 0, 1, ..
 
 
 def numbers_of(nodes: Sequence[Node], shape: tuple[int, int]) -> int:
@@ -40,7 +40,7 @@ def numbers_of(nodes: Sequence[Node], shape: tuple[int, int]) -> int:
     return sum(before.numbers_before(after) for before, after in pairwise(path))
 
 
-def best_path(tails: Tails, shape: tuple[int, int], budget: int) -> Path | None:
+def best_path(tails: Profile, shape: tuple[int, int], budget: int) -> Path | None:
     """The path of a small squared error with at most so many numbers; None if none is so cheap.
 
     Among the chains of two factors the best; a longer one where its bound is smaller.
@@ -128,12 +128,12 @@ def cheapest_paths(
     return paths
 
 
-def _path(nodes: Sequence[Node], tails: Tails, shape: tuple[int, int]) -> Path:
+def _path(nodes: Sequence[Node], tails: Profile, shape: tuple[int, int]) -> Path:
     error2 = sum(float(tails[node.Q, node.P][node.r]) ** 2 for node in nodes)
     return Path(tuple(nodes), numbers_of(nodes, shape), error2)
 
 
-def _fitted(path: Path, tails: Tails, shape: tuple[int, int], budget: int) -> Path | None:
+def _fitted(path: Path, tails: Profile, shape: tuple[int, int], budget: int) -> Path | None:
     """The path with ranks lowered where that loses least, then raised where it wins most.
 
     Each time by one, for each number; None if all ranks are one before the budget is met.

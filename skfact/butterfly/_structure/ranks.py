@@ -21,7 +21,7 @@ from skfact.butterfly._structure.nodes import (
     padded,
 )
 from skfact.butterfly._structure.paths import cheapest_paths
-from skfact.butterfly._structure.tails import tails_at
+from skfact.butterfly._structure.tails import Tails
 from skfact.supports import Chain
 from skfact.supports._radices import divisors, padded_size
 
@@ -165,8 +165,8 @@ def complementary_ranks(
 
 
 def _profile(A: Any, tol: float, name: str | None) -> ComplementaryRanks:
-    ranks = {}
+    ranks, of_matrix = {}, Tails(A)
     for place in lattice(A.shape):
-        tails = tails_at(A, Node(*place, 1), ARRANGEMENTS[name])
+        tails = of_matrix.exact(Node(*place, 1), ARRANGEMENTS[name])
         ranks[place] = int(np.argmax(tails <= tol * tails[0]))
     return ComplementaryRanks(tol, name, A.shape, MappingProxyType(ranks))

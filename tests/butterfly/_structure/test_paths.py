@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from skfact.butterfly._factorize import factorize
 from skfact.butterfly._structure.nodes import ARRANGEMENTS, Node, chain_through, lattice
 from skfact.butterfly._structure.paths import best_path, cheapest_paths, numbers_of
-from skfact.butterfly._structure.tails import tails_at
+from skfact.butterfly._structure.tails import Tails
 from tests.arrays import gaussian
 from tests.butterfly.chains import seeds
 
@@ -37,7 +37,8 @@ def all_chains(tails):
 
 
 def tails_of(A, name=None):
-    return {place: tails_at(A, Node(*place, 1), ARRANGEMENTS[name]) for place in lattice(A.shape)}
+    tails = Tails(A)
+    return {place: tails.exact(Node(*place, 1), ARRANGEMENTS[name]) for place in lattice(A.shape)}
 
 
 @given(st.sampled_from([(8, 8), (6, 8), (12, 4), (9, 6)]), seeds)

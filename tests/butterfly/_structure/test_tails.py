@@ -13,7 +13,7 @@ from skfact.butterfly._structure.nodes import (
     lattice,
     nodes_of,
 )
-from skfact.butterfly._structure.tails import tails_at
+from skfact.butterfly._structure.tails import Tails
 from skfact.supports import Chain
 from tests.arrays import DTYPES, gaussian
 from tests.asserts import on_any_matrix
@@ -29,7 +29,7 @@ def test_the_error_of_every_chain_of_two_factors(name, shape, random, dtype):
     A = gaussian(random, shape, dtype)
     norm, eps = float(np.linalg.norm(A)), float(np.finfo(dtype).eps)
     for place in lattice(shape):
-        tails = tails_at(A, Node(*place, 1), ARRANGEMENTS[name])
+        tails = Tails(A).exact(Node(*place, 1), ARRANGEMENTS[name])
         assert len(tails) == 1 + min(shape[0] // place[0], shape[1] // place[1])
         assert tails[0] == pytest.approx(norm, rel=1e2 * eps) and tails[-1] == 0
         for r in range(1, len(tails) - 1):
@@ -45,7 +45,7 @@ def test_bounds_of_longer_chains(radices, random):
         chain = Chain.deformable(*radices, ranks)
         for A in (gaussian(random, chain.shape), noisy_member(random, chain)):
             plain = ARRANGEMENTS[None]
-            tails = [tails_at(A, node, plain)[node.r] for node in nodes_of(chain)]
+            tails = [Tails(A).exact(node, plain)[node.r] for node in nodes_of(chain)]
             found = factorize(A, chain, order="left-to-right", permutation=None)
             rounding = 1e-7 * found.norm
             assert max(tails) - rounding <= found.error <= np.linalg.norm(tails) + rounding
@@ -56,31 +56,30 @@ def test_sampled_tails(random, dtype):
     """Right on average, and exact where all blocks are alike or few."""
     A = gaussian(random, (32, 32), dtype) * np.linspace(0.1, 3, 32)
     node, plain = Node(8, 4, 1), ARRANGEMENTS["rows"]
-    exact = tails_at(A, node, plain)
-    np.testing.assert_array_equal(tails_at(A, node, plain, (32, random)), exact)
-    squares = [tails_at(A, node, plain, (8, random)) ** 2 for _ in range(300)]
+    exact = Tails(A).exact(node, plain)
+    np.testing.assert_array_equal(Tails(A).sampled(node, plain, 32, random), exact)
+    squares = [Tails(A).sampled(node, plain, 8, random) ** 2 for _ in range(300)]
     np.testing.assert_allclose(np.mean(squares, axis=0), exact**2, rtol=0.1)
     np.testing.assert_allclose(np.stack(squares)[:, 0], exact[0] ** 2, rtol=1e-5)
     repeated = np.tile(A[:4, :8], (8, 4))
-    sampled = tails_at(repeated, node, plain, (2, random))
-    np.testing.assert_allclose(sampled, tails_at(repeated, node, plain), rtol=1e-5)
+    sampled = Tails(repeated).sampled(node, plain, 2, random)
+    np.testing.assert_allclose(sampled, Tails(repeated).exact(node, plain), rtol=1e-5)
 
 
 def test_zeros_have_no_tails(asarray):
-    zeros = asarray(np.zeros((8, 8)))
-    for sample in (None, (2, np.random.default_rng(0))):
-        tails = tails_at(zeros, Node(4, 2, 1), ARRANGEMENTS["both"], sample)
-        np.testing.assert_array_equal(tails, 0)
+    zeros, both = Tails(asarray(np.zeros((8, 8)))), ARRANGEMENTS["both"]
+    np.testing.assert_array_equal(zeros.exact(Node(4, 2, 1), both), 0)
+    random = np.random.default_rng(0)
+    np.testing.assert_array_equal(zeros.sampled(Node(4, 2, 1), both, 2, random), 0)
 
 
 def test_arrays_of_any_library(asarray):
-    host = gaussian(np.random.default_rng(0), (12, 18), "complex64")
-    for name, arrangement in ARRANGEMENTS.items():
-        for sample in (None, 3):
-            found, expected = (
-                tails_at(
-                    A, Node(3, 6, 1), arrangement, sample and (sample, np.random.default_rng(0))
-                )
-                for A in (asarray(host), host)
-            )
-            np.testing.assert_allclose(found, expected, rtol=1e-5, err_msg=str(name))
+    host = gaussian(np.random.default_rng(0), (12, 17), "complex64")
+    theirs, ours = Tails(asarray(host), (12, 18)), Tails(host, (12, 18))
+    for arrangement in ARRANGEMENTS.values():
+        at = Node(3, 6, 1), arrangement
+        np.testing.assert_allclose(theirs.exact(*at), ours.exact(*at), rtol=1e-5)
+        found, expected = (
+            tails.sampled(*at, 3, np.random.default_rng(0)) for tails in (theirs, ours)
+        )
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
