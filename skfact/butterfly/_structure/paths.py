@@ -21,6 +21,8 @@ RANKS = np.array(
     [1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 192, 256]
 )
 PRICES, ROUNDS = 8, 3
+ROUNDING = 1e-14  # share of the energy that squared tails are not told from
+FITTED = 6  # paths around the budget whose ranks are changed to meet it
 
 
 class Path(NamedTuple):
@@ -40,31 +42,48 @@ def numbers_of(nodes: Sequence[Node], shape: tuple[int, int]) -> int:
     return sum(before.numbers_before(after) for before, after in pairwise(path))
 
 
-def best_path(tails: Profile, shape: tuple[int, int], budget: int) -> Path | None:
-    """The path of a small squared error with at most so many numbers; None if none is so cheap.
+def best_paths(tails: Profile, shape: tuple[int, int], budget: int, count: int = 1) -> list[Path]:
+    """Paths of small squared errors with at most so many numbers, the best one first.
 
-    Among the chains of two factors the best; a longer one where its bound is smaller.
+    One node with all the numbers is the best chain of two factors through it, exactly.
     """
     found = []
     for (Q, P), tail in tails.items():
         r = min(budget // (shape[0] * P + shape[1] * Q), len(tail) - 2)
         if r >= 1:
             found.append(_path([Node(Q, P, r)], tails, shape))
+    longer = [_fitted(path, tails, shape, budget) for path in _around(tails, shape, budget)]
+    found += [path for path in longer if path is not None]
+    rounding = ROUNDING * _total(tails)
+    return sorted(
+        dict.fromkeys(found), key=lambda path: (max(path.error2, rounding), path.numbers)
+    )[:count]
+
+
+def _total(tails: Profile) -> float:
+    """Squared norm of the matrix."""
+    return max((float(tail[0]) ** 2 for tail in tails.values()), default=0.0)
+
+
+def _around(tails: Profile, shape: tuple[int, int], budget: int) -> list[Path]:
+    """Paths of least cost whose numbers are around the budget."""
     squares = {place: _lower_ranks(tail**2, place, budget) for place, tail in tails.items()}
     squares = {place: some for place, some in squares.items() if len(some[0])}
-    total = max((float(tail[0]) ** 2 for tail in tails.values()), default=0.0) or 1.0
+    total = _total(tails) or 1.0
     low, high = 1e-12 * total / budget, 1e2 * total / budget
+    found: set[Path] = set()
     for _ in range(ROUNDS):
         prices = np.geomspace(low, high, PRICES)
         paths = cheapest_paths(squares, shape, prices)
-        fitted = [_fitted(path, tails, shape, budget) for path in dict.fromkeys(paths)]
-        found += [path for path in fitted if path is not None]
+        found.update(paths)
         # the numbers fall as the price rises: go on between the last two that differ
         within = [i for i, path in enumerate(paths) if path.numbers <= budget]
         if not within or within[0] == 0:
             break
         low, high = prices[within[0] - 1], prices[within[0]]
-    return min(found, key=lambda path: path.error2, default=None)
+    apart = sorted(found, key=lambda path: abs(np.log(path.numbers / budget)))
+    by_place = {tuple(node[:2] for node in path.nodes): path for path in reversed(apart)}
+    return list(by_place.values())[::-1][:FITTED]
 
 
 def _lower_ranks(
@@ -151,6 +170,7 @@ def _fitted(path: Path, tails: Profile, shape: tuple[int, int], budget: int) -> 
     def slope(other: Path) -> float:
         return (path.error2 - other.error2) / (other.numbers - path.numbers)
 
+    rounding = ROUNDING * _total(tails)
     while path.numbers > budget:
         lower = changed(-1)
         if not lower:
@@ -159,6 +179,6 @@ def _fitted(path: Path, tails: Profile, shape: tuple[int, int], budget: int) -> 
     while True:
         higher = [other for other in changed(1) if other.numbers <= budget]
         best = max(higher, key=slope, default=None)
-        if best is None or best.error2 >= path.error2:
+        if best is None or path.error2 <= rounding or best.error2 >= path.error2:
             return path
         path = best
