@@ -111,39 +111,34 @@ def cheapest_paths(
     m, n = shape
     # from the end, (1, n), to the start: the followers of a node come before it
     places = sorted(squares, key=lambda place: (place[0], -place[1]))
-    states = [Node(1, n, 1)]
+    states = np.array([[1, n, 1]])  # Q, P, r
+    leave = np.zeros(1)
     value = np.zeros((len(prices), 1))  # least cost from a state to the end
     following = np.full((len(prices), 1), -1)
     for Q, P in [*places, (m, 1)]:
         ranks, left = squares[Q, P] if (m, 1) != (Q, P) else (np.array([1]), np.zeros(1))
-        after = np.array(
-            [
-                i
-                for i, other in enumerate(states)
-                if Q % other.Q == 0 and other.P % P == 0 and (Q, P) != (other.Q, other.P)
-            ]
-        )
+        fits = (Q % states[:, 0] == 0) & (states[:, 1] % P == 0)
+        fits &= (states[:, 0] != Q) | (states[:, 1] != P)
         if (m, 1) == (Q, P):
-            after = after[after > 0]  # not at once to the end
+            fits[0] = False  # not at once to the end
+        (after,) = np.nonzero(fits)
         if not len(after):
             return []
-        numbers = np.outer(Q * ranks, [states[i].P * states[i].r for i in after])
+        numbers = np.outer(Q * ranks, states[after, 1] * states[after, 2])
         costs = prices[:, None, None] * numbers + value[:, None, after]  # (prices, ranks, after)
         choice = np.argmin(costs, axis=2)
-        states += [Node(Q, P, int(r)) for r in ranks]
+        here = np.column_stack([np.full_like(ranks, Q), np.full_like(ranks, P), ranks])
+        states, leave = np.concatenate([states, here]), np.concatenate([leave, left])
         value = np.concatenate([value, np.min(costs, axis=2) + left], axis=1)
         following = np.concatenate([following, after[choice]], axis=1)
-    leave = {
-        Node(Q, P, int(r)): float(s) for (Q, P), some in squares.items() for r, s in zip(*some)
-    }
     paths = []
     for row in following:
-        at, nodes = row[-1], []
+        at, passed = row[-1], []
         while at > 0:
-            nodes.append(states[at])
+            passed.append(at)
             at = row[at]
-        error2 = sum(leave[node] for node in nodes)
-        paths.append(Path(tuple(nodes), numbers_of(nodes, shape), error2))
+        nodes = tuple(Node(*map(int, states[i])) for i in passed)
+        paths.append(Path(nodes, numbers_of(nodes, shape), float(np.sum(leave[passed]))))
     return paths
 
 
