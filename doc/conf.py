@@ -64,6 +64,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "write_computation_times": False,  # pages that load scripts from elsewhere
+    "remove_config_comments": True,
     "capture_repr": (),  # what is to be read is printed
 }
 
