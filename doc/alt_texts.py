@@ -21,7 +21,8 @@ def check(_app: Sphinx, doctree: nodes.document) -> None:
             if picture.endswith("_thumb.png"):
                 continue
             if not words or words.replace(" ", "_") in picture:
-                logger.warning("%s has no words of its own", picture, location=node)
+                message = "%s has no words: give its figure a title, or the image an :alt:"
+                logger.warning(message, picture, location=node)
             elif pictures.setdefault(words, picture) != picture:
                 logger.warning("%s has the words of %s", picture, pictures[words], location=node)
 
