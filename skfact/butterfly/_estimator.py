@@ -40,7 +40,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     - ``n_components=k``: the span of the k leading principal components of X.
     - ``operator`` an array, a callable or an affine estimator: that map.
 
-    Read more in the user guide.
+    Read more in the :doc:`user guide </user_guide/butterfly>`.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     which features a component is made of, the first one which samples it is for. For tractable
     masks the global optimum is found in closed form, and `optimal_` says so.
 
-    Read more in the user guide.
+    Read more in the :doc:`user guide </user_guide/fixed_support>`.
 
     Parameters
     ----------
