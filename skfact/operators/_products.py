@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse
 
 from skfact._inputs import as_floating, dtype_name, is_numpy
+from skfact._kernels import _cuda
 from skfact._kernels.apply import (
     LANES,
     TILES,
@@ -57,7 +58,7 @@ class Products:
         self.factors, self.dtype = factors, dtype
         self.shape = factors[0].shape[0], factors[-1].shape[1]
         self.xp = factors[0]._xp
-        self.on_numpy, self.on_cuda = is_numpy(self.xp), cuda.serves(self.xp)
+        self.on_numpy, self.on_cuda = is_numpy(self.xp), _cuda.serves(self.xp)
         self._converted: dict[Any, tuple[Any, ...]] = {}
         self._fused: dict[tuple[Any, Runs], tuple[Any, ...]] = {}
         self._plans: dict[tuple[Any, int], Runs] = {}

@@ -259,8 +259,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) multiply_chain(
     int live = int(min((long long)p.samples, p.batch - start));
     X += start * p.pitch;
     Y += start * p.n_out;
-    bool wide_in = p.n_in % WIDE == 0 && p.pitch % WIDE == 0 && (size_t)X % 16 == 0;
-    bool wide_out = p.n_out % WIDE == 0 && (size_t)Y % 16 == 0;
+    bool wide_in = WIDE == 1 || (p.n_in % WIDE == 0 && p.pitch % WIDE == 0 && (size_t)X % 16 == 0);
+    bool wide_out = WIDE == 1 || (p.n_out % WIDE == 0 && (size_t)Y % 16 == 0);
     bool direct_in = p.direct_in && wide_in;
     if (!direct_in) {
         if (p.fill) {

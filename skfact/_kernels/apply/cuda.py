@@ -1,7 +1,6 @@
 """A product of Kronecker-sparse factors on a CUDA device: `apply.cu`, for CuPy arrays.
 
-A namespace is CuPy's if it has `RawModule`; nothing here imports it. A call launches one kernel on
-the current stream of the device of X, and reads nothing back.
+A call launches one kernel and reads nothing back.
 """
 
 from __future__ import annotations
@@ -9,21 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from skfact._backend import array_namespace, device
+from skfact._kernels import _cuda
+from skfact._kernels._cuda import LOAD, SECTOR, TILE_BYTES
 from skfact._kernels.apply.layout import LARGEST_BLOCK, Factors, Pattern
 
 SOURCE = Path(__file__).with_name("apply.cu")
 WIDTH = 128  # bytes that shared memory serves at once
-LOAD = 16  # bytes of the widest load
-SECTOR = 32  # bytes that memory moves at least
-# One thread block takes this much, so that three share a multiprocessor, or all that there is.
-TILE_BYTES, FEWEST, MOST = 72 * 1024, 12, 32  # and so many samples: each tile reads all values
+FEWEST, MOST = 12, 32  # samples of a tile, each of which reads all values
 MAX_STAGES = 24
 
 STAGE = np.dtype([(name, "i4") for name in ("blocks", "b", "c", "d", "from", "to", "values")])
@@ -65,11 +61,6 @@ class Program:
     multiprocessors: int
 
 
-def serves(xp: Any) -> bool:
-    """Whether arrays of the namespace can be given to CUDA kernels."""
-    return hasattr(xp, "RawModule")
-
-
 def cost(pattern: Pattern, dtype: np.dtype) -> float:
     """Nanoseconds that a factor takes per vector; infinite where a matrix product is better.
 
@@ -100,7 +91,7 @@ def lay_out(
     The values of the factors are on the device that will run it.
     """
     dtype = factors[0][1].dtype
-    xp, where = array_namespace(factors[0][1]), device(factors[0][1])
+    xp, where = _cuda.place(factors[0][1])
     row = WIDTH // dtype.itemsize
     height = -(-max(a * d * max(b, c) for (a, b, c, d), _ in factors) // row) * row
     in_place = [b == c and b in tuning.sides for (_, b, c, _), _ in reversed(factors)]
@@ -133,27 +124,24 @@ def lay_out(
         swizzle = 0 if first[1] % 2 else 7 if dtype.itemsize == LOAD else 13
     table["swizzle"] = swizzle
     sides = {stage[1] for stage in stages if stage[4] == stage[5]}
-    options = macros(dtype, sides, not all(in_place), tuning)
+    compiled = options(dtype, sides, not all(in_place), tuning)
     processors = facts["MultiProcessorCount"]
-    return Program(table, values, into, out, options, tuning, row_bytes, memory, processors)
+    return Program(table, values, into, out, compiled, tuning, row_bytes, memory, processors)
 
 
-def macros(
+def options(
     dtype: np.dtype, sides: Iterable[int], general: bool, tuning: Tuning = USUAL
 ) -> tuple[str, ...]:
     """What the source is compiled with, for squares of these sides in place, and other blocks."""
-    parts = 2 if dtype.kind == "c" else 1
-    chosen = {
-        "REAL": {4: "float", 8: "double"}[dtype.itemsize // parts],
-        "PARTS": parts,
-        "SIDES": sum(1 << side for side in sides),
-        "GENERAL": int(general),
-        "IN_FLIGHT": tuning.in_flight,
-        "THREADS": tuning.threads,
+    return _cuda.options(
+        dtype,
+        SIDES=sum(1 << side for side in sides),
+        GENERAL=int(general),
+        IN_FLIGHT=tuning.in_flight,
+        THREADS=tuning.threads,
         # 80 registers, and 128, at 256 threads: enough without spills
-        "RESIDENT": 2 if dtype.itemsize == LOAD else 3,
-    }
-    return tuple(f"-D{name}={value}" for name, value in chosen.items())
+        RESIDENT=2 if dtype.itemsize == LOAD else 3,
+    )
 
 
 def _stages(
@@ -171,10 +159,9 @@ def _stages(
 
 def multiply_chain(program: Program, X: Any) -> Any:
     """Images (batch, n_out), C-ordered, of the rows of X (batch, n_in), of the program's dtype."""
-    xp, where, batch = array_namespace(X), device(X), X.shape[0]
+    (xp, where), batch = _cuda.place(X), X.shape[0]
     with where:
-        if not _has_rows(X):
-            X = xp.asarray(X, order="C", copy=True)
+        X = _cuda.in_rows(xp, X)
         table = program.table.copy()
         Y = xp.empty((batch, int(table["n_out"])), dtype=X.dtype)
         if batch == 0:
@@ -183,29 +170,12 @@ def multiply_chain(program: Program, X: Any) -> Any:
         table["batch"], table["pitch"] = batch, X.strides[0] // X.itemsize
         table["samples"], table["half"] = samples, samples * int(table["height"])
         arguments = X, Y, program.values, program.into, program.out, table
-        _kernel(xp, where.id, program.options, program.memory)(
+        compiled = xp, where.id, SOURCE, "multiply_chain", program.options, program.memory
+        _cuda.kernel(*compiled)(
             (-(-batch // samples),), (program.tuning.threads,), arguments,
             shared_mem=samples * program.row_bytes,
         )  # fmt: skip
     return Y
-
-
-def _has_rows(X: Any) -> bool:
-    """Whether entries of a row are neighbours, and each where an entry can be."""
-    return X.strides[1] == X.itemsize and not (X.strides[0] | _address(X)) % X.itemsize
-
-
-def _address(array: Any) -> int:
-    return array.data.ptr
-
-
-@cache
-def _kernel(xp: Any, number: int, options: tuple[str, ...], memory: int) -> Any:
-    """The kernel, compiled by CuPy for the current device and allowed to take its shared memory."""
-    module = xp.RawModule(code=SOURCE.read_text("utf-8"), options=("-std=c++17", *options))
-    kernel = module.get_function("multiply_chain")
-    kernel.max_dynamic_shared_size_bytes = memory
-    return kernel
 
 
 def _samples(program: Program, batch: int) -> int:

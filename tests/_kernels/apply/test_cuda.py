@@ -26,32 +26,9 @@ on_cpu = pytest.mark.skipif(not emulation.usable(), reason="g++ is not installed
 SIZES = [1, 6, 12, 30, 32, 64, 96]
 
 
-@pytest.fixture
-def device(monkeypatch):
-    """NumPy's arrays lie on a device that has this kernel."""
-    return put_on_device(monkeypatch, emulation.RawModule)
-
-
-@pytest.fixture
-def recorder(monkeypatch):
-    """Launches are kept in a list."""
-    module = emulation.Recorder
-    monkeypatch.setattr(module, "launches", [], raising=False)
-    put_on_device(monkeypatch, module)
-    return module
-
-
-def put_on_device(monkeypatch, module):
-    device, namespace = emulation.Device(), emulation.Namespace(module)
-    monkeypatch.setattr(cuda, "array_namespace", lambda *arrays: namespace)
-    monkeypatch.setattr(cuda, "device", lambda array: device)
-    monkeypatch.setattr(cuda, "_address", lambda array: array.ctypes.data)
-    return device
-
-
 def everything(dtype):
     """One binary for all chains: a device gets what its chain needs."""
-    return cuda.macros(np.dtype(dtype), (2, 3, 4), True)
+    return cuda.options(np.dtype(dtype), (2, 3, 4), True)
 
 
 def random_case(random, dtype, *, most=30, aligned=False):
@@ -92,7 +69,7 @@ def run(case, dtype):
     return cuda.multiply_chain(replace(program, options=everything(dtype)), X)
 
 
-@pytest.mark.usefixtures("device")
+@pytest.mark.usefixtures("cuda_on_cpu")
 @on_cpu
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_any_product(dtype):
@@ -115,7 +92,7 @@ def test_any_product(dtype):
     assert direct > 3
 
 
-@pytest.mark.usefixtures("device")
+@pytest.mark.usefixtures("cuda_on_cpu")
 @on_cpu
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
 def test_side_eight_and_one_in_place_and_samples_in_flight(dtype):
@@ -130,7 +107,7 @@ def test_side_eight_and_one_in_place_and_samples_in_flight(dtype):
         assert_close(Y, expected(factors, X))
 
 
-@pytest.mark.usefixtures("device")
+@pytest.mark.usefixtures("cuda_on_cpu")
 @on_cpu
 def test_batch_tile_and_threads_change_no_bit():
     random = np.random.default_rng(2)
@@ -144,7 +121,7 @@ def test_batch_tile_and_threads_change_no_bit():
         assert_array_equal(Y, results[0][: len(Y)])
 
 
-@pytest.mark.usefixtures("device")
+@pytest.mark.usefixtures("cuda_on_cpu")
 @on_cpu
 def test_rows_that_are_not_in_one_piece_are_copied():
     random = np.random.default_rng(3)
@@ -190,7 +167,7 @@ def test_what_the_kernel_is_not_for_costs_infinitely_much():
         assert cuda.cost((1, 32, 32, 32), dtype) > cuda.cost((1, 4, 4, 256), dtype)
 
 
-@pytest.mark.usefixtures("device")
+@pytest.mark.usefixtures("cuda_on_cpu")
 @on_cpu
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
 def test_operators_on_a_device_go_through_the_kernel(dtype, monkeypatch):
@@ -212,7 +189,7 @@ def test_operators_on_a_device_go_through_the_kernel(dtype, monkeypatch):
         cuda, "multiply_chain", lambda *a, f=cuda.multiply_chain: launches.append(a) or f(*a)
     )
     options = everything(dtype)
-    monkeypatch.setattr(cuda, "macros", lambda *_: options)
+    monkeypatch.setattr(cuda, "options", lambda *_: options)
     for op, applies in [(butterfly, True), (ends, True), (between, False)]:
         X = gaussian(random, (7, 64), dtype)
         wanted = X @ op.toarray().T
@@ -297,8 +274,8 @@ def test_direct_ends_save_barriers(recorder):
 @pytest.mark.parametrize("architecture", nvrtc.ARCHITECTURES)
 def test_registers_suffice_on(architecture):
     for dtype in map(np.dtype, DTYPES):
-        options = cuda.macros(dtype, cuda.USUAL.sides, True)
-        compiled = nvrtc.compile_kernel(CODE, ("-std=c++17", *options), architecture)
+        options = cuda.options(dtype, cuda.USUAL.sides, True)
+        compiled = nvrtc.compile_kernel(CODE, options, architecture)
         resident = int(re.search(r"RESIDENT=(\d)", " ".join(options))[1])
         assert compiled.spilled == compiled.stack == 0
         assert compiled.registers * cuda.USUAL.threads * resident <= 65536

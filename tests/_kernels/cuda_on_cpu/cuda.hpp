@@ -2,6 +2,7 @@
 // Included before a kernel's source; KERNEL names the kernel.
 #include <algorithm>
 #include <barrier>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +21,7 @@
 
 using std::max;
 using std::min;
+using std::sqrt;
 
 struct alignas(16) float4 {
     float x, y, z, w;
