@@ -21,6 +21,7 @@ SOURCE = Path(__file__).with_name("apply.cu")
 WIDTH = 128  # bytes that shared memory serves at once
 FEWEST, MOST = 12, 32  # samples of a tile, each of which reads all values
 MAX_STAGES = 24
+REGISTERS = 65536  # of a multiprocessor
 
 STAGE = np.dtype([(name, "i4") for name in ("blocks", "b", "c", "d", "from", "to", "values")])
 NUMBERS = ("n_in", "n_out", "samples", "height", "half", "swizzle", "fill", "direct_in")
@@ -133,14 +134,14 @@ def options(
     dtype: np.dtype, sides: Iterable[int], general: bool, tuning: Tuning = USUAL
 ) -> tuple[str, ...]:
     """What the source is compiled with, for squares of these sides in place, and other blocks."""
+    registers = (128 if dtype.itemsize == LOAD else 80) * tuning.in_flight  # enough without spills
     return _cuda.options(
         dtype,
         SIDES=sum(1 << side for side in sides),
         GENERAL=int(general),
         IN_FLIGHT=tuning.in_flight,
         THREADS=tuning.threads,
-        # 80 registers, and 128, at 256 threads: enough without spills
-        RESIDENT=2 if dtype.itemsize == LOAD else 3,
+        RESIDENT=max(1, REGISTERS // (registers * tuning.threads)),
     )
 
 

@@ -271,13 +271,14 @@ def test_direct_ends_save_barriers(recorder):
 
 
 @pytest.mark.skipif(nvrtc.library() is None, reason="nvidia-cuda-nvrtc-cu12 is not installed")
-@pytest.mark.parametrize("architecture", nvrtc.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", [nvrtc.ARCHITECTURES[0], nvrtc.ARCHITECTURES[-1]])
 def test_registers_suffice_on(architecture):
     for dtype in map(np.dtype, DTYPES):
         options = cuda.options(dtype, cuda.USUAL.sides, True)
         compiled = nvrtc.compile_kernel(CODE, options, architecture)
         resident = int(re.search(r"RESIDENT=(\d)", " ".join(options))[1])
         assert compiled.spilled == compiled.stack == 0
-        assert compiled.registers * cuda.USUAL.threads * resident <= 65536
+        assert resident == (2 if dtype == "complex128" else 3)
+        assert compiled.registers * cuda.USUAL.threads * resident <= cuda.REGISTERS
         # indices, and the entries of rows that are not aligned to 16 bytes
         assert compiled.loads <= 24 < compiled.wide_loads
