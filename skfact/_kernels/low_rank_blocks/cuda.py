@@ -1,7 +1,7 @@
 """Best rank-one approximation of the class blocks of a product on a CUDA device: `rank_one.cu`.
 
-One kernel reads the matrix once; blocks that it does not certify go to the generic loop. The host
-learns four numbers about all of them.
+One kernel reads the matrix once; blocks that it does not certify go to the generic loop. Another
+one sums up what the host has to know of all blocks.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from skfact._kernels.low_rank_blocks.layout import Classes
 
 SOURCE = Path(__file__).with_name("rank_one.cu")
 THREADS = 128
+SUMMING = 1024  # threads that sum up, a power of two
 LINE = 128  # bytes of neighbours in memory that are read together
 
 COUNTS = ("t", "u", "d", "b", "c", "together", "thread_blocks", "steps", "leftwards", "unused")
@@ -88,19 +89,18 @@ def split_rank_one(
     return Split(left, right, missed, norm2)
 
 
-def summarize(split: Split) -> Summary:
-    """One transfer to the host."""
+def summarize(split: Split, dtype: np.dtype) -> Summary:
+    """What the kernel found, for the host: one launch, one transfer."""
     xp, where = _cuda.place(split.missed)
+    memory = SUMMING * 8
     with where:
-        missed, norm2 = (xp.astype(part, xp.float64) for part in (split.missed, split.norm2))
-        certified = missed >= 0
-        missed = xp.where(certified, missed, xp.zeros_like(missed))
-        largest = xp.max(missed)
-        scale = xp.where(largest > 0, largest, xp.ones_like(largest))  # squares must not underflow
-        count = xp.sum(xp.astype(~certified, xp.float64))
-        numbers = xp.stack([largest, xp.sum((missed / scale) ** 2), xp.sum(norm2), count])
-    largest, squares, norm2, uncertified = map(float, to_numpy(numbers))
-    return Summary(largest * math.sqrt(squares), math.sqrt(norm2), int(uncertified))
+        numbers = xp.empty((3,), dtype=xp.float64)
+        arguments = split.missed, split.norm2, numbers, np.int32(math.prod(split.missed.shape))
+        _cuda.kernel(xp, where.id, SOURCE, "summarize", options(dtype), memory)(
+            (1,), (SUMMING,), arguments, shared_mem=memory
+        )
+    missed, norm2, uncertified = map(float, to_numpy(numbers))
+    return Summary(missed, math.sqrt(norm2), int(uncertified))
 
 
 def _block_bytes(b: int, c: int, dtype: np.dtype) -> int:

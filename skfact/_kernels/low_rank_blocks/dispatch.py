@@ -97,12 +97,12 @@ def _split_on_device(
     split = cuda.split_rank_one(matrix, classes, leftwards)
     if split is None:
         return None
-    summary = cuda.summarize(split)
+    summary = cuda.summarize(split, matrix.dtype)
     if not arranged.checked:
         _require_ordinary(summary.norm, matrix)
     if summary.uncertified:
         generic.replace_uncertified(Arranged(matrix), classes, leftwards, *split[:3])
-        summary = cuda.summarize(split)
+        summary = cuda.summarize(split, matrix.dtype)
     return split.left, split.right, summary.missed
 
 

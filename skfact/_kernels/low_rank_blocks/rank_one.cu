@@ -290,3 +290,51 @@ extern "C" __global__ void __launch_bounds__(THREADS) split_rank_one(
         missed[at] = state.status == UNCERTIFIED ? -1 : sqrt(state.missed2);
     }
 }
+
+// The sum, or the largest, of a number of each thread; a power of two of threads.
+__device__ __forceinline__ double fold(double* partial, double mine, bool sum)
+{
+    partial[threadIdx.x] = mine;
+    for (int half = blockDim.x / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.x < half) {
+            double other = partial[threadIdx.x + half];
+            mine = sum ? mine + other : max(mine, other);
+            partial[threadIdx.x] = mine;
+        }
+    }
+    __syncthreads();
+    double result = partial[0];
+    __syncthreads();
+    return result;
+}
+
+// What the host has to know of n blocks, by one thread block: the norm of what they miss, their own
+// squared norm, and how many have no certificate.
+extern "C" __global__ void __launch_bounds__(1024) summarize(
+    const REAL* __restrict__ missed, const REAL* __restrict__ norm2, double* __restrict__ numbers, int n)
+{
+    double *partial = reinterpret_cast<double*>(shared_memory), most = 0, squares = 0, total = 0;
+    int uncertified = 0;
+#pragma unroll 4
+    for (int i = threadIdx.x; i < n; i += blockDim.x) {
+        most = max(most, double(missed[i]));
+        total += norm2[i];
+        uncertified += missed[i] < 0;
+    }
+    most = fold(partial, most, false);
+    double scale = most > 0 ? 1 / most : 0;  // squares must not underflow
+#pragma unroll 4
+    for (int i = threadIdx.x; i < n; i += blockDim.x) {
+        double part = scale * max(double(missed[i]), 0.0);
+        squares += part * part;
+    }
+    squares = fold(partial, squares, true);
+    total = fold(partial, total, true);
+    double count = fold(partial, uncertified, true);
+    if (threadIdx.x == 0) {
+        numbers[0] = most * sqrt(squares);
+        numbers[1] = total;
+        numbers[2] = count;
+    }
+}

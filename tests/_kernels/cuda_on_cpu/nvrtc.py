@@ -11,7 +11,7 @@ ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100")
 
 
 class Compiled(NamedTuple):
-    """What the compiler says about one kernel for one architecture."""
+    """What the compiler says about the kernels of a source for one architecture."""
 
     registers: int
     spilled: int  # bytes stored and loaded
@@ -52,9 +52,9 @@ def compile_kernel(code: str, options: tuple[str, ...], architecture: str) -> Co
     loads = re.findall(r"ld\.global(?:\.nc)?(\.v[24])?\.[a-z](\d+)", assembly)
     widths = [int(vector[2:] or 1) * int(bits) for vector, bits in loads]
     return Compiled(
-        registers=int(_found(r"Used (\d+) registers", log)[0]),
+        registers=max(map(int, _found(r"Used (\d+) registers", log))),
         spilled=sum(map(int, _found(r"(\d+) bytes spill", log))),
-        stack=int(_found(r"(\d+) bytes stack frame", log)[0]),
+        stack=sum(map(int, _found(r"(\d+) bytes stack frame", log))),
         wide_loads=sum(width == 128 for width in widths),
         loads=sum(width < 128 for width in widths),
     )
