@@ -83,12 +83,12 @@ html_static_path = ["_static"]
 html_css_files = ["widths.css"]
 html_favicon = "_static/favicon.svg"
 
-# pages that follow from tables: public names, contracts of imports, parametrization of the tests
+# pages that follow from tables: public names, contracts of imports, parametrization of the tests,
+# what a compiler says
 write_pages(HERE / "generated")
 (HERE / "generated" / "floors.svg").write_text(draw(), encoding="utf-8")
 write_pictures(HERE / "generated")
 write_figures(HERE / "generated")
-subprocess.run(
-    [sys.executable, HERE / "what_runs_where.py", HERE / "generated" / "what_runs_where.rst"],
-    check=True,
-)
+for name in ("what_runs_where", "cuda_kernels"):
+    command = [sys.executable, HERE / f"{name}.py", HERE / "generated" / f"{name}.rst"]
+    subprocess.run(command, check=True)

@@ -42,10 +42,12 @@ follows the array API standard.
 class Collected:
     """Pytest plugin that keeps the collected tests and the table of namespaces."""
 
-    items: list[pytest.Function]
+    all_items: list[pytest.Function]
+    items: list[pytest.Function]  # of array code
     titles: dict[str, str]
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[Any]) -> None:
+        self.all_items = items
         self.items = [item for item in items if "namespace" in getattr(item, "fixturenames", ())]
         conftest = config.pluginmanager.get_plugin(str(TESTS / "conftest.py"))
         self.titles = {name: entry.title for name, entry in conftest.NAMESPACES.items()}

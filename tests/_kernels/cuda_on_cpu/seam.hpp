@@ -1,0 +1,42 @@
+// Included after a kernel's source: how Python calls it, or (PROGRAM) a program that reads launches
+// from a file, for sanitizers that must be there from the start.
+#ifndef PROGRAM
+extern "C" void launch_kernel(void** args, unsigned grid, unsigned block, size_t bytes)
+{
+    launch(KERNEL, args, grid, block, bytes);
+}
+#else
+int main(int, char** argv)
+{
+    // a launch: grid, block, bytes, barrier to skip, number of arguments;
+    // an argument: bytes, how its pointer differs from a multiple of 16, -1 for null, contents
+    skipped = std::atoi(argv[2]);
+    FILE* file = std::fopen(argv[1], "rb");
+    int64_t head[4];
+    while (std::fread(head, sizeof head, 1, file)) {
+        std::vector<char*> blocks;
+        std::vector<void*> args;
+        std::vector<void*> pointers(head[3]);
+        constexpr std::align_val_t alignment{16};
+        for (int64_t i = 0; i < head[3]; i++) {
+            int64_t kind[3];  // by value or not, bytes, offset
+            if (!std::fread(kind, sizeof kind, 1, file))
+                return 2;
+            if (kind[2] < 0) {
+                args.push_back(&pointers[i]);
+                continue;
+            }
+            char* memory = static_cast<char*>(operator new(kind[1] + kind[2], alignment));
+            blocks.push_back(memory);
+            if (kind[1] && !std::fread(memory + kind[2], kind[1], 1, file))
+                return 2;
+            pointers[i] = memory + kind[2];
+            args.push_back(kind[0] ? pointers[i] : &pointers[i]);
+        }
+        launch(KERNEL, args.data(), head[0], head[1], head[2]);
+        for (char* memory : blocks)
+            operator delete(memory, alignment);
+    }
+    std::puts("all launches done");
+}
+#endif
