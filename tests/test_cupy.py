@@ -1,8 +1,11 @@
 """What the host does with arrays of CuPy, against a stand-in that counts what goes over the bus."""
 
+import os
 import pickle
+import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +27,8 @@ pytestmark = [
     on_any_matrix,
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
+ROOT = Path(__file__).parents[1]
+STAND_IN, BENCHMARKS = ROOT / "tests" / "cupy_stand_in", ROOT / "benchmarks"
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((256, 16))
 Y = X @ RANDOM.standard_normal((16, 4))
@@ -236,6 +241,21 @@ def test_a_device_without_room_says_what_helps(cupy):
     cupy.ledger.limit = cupy.get_default_memory_pool().used_bytes() + 100
     with pytest.raises(memory_error, match=r"bytes(.|\n)*1, 16\).*backend='numpy'"):
         estimator.transform(X)
+
+
+@pytest.mark.usefixtures("cupy")
+def test_the_script_that_measures_runs_through():
+    """In a process of its own, with times that mean nothing."""
+    sections = ["correctness", "products", "factorizations", "functions"]
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "cuda.py", "--dry-run", "--only", *sections],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (STAND_IN, ROOT)))},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    for section in sections:
+        assert f"{section}: done" in done.stderr, done.stderr
 
 
 def test_arrays_of_two_places_are_not_mixed(cupy):

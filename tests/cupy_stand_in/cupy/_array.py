@@ -94,6 +94,7 @@ class ndarray:
     ndim = property(lambda self: self.on_host.ndim)
     size = property(lambda self: self.on_host.size)
     nbytes = property(lambda self: self.on_host.nbytes)
+    itemsize = property(lambda self: self.on_host.itemsize)
     strides = property(lambda self: self.on_host.strides)
     flags = property(lambda self: self.on_host.flags)
     device = property(lambda self: Device(self.memory.device))

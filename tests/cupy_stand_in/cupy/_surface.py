@@ -23,6 +23,7 @@ FUNCTIONS = {
     "cumsum": "a axis dtype out",
     "diagonal": "a offset axis1 axis2",
     "empty": "shape dtype order",
+    "fft.fft": "a n axis norm",
     "eye": "N M k dtype order",
     "full": "shape fill_value dtype order",
     "full_like": "a fill_value dtype order subok shape",
@@ -67,7 +68,7 @@ int32 int64 int8 integer intp nan newaxis pi uint16 uint32 uint64 uint8
 # what array-api-compat only names when it is imported
 NAMED = """
 arccos arccosh arcsin arcsinh arctan arctan2 arctanh broadcast_arrays ceil count_nonzero
-expand_dims fft.fft isin left_shift linalg.cholesky linalg.lstsq meshgrid right_shift searchsorted
+expand_dims isin left_shift linalg.cholesky linalg.lstsq meshgrid right_shift searchsorted
 take_along_axis trunc
 """
 WAITS = ("nonzero",)  # the size of the result is a number of the device

@@ -1,4 +1,4 @@
-"""Fourier transforms, which nothing asks for."""
+"""Fourier transforms."""
 
 from cupy._surface import on_device
 
