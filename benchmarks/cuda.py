@@ -43,6 +43,7 @@ RESULTS = Path(__file__).parent / "results"
 DTYPES = ("float32", "float64", "complex64", "complex128")
 SECONDS = 540.0  # in all
 ROTATED = 256 * 2**20  # bytes of inputs that take turns: more than any cache
+SAME = ("skfact", "skfact, CuPy calls", "torch.einsum")  # that give what the dense product gives
 WRONG = 100.0  # units of rounding that no result may be off
 
 
@@ -141,12 +142,14 @@ def microseconds(run: Run, function: Callable[[int], Any]) -> dict[str, float]:
 
 
 def rotated(run: Run, batch: int, n: int, dtype: str) -> list[Any]:
-    """Batches of normal entries, views of memory that no cache holds."""
+    """Batches of normal entries: but for the smallest, together more than a cache holds."""
     cupy, size = run.cupy, batch * n * np.dtype(dtype).itemsize
     total = 2**20 if run.small else ROTATED
     count = max(2, min(64, -(-total // size)))
-    entries = gaussian(np.random.default_rng(0), (batch + 7, n), dtype)
-    return [cupy.asarray(entries[i % 7 : i % 7 + batch]) for i in range(count)]
+    rows = min(batch, 4096) + 7
+    entries = cupy.asarray(gaussian(np.random.default_rng(0), (rows, n), dtype))
+    copies = cupy.concatenate([entries] * (1 + batch // rows))  # of at least batch rows
+    return [copies[i % 7 : i % 7 + batch].copy() for i in range(count)]
 
 
 def gaussian(random: np.random.Generator, shape: Any, dtype: str) -> np.ndarray:
@@ -347,14 +350,17 @@ def products(run: Run) -> Iterator[dict[str, Any]]:
             if batch * n * np.dtype(dtype).itemsize > 2**30:
                 batch //= 4
             batches = rotated(run, batch, n, dtype)
-            for name, function in contenders(run, operator, batches).items():
+            dense = operator.toarray().T
+            for name, function in contenders(run, operator, batches, dense).items():
                 timed = microseconds(run, function)
                 row = {"contender": name, "n": n, "dtype": dtype, "batch": batch}
+                if name in SAME:
+                    row["error_eps"] = apart(function(0), batches[0] @ dense, dtype)
                 yield {**row, **timed, "share_of_copy": share(run, batches[0], timed)}
 
 
 def contenders(
-    run: Run, operator: FactorizedOperator, batches: list[Any]
+    run: Run, operator: FactorizedOperator, batches: list[Any], dense: Any
 ) -> dict[str, Callable[[int], Any]]:
     """What multiplies batch number i, by name."""
     cupy = run.cupy
@@ -362,18 +368,17 @@ def contenders(
     def on(function: Callable[[Any], Any], given: list[Any] = batches) -> Callable[[int], Any]:
         return lambda i: function(given[i % len(given)])
 
-    dense = operator.toarray().T
     plan = operator._products.plan(operator.dtype, batches[0].shape[0])
 
     def by_library(X: Any) -> Any:
         columns = X.T
         for factor in reversed(plan):
             columns = apply_factor(factor.values, columns)
-        return columns
+        return columns.T
 
     found = {
-        "skfact": on(operator.apply),
-        "skfact, CuPy calls": on(by_library),
+        SAME[0]: on(operator.apply),
+        SAME[1]: on(by_library),
         "copy": on(lambda X: X.copy()),
         "dense, cuBLAS": on(lambda X: X @ dense),
     }
@@ -384,8 +389,17 @@ def contenders(
 
         if torch.cuda.is_available():
             tensors = [torch.as_tensor(X.get(), device="cuda") for X in batches[:8]]
-            found["torch.einsum"] = on(partial(by_einsum, torch_factors(plan)), tensors)
+            found[SAME[2]] = on(partial(by_einsum, torch_factors(plan)), tensors)
     return found
+
+
+def apart(found: Any, expected: Any, dtype: str) -> float:
+    """Distance of the first rows of two results, in units of rounding."""
+    one, other = (
+        part.cpu().numpy() if hasattr(part, "cpu") else part.get()
+        for part in (found[:32], expected[:32])
+    )
+    return float(np.linalg.norm(one - other) / np.linalg.norm(other) / np.finfo(dtype).eps)
 
 
 def torch_factors(plan: Any) -> list[Any]:

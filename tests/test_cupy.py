@@ -67,6 +67,11 @@ def outputs(estimator, data):
     return found
 
 
+def scored(estimator, data):
+    target = (move_like(Y, data),) if isinstance(estimator, SparseDeepLinearNet) else ()
+    return estimator.score(data, *target)
+
+
 def arrays_of(estimator, kind):
     """Fitted attributes that are arrays, or lists of arrays."""
     values = [*vars(estimator).values(), getattr(estimator, "factors_", [])]
@@ -100,6 +105,10 @@ def test_samples_of_the_device_stay_there(cupy, name):
     assert max(cupy.ledger.to_host) <= SCALARS
     for method, found in outputs(estimator, data).items():
         assert isinstance(found, cupy.ndarray), method
+    if hasattr(estimator, "score"):
+        cupy.ledger.clear()
+        assert scored(estimator, data) == pytest.approx(scored(fitted(name, X), X), abs=1e-8)
+        assert max(cupy.ledger.to_host) <= 8
     own = getattr(estimator, "mean_", getattr(estimator, "components_", None))
     assert own is None or isinstance(own, cupy.ndarray)
     assert_same(estimator, data, fitted(name, X), X)

@@ -136,9 +136,6 @@ class ndarray:
     def __complex__(self) -> complex:
         return self.number(complex)
 
-    def __index__(self) -> int:
-        return self.number(operator.index)
-
     def tolist(self) -> Any:
         return self.number(np.ndarray.tolist)
 
