@@ -17,7 +17,7 @@ from typing import Any
 
 from skfact._backend import array_namespace, device
 from skfact._kernels.low_rank_blocks.layout import Arranged, Classes
-from skfact._linalg import abs2, adjoint, thin_qr
+from skfact._linalg import abs2, adjoint, limited, thin_qr
 
 # A discarded part (squared, relative) below this is computed from the residual itself, not by
 # subtraction, and is never taken from a Gram matrix: the objective keeps 12 digits.
@@ -300,6 +300,4 @@ def _power_of_two(xp: Any, largest: Any) -> Any:
     exponent = xp.floor(xp.log2(xp.where(positive, largest, xp.ones_like(largest))))
     # 2**-1074 itself cannot be divided by without overflow: stop at the smallest normal number
     lowest = math.log2(float(xp.finfo(largest.dtype).smallest_normal))
-    return xp.asarray(2.0, dtype=largest.dtype, device=device(largest)) ** xp.clip(
-        exponent, min=lowest
-    )
+    return xp.full_like(exponent, 2.0) ** limited(exponent, low=lowest)
