@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose
+from scipy.linalg import hadamard
 from sklearn.base import clone
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
@@ -21,7 +22,9 @@ from skfact.fixed_support import fixed_support_factorize
 from skfact.operators import FactorizedOperator, PartialPermutation, SparseFactor
 from skfact.relu import path_kernel, path_metric, path_norm
 from skfact.supports import KSparse
-from tests.asserts import on_any_matrix
+from tests._kernels.cuda_on_cpu import emulation
+from tests.arrays import gaussian
+from tests.asserts import for_each, on_any_matrix
 
 pytestmark = [
     on_any_matrix,
@@ -410,3 +413,28 @@ def test_the_stand_in_refuses_what_cupy_refuses(cupy):
     cupy.ledger.clear()
     assert float(x[0] + 1) == 2 and to_numpy(x).sum() == 3
     assert cupy.ledger.to_host == [8, 24] and len(cupy.ledger.waits) == 2
+
+
+@pytest.mark.skipif(not emulation.usable(), reason="there is no C++ compiler")
+@for_each("dtype", ["float32", "complex128"])
+def test_kernels_built_for_the_processor_serve_arrays_of_the_device(cupy, dtype):
+    cupy.ledger.run_kernels_by(emulation.RawModule)
+    A = gaussian(RANDOM, (16, 16), dtype)  # not of rank one: some blocks are left to CuPy
+    there, here = butterfly_factorize(cupy.asarray(A)), butterfly_factorize(A)
+    lost = [np.linalg.norm(array - A) for array in (there.toarray().get(), here.toarray())]
+    assert_allclose(*lost, rtol=1e-5)
+    A = (hadamard(16) / 4).astype(dtype) * (1j if dtype == "complex128" else 1)
+    rows = gaussian(RANDOM, (33, 16), dtype)
+    data = cupy.asarray(rows)
+    operator = butterfly_factorize(cupy.asarray(A))
+    assert cupy.ledger.launches["split_rank_one"] > 0
+    operator.apply(data), data @ operator  # lays the factors out
+    cupy.ledger.clear()
+    cupy.ledger.run_kernels_by(emulation.RawModule)
+    found = operator.apply(data), operator @ data[0, :], operator.matmat(data.T), data @ operator
+    assert cupy.ledger.launches["multiply_chain"] == 4
+    assert not cupy.ledger.waits and not cupy.ledger.to_device
+    expected = rows @ A.T, A @ rows[0], A @ rows.T, rows @ A
+    for array, right in zip(found, expected, strict=True):
+        assert array.dtype == dtype
+        assert_allclose(array.get(), right, atol=50 * np.finfo(dtype).eps)

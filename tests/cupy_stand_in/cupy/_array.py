@@ -203,6 +203,7 @@ OPERATORS = {
     "sub": np.subtract,
     "mul": np.multiply,
     "truediv": np.true_divide,
+    "floordiv": np.floor_divide,
     "mod": np.remainder,
     "pow": np.power,
     "matmul": np.matmul,

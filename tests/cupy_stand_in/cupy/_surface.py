@@ -56,9 +56,9 @@ FUNCTIONS = {
     "zeros_like": "a dtype order subok shape",
 }
 UFUNCS = """
-abs absolute add bitwise_and bitwise_or bitwise_xor conj equal exp floor greater greater_equal
-invert isfinite isnan less less_equal log log2 maximum minimum multiply negative not_equal power
-remainder sign sqrt subtract true_divide
+abs absolute add bitwise_and bitwise_or bitwise_xor conj equal exp floor floor_divide greater
+greater_equal invert isfinite isnan less less_equal log log2 maximum minimum multiply negative
+not_equal power remainder sign sqrt subtract true_divide
 """
 ON_HOST = ("broadcast_shapes", "isdtype", "issubdtype", "result_type")  # of dtypes and shapes
 CONSTANTS = """
