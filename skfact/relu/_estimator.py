@@ -191,7 +191,8 @@ class ReLUPathEmbedding(Face):
         self.coefs_, self.intercepts_ = copied(network.weights), copied(network.biases)
         self._activation = network.activation
         kept = None if self.n_paths_ == total else kept_paths(network, self.n_paths_)
-        self._kept = kept
+        # on the host: in a tuple, since scikit-learn wants arrays to be of the library of X
+        self._kept = None if kept is None else (kept,)
         if self.estimator is not None:
             weights = feature_weights(network.moved(xp, where), kept)
             self.path_weights_ = move_like(weights, like)
@@ -294,7 +295,7 @@ class ReLUPathEmbedding(Face):
 
     def _chosen(self) -> np.ndarray | None:
         """Paths of the features on the host; None for all of them."""
-        return self._kept
+        return None if self._kept is None else self._kept[0]
 
     @property
     def paths_(self) -> np.ndarray:
