@@ -384,37 +384,6 @@ def test_kernels_of_a_source_are_called_as_those_of_cupy(cupy):
     assert cupy.ledger.launches["scale"] == 1
 
 
-def test_products_by_the_kernels_of_the_package(cupy):
-    emulation = pytest.importorskip("tests._kernels.cuda_on_cpu.emulation")
-    if not emulation.usable():
-        pytest.skip("g++ is not installed")
-    cupy.ledger.run_kernels_by(emulation.RawModule)
-    host = butterfly_factorize(X[:16])
-    operator, data = host.to_device("cupy"), cupy.asarray(X)
-    operator.apply(data)
-    cupy.ledger.clear()
-    cupy.ledger.run_kernels_by(emulation.RawModule)
-    assert_allclose(operator.apply(data).get(), host.apply(X), atol=1e-12)
-    assert dict(cupy.ledger.launches).keys() == {"multiply_chain", "empty"}
-    assert len(cupy.ledger.waits) == 1  # ours
-
-
-def test_the_stand_in_refuses_what_cupy_refuses(cupy):
-    x = cupy.asarray(np.ones(3))
-    for refused in (lambda: np.asarray(x), lambda: x + np.ones(3), lambda: cupy.stack([x, X[0]])):
-        with pytest.raises(TypeError):
-            refused()
-    with pytest.raises(ValueError, match="fill"):
-        x[:] = np.ones(3)
-    with pytest.raises(TypeError, match="where"):
-        cupy.sum(x, where=x > 0)
-    with pytest.raises(AttributeError, match="no 'median'"):
-        _ = cupy.median
-    cupy.ledger.clear()
-    assert float(x[0] + 1) == 2 and to_numpy(x).sum() == 3
-    assert cupy.ledger.to_host == [8, 24] and len(cupy.ledger.waits) == 2
-
-
 @pytest.mark.skipif(not emulation.usable(), reason="there is no C++ compiler")
 @for_each("dtype", ["float32", "complex128"])
 def test_kernels_built_for_the_processor_serve_arrays_of_the_device(cupy, dtype):
@@ -438,3 +407,19 @@ def test_kernels_built_for_the_processor_serve_arrays_of_the_device(cupy, dtype)
     for array, right in zip(found, expected, strict=True):
         assert array.dtype == dtype
         assert_allclose(array.get(), right, atol=50 * np.finfo(dtype).eps)
+
+
+def test_the_stand_in_refuses_what_cupy_refuses(cupy):
+    x = cupy.asarray(np.ones(3))
+    for refused in (lambda: np.asarray(x), lambda: x + np.ones(3), lambda: cupy.stack([x, X[0]])):
+        with pytest.raises(TypeError):
+            refused()
+    with pytest.raises(ValueError, match="fill"):
+        x[:] = np.ones(3)
+    with pytest.raises(TypeError, match="where"):
+        cupy.sum(x, where=x > 0)
+    with pytest.raises(AttributeError, match="no 'median'"):
+        _ = cupy.median
+    cupy.ledger.clear()
+    assert float(x[0] + 1) == 2 and to_numpy(x).sum() == 3
+    assert cupy.ledger.to_host == [8, 24] and len(cupy.ledger.waits) == 2
