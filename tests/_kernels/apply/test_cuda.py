@@ -261,6 +261,20 @@ def test_a_missing_guard_is_found(bug, recorder):
     assert complaint in emulation.sanitize(launches, "address", code=CODE.replace(right, wrong))
 
 
+@pytest.mark.usefixtures("cuda_on_cpu")
+@on_cpu
+def test_gaps_that_are_not_zeroed_are_found(monkeypatch, tmp_path):
+    """Memory that nobody has written holds NaN."""
+    wrong = tmp_path / "wrong.cu"
+    wrong.write_text(CODE.replace("if (p.fill)", "if (false)"), "utf-8")
+    factors = [factor(np.random.default_rng(9), (1, 4, 4, 1), "float32")]
+    X, source = np.ones((2, 4), "float32"), np.array([3, -1, 0, 1])
+    case = factors, X, 4, source, None, cuda.Tuning(threads=16, samples=2)
+    assert_close(run(case, "float32"), expected(factors, X, source))
+    monkeypatch.setattr(cuda, "SOURCE", wrong)
+    assert np.isnan(run(case, "float32")).all()
+
+
 @on_cpu
 def test_direct_ends_save_barriers(recorder):
     """The first factor reads X and the last writes Y: two barriers are left of four."""

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -21,8 +22,8 @@ FLAGS = ("-std=c++20", "-pthread", "-w", "-fno-strict-aliasing", "-I", str(HERE)
 
 
 def usable() -> bool:
-    """Whether there is a compiler."""
-    return shutil.which("g++") is not None
+    """Whether there is a compiler, with the sanitizers of Linux."""
+    return sys.platform == "linux" and shutil.which("g++") is not None
 
 
 @cache
