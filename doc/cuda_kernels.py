@@ -12,6 +12,7 @@ from what_runs_where import collect
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from skfact._kernels import _cuda  # noqa: E402
 from skfact._kernels.apply import cuda as apply  # noqa: E402
 from skfact._kernels.low_rank_blocks import cuda as split  # noqa: E402
 from tests._kernels.cuda_on_cpu import nvrtc  # noqa: E402
@@ -69,7 +70,7 @@ def compiled(kernel: Kernel, dtype: str, architecture: str) -> str:
     """
     if nvrtc.library() is None:
         return "not compiled here"
-    code, options = kernel.module.SOURCE.read_text("utf-8"), kernel.options(np.dtype(dtype))
+    code, options = _cuda.code(kernel.module.SOURCE), kernel.options(np.dtype(dtype))
     found = nvrtc.compile_kernel(code, options, architecture)
     if found.spilled or found.stack:
         raise ValueError(f"{kernel.title}, {dtype}, {architecture}: {found}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from skfact._backend import array_namespace, device
 
+COMMON = Path(__file__).with_name("number.cu")
 LOAD = 16  # bytes of the widest load
 SECTOR = 32  # bytes that memory moves at least
 TILE_BYTES = 72 * 1024  # shared memory of a thread block where three share a multiprocessor
@@ -41,6 +42,11 @@ def in_rows(xp: Any, X: Any) -> Any:
     return xp.asarray(X, order="C", copy=True)
 
 
+def code(source: Path) -> str:
+    """The source of a kernel, after what all have in common."""
+    return "\n".join(path.read_text("utf-8") for path in (COMMON, source))
+
+
 def options(dtype: np.dtype, **macros: int) -> tuple[str, ...]:
     """What a kernel is compiled with for numbers of a dtype."""
     parts = 2 if dtype.kind == "c" else 1
@@ -54,6 +60,6 @@ def kernel(
     xp: Any, number: int, source: Path, name: str, options: tuple[str, ...], memory: int
 ) -> Any:
     """The kernel, compiled for the current device, of this number, with all its shared memory."""
-    found = xp.RawModule(code=source.read_text("utf-8"), options=options).get_function(name)
+    found = xp.RawModule(code=code(source), options=options).get_function(name)
     found.max_dynamic_shared_size_bytes = memory
     return found

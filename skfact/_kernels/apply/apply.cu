@@ -9,34 +9,9 @@
 // it can read X itself, nor by the last one's writing where it can write Y (DIRECT ends).
 // Every sum is formed in a fixed order: the same bits in every run, batch and tile.
 //
-// Macros: REAL (float or double), PARTS (2 for complex numbers), SIDES (bit r for squares of side
-// r), GENERAL (0 or 1), IN_FLIGHT (samples that a thread works on at once), THREADS (of a block, at
+// Macros beside those of number.cu, which stands before this: SIDES (bit r for squares of side r),
+// GENERAL (0 or 1), IN_FLIGHT (samples that a thread works on at once), THREADS (of a block, at
 // most), RESIDENT (blocks that share a multiprocessor, at least: it limits the registers).
-
-#if PARTS == 1
-typedef REAL Number;
-__device__ __forceinline__ Number zero() { return 0; }
-__device__ __forceinline__ void add_product(Number& sum, Number x, Number y) { sum += x * y; }
-#else
-struct alignas(2 * sizeof(REAL)) Number {
-    REAL re, im;
-};
-__device__ __forceinline__ Number zero() { return {0, 0}; }
-__device__ __forceinline__ void add_product(Number& sum, Number x, Number y)
-{
-    sum.re += x.re * y.re;
-    sum.re -= x.im * y.im;
-    sum.im += x.re * y.im;
-    sum.im += x.im * y.re;
-}
-#endif
-
-constexpr int WIDE = 16 / sizeof(Number);    // entries of a load of 16 bytes
-constexpr int BANKS = 128 / sizeof(Number);  // entries that shared memory serves at once
-
-struct alignas(16) Pack {
-    Number entry[WIDE];
-};
 
 // A factor (a, b, c, d): `blocks` = a * d; `from` and `to` are halves of the tile, the same one for
 // squares that are multiplied in place; its values begin at `values`, counted in packs.
@@ -54,31 +29,12 @@ struct Program {
 };
 static_assert(sizeof(Program) == 728, "cuda.py lays it out alike");
 
-#ifdef __CUDACC__
-extern __shared__ Pack shared_memory[];
-#endif
+constexpr int BANKS = 128 / sizeof(Number);  // entries that shared memory serves at once
 
 // Where entry n of a row of the tile lies: neighbours in steps of any power of two differ in banks.
 __device__ __forceinline__ int place(int n, const Program& p)
 {
     return n ^ ((n / BANKS * p.swizzle) & (BANKS - 1));
-}
-
-// COUNT neighbours, 16 bytes at a time, from an address that is a multiple of as many.
-template <int COUNT>
-__device__ __forceinline__ void load(Number* to, const Number* from)
-{
-    static_assert(COUNT % WIDE == 0, "whole packs");
-#pragma unroll
-    for (int n = 0; n < COUNT; n += WIDE) {
-        union {
-            float4 whole;
-            Pack pack;
-        } read = {__ldg(reinterpret_cast<const float4*>(from + n))};  // never taken apart
-#pragma unroll
-        for (int e = 0; e < WIDE; e++)
-            to[n + e] = read.pack.entry[e];
-    }
 }
 
 // Rows of X into the tile: entry n goes to into[n], or nowhere where that is -1.

@@ -9,47 +9,11 @@
 // Global memory: A is read once, 16 bytes at a time where its rows allow it; the vectors, norms and
 // what is missed are written once. Shared memory: every step reads P twice.
 //
-// Macros: REAL (float or double), PARTS (2 for complex numbers), THREADS (of a block).
+// Macro beside those of number.cu, which stands before this: THREADS (of a block).
 
-#if PARTS == 1
-typedef REAL Number;
-__device__ __forceinline__ Number zero() { return 0; }
-__device__ __forceinline__ Number conj(Number x) { return x; }
-__device__ __forceinline__ Number scaled(REAL s, Number x) { return s * x; }
-__device__ __forceinline__ Number difference(Number x, Number y) { return x - y; }
-__device__ __forceinline__ REAL abs2(Number x) { return x * x; }
-__device__ __forceinline__ bool is_zero(Number x) { return x == 0; }
-__device__ __forceinline__ void add_product(Number& sum, Number x, Number y) { sum += x * y; }
-#else
-struct alignas(2 * sizeof(REAL)) Number {
-    REAL re, im;
-};
-__device__ __forceinline__ Number zero() { return {0, 0}; }
-__device__ __forceinline__ Number conj(Number x) { return {x.re, -x.im}; }
-__device__ __forceinline__ Number scaled(REAL s, Number x) { return {s * x.re, s * x.im}; }
-__device__ __forceinline__ Number difference(Number x, Number y)
-{
-    return {x.re - y.re, x.im - y.im};
-}
-__device__ __forceinline__ REAL abs2(Number x) { return x.re * x.re + x.im * x.im; }
-__device__ __forceinline__ bool is_zero(Number x) { return x.re == 0 && x.im == 0; }
-__device__ __forceinline__ void add_product(Number& sum, Number x, Number y)
-{
-    sum.re += x.re * y.re;
-    sum.re -= x.im * y.im;
-    sum.im += x.re * y.im;
-    sum.im += x.im * y.re;
-}
-#endif
-
-constexpr int WIDE = 16 / sizeof(Number);  // entries of a load of 16 bytes
 constexpr REAL EPS = sizeof(REAL) == 4 ? 1.1920928955078125e-7 : 2.220446049250313e-16;
 // squared norms between this and its inverse lose nothing to under- or overflow
 constexpr REAL TINY = sizeof(REAL) == 4 ? 6e-11 : 1e-245;
-
-struct alignas(16) Pack {
-    Number entry[WIDE];
-};
 
 struct Sizes {
     long long pitch;           // entries from one row of A to the next
@@ -66,10 +30,6 @@ struct State {
     int pivot;
     Status status;
 };
-
-#ifdef __CUDACC__
-extern __shared__ Pack shared_memory[];
-#endif
 
 // The shared memory of a thread block: its blocks, with an odd number of entries from row to row,
 // which makes columns and rows alike free of bank conflicts, and the vectors of each.
@@ -104,13 +64,11 @@ __device__ void read_blocks(const Number* __restrict__ A, const Sizes& p, Tile& 
             const Number* from = A + j * (p.pitch * p.u) + k;
             Number* to = tile.row(g, j) + l;
             if constexpr (COUNT == WIDE) {
-                union {
-                    float4 whole;
-                    Pack pack;
-                } read = {__ldg(reinterpret_cast<const float4*>(from))};
+                Number entries[COUNT];
+                load<COUNT>(entries, from);
 #pragma unroll
-                for (int e = 0; e < WIDE; e++)
-                    to[e] = read.pack.entry[e];
+                for (int e = 0; e < COUNT; e++)
+                    to[e] = entries[e];
             } else
                 to[0] = from[0];
         }

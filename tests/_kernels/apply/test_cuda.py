@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from skfact._kernels import _cuda
 from skfact._kernels.apply import cuda
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
 from skfact.supports import Chain
@@ -23,7 +24,7 @@ from tests._kernels.apply.chains import (
 from tests._kernels.cuda_on_cpu import emulation, nvrtc
 from tests.arrays import DTYPES, gaussian
 
-CODE = cuda.SOURCE.read_text("utf-8")
+CODE = _cuda.code(cuda.SOURCE)
 on_cpu = pytest.mark.skipif(not emulation.usable(), reason="g++ is not installed")
 SIZES = [1, 6, 12, 30, 32, 64, 96]
 
@@ -259,6 +260,21 @@ def test_a_missing_guard_is_found(bug, recorder):
     assert CODE.count(right) == 1
     launches = recorded(recorder, "float32")
     assert complaint in emulation.sanitize(launches, "address", code=CODE.replace(right, wrong))
+
+
+@pytest.mark.usefixtures("cuda_on_cpu")
+@on_cpu
+def test_gaps_that_are_not_zeroed_are_found(monkeypatch, tmp_path):
+    """Memory that nobody has written holds NaN."""
+    wrong = tmp_path / "wrong.cu"
+    right = cuda.SOURCE.read_text("utf-8")
+    wrong.write_text(right.replace("if (p.fill)", "if (false)"), "utf-8")
+    factors = [factor(np.random.default_rng(9), (1, 4, 4, 1), "float32")]
+    X, source = np.ones((2, 4), "float32"), np.array([3, -1, 0, 1])
+    case = factors, X, 4, source, None, cuda.Tuning(threads=16, samples=2)
+    assert_close(run(case, "float32"), expected(factors, X, source))
+    monkeypatch.setattr(cuda, "SOURCE", wrong)
+    assert np.isnan(run(case, "float32")).all()
 
 
 @on_cpu

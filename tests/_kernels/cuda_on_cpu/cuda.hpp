@@ -1,5 +1,5 @@
 // CUDA C++ as ordinary C++: one std::thread for each thread of a block, one block after the other.
-// Included before a kernel's source; KERNEL names the kernel.
+// Included before a kernel's source.
 #include <algorithm>
 #include <barrier>
 #include <cmath>

@@ -3,9 +3,11 @@
 import atexit
 import ctypes
 import hashlib
+import re
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -21,8 +23,8 @@ FLAGS = ("-std=c++20", "-pthread", "-w", "-fno-strict-aliasing", "-I", str(HERE)
 
 
 def usable() -> bool:
-    """Whether there is a compiler."""
-    return shutil.which("g++") is not None
+    """Whether there is a compiler, with the sanitizers of Linux."""
+    return sys.platform == "linux" and shutil.which("g++") is not None
 
 
 @cache
@@ -34,13 +36,15 @@ def folder() -> Path:
 
 
 @cache
-def build(code: str, options: tuple[str, ...], name: str, *flags: str) -> Path:
-    """A binary of the kernel of that name."""
-    key = hashlib.sha256(repr((code, options, name, flags)).encode()).hexdigest()[:16]
+def build(code: str, options: tuple[str, ...], *flags: str) -> Path:
+    """A binary of the kernels of a source."""
+    names = re.findall(r"__launch_bounds__\([^)]*\)\s*(\w+)\(", code)
+    kernels = "".join(f"KERNEL({name})" for name in names)
+    key = hashlib.sha256(repr((code, options, flags)).encode()).hexdigest()[:16]
     source, binary = folder() / f"{key}.cpp", folder() / key
     source.write_text(f'#include "cuda.hpp"\n{code}\n#include "seam.hpp"\n', "utf-8")
     macros = [option for option in options if option.startswith("-D")]
-    command = ["g++", *FLAGS, f"-DKERNEL={name}", *macros, *flags, "-o", binary, source]
+    command = ["g++", *FLAGS, f"-DKERNELS={kernels}", *macros, *flags, "-o", binary, source]
     subprocess.run(command, check=True, timeout=120)
     return binary
 
@@ -95,11 +99,11 @@ class Kernel:
         shared_mem: int = 0,
     ) -> None:
         assert shared_mem <= self.max_dynamic_shared_size_bytes
-        binary = build(self.code, self.options, self.name, "-O0", "-shared", "-fPIC")
+        binary = build(self.code, self.options, "-O0", "-shared", "-fPIC")
         memory = [pointer_or_value(argument) for argument in args]
         arguments = (ctypes.c_void_p * len(args))(*(ctypes.addressof(m) for m in memory))
         sizes = ctypes.c_uint(grid[0]), ctypes.c_uint(block[0]), ctypes.c_size_t(shared_mem)
-        ctypes.CDLL(str(binary)).launch_kernel(arguments, *sizes)
+        getattr(ctypes.CDLL(str(binary)), f"launch_{self.name}")(arguments, *sizes)
 
 
 def by_value(argument: Any) -> bool:
@@ -154,11 +158,11 @@ def sanitize(launches: list[Launch], which: str, *, code: str | None = None, ski
     source, options, name, _ = launches[0]
     assert all(launch[:3] == launches[0][:3] for launch in launches)
     flags = [f"-fsanitize={each}" for each in SANITIZERS[which]]
-    binary = build(code or source, options, name, "-DPROGRAM", "-O0", "-g1", *flags)
+    binary = build(code or source, options, "-DPROGRAM", "-O0", "-g1", *flags)
     path = folder() / "launches"
     path.write_bytes(b"".join(launch.record for launch in launches))
     ended = subprocess.run(
-        [binary, path, str(skip)],
+        [binary, path, str(skip), name],
         env={"TSAN_OPTIONS": "halt_on_error=1", "UBSAN_OPTIONS": "halt_on_error=1"},
         capture_output=True,
         text=True,

@@ -1,14 +1,17 @@
 // Included after a kernel's source: how Python calls it, or (PROGRAM) a program that reads launches
-// from a file, for sanitizers that must be there from the start.
+// from a file, for sanitizers that must be there from the start. KERNELS is KERNEL(name) for each.
 #ifndef PROGRAM
-extern "C" void launch_kernel(void** args, unsigned grid, unsigned block, size_t bytes)
-{
-    launch(KERNEL, args, grid, block, bytes);
-}
+#define KERNEL(name)                                                                        \
+    extern "C" void launch_##name(void** args, unsigned grid, unsigned block, size_t bytes) \
+    {                                                                                       \
+        launch(name, args, grid, block, bytes);                                             \
+    }
+KERNELS
 #else
 int main(int, char** argv)
 {
-    // a launch: grid, block, bytes, barrier to skip, number of arguments;
+    // arguments: the file, a barrier to skip, the kernel
+    // a launch: grid, block, bytes, number of arguments;
     // an argument: bytes, how its pointer differs from a multiple of 16, -1 for null, contents
     skipped = std::atoi(argv[2]);
     FILE* file = std::fopen(argv[1], "rb");
@@ -33,7 +36,10 @@ int main(int, char** argv)
             pointers[i] = memory + kind[2];
             args.push_back(kind[0] ? pointers[i] : &pointers[i]);
         }
-        launch(KERNEL, args.data(), head[0], head[1], head[2]);
+#define KERNEL(name)                    \
+    if (!std::strcmp(argv[3], #name)) \
+        launch(name, args.data(), head[0], head[1], head[2]);
+        KERNELS
         for (char* memory : blocks)
             operator delete(memory, alignment);
     }

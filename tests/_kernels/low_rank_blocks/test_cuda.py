@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skfact._kernels import _cuda
 from skfact._kernels.low_rank_blocks import (
     Arranged,
     Classes,
@@ -23,7 +24,7 @@ from tests._kernels.low_rank_blocks.hard_blocks import (
 from tests.arrays import DTYPES, gaussian
 
 THREADS = cuda.THREADS
-CODE = cuda.SOURCE.read_text("utf-8")
+CODE = _cuda.code(cuda.SOURCE)
 on_cpu = pytest.mark.skipif(not emulation.usable(), reason="g++ is not installed")
 
 
