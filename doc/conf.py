@@ -48,7 +48,9 @@ default_role = "code"  # single backticks, in docstrings and in CHANGELOG.md, ar
 autodoc_typehints = "none"
 toc_object_entries_show_parents = "hide"  # the column beside a page is narrow
 numpydoc_show_class_members = False
-copybutton_exclude = ".linenos, .gp, .go"  # prompts and results are not copied
+copybutton_prompt_text = r">>> |\.\.\. "  # prompts and results are not copied
+copybutton_prompt_is_regexp = True
+suppress_warnings = ["sphinx_gallery.space_in_filename"]  # of the folder of the checkout
 intersphinx_mapping = mapping(HERE / "generated")
 intersphinx_timeout = 5
 
