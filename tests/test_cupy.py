@@ -386,7 +386,8 @@ def test_kernels_of_a_source_are_called_as_those_of_cupy(cupy):
 
 @pytest.mark.skipif(not emulation.usable(), reason="there is no C++ compiler")
 @for_each("dtype", ["float32", "complex128"])
-def test_kernels_built_for_the_processor_serve_arrays_of_the_device(cupy, dtype):
+def test_kernels_built_for_the_processor_serve_arrays_of_the_device(cupy, dtype, monkeypatch):
+    emulation.with_few_threads(monkeypatch)
     cupy.ledger.run_kernels_by(emulation.RawModule)
     A = gaussian(RANDOM, (16, 16), dtype)  # not of rank one: some blocks are left to CuPy
     there, here = butterfly_factorize(cupy.asarray(A)), butterfly_factorize(A)

@@ -9,13 +9,15 @@ import struct
 import subprocess
 import sys
 import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from skfact._backend import NUMPY
+from skfact._kernels.apply import cuda as apply
+from skfact._kernels.low_rank_blocks import cuda as low_rank_blocks
 
 HERE = Path(__file__).parent
 SANITIZERS = {"thread": ("thread",), "address": ("address", "undefined")}
@@ -56,6 +58,14 @@ class Launch(NamedTuple):
     options: tuple[str, ...]
     name: str
     record: bytes
+
+
+def with_few_threads(monkeypatch: Any) -> None:
+    """Blocks of 16 threads: each is a switch at every barrier."""
+    few = partial(apply.lay_out, tuning=apply.Tuning(threads=16))
+    monkeypatch.setattr(apply, "lay_out", few)
+    monkeypatch.setattr(low_rank_blocks, "THREADS", 16)
+    monkeypatch.setattr(low_rank_blocks, "SUMMING", 16)
 
 
 class Device:
