@@ -29,6 +29,7 @@ import numpy as np
 from measure import machine, progress
 from page_parts import Rows, fold, short, table
 
+from skfact._kernels.apply import cuda
 from skfact._kernels.apply.generic import apply_factor
 from skfact.butterfly import butterfly_factorize
 from skfact.datasets import make_butterfly
@@ -298,11 +299,7 @@ def marked_tests(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def tiles(run: Run) -> Iterator[dict[str, Any]]:
-    """Tunings of the kernel, where it offers some."""
-    if find_spec("skfact._kernels.apply.cuda") is None:
-        raise NotMeasured("there is no kernel for products yet")
-    from skfact._kernels.apply import cuda
-
+    """Tunings of the kernel."""
     for n, dtype in [(256, "float32"), (1024, "float32"), (1024, "complex64"), (4096, "float32")]:
         operator = usual_operator(n, dtype).to_device("cupy")
         factors = operator._products.usual_plan()

@@ -12,7 +12,6 @@ from array_api_compat import (
     is_array_api_obj,
     is_array_api_strict_namespace,
     is_cupy_array,
-    is_cupy_namespace,  # noqa: F401 - for the floors above
     is_torch_array,
     is_torch_namespace,
 )
@@ -70,7 +69,7 @@ def import_cupy() -> Any:
     """CuPy's array-API namespace, or the reason why there is none."""
     try:
         import array_api_compat.cupy as xp
-        import cupy  # first: what is missing is CuPy, not array-api-compat's side of it
+        import cupy
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "cupy"
         why = "is not installed" if missing else f"cannot be imported ({error})"

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse
+from array_api_compat import is_cupy_namespace
 
 from skfact._backend import (
     array_namespace,
     device,
-    is_cupy_namespace,
     move,
     portable,
     to_numpy,

@@ -197,17 +197,21 @@ class Products:
         key = dtype, layout.whole_rows
         found = self._programs.get(key, MISSING)
         if found is MISSING:
-            make = partial(lay_out, layout) if self._has_loops() else None
-            found = keep(self._programs, key, self._laid_out(dtype, layout.cost, make), limit=4)
+            made = None
+            if self._has_loops():
+                made = self._laid_out(dtype, layout.cost, partial(lay_out, layout))
+            found = keep(self._programs, key, made, limit=4)
         return found
 
     def device_program(self, dtype: Any) -> cuda.Program | None:
         """The factors laid out for the CUDA kernel; None where it does not apply."""
+        if not self.on_cuda:
+            return None
         key = dtype, "cuda"
         found = self._programs.get(key, MISSING)
         if found is MISSING:
-            make = cuda.lay_out if self.on_cuda else None
-            found = keep(self._programs, key, self._laid_out(dtype, cuda.cost, make), limit=4)
+            made = self._laid_out(dtype, cuda.cost, cuda.lay_out)
+            found = keep(self._programs, key, made, limit=4)
         return found
 
     def _has_loops(self) -> bool:
@@ -231,10 +235,10 @@ class Products:
         factors = self._fused_safely(dtype, runs) if runs else ()
         return factors if all(cost(factor._pattern) < math.inf for factor in factors) else ()
 
-    def _laid_out(self, dtype: Any, cost: PatternCost, make: Callable[..., Any] | None) -> Any:
-        factors = self.compiled_factors(dtype, cost) if make else ()
+    def _laid_out(self, dtype: Any, cost: PatternCost, make: Callable[..., Any]) -> Any:
+        factors = self.compiled_factors(dtype, cost)
         pairs = [(factor.pattern, factor.values) for factor in factors if factor.dtype is not None]
-        if make is None or not pairs:
+        if not pairs:
             return None
         first = next(i for i, factor in enumerate(factors) if factor.dtype is not None)
         last = first + len(pairs)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from array_api_compat import is_cupy_namespace
 
-from skfact._backend import array_namespace, device, is_cupy_namespace, on_device_if_there
+from skfact._backend import array_namespace, device, on_device_if_there
 from skfact._inputs import as_floating, dtype_name, is_numpy, is_sparse, namespace_dtype
 from skfact.operators._factors import Factor
 

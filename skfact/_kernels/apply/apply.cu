@@ -37,6 +37,17 @@ __device__ __forceinline__ int place(int n, const Program& p)
     return n ^ ((n / BANKS * p.swizzle) & (BANKS - 1));
 }
 
+// Where COUNT neighbours lie in a row of the tile that an index, if given, sends elsewhere; or -1.
+template <int COUNT>
+__device__ __forceinline__ void places(int* at, const int* __restrict__ index, int n, const Program& p)
+{
+#pragma unroll
+    for (int e = 0; e < COUNT; e++) {
+        at[e] = index ? index[n + e] : n + e;
+        at[e] = at[e] < 0 ? -1 : place(at[e], p);
+    }
+}
+
 // Rows of X into the tile: entry n goes to into[n], or nowhere where that is -1.
 template <int COUNT>
 __device__ void read_rows(
@@ -45,11 +56,7 @@ __device__ void read_rows(
     int pieces = p.n_in / COUNT, teams = max(1, int(blockDim.x) / pieces);
     for (int item = threadIdx.x; item < pieces * teams; item += blockDim.x) {
         int n = item % pieces * COUNT, at[COUNT];
-#pragma unroll
-        for (int e = 0; e < COUNT; e++) {
-            at[e] = into ? into[n + e] : n + e;
-            at[e] = at[e] < 0 ? -1 : place(at[e], p);
-        }
+        places<COUNT>(at, into, n, p);
 #pragma unroll 4
         for (int s = item / pieces; s < live; s += teams) {
             Number x[COUNT];
@@ -73,11 +80,7 @@ __device__ void write_rows(
     int pieces = p.n_out / COUNT, teams = max(1, int(blockDim.x) / pieces);
     for (int item = threadIdx.x; item < pieces * teams; item += blockDim.x) {
         int n = item % pieces * COUNT, at[COUNT];
-#pragma unroll
-        for (int e = 0; e < COUNT; e++) {
-            at[e] = out ? out[n + e] : n + e;
-            at[e] = at[e] < 0 ? -1 : place(at[e], p);
-        }
+        places<COUNT>(at, out, n, p);
 #pragma unroll 1
         for (int s = item / pieces; s < live; s += teams) {
             Number y[COUNT];

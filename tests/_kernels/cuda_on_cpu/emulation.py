@@ -61,11 +61,11 @@ class Launch(NamedTuple):
 
 
 def with_few_threads(monkeypatch: Any) -> None:
-    """Blocks of 16 threads: each is a switch at every barrier."""
-    few = partial(apply.lay_out, tuning=apply.Tuning(threads=16))
+    """Blocks of 32 threads, which have several rows each, and cost less at barriers."""
+    few = partial(apply.lay_out, tuning=apply.Tuning(threads=32))
     monkeypatch.setattr(apply, "lay_out", few)
-    monkeypatch.setattr(low_rank_blocks, "THREADS", 16)
-    monkeypatch.setattr(low_rank_blocks, "SUMMING", 16)
+    monkeypatch.setattr(low_rank_blocks, "THREADS", 32)
+    monkeypatch.setattr(low_rank_blocks, "SUMMING", 32)
 
 
 class Device:

@@ -31,8 +31,7 @@ on_cpu = pytest.mark.skipif(not emulation.usable(), reason="g++ is not installed
 @pytest.fixture(autouse=True)
 def few_threads_and_no_loops(monkeypatch):
     """Several rows for each thread, and no other way for NumPy's arrays."""
-    monkeypatch.setattr(cuda, "THREADS", 32)
-    monkeypatch.setattr(cuda, "SUMMING", 32)
+    emulation.with_few_threads(monkeypatch)
     monkeypatch.setattr(dispatch, "compiled", lambda module: None)
 
 
