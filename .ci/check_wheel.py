@@ -10,6 +10,8 @@ from skfact.butterfly import butterfly_factorize
 
 assert "site-packages" in skfact.__file__, skfact.__file__
 assert files("skfact").joinpath("py.typed").is_file()
+for kernel in ("number.cu", "apply/apply.cu", "low_rank_blocks/rank_one.cu"):
+    assert files("skfact").joinpath("_kernels", kernel).is_file(), kernel
 operator = butterfly_factorize(hadamard(16))
 assert operator.nnz == 128
 assert np.allclose(operator.toarray(), hadamard(16))

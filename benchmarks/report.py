@@ -35,6 +35,7 @@ PAGES = {  # name of the results -> module that holds their page
     "deep_linear_palm": "deep_linear_palm",
     "deep_linear_training": "deep_linear_training",
     "relu": "relu",
+    "cuda": "cuda",
 }
 CONVENTIONS = (
     "With one thread, times are CPU time and all libraries run on one thread; with two, they are "

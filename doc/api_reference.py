@@ -156,21 +156,21 @@ DATA = {
 
 
 def write_pages(folder: Path) -> None:
-    """Write reference.rst and one page per public name into `folder`."""
+    """Write reference.rst, one page per public name, and what chapters include into `folder`."""
     folder.mkdir(exist_ok=True)
     lines = ["API reference", "=============", ""]
-    pages = []
+    lines += ["Every public name, by subject. Its page ends with the examples that use it.", ""]
     for module, section in API_REFERENCE.items():
         lines += [f".. module:: {module}", "", section.title, "-" * len(section.title), ""]
         lines += [section.text, ""]
-        lines += [".. list-table::", "   :widths: 30 70", ""]
+        lines += [".. list-table::", "   :class: names", "   :widths: 30 70", ""]
         for name in section.names:
             lines += [f"   * - :obj:`~{module}.{name}`", f"     - {_summary(module, name)}"]
-            page = f"{module}.{name}"
-            pages.append(page)
-            _write(folder / f"{page}.rst", _page(module, name))
-        lines.append("")
-    lines += [".. toctree::", "   :hidden:", ""] + [f"   {page}" for page in pages]
+            _write(folder / f"{module}.{name}.rst", _page(module, name))
+        lines += ["", ".. toctree::", "   :hidden:", f"   :caption: {section.title}", ""]
+        lines += [f"   {module}.{name}" for name in section.names] + [""]
+        links = ", ".join(f":obj:`~{module}.{name}`" for name in section.names)
+        _write(folder / f"{module}.names.txt", f"- :mod:`{module}`: {links}.\n")
     _write(folder / "reference.rst", "\n".join(lines) + "\n")
 
 

@@ -20,6 +20,9 @@ from sphinx_gallery.sorting import ExplicitOrder  # noqa: E402
 import skfact  # noqa: E402
 
 SECTIONS = ("butterfly", "fixed_support", "deep_linear", "relu")  # of the gallery
+# pages without a column of contents: lists of pages, and wide tables
+WHOLE_WIDTH = ["index", "theory/index", "user_guide/index", "user_guide/which_tool"]
+WHOLE_WIDTH += [f"auto_examples/{name}/index" for name in SECTIONS]
 
 project = "skfact"
 author = "skfact developers"
@@ -27,6 +30,7 @@ copyright = "skfact developers"
 version = release = skfact.__version__
 
 extensions = [
+    "alt_texts",
     "numpydoc",
     "sphinx-mathjax-offline",
     "sphinx.ext.autodoc",
@@ -42,8 +46,11 @@ exclude_patterns = ["_build", "auto_examples/**.ipynb", "auto_examples/**.py"]
 
 default_role = "code"  # single backticks, in docstrings and in CHANGELOG.md, are code
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"  # the column beside a page is narrow
 numpydoc_show_class_members = False
-copybutton_exclude = ".linenos, .gp, .go"  # prompts and results are not copied
+copybutton_prompt_text = r">>> |\.\.\. "  # prompts and results are not copied
+copybutton_prompt_is_regexp = True
+suppress_warnings = ["sphinx_gallery.space_in_filename"]  # of the folder of the checkout
 intersphinx_mapping = mapping(HERE / "generated")
 intersphinx_timeout = 5
 
@@ -58,6 +65,9 @@ sphinx_gallery_conf = {
     "parallel": os.cpu_count(),  # each example in a process of its own
     "download_all_examples": False,
     "show_signature": False,
+    "write_computation_times": False,  # pages that load scripts from elsewhere
+    "remove_config_comments": True,
+    "capture_repr": (),  # what is to be read is printed
 }
 
 html_theme = "pydata_sphinx_theme"
@@ -67,8 +77,7 @@ html_theme_options = {
     "header_links_before_dropdown": 5,
     "secondary_sidebar_items": {
         "**": ["page-toc", "sourcelink"],
-        "index": [],
-        "user_guide/which_tool": [],  # room for its tables
+        **{page: [] for page in WHOLE_WIDTH},
     },
 }
 html_sidebars = {name: [] for name in ("index", "benchmarks")}  # no list of pages beside them
@@ -76,12 +85,12 @@ html_static_path = ["_static"]
 html_css_files = ["widths.css"]
 html_favicon = "_static/favicon.svg"
 
-# pages that follow from tables: public names, contracts of imports, parametrization of the tests
+# pages that follow from tables: public names, contracts of imports, parametrization of the tests,
+# what a compiler says
 write_pages(HERE / "generated")
 (HERE / "generated" / "floors.svg").write_text(draw(), encoding="utf-8")
 write_pictures(HERE / "generated")
 write_figures(HERE / "generated")
-subprocess.run(
-    [sys.executable, HERE / "what_runs_where.py", HERE / "generated" / "what_runs_where.rst"],
-    check=True,
-)
+for name in ("what_runs_where", "cuda_kernels"):
+    command = [sys.executable, HERE / f"{name}.py", HERE / "generated" / f"{name}.rst"]
+    subprocess.run(command, check=True)

@@ -22,6 +22,7 @@ def purpose(room: str) -> str:
     path = ROOT / "skfact" / room
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    text = text.replace("`", "")
     return " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
 
 

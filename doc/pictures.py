@@ -328,15 +328,19 @@ def first_use() -> str:
 def which_tool() -> str:
     """Questions from the top to the bottom, each with the call to make if the answer is yes."""
     questions = [
+        ("Supports, but no matrix yet?",),
         ("A ReLU network?",),
         ("Samples X and targets Y?",),
+        ("A table with missing entries?",),
         ("Two factors, and you know", "where they have to be zero?"),
         ("A transform, or a fitted map", "with blocks of low rank?"),
         ("A matrix, and only how many", "numbers the factors may have?"),
     ]
     calls = [
+        ("analyze_supports", "closedness, is_closable"),
         ("skfact.relu", "norms, distances, pruning, rounding"),
         ("SparseDeepLinearNet", "beside Ridge in one search"),
+        ("FixedSupportMF(missing_values=...)", "beside an imputer; hide entries to choose"),
         ("FixedSupportMF", "fixed_support_factorize for a matrix"),
         ("butterfly_factorize", "ButterflyFactorizer in a pipeline"),
         ("hierarchical_palm", "palm4msa for all factors at once"),
@@ -361,7 +365,7 @@ def which_tool() -> str:
         text(380, y + 20, "Nothing here", font_weight="bold"),
         text(380, y + 39, "Keep the dense matrix, its largest entries, or a truncated SVD."),
     ]
-    return svg(y + 62, "Which tool: five questions, and the call that follows from each.", *parts)
+    return svg(y + 62, "Which tool: questions, and the call that follows from each.", *parts)
 
 
 PICTURES = (butterfly, supports, deep_linear, relu, first_use, which_tool)

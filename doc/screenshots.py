@@ -43,6 +43,11 @@ def main() -> None:
     parser.add_argument("pictures", type=Path)
     parser.add_argument("--only", default="", help="pages with this in their path")
     options = parser.parse_args()
+    site = options.site.resolve()
+    names = {path: path.relative_to(site).with_suffix(".png") for path in pages(site)}
+    names = {path: name for path, name in names.items() if options.only in name.as_posix()}
+    if not names:
+        parser.error(f"{site} has no pages with {options.only!r} in their path: build it first.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=FLAGS, chromium_sandbox=False
@@ -52,14 +57,12 @@ def main() -> None:
                 context = browser.new_context(
                     viewport={"width": width, "height": 900}, color_scheme=scheme
                 )
-                for path in pages(options.site.resolve()):
-                    name = path.relative_to(options.site.resolve()).with_suffix(".png")
-                    if options.only in name.as_posix():
-                        page = context.new_page()
-                        said = look(page, path, options.pictures / f"{width}-{scheme}" / name)
-                        page.close()
-                        for complaint in said:
-                            print(f"{width} {scheme} {name.with_suffix('')}: {complaint}")
+                for path, name in names.items():
+                    page = context.new_page()
+                    said = look(page, path, options.pictures / f"{width}-{scheme}" / name)
+                    page.close()
+                    for complaint in said:
+                        print(f"{width} {scheme} {name.with_suffix('')}: {complaint}")
                 context.close()
         browser.close()
 

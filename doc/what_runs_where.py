@@ -29,9 +29,9 @@ Results come back in the array library, on the device and in the precision of th
 is generated from the tests: ● means that tests run all names of the row there. Read-only arrays
 of NumPy and a second device of array_api_strict are tried as well where they apply.
 
-○ on CuPy: the tests are written and collected with the others, and need a CUDA device. **No GPU has
-run them yet**, so nothing here is known to work there. array_api_strict stands for any library that
-follows the array API standard.
+○ on CuPy: these tests need a CUDA device. They pass against a stand-in for CuPy, which has its
+functions and refuses what it refuses. **No GPU has run them yet**. array_api_strict stands for any
+library that follows the array API standard.
 
 .. list-table::
    :header-rows: 1
@@ -42,10 +42,12 @@ follows the array API standard.
 class Collected:
     """Pytest plugin that keeps the collected tests and the table of namespaces."""
 
-    items: list[pytest.Function]
+    all_items: list[pytest.Function]
+    items: list[pytest.Function]  # of array code
     titles: dict[str, str]
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[Any]) -> None:
+        self.all_items = items
         self.items = [item for item in items if "namespace" in getattr(item, "fixturenames", ())]
         conftest = config.pluginmanager.get_plugin(str(TESTS / "conftest.py"))
         self.titles = {name: entry.title for name, entry in conftest.NAMESPACES.items()}

@@ -12,7 +12,6 @@ from array_api_compat import (
     is_array_api_obj,
     is_array_api_strict_namespace,
     is_cupy_array,
-    is_cupy_namespace,
     is_torch_array,
     is_torch_namespace,
 )
@@ -72,9 +71,11 @@ def import_cupy() -> Any:
         import array_api_compat.cupy as xp
         import cupy
     except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == "cupy"
+        why = "is not installed" if missing else f"cannot be imported ({error})"
         raise ImportError(
-            "backend='cupy' needs CuPy, which is not installed: `pip install skfact[cuda12]` "
-            "(or `skfact[cuda13]`, to match your CUDA driver)."
+            f"backend='cupy' needs CuPy, which {why}: `pip install skfact[cuda12]` (or "
+            "`skfact[cuda13]`, to match your CUDA driver), and backend='numpy' does without."
         ) from error
     reason = ""
     try:
@@ -103,6 +104,39 @@ def to_numpy(array: Any) -> np.ndarray:
     return np.asarray(array)
 
 
+class Portable:
+    """What is pickled of a CuPy array: it is loaded as a NumPy array where there is no CuPy."""
+
+    def __init__(self, array: Any) -> None:
+        self._host = to_numpy(array)
+
+    def __reduce__(self) -> Any:
+        return on_device_if_there, (self._host,)
+
+
+def portable(value: Any) -> Any:
+    """What to pickle for an array, or for the arrays in lists, tuples and dictionaries."""
+    if type(value) is dict:
+        return {key: portable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple) and any(is_cupy_array(item) for item in value):
+        items = [portable(item) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return Portable(value) if is_cupy_array(value) else value
+
+
+def on_device_if_there(host: np.ndarray) -> Any:
+    """The array of the host as a CuPy array, or as it is where there is no CuPy or no device."""
+    try:
+        return import_cupy().asarray(host)
+    except (ImportError, RuntimeError):
+        return host
+
+
+def is_full_device(error: BaseException) -> bool:
+    """Whether an error says that a device has too little memory, in CuPy's or PyTorch's words."""
+    return type(error).__name__ == "OutOfMemoryError"
+
+
 def detached(array: Any) -> Any:
     """The array, or the tensors in nested lists, without the graph of autograd."""
     if isinstance(array, list | tuple):
@@ -122,7 +156,7 @@ def move(array: Any, xp: Any, target_device: Any) -> Any:
     if is_torch_namespace(xp):
         # PyTorch would share the memory, and accepts neither read-only memory nor negative strides
         host = np.array(host, order="C")
-    return xp.asarray(host, device=None if is_cupy_namespace(xp) else target_device)
+    return xp.asarray(host, device=target_device)
 
 
 def move_like(array: Any, like: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from skfact._backend import array_namespace, device
 from skfact._checks import require_finite
-from skfact._linalg import is_complex
+from skfact._linalg import is_complex, limited
 
 
 def binary_exponent(A: Any, name: str = "A") -> int:
@@ -40,11 +40,11 @@ def times_power_of_two(x: Any, exponent: Any) -> Any:
         half = exponent // 2
         return (x * 2.0**half) * 2.0 ** (exponent - half)
     xp = array_namespace(x)
-    two = xp.asarray(2.0, dtype=x.dtype, device=device(x))
+    two = xp.full((), 2.0, dtype=x.dtype, device=device(x))
     exponent = xp.asarray(exponent, dtype=x.dtype, device=device(x))
     largest = math.log2(float(xp.finfo(x.dtype).max)) // 1 - 1
     for _ in range(3):  # from the smallest to the largest number there are less than three
-        step = xp.clip(exponent, -largest, largest)
+        step = limited(exponent, -largest, largest)
         x = x * two**step
         exponent = exponent - step
     return x

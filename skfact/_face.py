@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,10 +12,42 @@ import scipy.sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skfact._backend import array_namespace, detached, device, move_like, on_backend
+from skfact._backend import (
+    array_namespace,
+    detached,
+    device,
+    is_full_device,
+    move_like,
+    on_backend,
+    portable,
+)
 from skfact._checks import check_matrix
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import CallbackSupportMixin
+
+
+def on_full_device_advise(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of an estimator that says what helps where the memory of a device is too small."""
+
+    @functools.wraps(method)
+    def advising(self: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, X, *args, **kwargs)
+        except (MemoryError, RuntimeError) as error:
+            if is_full_device(error):
+                error.add_note(_advice(self, X))
+            raise
+
+    return advising
+
+
+def _advice(estimator: Any, X: Any) -> str:
+    shape = tuple(getattr(X, "shape", None) or np.shape(X))
+    return (
+        f"{type(estimator).__name__} ran out of the memory of the device with X of shape {shape}: "
+        "pass fewer samples or float32, free arrays that the device still holds, or compute on the "
+        "host, with backend='numpy' and NumPy arrays."
+    )
 
 
 class Face(TransformerMixin, BaseEstimator):
@@ -22,6 +55,9 @@ class Face(TransformerMixin, BaseEstimator):
 
     A subclass has the parameter `backend`, and says by `_fitted_array` what samples must resemble.
     """
+
+    def __getstate__(self) -> dict[str, Any]:
+        return portable(super().__getstate__())
 
     def _fitted_array(self) -> Any:
         """An array that `fit` left: samples must be of its library and on its device."""
@@ -62,8 +98,28 @@ class Face(TransformerMixin, BaseEstimator):
                 "arrays of this kind."
             )
 
-    def _there_and_back(self, function: Callable[[Any], Any], X: Any) -> Any:
-        """The function of X, computed where `backend` says, in the array type of X."""
+    def _there_and_back(
+        self, function: Callable[[Any], Any], X: Any, *, row_by_row: bool = True
+    ) -> Any:
+        """The function of X, computed where `backend` says, in the array type of X.
+
+        Where the memory of a device is too small, in parts, if the function takes each row alone.
+        """
+        n = X.shape[0]
+        try:
+            return self._at_once(function, X)
+        except (MemoryError, RuntimeError) as error:
+            if not is_full_device(error):
+                raise
+            if n < 2 or not row_by_row:
+                error.add_note(_advice(self, X))
+                raise
+        parts = (slice(0, n // 2), slice(n // 2, n))
+        found = [self._there_and_back(function, X[rows, ...]) for rows in parts]
+        return array_namespace(X).concat(found)
+
+    def _at_once(self, function: Callable[[Any], Any], X: Any) -> Any:
+        # a frame of its own, which ends with what it holds on a device
         (work,) = on_backend(self.backend, X)
         return move_like(function(work), X)
 

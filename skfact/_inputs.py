@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from array_api_compat import is_array_api_obj, is_torch_array
+from array_api_compat import is_array_api_obj, is_cupy_namespace, is_torch_array
 
-from skfact._backend import array_namespace, is_cupy_namespace
+from skfact._backend import array_namespace
 
 FLOATING = ("float32", "float64", "complex64", "complex128")
 _NAMES = {np.dtype(name): name for name in FLOATING}  # NumPy takes microseconds to name a dtype

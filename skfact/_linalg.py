@@ -26,6 +26,14 @@ def abs2(x: Any) -> Any:
     return xp.real(x) ** 2 + xp.imag(x) ** 2 if is_complex(x) else x * x
 
 
+def limited(x: Any, low: float | None = None, high: float | None = None) -> Any:
+    """x within limits; `xp.clip` counts entries beyond them, for which the host waits on CUDA."""
+    xp = array_namespace(x)
+    if low is not None:
+        x = xp.maximum(x, xp.full_like(x, low))
+    return x if high is None else xp.minimum(x, xp.full_like(x, high))
+
+
 def norm2(x: Any) -> float:
     """Squared Frobenius norm."""
     return float(array_namespace(x).sum(abs2(x)))

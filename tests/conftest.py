@@ -1,4 +1,5 @@
 import os
+import sys
 
 os.environ["SCIPY_ARRAY_API"] = (
     "1"  # first: without it scikit-learn's array-API checks skip silently
@@ -15,6 +16,7 @@ os.environ["SCIPY_ARRAY_API"] = (
 from collections.abc import Callable, Generator
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import array_api_compat
@@ -94,6 +96,35 @@ def skip_unless_usable(library: str) -> None:
             cupy.cuda.runtime.getDeviceCount()
         except cupy.cuda.runtime.CUDARuntimeError as error:
             pytest.skip(f"no CUDA device: {error}")
+
+
+STAND_IN = Path(__file__).parent / "cupy_stand_in"
+_played: dict[str, Any] = {}  # its modules, and those of libraries that look for CuPy
+
+
+@pytest.fixture
+def cupy(monkeypatch: pytest.MonkeyPatch) -> Generator[Any]:
+    """The stand-in for CuPy, until the end of the test; skipped where CuPy itself is installed."""
+    found = find_spec("cupy")
+    if found is not None and STAND_IN not in Path(str(found.origin)).parents:
+        pytest.skip("CuPy itself is installed")
+    with monkeypatch.context() as context:
+        context.syspath_prepend(STAND_IN)
+        before = set(sys.modules)
+        for name, module in _played.items():
+            context.setitem(sys.modules, name, module)
+        module = import_module("cupy")
+        module.ledger.clear()
+        yield module
+        module.ledger.clear()
+        if found is None:
+            _played.update({name: sys.modules.pop(name) for name in _of_cupy(before)})
+
+
+def _of_cupy(before: set[str]) -> list[str]:
+    """Modules of CuPy, and copies of array-api-compat for it, that were not there before."""
+    new = [name for name in sys.modules if name not in before]
+    return [name for name in new if {"cupy", "cupyx"} & set(name.split("."))]
 
 
 @pytest.fixture

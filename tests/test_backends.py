@@ -248,6 +248,7 @@ for estimator in (ButterflyFactorizer(), ButterflyFactorizer(2)):
     subprocess.run([sys.executable, "-W", "error", "-c", script], env=environment, check=True)
 
 
+@on_any_matrix
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_numpy_data_computed_with_cupy(dtype):

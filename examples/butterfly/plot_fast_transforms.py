@@ -14,6 +14,7 @@ matrix hidden under noise.
 
 # Authors: skfact developers
 # SPDX-License-Identifier: BSD-3-Clause
+# sphinx_gallery_thumbnail_number = 3
 
 import os
 import time
@@ -110,14 +111,16 @@ print(f"left over in the factors: {np.linalg.norm(found - clean) / np.linalg.nor
 # entries, as a step in the flow chart of an FFT does: neighbours first, on the right, then entries
 # farther and farther apart.
 
-SupportDisplay.from_operator(operators["DFT"])
+display = SupportDisplay.from_operator(operators["DFT"])
+display.figure_.suptitle("Ten factors of the DFT of 1024 points, and a permutation")
 
 # %%
 # The factors of a small noisy matrix, with their magnitudes. Without noise all would be equal, as
 # all entries of a Hadamard matrix are.
 
 small = hadamard(32) + 0.3 * rng.normal(size=(32, 32))
-SupportDisplay.from_operator(butterfly_factorize(small), values=True)
+display = SupportDisplay.from_operator(butterfly_factorize(small), values=True)
+display.figure_.suptitle("Five factors of a noisy Hadamard matrix")
 
 # %%
 # Where the gain begins

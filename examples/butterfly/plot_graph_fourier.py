@@ -15,6 +15,7 @@ ways without factors: the largest entries of U, and its lowest frequencies alone
 
 # Authors: skfact developers
 # SPDX-License-Identifier: BSD-3-Clause
+# sphinx_gallery_thumbnail_number = 2
 
 import warnings
 
@@ -74,7 +75,8 @@ for ax, (title, signal) in zip(
         points[:, 0], points[:, 2], c=signal, cmap="RdBu_r", vmin=-limit, vmax=limit, s=18, zorder=2
     )
     ax.set(title=title, xticks=[], yticks=[], aspect="equal")
-figure.colorbar(dots, ax=axes, shrink=0.8)
+figure.colorbar(dots, ax=axes, shrink=0.8, label="signal")
+figure.suptitle("A signal on the vertices of a graph")
 plt.show()
 
 # %%
@@ -176,5 +178,6 @@ plt.show()
 # of their row or of their column stay, which are a few more). All factors but the first are near to
 # a diagonal, with a few entries that mix vertices.
 
-SupportDisplay.from_operator(approximations["budgets", "k = 2"][2])
+display = SupportDisplay.from_operator(approximations["budgets", "k = 2"][2])
+display.figure_.suptitle("Seven factors within budgets, k = 2")
 plt.show()

@@ -125,12 +125,13 @@ def draw(points, size, best, name, title):
         ax.set(xlabel="numbers in the factors, as a share of the dense layer")
         ax.grid(alpha=0.3)
     errors = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0]
-    axes[0].set(ylabel="relative error of the outputs", title=title, yscale="log")
+    axes[0].set(ylabel="relative error of the outputs", yscale="log")
     axes[0].set_yticks(errors, [f"{error:g}" for error in errors])
     axes[0].yaxis.set_minor_locator(plt.NullLocator())
     axes[0].set_ylim(0.85 * min(min(point[2]) for point in points), None)
     axes[1].axhline(best, color="0.5", linestyle="--", label="dense layer")
     axes[1].set(ylabel=name)
+    figure.suptitle(f"{title}: factors in its place")
     figure.legend(*axes[1].get_legend_handles_labels(), loc="outside right upper", fontsize="small")
     plt.show()
 
@@ -194,7 +195,7 @@ print(f"accuracy of the dense layer, {weights.size} numbers: {dense_score:.3f}")
 
 # %%
 
-draw(points, weights.size, dense_score, "accuracy on the test set", "Digits")
+draw(points, weights.size, dense_score, "accuracy on the test set", "Layer for digits")
 
 # %%
 # **Factoring the weights is not enough.** An error above 1 is worse than a constant output. The
@@ -302,7 +303,7 @@ points = table(
 
 # %%
 
-draw(points, weights.size, 1.0, "share of files with the same type", "Magika, last layer")
+draw(points, weights.size, 1.0, "share of files with the same type", "Last layer of Magika")
 
 # %%
 # Here the single **sparse matrix wins** at every budget, in error and in types kept; low rank has

@@ -180,6 +180,7 @@ for (name, factors), mark in zip(learned.items(), ("*", "D"), strict=True):
     axes[0].plot(non_zeros(*factors), test_error(*factors), mark, markersize=10, label=name)
 axes[0].axvline(non_zeros(*truth), color="0.5", linestyle=":", linewidth=1)
 axes[0].set(xlabel="non-zeros of both factors", ylabel="relative test error", ylim=(0, 1))
+axes[0].set_title("error against non-zeros")
 axes[0].legend(fontsize="small")
 
 
@@ -204,6 +205,7 @@ for (name, found), mark in zip(paths.items(), ("s-", "o-"), strict=True):
     axes[1].semilogx(penalties, ratio, mark, label=name)
 axes[1].axhline(1, color="0.5", linestyle=":", linewidth=1)
 axes[1].set(xlabel="penalty", ylabel="objective / that of the truth")
+axes[1].set_title("cost against that of the true factors")
 axes[1].legend(fontsize="small")
 plt.show()
 

@@ -186,7 +186,7 @@ for name, color in COLORS.items():
 ax.set_xscale("log")
 ax.set_xticks(sizes, sizes)
 ax.xaxis.set_minor_locator(plt.NullLocator())
-ax.set(xlabel="samples", ylabel="R2 on 1000 other patches", title="64 features, 256 outputs")
+ax.set(xlabel="samples", ylabel="R2 on 1000 other patches", title="From 64 pixels to 256")
 ax.grid(alpha=0.3)
 figure.legend(loc="outside right upper", fontsize="small")
 plt.show()
@@ -211,6 +211,7 @@ for ax in axes.flat:
     ax.set(xticks=[], yticks=[])
 for ax, name in zip(axes[:, 0], [*shown, "16 x 16"], strict=True):
     ax.set_ylabel(name, rotation=0, ha="right", va="center")
+figure.suptitle("Given (8 x 8), predicted, and true (16 x 16)")
 plt.show()
 
 # %%

@@ -68,6 +68,7 @@ for ax, model, title in zip(
     for border in (9.5, 19.5):
         ax.axhline(border, color="black", linewidth=0.8)
 figure.colorbar(image, ax=axes, label="loading (empty: zero by support)", shrink=0.7)
+figure.suptitle("Loadings of the measurements")
 plt.show()
 
 # %%
@@ -160,6 +161,7 @@ results = {
     ),
 }
 figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
+figure.suptitle("Accuracy by supports")
 for ax, (title, found) in zip(axes, results.items(), strict=True):
     print(title, {name: round(float(value), 3) for name, value in found.items()})
     colors = ["#0072B2"] * (len(found) - 2) + ["0.6"] * 2

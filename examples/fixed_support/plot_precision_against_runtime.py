@@ -120,4 +120,5 @@ for ax, (title, A) in zip(axes, targets.items(), strict=True):
     ax.grid(alpha=0.3)
 axes[0].set_ylabel("relative error")
 axes[0].legend(fontsize="small", loc="center")
+figure.suptitle("Error over time")
 plt.show()

@@ -14,6 +14,7 @@ reaches a single entry, so that this entry never counts.
 
 # Authors: skfact developers
 # SPDX-License-Identifier: BSD-3-Clause
+# sphinx_gallery_thumbnail_number = 2
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -194,4 +195,5 @@ draw(
     axes[1], np.linspace(-0.25, 0.1, 401), np.linspace(-0.12, 0.23, 401), np.linspace(18.7, 21, 24)
 )
 axes[1].set_title("around the local minimum")
+fig.suptitle("The loss, and the ways of gradient descent")
 plt.show()

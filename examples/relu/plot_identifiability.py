@@ -15,6 +15,7 @@ on one side of this *kink* and active on the other.
 
 # Authors: skfact developers
 # SPDX-License-Identifier: BSD-3-Clause
+# sphinx_gallery_thumbnail_number = 2
 
 import warnings
 
@@ -116,6 +117,7 @@ figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), sharey=True, layout="constr
 draw_line(axes[0], twins, -3, 2, "outgoing weights 1 and 0.5")
 draw_line(axes[1], split, -3, 2, "outgoing weights 2.2 and -0.7")
 draw_line(axes[2], merged, -3, 2, "merged by simplify")
+figure.suptitle("Positive twins: one function, three networks")
 legend_below(figure, axes[0])
 plt.show()
 
@@ -134,9 +136,10 @@ plt.show()
 hat = shallow([1, 1, 1], [1, 0, -1], [1, -2, 1])
 flipped = shallow([-1, -1, -1], [-1, 0, 1], [1, -2, 1])
 print(identifiability_report(hat))
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.9), sharey=True, layout="constrained")
 draw_line(axes[0], hat, -2, 2, "built from the left")
 draw_line(axes[1], flipped, -2, 2, "built from the right")
+figure.suptitle("A hat, written in two ways")
 legend_below(figure, axes[0])
 plt.show()
 
@@ -175,6 +178,7 @@ for ax, shown, title in zip(axes, [plane, mirrored, one_flipped], titles, strict
     ax.set(xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
     ax.set_title(title, fontsize="medium")
 figure.colorbar(filled, ax=axes, label="output", shrink=0.9, ticks=range(-2, 3))
+figure.suptitle("Three neurons on the plane")
 plt.show()
 
 # %%

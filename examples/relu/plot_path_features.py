@@ -145,6 +145,7 @@ for number, name in enumerate(names):
     position = np.array(sizes) * 1.04 ** (number - 2.5)
     ax.errorbar(position, scores.mean(axis=1), scores.std(axis=1), fmt="o-", label=name)
 ax.set(xscale="log", xlabel="training samples", ylabel="accuracy on the other images")
+ax.set_title("Networks, path features and kernels on digits")
 ax.set_xticks(sizes, sizes)
 ax.xaxis.set_minor_locator(plt.NullLocator())
 ax.grid(alpha=0.3)
@@ -167,4 +168,5 @@ coefs[1][:2] = 0
 figure, axes = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
 ActivationRegionsDisplay.from_network(trained, three, ax=axes[0])
 ActivationRegionsDisplay.from_network((coefs, trained.intercepts_), three, ax=axes[1])
+figure.suptitle("A trained network, and the same without two of its neurons")
 plt.show()

@@ -12,6 +12,7 @@ training better?
 
 # Authors: skfact developers
 # SPDX-License-Identifier: BSD-3-Clause
+# sphinx_gallery_thumbnail_number = 2
 
 from itertools import pairwise
 
@@ -173,6 +174,7 @@ for name, values in accuracies.items():
     ax.plot(sigmas, values, "o-", label=name)
     print(f"{name:30}", *(f"{a:.3f}" for a in values))
 ax.set(xlabel="sigma of the rescaling", ylabel="accuracy on the test set", ylim=(0, 1.02))
+ax.set_title("Training from rescaled starts")
 ax.grid(alpha=0.3)
 ax.legend(fontsize="small", loc="lower left")
 plt.show()

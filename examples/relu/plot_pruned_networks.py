@@ -109,6 +109,7 @@ for way, row in scores.items():
     style = "s:" if way.endswith("rescaled") else "o-"
     left.plot(amounts, row, style, color=colors[way], label=way, markersize=5)
 left.set(xlabel="part of the weights removed", ylabel="accuracy on the test set")
+left.set_title("accuracy after pruning")
 left.legend(fontsize="small", loc="lower left")
 for criterion, color in (("magnitude", "#D55E00"), ("saliency", "#0072B2")):
     change, _, bound = curves[criterion].T
@@ -116,6 +117,7 @@ for criterion, color in (("magnitude", "#D55E00"), ("saliency", "#0072B2")):
     right.loglog(parts, change, "o-", color=color, label=f"{criterion}: true change")
 right.axhline(np.median(abs(before).sum(axis=1)), color="0.6", linestyle=":", label="the outputs")
 right.set(xlabel="part of the weights removed", ylabel="change of the outputs, l1 (median)")
+right.set_title("change of the outputs, and its bound")
 right.legend(fontsize="small")
 right.set_xticks([0.1, 0.2, 0.4, 0.8], ["10%", "20%", "40%", "80%"])
 right.xaxis.set_minor_locator(plt.NullLocator())

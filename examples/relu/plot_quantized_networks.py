@@ -96,4 +96,5 @@ for ax, (hidden, network) in zip(axes, networks.items(), strict=True):
     ax.grid(alpha=0.3)
 axes[0].set_ylabel("accuracy on the test set")
 axes[1].legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+figure.suptitle("Networks rounded to 8 and to 4 bits")
 plt.show()

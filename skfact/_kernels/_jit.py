@@ -41,8 +41,8 @@ def _say_when_compiling() -> None:
                 return
             self.told = True
             logging.getLogger("skfact").warning(
-                "skfact compiles loops for this processor and keeps them on disk: some 20 seconds "
-                "in all, at the first use of each with a precision."
+                "skfact compiles loops for this processor, some 20 seconds in all at the first use "
+                "of each with a precision, and keeps them on disk if it can write there."
             )
 
         def on_end(self, event: Any) -> None: ...

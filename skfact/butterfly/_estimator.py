@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skfact._backend import array_namespace, compute_namespace, device, move, move_like
 from skfact._checks import check_choice, check_number, check_verbose
 from skfact._exponents import times_power_of_two, unscaled
-from skfact._face import Face, ReportsProgress
+from skfact._face import Face, ReportsProgress, on_full_device_advise
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
 from skfact._warn import warn
@@ -39,7 +39,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     - ``n_components=k``: the span of the k leading principal components of X.
     - ``operator`` an array, a callable or an affine estimator: that map.
 
-    Read more in the user guide.
+    Read more in the :doc:`user guide </user_guide/butterfly>`.
 
     Parameters
     ----------
@@ -178,6 +178,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         self.verbose = verbose
 
     @with_callbacks
+    @on_full_device_advise
     def fit(self, X: Any, y: Any = None) -> ButterflyFactorizer:
         """Find the factors.
 

@@ -7,18 +7,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, MultiOutputMixin, RegressorMixin
-from sklearn.metrics import r2_score
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skfact._backend import (
-    array_namespace,
-    detached,
-    is_array_api_obj,
-    move_like,
-    on_backend,
-    to_numpy,
-)
+from skfact._backend import array_namespace, detached, is_array_api_obj, move_like, on_backend
 from skfact._checks import (
     check_choice,
     check_flag,
@@ -27,7 +20,7 @@ from skfact._checks import (
     check_verbose,
 )
 from skfact._exponents import binary_exponent, times_power_of_two
-from skfact._face import Face, ReportsProgress
+from skfact._face import Face, ReportsProgress, on_full_device_advise
 from skfact._inputs import is_numpy
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
@@ -35,6 +28,7 @@ from skfact._stopping import Stopping
 from skfact._warn import warn
 from skfact.deep_linear._linear_network import LinearNetwork, resolve_network
 from skfact.deep_linear._outcome import complaint, uselessness
+from skfact.deep_linear._r2 import mean_r2
 from skfact.deep_linear._solvers.adam import Stream
 from skfact.deep_linear._solvers.problem import MiniBatches, Problem
 from skfact.deep_linear._solvers.solve import NAMES, solve
@@ -191,6 +185,7 @@ class SparseDeepLinearNet(
         self.verbose = verbose
 
     @with_callbacks
+    @on_full_device_advise
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseDeepLinearNet:
         """Learn the factors.
 
@@ -263,6 +258,7 @@ class SparseDeepLinearNet(
         return True
 
     @available_if(_takes_batches)
+    @on_full_device_advise
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseDeepLinearNet:
         """Take one step of Adam on a batch.
 
@@ -433,19 +429,21 @@ class SparseDeepLinearNet(
         """
         with np.errstate(over="ignore", invalid="ignore"):
             prediction = self.predict(detached(X))
-        weights = checked_weights(sample_weight, prediction)
+        xp, weights = array_namespace(prediction), checked_weights(sample_weight, prediction)
         # single precision loses sums over many rows, and squares must be numbers
         predicted, true = (
-            to_numpy(array).astype(np.float64)
-            for array in (prediction, real_array(y, "y", prediction))
+            xp.astype(array, xp.float64) for array in (prediction, real_array(y, "y", prediction))
         )
-        exponent = -binary_exponent(true, "y") if true.size else 0
+        exponent = -binary_exponent(true, "y") if math.prod(true.shape) else 0
         predicted, true = (times_power_of_two(array, exponent) for array in (predicted, true))
-        if not np.all(np.isfinite(predicted)):
+        if not _is_finite(predicted):
             raise ValueError(f"The outputs leave the range of {prediction.dtype}: scale X and y.")
         if weights is not None:
-            weights = to_numpy(weights / array_namespace(weights).max(weights))
-        return float(r2_score(true, predicted, sample_weight=weights))
+            weights = xp.astype(weights / xp.max(weights), xp.float64)
+        if prediction.shape[0] < 2:
+            words = "R2 is not defined for less than two samples."
+            warn(words, UndefinedMetricWarning, type(self).__name__)
+        return mean_r2(true, predicted, weights)
 
     def _outputs(self, work: Any) -> Any:
         """All outputs, where the samples are."""

@@ -139,15 +139,19 @@ def largest_magnitude(array: Any) -> float:
 
 
 def to_vector(values: Sequence[Any]) -> np.ndarray:
-    """All values as one float64 vector on the host."""
-    return np.concatenate([to_numpy(value).ravel().astype(np.float64) for value in values])
+    """All values as one float64 vector on the host, where they come in one piece."""
+    xp = array_namespace(*values)
+    flat = to_numpy(xp.concat([xp.reshape(value, (-1,)) for value in values]))
+    return flat.astype(np.float64, copy=False)
 
 
 def from_vector(vector: np.ndarray, network: LinearNetwork, like: Any) -> list[Any]:
     """The values in such a vector, in the library, device and dtype of `like`."""
-    shapes = network.values_shapes
-    parts = np.split(vector, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
-    return [as_like(part.reshape(shape), like) for part, shape in zip(parts, shapes)]
+    xp, shapes, flat = array_namespace(like), network.values_shapes, as_like(vector, like)
+    ends = np.cumsum([math.prod(shape) for shape in shapes]).tolist()
+    return [
+        xp.reshape(flat[start:end], shape) for start, end, shape in zip([0, *ends], ends, shapes)
+    ]
 
 
 def as_like(array: Any, like: Any) -> Any:

@@ -13,7 +13,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from skfact._backend import array_namespace, compute_namespace, move, move_like
 from skfact._checks import check_random_state, check_verbose
-from skfact._face import Face, ReportsProgress
+from skfact._face import Face, ReportsProgress, on_full_device_advise
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
 from skfact._warn import warn
@@ -44,7 +44,7 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     which features a component is made of, the first one which samples it is for. For tractable
     masks the global optimum is found in closed form, and `optimal_` says so.
 
-    Read more in the user guide.
+    Read more in the :doc:`user guide </user_guide/fixed_support>`.
 
     Parameters
     ----------
@@ -165,6 +165,7 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         self.verbose = verbose
 
     @with_callbacks
+    @on_full_device_advise
     def fit(self, X: Any, y: Any = None, left_support: Any = None) -> FixedSupportMF:
         """Find the factors.
 
@@ -305,7 +306,9 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             If `alpha` is 0 and the features of a sample that are not missing determine no code.
         """
         observed, X = observed_entries(self._samples(X, "transform"), self.missing_values)
-        return self._there_and_back(lambda work: self._least_squares(work, observed), X)
+        return self._there_and_back(
+            lambda work: self._least_squares(work, observed), X, row_by_row=observed is None
+        )
 
     def inverse_transform(self, X: Any) -> Any:
         """Map codes back to samples.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace
+from skfact._backend import array_namespace, portable
 from skfact._inputs import is_numpy
 from skfact.fixed_support._supports.runs import run_of_place, with_values
 from skfact.fixed_support._tractable.flat_factor import dense_factor
@@ -84,7 +84,7 @@ class FixedSupportFactorization:
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled: the values, and not what is made of them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return portable({field.name: getattr(self, field.name) for field in fields(self)})
 
     @cached_property
     def left(self) -> Any:

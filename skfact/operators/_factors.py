@@ -10,8 +10,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse
+from array_api_compat import is_cupy_namespace
 
-from skfact._backend import array_namespace, device, is_cupy_namespace, move, to_numpy
+from skfact._backend import (
+    array_namespace,
+    device,
+    move,
+    portable,
+    to_numpy,
+)
 from skfact._inputs import (
     as_floating,
     dtype_name,
@@ -279,7 +286,7 @@ class KroneckerFactor(Factor, kind="kronecker"):
         return factor
 
     def __reduce__(self) -> Any:
-        return KroneckerFactor, (self.values, self.pattern)
+        return KroneckerFactor, (portable(self.values), self.pattern)
 
     def __repr__(self) -> str:
         return f"KroneckerFactor({tuple(self.pattern)}, {dtype_name(self.dtype)})"

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from array_api_compat import is_cupy_namespace
 
 from skfact._backend import (
     array_namespace,
     compute_namespace,
     device,
     is_array_api_obj,
-    is_cupy_namespace,
 )
 from skfact._checks import is_number, positive_int
 from skfact._inputs import as_floating, dtype_name, is_complex_dtype, namespace_dtype

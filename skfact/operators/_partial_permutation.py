@@ -10,7 +10,14 @@ import numpy as np
 import scipy.sparse
 from array_api_compat import is_array_api_obj
 
-from skfact._backend import array_namespace, device, move, to_numpy
+from skfact._backend import (
+    array_namespace,
+    device,
+    move,
+    move_like,
+    portable,
+    to_numpy,
+)
 from skfact._checks import positive_int
 from skfact._inputs import rectangular, refuse_sparse
 from skfact.operators._factors import SELECTION, Factor
@@ -92,18 +99,21 @@ class PartialPermutation(Factor, kind="selection"):
         if np.unique(taken).size != taken.size:
             raise ValueError("index takes an input twice; every input may be taken at most once.")
         host.flags.writeable = False
-        target = index if is_array_api_obj(index) else host
-        xp = array_namespace(target)
+        self._fill(host, n_in, index if is_array_api_obj(index) else host)
+
+    def _fill(self, host: np.ndarray, n_in: int, like: Any) -> None:
+        """Take an index that is known to be one, to where an array is."""
+        taken = host[host >= 0]
         # cropping and padding, the common kinds, keep the first entries and need no gather
         prefix = np.concatenate([np.arange(taken.size), np.full(host.size - taken.size, -1)])
         self._set(
-            index=move(host, xp, device(target)),
+            index=move_like(host, like),
             n_in=n_in,
             shape=(host.size, n_in),
             _host=host,
             _kept=int(taken.size) if np.array_equal(host, prefix) else None,
             _total=taken.size == host.size,
-            _xp=xp,
+            _xp=array_namespace(like),
         )
 
     @classmethod
@@ -162,7 +172,7 @@ class PartialPermutation(Factor, kind="selection"):
         return cls.crop(m, n).T
 
     def __reduce__(self) -> Any:
-        return PartialPermutation, (self.index, self.n_in)
+        return PartialPermutation, (portable(self.index), self.n_in)
 
     def __repr__(self) -> str:
         return f"PartialPermutation({self.shape[0]} x {self.shape[1]})"
@@ -221,12 +231,20 @@ class PartialPermutation(Factor, kind="selection"):
         index = np.where(self._host >= 0, right._host[self._host], -1)
         return self._like(index, right.n_in)
 
-    def _like(self, index: np.ndarray, n_in: int) -> PartialPermutation:
-        return PartialPermutation(move(index, self._xp, device(self.index)), n_in)
+    def _like(self, host: np.ndarray, n_in: int) -> PartialPermutation:
+        return self._of(host, n_in, self.index)
+
+    @classmethod
+    def _of(cls, host: np.ndarray, n_in: int, like: Any) -> PartialPermutation:
+        """A selection that is known to be one; the host reads nothing back from a device."""
+        host.flags.writeable = False
+        selection = cls.__new__(cls)
+        selection._fill(host, n_in, like)
+        return selection
 
     def _to_device(self, xp: Any, target: Any) -> PartialPermutation:
         index = move(self.index, xp, target)
-        return self if index is self.index else PartialPermutation(index, self.n_in)
+        return self if index is self.index else self._of(self._host, self.n_in, index)
 
     @property
     def _array(self) -> Any:

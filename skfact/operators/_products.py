@@ -1,25 +1,28 @@
 """Running vectors through factors: plans of fused factors, compiled loops, tiles.
 
-Kronecker-sparse factors of NumPy arrays, with selections at either end, go through compiled loops
-where numba is installed; everything else through batched matrix products of the array library.
+Kronecker-sparse factors, with selections at either end, go through compiled loops with NumPy where
+numba is installed, and through one CUDA kernel with CuPy; everything else through batched matrix
+products of the array library.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
 from skfact._inputs import as_floating, dtype_name, is_numpy
+from skfact._kernels import _cuda
 from skfact._kernels.apply import (
     LANES,
     TILES,
     Layout,
     Program,
+    cuda,
     lay_out,
     loops,
     multiply_lanes,
@@ -41,6 +44,7 @@ FILLED = 3  # a tile is worth it from a third of its vectors on
 MISSING: Any = object()
 
 Runs = tuple[tuple[int, int], ...]
+PatternCost = Callable[[Any, Any], float]  # of a pattern and a dtype
 
 
 class Products:
@@ -54,11 +58,11 @@ class Products:
         self.factors, self.dtype = factors, dtype
         self.shape = factors[0].shape[0], factors[-1].shape[1]
         self.xp = factors[0]._xp
-        self.on_numpy = is_numpy(self.xp)
+        self.on_numpy, self.on_cuda = is_numpy(self.xp), _cuda.serves(self.xp)
         self._converted: dict[Any, tuple[Any, ...]] = {}
         self._fused: dict[tuple[Any, Runs], tuple[Any, ...]] = {}
         self._plans: dict[tuple[Any, int], Runs] = {}
-        self._programs: dict[tuple[Any, bool], Program | None] = {}
+        self._programs: dict[tuple[Any, Any], Any] = {}
 
     # Products
 
@@ -67,6 +71,9 @@ class Products:
         X = self._promoted(X)
         if self.on_numpy:
             return self._images(X.T, rows=False).T
+        program = self.device_program(X.dtype)
+        if program is not None:
+            return cuda.multiply_chain(program, X.T).T
         return self._own(multiply(self.plan(X.dtype, X.shape[1]), X))
 
     def rows(self, X: Any) -> Any:
@@ -74,6 +81,9 @@ class Products:
         X = self._promoted(X)
         if self.on_numpy:
             return self._images(X, rows=True)
+        program = self.device_program(X.dtype)
+        if program is not None:
+            return cuda.multiply_chain(program, X)
         columns = multiply(self.plan(X.dtype, X.shape[0]), self.xp.permute_dims(X, (1, 0)))
         return self.xp.permute_dims(self._own(columns), (1, 0))
 
@@ -84,6 +94,9 @@ class Products:
             lanes = self.program(x.dtype, LANES)
             if lanes is not None:
                 return multiply_lanes(lanes, x if x.flags.carray else x.copy())
+        program = self.device_program(x.dtype)
+        if program is not None:
+            return cuda.multiply_chain(program, x[None, :])[0]
         return self._own(multiply(self.plan(x.dtype, 1), x[:, None]))[:, 0]
 
     def sparse_rows(self, X: Any) -> np.ndarray:
@@ -170,7 +183,11 @@ class Products:
 
     def usual_plan(self) -> tuple[Any, ...]:
         """The factors as they are fastest for a batch of usual size."""
-        compiled = self.compiled_factors(self.dtype, TILES)
+        compiled: tuple[Any, ...] = ()
+        if self.on_cuda:
+            compiled = self.compiled_factors(self.dtype, cuda.cost)
+        elif self._has_loops():
+            compiled = self.compiled_factors(self.dtype, TILES.cost)
         return compiled or self._fused_safely(
             self.dtype, self._cheapest_runs(self.dtype, USUAL_BATCH)
         )
@@ -180,17 +197,32 @@ class Products:
         key = dtype, layout.whole_rows
         found = self._programs.get(key, MISSING)
         if found is MISSING:
-            found = keep(self._programs, key, self._laid_out(dtype, layout), limit=4)
+            made = None
+            if self._has_loops():
+                made = self._laid_out(dtype, layout.cost, partial(lay_out, layout))
+            found = keep(self._programs, key, made, limit=4)
         return found
 
-    def compiled_factors(self, dtype: Any, layout: Layout) -> tuple[Any, ...]:
-        """The factors as the loops are fastest with them; () where the loops do not apply."""
-        if loops() is None or not self.on_numpy:
-            return ()
+    def device_program(self, dtype: Any) -> cuda.Program | None:
+        """The factors laid out for the CUDA kernel; None where it does not apply."""
+        if not self.on_cuda:
+            return None
+        key = dtype, "cuda"
+        found = self._programs.get(key, MISSING)
+        if found is MISSING:
+            made = self._laid_out(dtype, cuda.cost, cuda.lay_out)
+            found = keep(self._programs, key, made, limit=4)
+        return found
+
+    def _has_loops(self) -> bool:
+        return self.on_numpy and loops() is not None
+
+    def compiled_factors(self, dtype: Any, cost_in: PatternCost) -> tuple[Any, ...]:
+        """The factors as compiled code is fastest with them; () where it does not apply."""
 
         def cost(pattern: Any) -> float:
             # a selection costs little, but the fewer the better
-            return layout.cost(pattern, dtype) if isinstance(pattern, KroneckerSparse) else 1.0
+            return cost_in(pattern, dtype) if isinstance(pattern, KroneckerSparse) else 1.0
 
         patterns = [factor._pattern for factor in self.factors]
         numerical = [i for i, pattern in enumerate(patterns) if pattern != SELECTION]
@@ -203,8 +235,8 @@ class Products:
         factors = self._fused_safely(dtype, runs) if runs else ()
         return factors if all(cost(factor._pattern) < math.inf for factor in factors) else ()
 
-    def _laid_out(self, dtype: Any, layout: Layout) -> Program | None:
-        factors = self.compiled_factors(dtype, layout)
+    def _laid_out(self, dtype: Any, cost: PatternCost, make: Callable[..., Any]) -> Any:
+        factors = self.compiled_factors(dtype, cost)
         pairs = [(factor.pattern, factor.values) for factor in factors if factor.dtype is not None]
         if not pairs:
             return None
@@ -215,7 +247,7 @@ class Products:
             for run in ((0, first), (last, len(factors)))
         )
         n_out, n_in = self.shape
-        return lay_out(layout, pairs, n_in, n_out, source, result)
+        return make(pairs, n_in, n_out, source, result)
 
     def _cheapest_runs(self, dtype: Any, batch: int) -> Runs:
         return cheapest_partition(self.factors, numpy_cost(dtype, batch))

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from array_api_compat import is_cupy_namespace
 
-from skfact._backend import array_namespace, is_cupy_namespace
+from skfact._backend import array_namespace, device, on_device_if_there
 from skfact._inputs import as_floating, dtype_name, is_numpy, is_sparse, namespace_dtype
 from skfact.operators._factors import Factor
 
@@ -74,7 +75,9 @@ class SparseFactor(Factor, kind="sparse"):
         self._set(csr=csr, shape=shape, _xp=array_namespace(csr.data))
 
     def __reduce__(self) -> Any:
-        return SparseFactor, (self.csr,)
+        if is_numpy(self._xp):
+            return SparseFactor, (self.csr,)
+        return _on_device_if_there, (self.to_csr(),)
 
     def __repr__(self) -> str:
         m, n = self.shape
@@ -170,3 +173,9 @@ class SparseFactor(Factor, kind="sparse"):
         csr = scipy.sparse.csr_array((*entries, indptr), shape=file.shape)
         csr.check_format(full_check=True)
         return cls(csr)
+
+
+def _on_device_if_there(csr: scipy.sparse.csr_array) -> SparseFactor:
+    """The factor of a matrix on the host, where the arrays beside it in a pickle are loaded."""
+    place = on_device_if_there(np.empty(0))
+    return SparseFactor(csr)._to_device(array_namespace(place), device(place))

@@ -16,10 +16,9 @@ from skfact._backend import (
     device,
     move_like,
     on_backend,
-    to_numpy,
 )
 from skfact._checks import check_flag, check_number
-from skfact._face import Face
+from skfact._face import Face, on_full_device_advise
 from skfact._inputs import is_numpy
 from skfact._samples import clone_with_seed, validate_samples
 from skfact.relu._features import (
@@ -143,6 +142,7 @@ class ReLUPathEmbedding(Face):
         self.backend = backend
         self.random_state = random_state
 
+    @on_full_device_advise
     def fit(self, X: Any, y: Any = None) -> ReLUPathEmbedding:
         """Read, fit or draw the network, and choose its paths.
 
@@ -191,7 +191,8 @@ class ReLUPathEmbedding(Face):
         self.coefs_, self.intercepts_ = copied(network.weights), copied(network.biases)
         self._activation = network.activation
         kept = None if self.n_paths_ == total else kept_paths(network, self.n_paths_)
-        self._kept = None if kept is None else move_like(kept, like)
+        # on the host: in a tuple, since scikit-learn wants arrays to be of the library of X
+        self._kept = None if kept is None else (kept,)
         if self.estimator is not None:
             weights = feature_weights(network.moved(xp, where), kept)
             self.path_weights_ = move_like(weights, like)
@@ -294,7 +295,7 @@ class ReLUPathEmbedding(Face):
 
     def _chosen(self) -> np.ndarray | None:
         """Paths of the features on the host; None for all of them."""
-        return None if self._kept is None else to_numpy(self._kept)
+        return None if self._kept is None else self._kept[0]
 
     @property
     def paths_(self) -> np.ndarray:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from array_api_compat import is_cupy_namespace
 
-from skfact._backend import is_cupy_namespace, to_numpy
+from skfact._backend import to_numpy
 from skfact._checks import is_number, keep_where, matrix_namespace, positive_int
 from skfact._inputs import is_numpy, refuse_sparse
 

@@ -124,7 +124,7 @@ def test_results_are_new_arrays_that_can_be_written_to(operators):
 @needs_numba
 def test_fuse_leaves_what_the_loops_run_through(operators):
     op, _ = operators["butterfly"]
-    patterns = [tuple(f.pattern) for f in op._products.compiled_factors(op.dtype, TILES)]
+    patterns = [tuple(f.pattern) for f in op._products.compiled_factors(op.dtype, TILES.cost)]
     assert [tuple(f.pattern) for f in op.fuse().factors] == patterns
     assert len(patterns) == 3  # pairs of radix 2 make radix 4: as many numbers, half the traffic
     assert op.fuse().nnz == op.nnz

@@ -4,9 +4,10 @@ import pickle
 
 import numpy as np
 import pytest
+from array_api_compat import is_cupy_namespace
 from scipy.sparse.linalg import LinearOperator, aslinearoperator, lsqr, svds
 
-from skfact._backend import array_namespace, is_cupy_namespace
+from skfact._backend import array_namespace
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain
 

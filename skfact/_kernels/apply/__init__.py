@@ -1,5 +1,6 @@
 """Applying Kronecker-sparse factors to vectors: one factor, or a product of many."""
 
+from skfact._kernels.apply import cuda
 from skfact._kernels.apply.dispatch import apply_factor, loops, multiply_lanes, multiply_tiles
 from skfact._kernels.apply.layout import LANES, TILES, Layout, Program, lay_out, vectors_per_row
 
@@ -9,6 +10,7 @@ __all__ = [
     "Layout",
     "Program",
     "apply_factor",
+    "cuda",
     "lay_out",
     "loops",
     "multiply_lanes",

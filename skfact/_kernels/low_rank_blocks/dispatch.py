@@ -1,4 +1,4 @@
-"""One split of a product pattern in two: compiled loops for rank one, or the generic way."""
+"""One split of a product pattern in two: compiled code for rank one, or the generic way."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace
+from skfact._kernels import _cuda
 from skfact._kernels._jit import compiled
-from skfact._kernels.low_rank_blocks import generic
+from skfact._kernels.low_rank_blocks import cuda, generic
 from skfact._kernels.low_rank_blocks.layout import Arranged, Classes
 
 
@@ -30,6 +31,9 @@ def split_product(source: Any, classes: Classes, leftwards: bool = False) -> tup
     loops = rank_one_loops(source, classes)
     if loops is not None:
         return _split_compiled(loops, source, classes, leftwards)
+    found = _split_on_device(source, classes, leftwards)
+    if found is not None:
+        return found
     values = source
     if isinstance(source, Arranged):
         if not source.checked:
@@ -77,6 +81,29 @@ def _split_compiled(
     largest = float(np.max(missed))
     missed /= largest or 1.0  # squares must not underflow
     return left, right, largest * math.sqrt(np.vdot(missed, missed))
+
+
+def _split_on_device(
+    source: Any, classes: Classes, leftwards: bool
+) -> tuple[Any, Any, float] | None:
+    """By the CUDA kernel; None where it does not apply."""
+    if classes.r != 1 or min(classes.b, classes.c) < 2:
+        return None
+    arranged = source if isinstance(source, Arranged) else Arranged(source, checked=True)
+    xp, _ = _cuda.place(arranged.matrix)
+    if not _cuda.serves(xp):
+        return None
+    matrix = xp.reshape(arranged.toarray(), (-1, classes.t * classes.c))
+    split = cuda.split_rank_one(matrix, classes, leftwards)
+    if split is None:
+        return None
+    summary = cuda.summarize(split, matrix.dtype)
+    if not arranged.checked:
+        _require_ordinary(summary.norm, matrix)
+    if summary.uncertified:
+        generic.replace_uncertified(Arranged(matrix), classes, leftwards, *split[:3])
+        summary = cuda.summarize(split, matrix.dtype)
+    return split.left, split.right, summary.missed
 
 
 def _require_ordinary(norm: float, matrix: Any) -> None:

@@ -16,8 +16,8 @@ import math
 from typing import Any
 
 from skfact._backend import array_namespace, device
-from skfact._kernels.low_rank_blocks.layout import Classes
-from skfact._linalg import abs2, adjoint, thin_qr
+from skfact._kernels.low_rank_blocks.layout import Arranged, Classes
+from skfact._linalg import abs2, adjoint, limited, thin_qr
 
 # A discarded part (squared, relative) below this is computed from the residual itself, not by
 # subtraction, and is never taken from a Gram matrix: the objective keeps 12 digits.
@@ -25,6 +25,8 @@ GRAM_TAIL = 1e-3
 POWER_STEPS = 8
 # Entries of a product copied at once: a batch stays in cache.
 CHUNK = 2**17
+# Bytes of blocks that are decomposed at once where a compiled loop has no certificate.
+BUFFER = 2**22
 
 
 def low_rank_blocks(blocks: Any, rank: int) -> tuple[Any, Any, Any]:
@@ -83,6 +85,35 @@ def split_product(values: Any, classes: Classes, leftwards: bool = False) -> tup
         missed = math.hypot(missed, float(xp.linalg.vector_norm(residual)))
     x, y = xp.concat(columns, axis=axis), xp.concat(rows, axis=axis)
     return classes.left_from_columns(x), classes.right_from_rows(y), missed
+
+
+def replace_uncertified(
+    source: Arranged, classes: Classes, leftwards: bool, left: Any, right: Any, missed: Any
+) -> None:
+    """Approximate the blocks that a compiled loop marked by -1 in `missed` (a d u, t), in place.
+
+    For NumPy and CuPy: arrays are indexed by arrays. The index arrays of the source are taken for
+    arrays of the library of its matrix.
+    """
+    xp, where = array_namespace(source.matrix), device(source.matrix)
+    _, t, u, d, b, c, _ = classes
+    all_groups, all_w = xp.nonzero(missed < 0)
+    from_row, from_col = xp.arange(b, device=where), xp.arange(c, device=where)
+    step = max(1, BUFFER // (b * c * source.matrix.itemsize))
+    for first in range(0, all_w.shape[0], step):
+        group, w = all_groups[first : first + step], all_w[first : first + step]
+        rows = ((group // u * b)[:, None] + from_row) * u + (group % u)[:, None]
+        cols = (w * c)[:, None] + from_col
+        rows = rows if source.rows is None else source.rows[rows]
+        cols = cols if source.cols is None else source.cols[cols]
+        blocks = source.matrix[rows[:, :, None], cols[:, None, :]]
+        if source.rows is not None or source.cols is not None:
+            blocks[(rows < 0)[:, :, None] | (cols < 0)[:, None, :]] = 0
+        x, y, residual = low_rank_pairs(blocks, 1, leftwards)
+        s, i, m = group % u, group // u // d, group // u % d
+        left[i, s * d + m, :, w] = x[:, :, 0]
+        right[i * t + w, m, s, :] = y[:, 0, :]
+        missed[group, w] = residual
 
 
 def move_magnitudes(left: Any, right: Any, classes: Classes, rightwards: bool) -> tuple[Any, Any]:
@@ -269,6 +300,4 @@ def _power_of_two(xp: Any, largest: Any) -> Any:
     exponent = xp.floor(xp.log2(xp.where(positive, largest, xp.ones_like(largest))))
     # 2**-1074 itself cannot be divided by without overflow: stop at the smallest normal number
     lowest = math.log2(float(xp.finfo(largest.dtype).smallest_normal))
-    return xp.asarray(2.0, dtype=largest.dtype, device=device(largest)) ** xp.clip(
-        exponent, min=lowest
-    )
+    return xp.full_like(exponent, 2.0) ** limited(exponent, low=lowest)

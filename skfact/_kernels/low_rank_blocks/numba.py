@@ -9,7 +9,7 @@ import numpy as np
 from skfact._kernels._jit import as_if_writeable, jit
 from skfact._kernels._threads import run_slices
 from skfact._kernels.low_rank_blocks.exact_groups import TOGETHER, exact_group, gather, store_group
-from skfact._kernels.low_rank_blocks.generic import low_rank_pairs
+from skfact._kernels.low_rank_blocks.generic import replace_uncertified
 from skfact._kernels.low_rank_blocks.layout import Arranged, Classes
 from skfact._kernels.low_rank_blocks.leading_pair import leading_pair, rotate, square
 
@@ -67,35 +67,8 @@ def split_rank_one(
     failed = missed < 0
     if failed.any():
         source = Arranged(matrix, rows if rows.size else None, cols if cols.size else None)
-        _by_other_means(source, classes, leftwards, left, right, missed)
+        replace_uncertified(source, classes, leftwards, left, right, missed)
     return left, right, missed, norm2
-
-
-def _by_other_means(
-    source: Arranged,
-    classes: Classes,
-    leftwards: bool,
-    left: np.ndarray,
-    right: np.ndarray,
-    missed: np.ndarray,
-) -> None:
-    """Approximate the blocks without a certificate, marked by -1, by a full decomposition."""
-    _, t, u, d, b, c, _ = classes
-    all_groups, all_w = np.nonzero(missed < 0)
-    step = max(1, BUFFER // (b * c * source.matrix.itemsize))  # copied at once
-    for first in range(0, len(all_w), step):
-        group, w = all_groups[first : first + step], all_w[first : first + step]
-        from_rows = ((group // u * b)[:, None] + np.arange(b)) * u + (group % u)[:, None]
-        from_cols = (w * c)[:, None] + np.arange(c)
-        from_rows = from_rows if source.rows is None else source.rows[from_rows]
-        from_cols = from_cols if source.cols is None else source.cols[from_cols]
-        blocks = source.matrix[from_rows[:, :, None], from_cols[:, None, :]]
-        blocks[(from_rows < 0)[:, :, None] | (from_cols < 0)[:, None, :]] = 0
-        x, y, residual = low_rank_pairs(blocks, 1, leftwards)
-        s, i, m = group % u, group // u // d, group // u % d
-        left[i, s * d + m, :, w] = x[:, :, 0]
-        right[i * t + w, m, s, :] = y[:, 0, :]
-        missed[group, w] = residual
 
 
 @jit

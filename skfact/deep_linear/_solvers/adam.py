@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace, move_like
+from skfact._backend import array_namespace, move_like, portable
 from skfact._exponents import times_power_of_two
 from skfact._linalg import norm2
 from skfact._stopping import Stopping
@@ -28,6 +28,9 @@ class Adam:
         self.learning_rate, self.steps = learning_rate, 0
         self.first = [0.0 * value for value in values]
         self.second = [0.0 * value for value in values]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return portable(vars(self))
 
     def step(self, values: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
         """The values after one step."""
@@ -133,6 +136,9 @@ class Stream:
         self.network, self.units, self.values = network, units, values
         self.shift = 0 * units.y_mean  # of the offset, in these units
         self.adam = Adam([*values, self.shift], learning_rate)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return portable(vars(self))
 
     @property
     def offset(self) -> Any:

@@ -134,7 +134,8 @@ class HalfStep:
         b, y = self._with_zero(self.correlate(x)), self._with_zero(y)
         given = self._with_zero(x)
         gram = self._gram(x) if self.observed is None else None
-        solved, value = [], 0.0
+        solved: list[Any] = []
+        value: Any = 0.0
         for group, where, pairs in zip(self._systems, self._unknowns, self._in_gram, strict=True):
             target, old = b[where], y[where]  # (n_groups, k, c)
             if gram is None:
@@ -143,7 +144,7 @@ class HalfStep:
                 new, part = self._solve(gram(pairs), target, old)
             value += part
             solved.append(new)
-        return collected(solved, self._from_systems, y), value
+        return collected(solved, self._from_systems, y), float(value)  # one wait for a device
 
     def correlate(self, x: Any) -> Any:
         """X^H A where Y may be non-zero, as a flat vector."""
@@ -193,7 +194,7 @@ class HalfStep:
         dense = dense_factor(self.given, x)
         return xp.reshape(adjoint(dense) @ dense, (-1,)).__getitem__
 
-    def _solve(self, gram: Any, target: Any, old: Any) -> tuple[Any, float]:
+    def _solve(self, gram: Any, target: Any, old: Any) -> tuple[Any, Any]:
         """The proximal step for (n, k, k) systems with (n, k, c) right-hand sides.
 
         With M the Gram matrix and the penalty, (M + D) step = b - M old gives M new = b - D step,
@@ -213,11 +214,10 @@ class HalfStep:
         step = xp.linalg.solve(gram + (rounding + self.alpha) * eye, rest)
         new = old + step
         inner = (xp.conj(new) if is_complex(new) else new) * (target + rounding * step)
-        return new, -float(xp.sum(xp.real(inner) if is_complex(inner) else inner))
+        value = xp.sum(xp.real(inner) if is_complex(inner) else inner)
+        return new, -xp.astype(value, xp.float64)
 
-    def _solve_weighted(
-        self, given: Any, group: Systems, target: Any, old: Any
-    ) -> tuple[Any, float]:
+    def _solve_weighted(self, given: Any, group: Systems, target: Any, old: Any) -> tuple[Any, Any]:
         """The same where each column has its own observed rows: (1, k, c) right-hand sides."""
         xp = self._xp
         X, rows = self._rows_of(given, group.components[0])
@@ -225,7 +225,8 @@ class HalfStep:
         if len(rows) < observed.shape[0]:
             observed = xp.take(observed, self._move(rows), axis=0)
         columns, step = group.columns[0], max(1, CHUNK // X.shape[1] ** 2)
-        parts, value = [], 0.0
+        parts: list[Any] = []
+        value: Any = 0.0
         for start in range(0, len(columns), step):
             stop = min(start + step, len(columns))
             if len(columns) == observed.shape[1]:  # no copy

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from array_api_compat import is_cupy_namespace
 
-from skfact._backend import array_namespace, device, is_cupy_namespace, move
+from skfact._backend import array_namespace, device, move
 from skfact._kernels.low_rank_blocks import Arranged, Classes
 from skfact._linalg import is_complex
 from skfact.fixed_support._supports.rank_one import RankOneSupport

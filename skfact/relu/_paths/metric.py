@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, move, to_numpy
+from skfact._linalg import limited
 from skfact.relu._networks.balance import (
     Paths,
     balance,
@@ -54,7 +55,7 @@ class PathMetric(NamedTuple):
         """
         X = checked_samples(X, None, "X")
         xp = array_namespace(X)
-        return self.l1 * xp.clip(xp.max(xp.abs(X), axis=1), 1.0, None)
+        return self.l1 * limited(xp.max(xp.abs(X), axis=1), low=1.0)
 
 
 def path_metric(network: Any, other: Any) -> PathMetric:
@@ -217,7 +218,7 @@ def _euclidean(a: Network, b: Network) -> float:
                 through(mul, inner, include_bias=False) + through(lambda v, w: v * (v - w), phi)
             )
             phi.append(through(lambda v, w: v * v, phi))
-        total, power = scaled_sum(a.xp.clip(norm[-1], 0.0, None), 2 * common[a.output])
+        total, power = scaled_sum(limited(norm[-1], low=0.0), 2 * common[a.output])
     return scaled_float(math.sqrt(total), power / 2)
 
 

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
 from skfact._kernels import _threads
 from skfact._kernels.apply import (
     LANES,
     TILES,
-    apply_factor,
     dispatch,
     lay_out,
     loops,
@@ -20,34 +19,11 @@ from skfact._kernels.apply import (
     multiply_tiles,
     vectors_per_row,
 )
+from tests._kernels.apply.chains import assert_close, expected, factor
 from tests.arrays import DTYPES, gaussian
 from tests.asserts import for_each
 
 pytestmark = pytest.mark.skipif(loops() is None, reason="numba is not installed")
-
-
-def factor(random, pattern, dtype):
-    a, b, c, d = pattern
-    return pattern, gaussian(random, (a, d, b, c), dtype) / np.sqrt(c).astype("float32")
-
-
-def expected(factors, X, source=None, result=None):
-    """Images of the rows of X, factor by factor, in double precision."""
-    wide = np.complex128 if X.dtype.kind == "c" else np.float64
-    Z = X.T.astype(wide)
-    if source is not None:
-        Z = np.where((source >= 0)[:, None], Z[source], 0)
-    for _, values in reversed(factors):
-        Z = apply_factor(values.astype(wide), Z)
-    if result is not None:
-        Z = np.where((result >= 0)[:, None], Z[result], 0)
-    return Z.T
-
-
-def assert_close(Y, wanted):
-    eps = np.finfo(Y.dtype).eps
-    assert Y.shape == wanted.shape
-    assert_allclose(Y, wanted, rtol=0, atol=100 * eps * max(1, np.abs(wanted).max(initial=0)))
 
 
 def check_tiles(factors, X, source=None, result=None):

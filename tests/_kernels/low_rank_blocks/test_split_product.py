@@ -272,7 +272,7 @@ def test_blocks_without_a_certificate_are_decomposed():
         again = np.full((8, 3), -1.0)
         others = np.zeros_like(left), np.zeros_like(right)
         source = Arranged(values.reshape(-1, 12))
-        loops._by_other_means(source, classes, leftwards, *others, again)
+        generic.replace_uncertified(source, classes, leftwards, *others, again)
         expected = low_rank_blocks(blocks, 1)[2]
         assert_allclose(np.sort(again.ravel()), np.sort(expected), rtol=1e-12)
         product = classes.columns_of_left(left) @ classes.rows_of_right(right)

@@ -1,0 +1,426 @@
+"""What the host does with arrays of CuPy, against a stand-in that counts what goes over the bus."""
+
+import os
+import pickle
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.testing import assert_allclose
+from scipy.linalg import hadamard
+from sklearn.base import clone
+
+from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
+from skfact._backend import move_like, to_numpy
+from skfact.butterfly import butterfly_factorize
+from skfact.deep_linear import palm4msa
+from skfact.fixed_support import fixed_support_factorize
+from skfact.operators import FactorizedOperator, PartialPermutation, SparseFactor
+from skfact.relu import path_kernel, path_metric, path_norm
+from skfact.supports import KSparse
+from tests._kernels.cuda_on_cpu import emulation
+from tests.arrays import gaussian
+from tests.asserts import for_each, on_any_matrix
+
+pytestmark = [
+    on_any_matrix,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+ROOT = Path(__file__).parents[1]
+STAND_IN, BENCHMARKS = ROOT / "tests" / "cupy_stand_in", ROOT / "benchmarks"
+RANDOM = np.random.default_rng(0)
+X = RANDOM.standard_normal((256, 16))
+Y = X @ RANDOM.standard_normal((16, 4))
+NETWORK = (
+    [RANDOM.standard_normal(shape) for shape in [(16, 5), (5, 4), (4, 2)]],
+    [RANDOM.standard_normal(n) for n in (5, 4, 2)],
+)
+SCALARS = 4096  # bytes: parameters, not samples, of which X has eight times as many
+MODELS = {
+    "matrix": ButterflyFactorizer(),
+    "components": ButterflyFactorizer(4, max_iter=2),
+    "blockwise": FixedSupportMF(4),
+    "alternating": FixedSupportMF(
+        4, supports="overlapping-groups", alpha=0.5, max_iter=4, tol=0.0, random_state=0
+    ),
+    "lbfgs": SparseDeepLinearNet(max_iter=4, tol=0.0),
+    "adam": SparseDeepLinearNet(solver="adam", max_iter=2, tol=0.0, random_state=0),
+    "random paths": ReLUPathEmbedding(random_state=0),
+    "largest paths": ReLUPathEmbedding(estimator=NETWORK, n_paths=10),
+}
+
+
+def fitted(name, data, **parameters):
+    estimator = clone(MODELS[name]).set_params(**parameters)
+    target = (move_like(Y, data),) if isinstance(estimator, SparseDeepLinearNet) else ()
+    return estimator.fit(data, *target)
+
+
+def outputs(estimator, data):
+    """What the methods give that take samples or codes."""
+    found = {"transform": estimator.transform(data)}
+    if hasattr(estimator, "inverse_transform"):
+        found["inverse_transform"] = estimator.inverse_transform(found["transform"])
+    if hasattr(estimator, "predict"):
+        found["predict"] = estimator.predict(data)
+    return found
+
+
+def scored(estimator, data):
+    target = (move_like(Y, data),) if isinstance(estimator, SparseDeepLinearNet) else ()
+    return estimator.score(data, *target)
+
+
+def arrays_of(estimator, kind):
+    """Fitted attributes that are arrays, or lists of arrays."""
+    values = [*vars(estimator).values(), getattr(estimator, "factors_", [])]
+    parts = [part for value in values for part in (value if isinstance(value, list) else [value])]
+    return [part for part in parts if isinstance(part, np.ndarray | kind)]
+
+
+def assert_same(one, data, other, same_data):
+    """Equal predictions, or codes where there are none: those of a hidden layer are not unique."""
+    method = "predict" if hasattr(one, "predict") else "transform"
+    found, expected = (
+        to_numpy(getattr(estimator, method)(samples))
+        for estimator, samples in ((one, data), (other, same_data))
+    )
+    assert_allclose(found, expected, atol=1e-8)
+
+
+@contextmanager
+def without_cupy():
+    with pytest.MonkeyPatch.context() as context:
+        for name in ("cupy", "cupyx"):
+            context.setitem(sys.modules, name, None)
+        yield
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_samples_of_the_device_stay_there(cupy, name):
+    data = cupy.asarray(X)
+    cupy.ledger.clear()
+    estimator = fitted(name, data)
+    assert max(cupy.ledger.to_host) <= SCALARS
+    for method, found in outputs(estimator, data).items():
+        assert isinstance(found, cupy.ndarray), method
+    if hasattr(estimator, "score"):
+        cupy.ledger.clear()
+        assert scored(estimator, data) == pytest.approx(scored(fitted(name, X), X), abs=1e-8)
+        assert max(cupy.ledger.to_host) <= 8
+    own = getattr(estimator, "mean_", getattr(estimator, "components_", None))
+    assert own is None or isinstance(own, cupy.ndarray)
+    assert_same(estimator, data, fitted(name, X), X)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_larger_batch_does_not_cost_more_waits(cupy, name):
+    estimator = fitted(name, cupy.asarray(X))
+    counted = []
+    for n in (33, 256):
+        data = cupy.asarray(X[:n])
+        outputs(estimator, data)  # fills caches
+        cupy.ledger.clear()
+        outputs(estimator, data)
+        ledger = cupy.ledger
+        assert sum(ledger.to_host) <= 64 and sum(ledger.to_device) <= SCALARS
+        counted.append(sum(ledger.waits.values()))
+    assert counted[0] == counted[1]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_samples_of_the_host_come_back_to_it(cupy, name):
+    estimator = fitted(name, X, backend="cupy")
+    if name != "random paths":  # whose fit looks at the shape of X alone
+        assert sum(cupy.ledger.launches.values()) > 0
+    found = outputs(estimator, X)
+    assert not any(isinstance(array, cupy.ndarray) for array in found.values())
+    assert not any(isinstance(array, cupy.ndarray) for array in arrays_of(estimator, cupy.ndarray))
+    assert_same(estimator, X, fitted(name, X), X)
+    cupy.ledger.clear()
+    codes = estimator.transform(X)
+    assert sum(n == X.nbytes for n in cupy.ledger.to_device) == 1
+    assert sorted(cupy.ledger.to_host)[-1] == codes.nbytes
+
+
+@pytest.mark.parametrize(
+    "name, most", [("alternating", 5), ("lbfgs", 3), ("adam", 2)], ids=["als", "lbfgs", "adam"]
+)
+def test_waits_of_an_iteration(cupy, name, most):
+    data, counted = cupy.asarray(X), []
+    for n_iter in (3, 7):
+        cupy.ledger.clear()
+        assert fitted(name, data, max_iter=n_iter).n_iter_ == n_iter
+        counted.append(sum(cupy.ledger.waits.values()))
+    assert (counted[1] - counted[0]) / 4 <= most
+
+
+def test_functions_keep_arrays_on_the_device(cupy):
+    A, samples = cupy.asarray(X[:16]), cupy.asarray(X)
+    weights, biases = ([cupy.asarray(array) for array in arrays] for arrays in NETWORK)
+    network = weights, biases
+    other = [2 * weight for weight in weights], biases
+    groups = np.repeat([[1, 0], [0, 1]], 8, axis=1)
+    cupy.ledger.clear()
+    operator = butterfly_factorize(A)
+    values = [operator.apply(samples), operator.H.apply(samples), operator.toarray()]
+    values.append(palm4msa(A, [KSparse(60), KSparse(60)], max_iter=2, tol=0.0).toarray())
+    values.append(fixed_support_factorize(A, np.ones((16, 2)), groups).right)
+    values.append(path_kernel(network, samples, samples))
+    assert all(isinstance(value, cupy.ndarray) for value in values)
+    assert isinstance(path_norm(network), float)
+    assert path_metric(network, other).l1 > 0
+    assert max(cupy.ledger.to_host) <= SCALARS
+
+
+def test_the_distance_of_networks_counts_no_entries(cupy):
+    """array-api-compat's `clip` does: two waits for each, of which there were hundreds."""
+    network = tuple([cupy.asarray(array) for array in arrays] for arrays in NETWORK)
+    path_metric(network, network)
+    assert not any("times_power_of_two" in line for line in cupy.ledger.waits)
+    assert sum(cupy.ledger.waits.values()) < 200
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fitted_on_the_device_and_loaded_without_one(cupy, name):
+    data = cupy.asarray(X)
+    estimator = fitted(name, data)
+    expected = {method: array.get() for method, array in outputs(estimator, data).items()}
+    stored = pickle.dumps(estimator)
+    loaded = pickle.loads(stored)
+    assert isinstance(loaded.transform(data), cupy.ndarray)
+    with without_cupy():
+        loaded = pickle.loads(stored)
+        for method, array in outputs(loaded, X).items():
+            assert_allclose(array, expected[method], atol=1e-10, err_msg=method)
+    cupy.ledger.no_driver = "cudaErrorInsufficientDriver"
+    loaded = pickle.loads(stored)  # on a machine that has CuPy, and no device
+    assert type(loaded.transform(X)) is np.ndarray
+
+
+def test_a_stream_of_batches_is_loaded_without_a_device(cupy):
+    data, target = cupy.asarray(X), cupy.asarray(Y)
+    estimator = SparseDeepLinearNet(random_state=0).partial_fit(data, target)
+    stored = pickle.dumps(estimator)
+    further = estimator.partial_fit(data, target).predict(data).get()
+    with without_cupy():
+        found = pickle.loads(stored).partial_fit(X, Y).predict(X)
+    assert_allclose(found, further, atol=1e-10)
+
+
+def test_operators_of_all_factors_are_moved_saved_and_loaded(cupy, tmp_path):
+    host = FactorizedOperator(
+        [
+            PartialPermutation(np.arange(15, -1, -1), 16),
+            SparseFactor(scipy.sparse.random_array((16, 16), density=0.4, rng=RANDOM)),
+            *butterfly_factorize(X[:16]).factors,
+        ]
+    )
+    operator = host.to_device("cupy")
+    assert isinstance(operator.apply(cupy.asarray(X)), cupy.ndarray)
+    cupy.ledger.clear()
+    operator.T, operator.factors[0].T
+    assert not cupy.ledger.to_host  # a permutation is known to the host, too
+    operator.save(tmp_path / "operator.npz")
+    stored = pickle.dumps(operator)
+    assert isinstance(pickle.loads(stored).apply(cupy.asarray(X)), cupy.ndarray)
+    with without_cupy():
+        for loaded in (pickle.loads(stored), FactorizedOperator.load(tmp_path / "operator.npz")):
+            assert_allclose(loaded.apply(X), host.apply(X), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "alternating"])
+def test_a_full_device_takes_samples_in_parts(cupy, name):
+    estimator = fitted(name, X, backend="cupy")
+    expected = outputs(estimator, X)
+    cupy.ledger.to_device.clear()
+    cupy.ledger.limit = cupy.get_default_memory_pool().used_bytes() + 40_000
+    assert_allclose(estimator.transform(X), expected["transform"], atol=1e-10)
+    assert X.nbytes // 2 in cupy.ledger.to_device
+
+
+def test_a_device_without_room_says_what_helps(cupy):
+    cupy.ledger.limit = cupy.get_default_memory_pool().used_bytes() + 1000
+    memory_error = cupy.cuda.memory.OutOfMemoryError
+    with pytest.raises(memory_error, match=r"32,768 bytes.*\n.*ButterflyFactorizer.*256, 16"):
+        ButterflyFactorizer(backend="cupy").fit(X)
+    cupy.ledger.clear()
+    estimator = fitted("matrix", X, backend="cupy")
+    cupy.ledger.limit = cupy.get_default_memory_pool().used_bytes() + 100
+    with pytest.raises(memory_error, match=r"bytes(.|\n)*1, 16\).*backend='numpy'"):
+        estimator.transform(X)
+
+
+@pytest.mark.usefixtures("cupy")
+def test_the_script_that_measures_runs_through():
+    """In a process of its own, with times that mean nothing."""
+    sections = ["correctness", "products", "factorizations", "functions"]
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "cuda.py", "--dry-run", "--only", *sections],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (STAND_IN, ROOT)))},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    for section in sections:  # compiling may take the time of one
+        assert f"\n{section}: done" in done.stderr or f"\n{section}: cut off" in done.stderr
+
+
+def test_arrays_of_two_places_are_not_mixed(cupy):
+    data = cupy.asarray(X)
+    operator = butterfly_factorize(X[:16])
+    for mixed in (
+        lambda: operator.apply(data),
+        lambda: operator.to_device("cupy").apply(X),
+        lambda: FactorizedOperator([np.eye(3), cupy.asarray(np.eye(3))]),
+        lambda: path_metric(NETWORK, ([cupy.asarray(w) for w in NETWORK[0]], NETWORK[1])),
+        lambda: fitted("matrix", X).transform(data),
+        lambda: fitted("matrix", data).transform(X),
+    ):
+        with pytest.raises(ValueError, match=r"convert|Convert"):
+            mixed()
+
+
+def test_parameters_of_the_host_go_with_samples_of_the_device(cupy):
+    data, weight = cupy.asarray(X), np.linspace(1, 2, len(X))
+    net = SparseDeepLinearNet(max_iter=3)
+    found = net.fit(data, Y, sample_weight=weight).predict(data)
+    assert_allclose(found.get(), clone(net).fit(X, Y, sample_weight=weight).predict(X), atol=1e-8)
+    butterfly = ButterflyFactorizer(operator=X[:16])
+    assert isinstance(butterfly.fit(data).transform(data), cupy.ndarray)
+    elsewhere = ButterflyFactorizer(operator=cupy.asarray(X[:16])).fit(X)
+    assert type(elsewhere.transform(X)) is np.ndarray
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_second_device(cupy, name):
+    with cupy.cuda.Device(1):
+        data = cupy.asarray(X)
+        estimator = fitted(name, data)
+        for array in (*outputs(estimator, data).values(), *arrays_of(estimator, cupy.ndarray)):
+            assert not isinstance(array, cupy.ndarray) or array.device.id == 1
+        host = fitted(name, X, backend="cupy")
+        assert_allclose(host.transform(X), estimator.transform(data).get(), atol=1e-8)
+
+
+def test_devices_are_told_apart(cupy):
+    operator = butterfly_factorize(X[:16]).to_device("cupy")
+    with cupy.cuda.Device(1):
+        data = cupy.asarray(X)
+        with pytest.raises(ValueError, match=r"device <CUDA Device 1>, the operator on <CUDA Dev"):
+            operator.apply(data)
+        there = operator.to_device(data)
+        assert there.apply(data).device.id == 1
+    estimator = fitted("matrix", cupy.asarray(X))
+    with (
+        cupy.cuda.Device(1),
+        pytest.raises(ValueError, match=r"the same device.*Device 0.*Device 1"),
+    ):
+        estimator.transform(data)
+    # an array of the host goes where it is sent, whichever device is the current one
+    moved = butterfly_factorize(X[:16]).to_device(data)
+    assert {factor.values.device.id for factor in moved.factors} == {1}
+    with (
+        pytest.raises(cupy.cuda.runtime.CUDARuntimeError, match="invalid device"),
+        cupy.cuda.Device(2),
+    ):
+        pass
+
+
+def test_no_cupy_no_device_no_driver(cupy):
+    estimator = ButterflyFactorizer(backend="cupy")
+    cupy.ledger.n_devices = 0
+    with pytest.raises(RuntimeError, match=r"CuPy finds none\. Use backend='auto' or 'numpy'"):
+        estimator.fit(X)
+    cupy.ledger.no_driver = "cudaErrorInsufficientDriver"
+    with pytest.raises(RuntimeError, match=r"finds none \(cudaErrorInsufficientDriver\)"):
+        estimator.fit(X)
+    assert not hasattr(estimator, "operator_")
+    with without_cupy(), pytest.raises(ImportError, match=r"not installed: `pip install skfact\["):
+        estimator.fit(X)
+
+
+@pytest.mark.usefixtures("cupy")
+def test_a_cupy_that_is_broken_is_not_called_missing(tmp_path):
+    (tmp_path / "cupy.py").write_text("raise ImportError('libcudart.so.12 is missing')")
+    with pytest.MonkeyPatch.context() as context:
+        for name in ("cupy", "array_api_compat.cupy"):
+            context.delitem(sys.modules, name)
+        context.syspath_prepend(tmp_path)
+        with pytest.raises(ImportError, match=r"cannot be imported \(libcudart"):
+            ButterflyFactorizer(backend="cupy").fit(X)
+
+
+class Scale:
+    """A module of one kernel."""
+
+    def __init__(self, code, options):
+        assert (code, options) == ("source", ("-DREAL=double",))
+
+    def get_function(self, name):
+        assert name == "scale"
+
+        def scale(grid, block, args, *, shared_mem):
+            y, x, factor = args
+            y.on_host[...] = x.on_host * factor + grid[0] + block[0] + shared_mem
+
+        return scale
+
+
+def test_kernels_of_a_source_are_called_as_those_of_cupy(cupy):
+    assert not hasattr(cupy, "RawModule")
+    cupy.ledger.run_kernels_by(Scale)
+    kernel = cupy.RawModule(code="source", options=("-DREAL=double",)).get_function("scale")
+    x, y = cupy.asarray(np.ones(3)), cupy.empty(3)
+    with pytest.raises(RuntimeError, match="INVALID_VALUE"):
+        kernel((1,), (2,), (y, x, np.float64(5)), shared_mem=50_000)
+    kernel.max_dynamic_shared_size_bytes = 50_000
+    kernel((1,), (2,), (y, x, np.float64(5)), shared_mem=50_000)
+    assert_allclose(y.get(), 50_008)
+    assert cupy.ledger.launches["scale"] == 1
+
+
+@pytest.mark.skipif(not emulation.usable(), reason="there is no C++ compiler")
+@for_each("dtype", ["float32", "complex128"])
+def test_kernels_built_for_the_processor_serve_arrays_of_the_device(cupy, dtype, monkeypatch):
+    emulation.with_few_threads(monkeypatch)
+    cupy.ledger.run_kernels_by(emulation.RawModule)
+    A = gaussian(RANDOM, (16, 16), dtype)  # not of rank one: some blocks are left to CuPy
+    there, here = butterfly_factorize(cupy.asarray(A)), butterfly_factorize(A)
+    lost = [np.linalg.norm(array - A) for array in (there.toarray().get(), here.toarray())]
+    assert_allclose(*lost, rtol=1e-5)
+    A = (hadamard(16) / 4).astype(dtype) * (1j if dtype == "complex128" else 1)
+    rows = gaussian(RANDOM, (33, 16), dtype)
+    data = cupy.asarray(rows)
+    operator = butterfly_factorize(cupy.asarray(A))
+    assert cupy.ledger.launches["split_rank_one"] > 0
+    operator.apply(data), data @ operator  # lays the factors out
+    cupy.ledger.clear()
+    cupy.ledger.run_kernels_by(emulation.RawModule)
+    found = operator.apply(data), operator @ data[0, :], operator.matmat(data.T), data @ operator
+    assert cupy.ledger.launches["multiply_chain"] == 4
+    assert not cupy.ledger.waits and not cupy.ledger.to_device
+    expected = rows @ A.T, A @ rows[0], A @ rows.T, rows @ A
+    for array, right in zip(found, expected, strict=True):
+        assert array.dtype == dtype
+        assert_allclose(array.get(), right, atol=50 * np.finfo(dtype).eps)
+
+
+def test_the_stand_in_refuses_what_cupy_refuses(cupy):
+    x = cupy.asarray(np.ones(3))
+    for refused in (lambda: np.asarray(x), lambda: x + np.ones(3), lambda: cupy.stack([x, X[0]])):
+        with pytest.raises(TypeError):
+            refused()
+    with pytest.raises(ValueError, match="fill"):
+        x[:] = np.ones(3)
+    with pytest.raises(TypeError, match="where"):
+        cupy.sum(x, where=x > 0)
+    with pytest.raises(AttributeError, match="no 'median'"):
+        _ = cupy.median
+    cupy.ledger.clear()
+    assert float(x[0] + 1) == 2 and to_numpy(x).sum() == 3
+    assert cupy.ledger.to_host == [8, 24] and len(cupy.ledger.waits) == 2
