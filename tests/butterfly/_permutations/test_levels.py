@@ -70,3 +70,20 @@ def test_parts_of_equal_size_have_the_largest_score(w, p):
         best = max(np.sum(score[list(o), of_place]) for o in permutations(range(w)))
         if p < w:  # parts of one column are any order: the last level, where nothing is lost
             assert_allclose(np.sum(score[order, of_place]), best)
+
+
+@for_each("r, q", [(8, 2), (9, 3), (10, 5)])
+def test_no_exchange_of_two_rows_lessens_the_residuals_of_groups(r, q):
+    def within(groups):
+        return sum(np.sum(residuals[np.ix_(group, group)]) for group in groups)
+
+    random = np.random.default_rng(r)
+    for _ in range(10):
+        residuals = random.uniform(size=(r, r))
+        residuals = residuals + residuals.T
+        np.fill_diagonal(residuals, 0)
+        groups = _groups(residuals, q)
+        for i in range(r):
+            for j in range(i):
+                exchanged = np.where(groups == i, j, np.where(groups == j, i, groups))
+                assert within(exchanged) >= within(groups) - 1e-12
