@@ -13,9 +13,9 @@ of the rows has residual zero. One level is:
    clustered as directions are, without divisions. A pair is as good as little of what one line
    leaves is left by p_1 lines.
 2. **Alternation.** The partition gives the residuals of all pairs of rows (smaller eigenvalues of
-   2 x 2 Gram matrices), these the grouping of least residual (linear assignment), this the best row
-   of each group on each part, and these rows the best partition into parts of equal size. The
-   evidence of all rows thus corrects the partition of the pair, which noise blurs.
+   2 x 2 Gram matrices), these the grouping of least residual (linear assignment, then exchanges),
+   this the best row of each group on each part, and these rows the best partition into parts of
+   equal size. The evidence of all rows thus corrects the partition of the pair, which noise blurs.
 3. **Merging.** The best few are kept (a beam). Each group of rows becomes one row for each part,
    and the parts are the groups of columns of the next level, which share the grouping of the rows.
 
@@ -24,8 +24,8 @@ each is an orthogonal projection of what the one before left. Rows and columns m
 the radices reversed. No guarantee under noise is known: the result is judged by the error of the
 factorization. Arrays are NumPy's, in double precision; that error is found where A lives.
 
-Two-valued ratios: arXiv 2110.01230. Alternating clustering of rows and columns by similarity, which
-this takes the place of: arXiv 2307.00820.
+Another way to look for the orders, alternating spectral clustering of rows and columns, is that of
+arXiv 2307.00820.
 """
 
 from skfact.butterfly._permutations.search import Found, search_permutations

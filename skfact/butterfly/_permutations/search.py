@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, detached, to_numpy
-from skfact._checks import check_matrix, check_random_state
+from skfact._checks import check_matrix, check_random_state, positive_int
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._kernels.low_rank_blocks import Arranged
 from skfact.butterfly._bounds import rounding_allowance
@@ -59,6 +59,7 @@ def search_permutations(
     """
     A = detached(check_matrix(A, "A"))
     random = check_random_state(random_state)
+    n_rounds = positive_int(n_rounds, "n_rounds")
     A = times_power_of_two(A, -binary_exponent(A))
     chain = _searchable(resolve_supports(supports, *A.shape), A.shape)
     eps = float(array_namespace(A).finfo(A.dtype).eps)
