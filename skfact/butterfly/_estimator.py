@@ -68,15 +68,17 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     permutation : str, (rows, cols) or None, default="auto"
         Permutation of the matrix before it is factored, undone inside `operator_`: "columns"
         ("digit-reversal" is the same), "rows" and "both" reverse the digits of their index, "auto"
-        chooses one of these or none. Once for ``criterion="subspace"``: for its first round.
+        chooses one of these or none, "cluster" among these and clustered rows and columns, and
+        "search" finds an unknown order of both, as in :func:`butterfly_factorize`. Once for
+        ``criterion="subspace"``: for its first round.
     max_iter : int, default=200
         Largest number of rotations for ``criterion="subspace"``.
     backend : {"auto", "numpy", "cupy"}, default="auto"
         Where to compute; "auto" is where X lives. Results come back in the array type of X.
     random_state : int, RandomState instance or None, default=None
-        Passed on to estimators in `operator` whose own is None.
+        Passed on to estimators in `operator` whose own is None, and for ``permutation="search"``.
     verbose : int, default=0
-        Print a line for each split, or each rotation.
+        Print a line for each split, or each rotation; and for each attempt of a search.
 
     Attributes
     ----------
@@ -85,7 +87,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     chain_ : Chain
         Supports of the factors.
     permutation_ : str, (rows, cols) or None
-        `permutation`, or what "auto" has chosen.
+        `permutation`, or what was chosen or found.
     factors_ : list of arrays of shape (a, d, b, c)
         Values of the factors, one per pattern of `chain_`.
     components_ : array of shape (n_out, n_features)
@@ -220,11 +222,14 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
 
     def _factorize_target(self, target: Target, matrix: Any, report: Callable[..., bool]) -> Any:
         """Fit to the matrix; the components, in the array type of X."""
-        names = ("supports", "rank", "tol", "order", "orthonormalize", "permutation")
+        names = ("supports", "rank", "tol", "order", "orthonormalize", "permutation", "random_state")
         asked = {name: getattr(self, name) for name in names}
 
         def on_split(split: int, norm: float) -> bool:
             return report("split", f"split {split}, discarded norm: {norm:.3e}")
+
+        def on_attempt(number: int, error: float) -> bool:
+            return report("attempt", f"attempt {number}, relative error: {error:.3e}")
 
         def on_round(number: int, error: float) -> bool:
             return report("rotation", f"rotation {number}, error: {error:.3e}")
@@ -232,14 +237,14 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         offset = target.offset
         span = self.operator is None and self.n_components is not None
         if self.criterion == "matrix" and not span:
-            result = factorize(matrix, **asked, on_split=on_split)
+            result = factorize(matrix, **asked, on_split=on_split, on_attempt=on_attempt)
             self.n_iter_ = 1
         else:
             plan = None
 
             def by_one_plan(rotated: Any) -> Factorization:
                 nonlocal plan
-                found = factorize(rotated, **asked, plan=plan)
+                found = factorize(rotated, **asked, plan=plan, on_attempt=on_attempt)
                 plan = found.plan
                 return found
 

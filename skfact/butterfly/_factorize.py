@@ -23,7 +23,17 @@ from skfact.butterfly._hierarchical import (
     hierarchical_factorization,
     splits_in_order,
 )
-from skfact.butterfly._plans import REORDERED, Plan, first_plan, other_plans, promises
+from skfact.butterfly._plans import (
+    ALIGNED,
+    CHOSEN,
+    REORDERED,
+    Plan,
+    clustered_plans,
+    first_plan,
+    other_plans,
+    promises,
+    searched_plan,
+)
 from skfact.butterfly._rank_search import check_tol, least_rank
 from skfact.butterfly._reading import (
     Permutation,
@@ -119,7 +129,9 @@ class Options(NamedTuple):
     order: str | Sequence[int] = "balanced"
     orthonormalize: bool = True
     permutation: Permutation = "auto"
+    random_state: Any = None  # of the search for a permutation
     on_split: Callable[[int, float], Any] | None = None  # (split, norm discarded)
+    on_attempt: Callable[[int, float], Any] | None = None  # (of the search, relative error)
 
 
 def butterfly_factorize(
@@ -131,6 +143,7 @@ def butterfly_factorize(
     order: str | Sequence[int] = "balanced",
     orthonormalize: bool = True,
     permutation: Permutation = "auto",
+    random_state: Any = None,
     return_errors: bool = False,
 ) -> Any:
     r"""Approximate a matrix by a product of Kronecker-sparse factors.
@@ -167,7 +180,12 @@ def butterfly_factorize(
         "columns", which makes a DFT exact). "auto" takes the matrix as it is if that is exact;
         otherwise it tries the one of these under which some blocks are closest to `rank`, for a
         named family also with a chain that fits a part of a DFT, and takes it if that is clearly
-        closer. None permutes nothing; so may `rows` or `cols` be.
+        closer. "cluster" also tries orders in which rows, and columns, that are alike are
+        neighbours. "search" looks for an unknown order of both sides, for a chain of rank one
+        without padding, and warns where it finds none. None permutes nothing; so may `rows` or
+        `cols` be. They may count the rows and columns of padding, too.
+    random_state : int, RandomState instance or None, default=None
+        Which rows "search" looks at where a first round, without chance, does not succeed.
     return_errors : bool, default=False
         Also return what the splits discarded.
 
@@ -225,6 +243,7 @@ def butterfly_factorize(
         "order": order,
         "orthonormalize": orthonormalize,
         "permutation": permutation,
+        "random_state": random_state,
     }
     result = factorize(A, **asked)
     warn_of_use(result, asked, factorize)
@@ -249,13 +268,20 @@ def factorize(
     check_permutation(options.permutation)
     if tol is not None:
         check_tol(tol, rank, supports)
-    auto = plan is None and options.permutation == "auto"
-    if plan is None:
+    auto = plan is None and options.permutation in CHOSEN
+    if plan is None and options.permutation == "search":
+        plan = searched_plan(A, supports, rank, options.random_state, options.on_attempt)
+    elif plan is None:
         plan = first_plan(supports, A.shape, options.permutation)
 
     def others() -> list[Plan]:
+        if not auto:
+            return []
         named = isinstance(options.order, str)  # or the chain has to stay
-        return other_plans(supports, A.shape, rank, aligned=named) if auto else []
+        plans = other_plans(supports, A.shape, rank, aligned=named)
+        if options.permutation == "cluster":
+            plans += clustered_plans(A, supports, rank)
+        return plans
 
     if tol is not None:
         return _within(A, float(tol), plan, others, options)
@@ -283,7 +309,7 @@ def _closest(
     plain, *promised = promises(A, [first.plan, *others], rank) if others else [0.0]
     for _, some in groupby(zip(promised, others, strict=True), lambda pair: pair[1].share):
         least, plan = min(some, key=itemgetter(0))
-        reordered = plan.share == REORDERED and least < REORDERED * plain
+        reordered = plan.share != ALIGNED and least < REORDERED * plain
         if not reordered and least > best.misses_about() / 2:
             continue
         other = _factorize_scaled(A, first.exponent, plan, plan.chain(rank=rank), options)
@@ -324,7 +350,8 @@ def _within(
     while True:
         place = min(range(len(tried)), key=numbers)
         chain = tried[place].chain(rank=ranks[place])
-        result = _factorize_scaled(scaled, exponent, tried[place], chain, options)
+        chosen = tried[place] if len(chain) > 1 else plan  # dense in any order
+        result = _factorize_scaled(scaled, exponent, chosen, chain, options)
         if result.error <= target or len(chain) == 1:
             return result
         ranks[place] += 1

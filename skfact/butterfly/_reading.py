@@ -13,14 +13,15 @@ from skfact.supports._kronecker import flat_places
 
 Permutation = str | tuple[Any, Any] | None
 
-#: Permutations by name: whether the digits of rows and of columns are reversed. "auto" chooses one.
+#: Whether the digits of rows and of columns are reversed.
 REVERSED = {
     "columns": (False, True),
     "digit-reversal": (False, True),
     "rows": (True, False),
     "both": (True, True),
 }
-NAMES = ("auto", *REVERSED)
+#: "auto" chooses one of these, "cluster" and "search" find a pair.
+NAMES = ("auto", "cluster", "search", *REVERSED)
 
 
 def arrange(A: Any, chain: Chain, permutation: Permutation, *, checked: bool = True) -> Arranged:
@@ -79,17 +80,19 @@ def _padded_permutation(index: Any, name: str, size: int, padded: int) -> np.nda
     if index is None:
         return None
     found = np.asarray(to_numpy(index))
-    if found.shape != (size,) or not np.issubdtype(found.dtype, np.integer):
+    n = padded if found.shape == (padded,) else size
+    if found.shape != (n,) or not np.issubdtype(found.dtype, np.integer):
         raise ValueError(
             f"permutation {name} must be {size} integers, one per index of A, "
+            f"{f'or {padded} with those of padding, ' if padded > size else ''}"
             f"got shape {found.shape} and dtype {found.dtype}."
         )
-    if not np.array_equal(np.sort(found), np.arange(size)):
+    if not np.array_equal(np.sort(found), np.arange(n)):
         raise ValueError(
-            f"permutation {name} must contain each of 0 .. {size - 1} exactly once; "
+            f"permutation {name} must contain each of 0 .. {n - 1} exactly once; "
             "some index is repeated, missing or out of range."
         )
-    return np.concatenate([found.astype(np.intp), np.arange(size, padded)])
+    return np.concatenate([found.astype(np.intp), np.arange(n, padded)])
 
 
 def values_on_support(arranged: Arranged, support: KroneckerSparse) -> tuple[Any, float]:

@@ -39,7 +39,8 @@ def split_errors(
     rank : int, default=None
         Rank of the blocks of a named family; None is 1.
     permutation : str, (rows, cols) or None, default="auto"
-        As in :func:`butterfly_factorize`. "auto" factors `A`, to take the one that is taken there.
+        As in :func:`butterfly_factorize`. "auto", "cluster" and "search" factor `A`, to take the one
+        that is taken there.
 
     Returns
     -------
@@ -68,8 +69,8 @@ def split_errors(
     A = detached(check_matrix(A, "A"))
     check_permutation(permutation)
     plan = first_plan(supports, A.shape, permutation)
-    if permutation == "auto":
-        plan = factorize(A, supports, rank=rank).plan
+    if permutation in ("auto", "cluster", "search"):
+        plan = factorize(A, supports, rank=rank, permutation=permutation).plan
     return errors_of_splits(A, plan.chain(rank=rank), plan.permutation)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from skfact._linalg import count_nonzero
 from skfact._warn import warn, warn_if_useless
+from skfact.butterfly._permutations import noise_error
+from skfact.exceptions import StructureWarning
 from skfact.supports import Chain, resolve_supports
 
 if TYPE_CHECKING:
@@ -35,6 +37,11 @@ def warn_of_use(
             "matrix by a power of two.",
             who=who,
         )
+    if asked["permutation"] in ("cluster", "search"):  # found once is enough
+        asked = {**asked, "permutation": result.plan.permutation}
+    if not result.plan.found:
+        warn(_not_found(result), StructureWarning, who)
+        return
     supports, tol_given = asked["supports"], asked["tol"] is not None
     if len(result.chain) == 1 and (supports == "dense" or isinstance(supports, Chain)):
         return  # as asked
@@ -47,6 +54,16 @@ def warn_of_use(
 
     n_numbers = result.unit.nnz
     warn_if_useless(result.matrix, error, n_numbers, advice, tol_given=tol_given, who=who)
+
+
+def _not_found(result: Factorization) -> str:
+    m, n = result.matrix.shape
+    noise = noise_error(result.chain.merge_redundant()[0])
+    return (
+        f"permutation='search' found no order in which these supports fit the {m} x {n} matrix: "
+        f"the best leaves a relative error of {result.relative_error:.3g}, pure noise about "
+        f"{noise:.3g}. Try other supports or permutation='cluster'."
+    )
 
 
 def _closer(

@@ -173,6 +173,20 @@ for number, (name, value, error, message) in enumerate(BAD_OPTIONS):
         )
 
 
+for options, matrix, message in [
+    ({"random_state": "none"}, A, "random_state"),
+    ({"rank": 2}, np.ones((64, 64)), "chain of rank one"),
+    ({"supports": Chain([(2, 2, 2, 2), (4, 2, 2, 1)])}, A, "product has no zeros"),
+    ({}, np.ones((11, 16)), "padding have no place"),
+]:
+    refused(
+        f"permutation='search': {options}, {matrix.shape}",
+        partial(butterfly_factorize, permutation="search", **options),
+        matrix,
+        error=ValueError,
+        message=message,
+    )
+
 for name, value, error, message in [
     ("tol", -0.1, ValueError, "tol"),
     ("tol", 1, ValueError, "tol must be a share"),

@@ -28,6 +28,7 @@ Another way to look for the orders, alternating spectral clustering of rows and 
 arXiv 2307.00820.
 """
 
-from skfact.butterfly._permutations.search import Found, search_permutations
+from skfact.butterfly._permutations.clusters import clustered_orders
+from skfact.butterfly._permutations.search import Found, noise_error, search_permutations
 
-__all__ = ["Found", "search_permutations"]
+__all__ = ["Found", "clustered_orders", "noise_error", "search_permutations"]

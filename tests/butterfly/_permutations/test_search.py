@@ -7,10 +7,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import hadamard
 
+from skfact import ButterflyFactorizer
+from skfact.butterfly import butterfly_factorize, split_errors
 from skfact.butterfly._factorize import factorize
 from skfact.butterfly._permutations.levels import Effort, descend
 from skfact.butterfly._permutations.search import noise_error, search_permutations
 from skfact.datasets import make_butterfly
+from skfact.exceptions import StructureWarning
 from skfact.supports import Chain
 from tests.arrays import DTYPES, gaussian
 from tests.asserts import for_each
@@ -191,3 +194,36 @@ def test_chains_without_a_search_are_refused(supports, message):
     supports = supports if isinstance(supports, str | Chain) else Chain(supports)
     with pytest.raises(ValueError, match=message):
         search_permutations(np.eye(31), supports)
+
+
+def test_the_public_door():
+    A = shuffled(np.fft.fft(np.eye(32)), seed=3)
+    operator = butterfly_factorize(A, permutation="search")
+    assert_allclose(operator.toarray(), A, atol=1e-12)
+    assert np.linalg.norm(split_errors(A, permutation="search")) <= 1e-12
+    H = shuffled(hadamard(32, dtype=float), 0.05, seed=3)
+    estimator = ButterflyFactorizer(permutation="search", random_state=0).fit(H)
+    assert estimator.relative_error_ < 0.05
+    rows, cols = estimator.permutation_
+    given = ButterflyFactorizer(permutation=(rows, cols)).fit(H)
+    assert_array_equal(given.components_, estimator.components_)
+    rough = butterfly_factorize(H, permutation="search", tol=0.06)
+    assert rough.nnz == operator.nnz
+
+
+def test_attempts_are_printed(capsys):
+    A = shuffled(make_butterfly(16, random_state=0)[0])
+    ButterflyFactorizer(permutation="search", verbose=1).fit(A)
+    assert "attempt 1, relative error" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("n", [16, 64])
+def test_a_search_in_vain_is_said(n):
+    A = gaussian(np.random.default_rng(0), (n, n))
+    with pytest.warns(StructureWarning, match="found no order.*pure noise") as caught:
+        operator = butterfly_factorize(A, permutation="search", random_state=0)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    error = np.linalg.norm(A - operator.toarray()) / np.linalg.norm(A)
+    assert f"a relative error of {error:.3g}" in str(caught[0].message)
+    with pytest.warns(StructureWarning, match="^ButterflyFactorizer: permutation='search'"):
+        ButterflyFactorizer(permutation="search", random_state=0).fit(A)
