@@ -222,8 +222,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
 
     def _factorize_target(self, target: Target, matrix: Any, report: Callable[..., bool]) -> Any:
         """Fit to the matrix; the components, in the array type of X."""
-        names = ("supports", "rank", "tol", "order", "orthonormalize", "permutation", "random_state")
-        asked = {name: getattr(self, name) for name in names}
+        names = ("supports", "rank", "tol", "order", "orthonormalize", "permutation")
+        asked = {name: getattr(self, name) for name in (*names, "random_state")}
 
         def on_split(split: int, norm: float) -> bool:
             return report("split", f"split {split}, discarded norm: {norm:.3e}")

@@ -39,8 +39,8 @@ def split_errors(
     rank : int, default=None
         Rank of the blocks of a named family; None is 1.
     permutation : str, (rows, cols) or None, default="auto"
-        As in :func:`butterfly_factorize`. "auto", "cluster" and "search" factor `A`, to take the one
-        that is taken there.
+        As in :func:`butterfly_factorize`. "auto", "cluster" and "search" factor `A`, to take what
+        is taken there.
 
     Returns
     -------

@@ -60,7 +60,7 @@ def test_multiples_of_a_row_become_neighbours():
         (haar(256), 0.5),
         (potentials((96, 120)), 0.7),
         (potentials((61, 131)), 0.75),  # padded to 63 x 135
-        (vertices_in_no_order(), 0.9),
+        (vertices_in_no_order(), 0.92),
     ],
 )
 def test_what_clusters_win(A, gain):
