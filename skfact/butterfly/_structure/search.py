@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +21,7 @@ CHECKED = 6  # rounds in which the best path is looked at in all blocks
 KEPT = 3  # paths whose neighbourhood is looked at in the second one
 LONGER = 0.9  # squared error of a chain of three factors or more, over the bound
 PADDING = 1.12  # a side may grow by so much
+ROUNDING = 1e-7  # relative errors that are not told from zero
 
 
 class Structure(NamedTuple):
@@ -29,43 +32,67 @@ class Structure(NamedTuple):
     estimate: float
 
 
-def best_structures(
-    A: Any, budget: int, count: int = 1, *, thorough: bool = False
-) -> list[Structure]:
-    """The most promising structures with at most so many numbers, the best one first.
+class StructureSearch:
+    """The most promising structures of a matrix of ordinary magnitude, for some budgets.
 
-    The matrix is of ordinary magnitude. Low rank stands last if it is not there already: its error
-    is known, while that of the others is estimated from samples. `thorough` looks at all blocks of
-    all nodes.
+    What is learned for one budget serves the next ones; none may be above `largest`. `thorough`
+    looks at all blocks of all nodes.
     """
-    shape = rich_size(A.shape[0]), rich_size(A.shape[1])
-    lattice = Lattice(Tails(A, shape), shape)
-    if thorough:
-        lattice.look(_places([divisors(shape[0]), divisors(shape[1])], budget), None)
-    else:
-        lattice.look(_places([_thinned(shape[0]), _thinned(shape[1])], budget), DRAWN[0])
-        lattice.look((place for place in _balanced(shape) if _fits(place, budget)), DRAWN[0])
-        near = {
-            neighbour
-            for _, path in lattice.best(budget)[:KEPT]
-            for node in path.nodes
-            for neighbour in _neighbours(node, shape)
-        }
-        lattice.look((place for place in sorted(near) if _fits(place, budget)), DRAWN[1])
-    for _ in range(CHECKED):  # samples flatter what they choose
-        name, path = next(iter(lattice.best(budget)), (None, None))
-        if path is None or not lattice.check(name, path):
-            break
-    found = [
-        Structure(name, chain_through(path.nodes, shape), _estimate(path, lattice.norm))
-        for name, path in lattice.best(budget)[:count]
-    ]
-    rank = min(budget // sum(A.shape), min(A.shape))
-    low_rank = Chain.low_rank(A.shape[0], A.shape[1], rank) if rank else None
-    if low_rank is None or any(s.chain.shape == A.shape and s.chain == low_rank for s in found):
-        return found
-    missed = Tails(A).exact(Node(1, 1, rank), ARRANGEMENTS[None])[rank] / (lattice.norm or 1.0)
-    return sorted([*found, Structure(None, low_rank, missed)], key=lambda s: s.estimate)
+
+    def __init__(self, A: Any, largest: int, *, thorough: bool = False) -> None:
+        shape = rich_size(A.shape[0]), rich_size(A.shape[1])
+        self.A, self.largest, self.thorough = A, largest, thorough
+        self.lattice = Lattice(Tails(A, shape), shape)
+        if thorough:
+            self.lattice.look(self._fitting(divisors(shape[0]), divisors(shape[1])), None)
+        else:
+            self.lattice.look(self._fitting(_thinned(shape[0]), _thinned(shape[1])), DRAWN[0])
+            self.lattice.look((at for at in _balanced(shape) if _fits(at, largest)), DRAWN[0])
+
+    def best(self, budget: int, count: int = 1) -> list[Structure]:
+        """Structures with at most so many numbers, the best one first; none if none is so small.
+
+        Low rank is among them: its error is known, while that of others is estimated from samples.
+        """
+        lattice = self.lattice
+        if not self.thorough:
+            near = {
+                neighbour
+                for _, path in lattice.best(budget)[:KEPT]
+                for node in path.nodes
+                for neighbour in _neighbours(node, lattice.shape)
+            }
+            lattice.look((at for at in sorted(near) if _fits(at, self.largest)), DRAWN[1])
+        for _ in range(CHECKED):  # samples flatter what they choose
+            name, path = next(iter(lattice.best(budget)), (None, None))
+            if path is None or not lattice.check(name, path):
+                break
+        found = [
+            Structure(name, chain_through(path.nodes, lattice.shape), _estimate(path, lattice.norm))
+            for name, path in lattice.best(budget)[:count]
+        ]
+        low_rank = self.low_rank(budget)
+        if low_rank is None or any(structure.chain == low_rank.chain for structure in found):
+            return found
+        return sorted([*found, low_rank], key=_by_estimate)
+
+    def low_rank(self, budget: int) -> Structure | None:
+        """Low rank with at most so many numbers; its error is exact, but for rounding."""
+        rank = min(budget // sum(self.A.shape), min(self.A.shape))
+        if rank == 0:
+            return None
+        chain = Chain.low_rank(self.A.shape[0], self.A.shape[1], rank)
+        return Structure(None, chain, float(self.low_rank_errors[rank]))
+
+    @cached_property
+    def low_rank_errors(self) -> np.ndarray:
+        """Relative errors of rank 0, 1, .."""
+        tails = Tails(self.A).exact(Node(1, 1, 1), ARRANGEMENTS[None])
+        return tails / (tails[0] or 1.0)
+
+    def _fitting(self, rows: Sequence[int], cols: Sequence[int]) -> list[tuple[int, int]]:
+        """Places with these numbers of classes, blocks of two rows and columns at least."""
+        return [(Q, P) for Q in rows[:-1] for P in cols[:-1] if _fits((Q, P), self.largest)]
 
 
 class Lattice:
@@ -78,16 +105,20 @@ class Lattice:
         }
         self._paths: dict[Any, list[Path]] = {}  # by arrangement and budget
         self.exact: set[tuple[str | None, tuple[int, int]]] = set()
+        self._drawn: dict[tuple[int, int], float] = {}  # rows or columns of the blocks looked at
         self.norm = 0.0
 
     def look(self, places: Iterable[tuple[int, int]], drawn: int | None) -> None:
         """Learn the tails at some places, from blocks with so many rows or columns (None: all)."""
-        self._forget(ARRANGEMENTS)
+        size = math.inf if drawn is None else drawn
+        places = [place for place in places if self._drawn.get(place, 0) < size]
+        self._forget(ARRANGEMENTS if places else [])
         for Q, P in places:
+            self._drawn[Q, P] = size
             side = min(self.shape[0] // Q, self.shape[1] // P)
             for name, arrangement in ARRANGEMENTS.items():
-                if name is not None and Q == P == 1:  # the same in any order
-                    continue
+                if (name, (Q, P)) in self.exact or (name is not None and Q == P == 1):
+                    continue  # one block is the same in any order
                 node = Node(Q, P, 1)
                 if drawn is None:
                     tails = self.tails.exact(node, arrangement)
@@ -120,7 +151,7 @@ class Lattice:
             paths += [(name, path) for path in self._paths[name, budget]]
         return sorted(
             paths,
-            key=lambda pair: (max(_estimate(pair[1], self.norm), 1e-7), pair[1].numbers),
+            key=lambda pair: (max(_estimate(pair[1], self.norm), ROUNDING), pair[1].numbers),
         )
 
 
@@ -139,17 +170,14 @@ def _estimate(path: Path, norm: float) -> float:
     return float(np.sqrt(share * path.error2) / (norm or 1.0))
 
 
+def _by_estimate(structure: Structure) -> tuple[float, int]:
+    """The better one first; of those that are exact, up to rounding, the smaller one."""
+    return max(structure.estimate, ROUNDING), structure.chain.nnz
+
+
 def _fits(place: tuple[int, int], budget: int) -> bool:
     """Whether a chain of so many numbers may pass a place: both its factors have 2 Q P at least."""
     return 4 * place[0] * place[1] <= budget
-
-
-def _places(
-    sides: tuple[tuple[int, ...], ...] | list[tuple[int, ...]], budget: int
-) -> list[tuple[int, int]]:
-    """Places with these numbers of classes, blocks of two rows and two columns at least."""
-    (*rows, _), (*cols, _) = sides
-    return [(Q, P) for Q in rows for P in cols if _fits((Q, P), budget)]
 
 
 def _thinned(n: int) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import scipy.fft
 import scipy.linalg
 
 from skfact.butterfly._factorize import factorize
-from skfact.butterfly._structure.search import best_structures, rich_size
+from skfact.butterfly._structure.search import StructureSearch, rich_size
 from skfact.supports._radices import padded_size
 from tests.arrays import gaussian
 from tests.asserts import for_each, on_any_matrix
@@ -23,6 +23,10 @@ MATRICES = {
     "green": np.minimum.outer(GRID, GRID) * (1 - np.maximum.outer(GRID, GRID)),
     "gaussian": gaussian(np.random.default_rng(0), (96, 40)),
 }
+
+
+def best_structures(A, budget, **options):
+    return StructureSearch(A, budget, **options).best(budget)
 
 
 def realised(A, structure):
