@@ -48,7 +48,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         with ``criterion="subspace"``. Beside an `operator`: keep its first `n_components` rows.
     supports : str, callable or Chain, default="butterfly"
         Family of supports ("butterfly", "monarch", "low-rank", "dense"), a callable
-        ``(n_out, n_in) -> Chain``, or a chain.
+        ``(n_out, n_in) -> Chain``, or a chain. "auto" looks for the chain, its ranks and the
+        permutation, as in :func:`butterfly_factorize`.
     operator : array-like of shape (n_out, n_features), callable or estimator, default=None
         The map to approximate: a matrix, a callable ``n_features -> matrix``, or a scikit-learn
         estimator whose `transform` (or a regressor's `predict`) is affine. The estimator is cloned
@@ -60,7 +61,12 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     rank : int, default=None
         Rank of the blocks of a named family; None is 1.
     tol : float, default=None
-        Take the smallest rank whose relative error is at most `tol`, instead of `rank`.
+        Take the smallest rank whose relative error is at most `tol`, instead of `rank`. With
+        ``supports="auto"``: take the fewest numbers.
+    max_density : float, default=None
+        Take the largest rank with which the factors have at most so many numbers, as a share of
+        the entries of the matrix, instead of `rank`. With ``supports="auto"`` (1/4 there, unless
+        given): take the least error.
     order : {"balanced", "left-to-right", "right-to-left"} or sequence of int, default="balanced"
         Order of the splits.
     orthonormalize : bool, default=True
@@ -157,6 +163,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         criterion: str = "matrix",
         rank: int | None = None,
         tol: float | None = None,
+        max_density: float | None = None,
         order: str | Sequence[int] = "balanced",
         orthonormalize: bool = True,
         permutation: str | tuple[Any, Any] | None = "auto",
@@ -171,6 +178,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         self.criterion = criterion
         self.rank = rank
         self.tol = tol
+        self.max_density = max_density
         self.order = order
         self.orthonormalize = orthonormalize
         self.permutation = permutation
@@ -222,8 +230,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
 
     def _factorize_target(self, target: Target, matrix: Any, report: Callable[..., bool]) -> Any:
         """Fit to the matrix; the components, in the array type of X."""
-        names = ("supports", "rank", "tol", "order", "orthonormalize", "permutation")
-        asked = {name: getattr(self, name) for name in (*names, "random_state")}
+        names = ("supports", "rank", "tol", "max_density", "order", "orthonormalize")
+        asked = {name: getattr(self, name) for name in (*names, "permutation", "random_state")}
 
         def on_split(split: int, norm: float) -> bool:
             return report("split", f"split {split}, discarded norm: {norm:.3e}")

@@ -34,13 +34,22 @@ from skfact.butterfly._plans import (
     promises,
     searched_plan,
 )
-from skfact.butterfly._rank_search import check_tol, least_rank
+from skfact.butterfly._rank_search import (
+    auto_budget,
+    check_auto,
+    check_bounds,
+    largest_rank,
+    least_rank,
+    numbers_within,
+)
 from skfact.butterfly._reading import (
     Permutation,
     arrange,
     check_permutation,
     values_on_support,
 )
+from skfact.butterfly._structure.choice import fewest_numbers, least_error
+from skfact.butterfly._structure.search import Structure, StructureSearch
 from skfact.butterfly._usefulness import warn_of_use
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
 from skfact.supports import Chain, KroneckerSparse
@@ -140,6 +149,7 @@ def butterfly_factorize(
     *,
     rank: int | None = None,
     tol: float | None = None,
+    max_density: float | None = None,
     order: str | Sequence[int] = "balanced",
     orthonormalize: bool = True,
     permutation: Permutation = "auto",
@@ -164,12 +174,18 @@ def butterfly_factorize(
         Real or complex matrix, from any array library; integers become float64.
     supports : str, callable or Chain, default="butterfly"
         Family of supports by name ("butterfly", "monarch", "low-rank", "dense"), a callable
-        ``(n_out, n_in) -> Chain``, or a chain. A chain larger than `A` pads it with zeros.
+        ``(n_out, n_in) -> Chain``, or a chain. A chain larger than `A` pads it with zeros. "auto"
+        looks for the chain, its ranks and the permutation: with `tol` the fewest numbers, with
+        `max_density`, 1/4 unless given, the least error, and never a larger one than that of low
+        rank with as many numbers.
     rank : int, default=None
         Rank of the blocks of a named family; None is 1. A Chain or a callable has its own ranks.
     tol : float, default=None
         Take the smallest rank whose relative error in Frobenius norm is at most `tol` (named
         families only, instead of `rank`).
+    max_density : float, default=None
+        Take the largest rank with which the factors have at most so many numbers, as a share of
+        the entries of `A` (named families only, instead of `rank` and `tol`).
     order : {"balanced", "left-to-right", "right-to-left"} or sequence of int, default="balanced"
         Order of the splits 1 .. L - 1; split s parts the first s factors from the others.
     orthonormalize : bool, default=True
@@ -204,7 +220,8 @@ def butterfly_factorize(
         If an argument has the wrong type, or `A` is sparse or not numeric.
     ValueError
         If `A` is not 2-D, is empty, or has NaN or infinite entries; if the chain is smaller than
-        `A`; if `rank` or `tol` come with supports that carry their own ranks, or together.
+        `A`; if `rank`, `tol` or `max_density` come with supports that carry their own ranks, or
+        together; if nothing is as small as `max_density`.
 
     See Also
     --------
@@ -233,6 +250,9 @@ def butterfly_factorize(
     >>> op = butterfly_factorize(F)
     >>> bool(np.allclose(op.toarray(), F))
     True
+    >>> op = butterfly_factorize(F, "auto", tol=1e-6)
+    >>> op.nnz
+    84
     """
     check_flag(return_errors, "return_errors")
     A = detached(check_matrix(A, "A"))
@@ -240,6 +260,7 @@ def butterfly_factorize(
         "supports": supports,
         "rank": rank,
         "tol": tol,
+        "max_density": max_density,
         "order": order,
         "orthonormalize": orthonormalize,
         "permutation": permutation,
@@ -256,6 +277,7 @@ def factorize(
     *,
     rank: int | None = None,
     tol: float | None = None,
+    max_density: float | None = None,
     plan: Plan | None = None,
     **how: Any,
 ) -> Factorization:
@@ -266,8 +288,15 @@ def factorize(
     options = Options(**how)
     check_flag(options.orthonormalize, "orthonormalize")
     check_permutation(options.permutation)
-    if tol is not None:
-        check_tol(tol, rank, supports)
+    check_bounds(supports, rank, tol, max_density)
+    if isinstance(supports, str) and supports == "auto":
+        if plan is not None:
+            return _factorize_plan(A, plan, None, options)
+        return _factorize_best(A, tol, max_density, options)
+    budget = math.inf
+    if max_density is not None:
+        budget = numbers_within(max_density, A.shape)
+        rank = largest_rank(supports, A.shape, budget)
     auto = plan is None and options.permutation in CHOSEN
     if plan is None and options.permutation == "search":
         plan = searched_plan(A, supports, rank, options.random_state, options.on_attempt)
@@ -281,7 +310,7 @@ def factorize(
         plans = other_plans(supports, A.shape, rank, aligned=named)
         if options.permutation == "cluster":
             plans += clustered_plans(A, supports, rank)
-        return plans
+        return [plan for plan in plans if rank is None or plan.chain(rank=rank).nnz <= budget]
 
     if tol is not None:
         return _within(A, float(tol), plan, others, options)
@@ -299,6 +328,26 @@ def _factorize_plan(A: Any, plan: Plan, rank: int | None, options: Options) -> F
             return _factorize_scaled(A, None, plan, chain, options)
     exponent = binary_exponent(A)
     return _factorize_scaled(times_power_of_two(A, -exponent), exponent, plan, chain, options)
+
+
+def _factorize_best(
+    A: Any, tol: float | None, max_density: float | None, options: Options
+) -> Factorization:
+    """The chain and the permutation of least error, or with the fewest numbers."""
+    check_auto(options.permutation, options.order)
+    exponent = binary_exponent(A)
+    scaled = times_power_of_two(A, -exponent)
+
+    def factor(structure: Structure) -> Factorization:
+        plan = Plan(lambda rank: structure.chain, structure.permutation)
+        return _factorize_scaled(scaled, exponent, plan, structure.chain, options)
+
+    exact = 100 * float(array_namespace(A).finfo(A.dtype).eps)
+    if tol is not None:
+        search = StructureSearch(scaled, math.prod(A.shape) - 1)
+        return fewest_numbers(search, float(tol), factor, exact)
+    budget = auto_budget(max_density, A.shape)
+    return least_error(StructureSearch(scaled, budget), budget, factor, exact)
 
 
 def _closest(

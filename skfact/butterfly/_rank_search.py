@@ -1,4 +1,4 @@
-"""The ranks that a tolerance asks for."""
+"""The ranks that a tolerance asks for, or that a budget of numbers allows."""
 
 from __future__ import annotations
 
@@ -8,25 +8,111 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, to_numpy
-from skfact._checks import is_number
+from skfact._checks import is_number, positive_int
 from skfact._kernels.low_rank_blocks import Classes
+from skfact.butterfly._hierarchical import splits_in_order
 from skfact.butterfly._reading import Permutation, arrange
-from skfact.supports import FAMILIES, Chain
+from skfact.butterfly._structure.choice import DENSITY
+from skfact.supports import FAMILIES, Chain, resolve_supports
 
 
-def check_tol(tol: Any, rank: Any, supports: Any) -> None:
-    """Raise unless `tol` is a tolerance, and nothing else says which rank to take."""
-    if not is_number(tol, float):
-        raise TypeError(f"tol must be a number, got {tol!r}.")
-    if not 0 < tol < math.inf:
-        raise ValueError(f"tol must be positive and finite, got {tol!r}.")
-    if rank is not None:
-        raise ValueError(f"Pass rank={rank!r} or tol={tol!r}, not both: tol chooses the rank.")
-    if not isinstance(supports, str):
+def check_bounds(supports: Any, rank: Any, tol: Any, max_density: Any) -> None:
+    """Raise unless `tol` and `max_density` are what they should be, one of them at most.
+
+    And nothing else says which rank to take.
+    """
+    if supports_are(supports, "auto") and rank is not None:
+        positive_int(rank, "rank")
         raise ValueError(
-            f"tol={tol!r} chooses the rank of a named family ({', '.join(FAMILIES)}); a Chain or "
-            "a callable carries its own ranks. Pass the name, or tol=None."
+            f"supports='auto' chooses the ranks, got rank={rank!r}: pass tol or max_density, or "
+            "the name of a family."
         )
+    for name, value, high in (("tol", tol, math.inf), ("max_density", max_density, 1.0)):
+        if value is None:
+            continue
+        if not is_number(value, float):
+            raise TypeError(f"{name} must be a number, got {value!r}.")
+        if not 0 < value <= high or value == math.inf:
+            kind = "positive and finite" if name == "tol" else "a share above 0 and at most 1"
+            raise ValueError(f"{name} must be {kind}, got {value!r}.")
+        if rank is not None:
+            raise ValueError(
+                f"Pass rank={rank!r} or {name}={value!r}, not both: {name} chooses the rank."
+            )
+        if not isinstance(supports, str):
+            raise ValueError(
+                f"{name}={value!r} chooses the rank of a named family ({', '.join(FAMILIES)}); a "
+                f"Chain or a callable carries its own ranks. Pass the name, or {name}=None."
+            )
+    if tol is not None and max_density is not None:
+        raise ValueError(
+            f"Pass tol={tol!r} or max_density={max_density!r}, not both: one asks for the fewest "
+            "numbers, the other for the least error."
+        )
+
+
+def check_auto(permutation: Any, order: Any) -> None:
+    """Raise if something is asked for that supports="auto" chooses."""
+    if not (isinstance(permutation, str) and permutation == "auto"):
+        raise ValueError(
+            f"supports='auto' chooses the permutation, got permutation={permutation!r:.60}: pass "
+            "permutation='auto', or the matrix with its rows and columns in another order."
+        )
+    if not isinstance(order, str):
+        splits_in_order(order, 2 if len(order) == 1 else 1 + len(order))
+        raise ValueError(
+            f"supports='auto' chooses how many splits there are: pass order by name, got {order!r}."
+        )
+
+
+def supports_are(supports: Any, name: str) -> bool:
+    """Whether supports are asked for by this name; an array is not compared with it."""
+    return isinstance(supports, str) and supports == name
+
+
+def numbers_within(max_density: float, shape: tuple[int, int]) -> int:
+    """The largest number of entries that is at most such a share of a matrix."""
+    return math.floor(float(max_density) * math.prod(shape) * (1 + 1e-12))
+
+
+def auto_budget(max_density: float | None, shape: tuple[int, int]) -> int:
+    """How many numbers supports="auto" may take.
+
+    Raises
+    ------
+    ValueError
+        If not even rank one has so few.
+    """
+    least, size = min(sum(shape), math.prod(shape)), math.prod(shape)
+    if max_density is None:
+        return max(numbers_within(DENSITY, shape), least)
+    budget = numbers_within(max_density, shape)
+    if budget < least:
+        raise _too_small(max_density, budget, least, size, "the smallest structure")
+    return budget
+
+
+def largest_rank(supports: str, shape: tuple[int, int], budget: int) -> int:
+    """The largest rank with which a family has at most so many numbers."""
+
+    def numbers(rank: int) -> int:
+        return resolve_supports(supports, *shape, rank=rank).nnz
+
+    if numbers(1) > budget:
+        size = math.prod(shape)
+        raise _too_small(budget / size, budget, numbers(1), size, f"supports={supports!r}")
+    low, high = 1, min(shape) + 1  # the numbers never fall as the rank grows
+    while high - low > 1:
+        rank = (low + high) // 2
+        low, high = (rank, high) if numbers(rank) <= budget else (low, rank)
+    return low
+
+
+def _too_small(density: float, budget: int, least: int, size: int, what: str) -> ValueError:
+    return ValueError(
+        f"max_density={density:.3g} allows {budget} numbers, {what} takes {least}: pass at least "
+        f"{math.ceil(1e4 * least / size) / 1e4:g}."
+    )
 
 
 def least_rank(A: Any, chain: Chain, permutation: Permutation, target: float) -> int:

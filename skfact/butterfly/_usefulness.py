@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from skfact._linalg import count_nonzero
 from skfact._warn import warn, warn_if_useless
-from skfact.butterfly._permutations import noise_error
+from skfact.butterfly._permutations import noise_error as noise_of_orders
+from skfact.butterfly._structure.noise import noise_error
 from skfact.exceptions import StructureWarning
 from skfact.supports import Chain, resolve_supports
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from skfact.butterfly._factorize import Factorization
 
 TRIED = 2**18  # entries of a matrix up to which it is factored again to see what would help
+BETTER = 0.9  # share of the error up to which another structure is worth its name
 AUTO: dict[str, Any] = {"permutation": "auto"}
 
 
@@ -58,7 +61,7 @@ def warn_of_use(
 
 def _not_found(result: Factorization) -> str:
     m, n = result.matrix.shape
-    noise = noise_error(result.chain.merge_redundant()[0])
+    noise = noise_of_orders(result.chain.merge_redundant()[0])
     return (
         f"permutation='search' found no order in which these supports fit the {m} x {n} matrix: "
         f"the best leaves a relative error of {result.relative_error:.3g}, pure noise about "
@@ -70,10 +73,41 @@ def _closer(
     result: Factorization, asked: Mapping[str, Any], factorize: Callable[..., Factorization]
 ) -> str:
     """What reaches a smaller error, tried out where that is a fraction of a second."""
-    A, rank = result.matrix, asked["rank"] or 1
+    A, rank = result.matrix, asked["rank"] or max(result.chain.ranks, default=1)
+    noise = noise_error(A.shape, result.unit.nnz)
+    if asked["supports"] == "auto":
+        return (
+            f"As many numbers leave about {noise:.2g} of noise of this shape. structure_report(A) "
+            "says what other budgets reach; keep a matrix without structure dense."
+        )
     if A.shape[0] * A.shape[1] > TRIED:
         order = "" if asked["permutation"] == "auto" else "permutation='auto', "
-        return f"Try {order}a larger rank, or other supports."
+        return f"Try {order}a larger rank, or other supports; structure_report(A) looks for some."
+    better = _best_structure(result, factorize)
+    return better + _other_options(result, asked, rank, factorize)
+
+
+def _best_structure(result: Factorization, factorize: Callable[..., Factorization]) -> str:
+    """What supports="auto" reaches with as many numbers, if it is clearly better."""
+    m, n = result.matrix.shape
+    share = math.ceil(1000 * result.unit.nnz / (m * n)) / 1000
+    if not m + n <= result.unit.nnz <= share * m * n < m * n:
+        return ""
+    change = {"supports": "auto", "max_density": share}
+    found = factorize(result.matrix, **change)
+    if found.relative_error > BETTER * result.relative_error:
+        return ""
+    return f"{_words(change, found)}. "
+
+
+def _other_options(
+    result: Factorization,
+    asked: Mapping[str, Any],
+    rank: int,
+    factorize: Callable[..., Factorization],
+) -> str:
+    """What another rank, family or permutation reaches."""
+    A = result.matrix
     if asked["permutation"] is None:
         for reversal in (AUTO, {**AUTO, "rank": 4 * rank}):
             found = _tried(A, asked, reversal, factorize)
@@ -100,6 +134,8 @@ def _tried(
     """The result with a change, if it is one, can be made and takes fewer numbers than A has."""
     if all(asked[name] == value for name, value in change.items()):
         return None
+    if change.keys() & {"rank", "supports"}:
+        asked = {**asked, "max_density": None}
     if not isinstance(asked["supports"], str):
         if "rank" in change or "supports" in change:
             return None
@@ -130,6 +166,10 @@ def _fewer_numbers(
         if found is not None and found.unit.nnz < count_nonzero(A) and found.relative_error <= 0.5:
             return f"{_words(AUTO, found)}."
     supports = asked["supports"]
+    if supports == "auto":
+        return (
+            "No structure was found that saves numbers: keep the matrix, or allow a larger error."
+        )
     if not isinstance(supports, str):
         return "Try supports with fewer non-zeros."
     n_needed = count_nonzero(A)

@@ -47,14 +47,15 @@ def best_paths(tails: Profile, shape: tuple[int, int], budget: int, count: int =
 
     One node with all the numbers is the best chain of two factors through it, exactly.
     """
-    found = []
+    found, rounding = [], ROUNDING * _total(tails)
     for (Q, P), tail in tails.items():
         r = min(budget // (shape[0] * P + shape[1] * Q), len(tail) - 2)
         if r >= 1:
+            if tail[r] ** 2 <= rounding:  # fewer will do
+                r = max(1, int(np.argmax(tail**2 <= rounding)))
             found.append(_path([Node(Q, P, r)], tails, shape))
     longer = [_fitted(path, tails, shape, budget) for path in _around(tails, shape, budget)]
     found += [path for path in longer if path is not None]
-    rounding = ROUNDING * _total(tails)
     return sorted(
         dict.fromkeys(found), key=lambda path: (max(path.error2, rounding), path.numbers)
     )[:count]

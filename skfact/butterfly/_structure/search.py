@@ -55,6 +55,8 @@ class StructureSearch:
         Low rank is among them: its error is known, while that of others is estimated from samples.
         """
         lattice = self.lattice
+        if budget < sum(self.A.shape):
+            return []
         if not self.thorough:
             near = {
                 neighbour
@@ -81,6 +83,7 @@ class StructureSearch:
         rank = min(budget // sum(self.A.shape), min(self.A.shape))
         if rank == 0:
             return None
+        rank = max(1, min(rank, int(np.argmax(self.low_rank_errors <= ROUNDING))))
         chain = Chain.low_rank(self.A.shape[0], self.A.shape[1], rank)
         return Structure(None, chain, float(self.low_rank_errors[rank]))
 
