@@ -101,6 +101,7 @@ API_REFERENCE = {
             "SparseFactor": False,
             "PartialPermutation": True,
             "least_squares_codes": True,
+            "load_operator": False,
         },
     ),
     "skfact.supports": Section(

@@ -2,6 +2,7 @@
 
 from skfact.operators._coding import least_squares_codes
 from skfact.operators._factors import KroneckerFactor
+from skfact.operators._linear_map import load_operator
 from skfact.operators._operator import FactorizedOperator
 from skfact.operators._partial_permutation import PartialPermutation
 from skfact.operators._sparse_factor import SparseFactor
@@ -14,4 +15,5 @@ __all__ = [
     "PartialPermutation",
     "SparseFactor",
     "least_squares_codes",
+    "load_operator",
 ]

@@ -17,7 +17,8 @@ from skfact.operators._sparse_factor import SparseFactor
 class Algebra(NoArray):
     """Sums, differences, multiples and products of operators."""
 
-    _kinds: ClassVar[dict[str, Callable[[Any], Any]]] = {}  # the product of factors, and the sum
+    _kinds: ClassVar[dict[str, Any]] = {}  # the product of factors, and the sum
+    _kind: ClassVar[str]
     dtype: Any
     astype: Callable[[Any], Self]
     aslinearoperator: Callable[[], Any]
@@ -25,6 +26,7 @@ class Algebra(NoArray):
     def __init_subclass__(cls, kind: str | None = None) -> None:
         super().__init_subclass__()
         if kind is not None:
+            cls._kind = kind
             Algebra._kinds[kind] = cls
 
     @property

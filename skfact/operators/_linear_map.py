@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable, Iterable
 from math import prod
@@ -16,6 +17,7 @@ from skfact._inputs import dtype_name, is_complex_dtype, namespace_dtype
 from skfact.operators._algebra import Algebra, is_foreign_map
 from skfact.operators._operand import dense_operand, sparse_operand
 from skfact.operators._products import keep
+from skfact.operators._save import load, save
 
 
 class LinearMap(Algebra):
@@ -59,6 +61,11 @@ class LinearMap(Algebra):
 
     def _moved(self, xp: Any, place: Any) -> Self:
         """A copy in another array library or on another device."""
+        raise NotImplementedError
+
+    @classmethod
+    def _read(cls, terms: list[list[Any]], dtype: Any) -> Self:
+        """The operator with the factors of a file, term by term."""
         raise NotImplementedError
 
     def _dense(self) -> Any:
@@ -125,6 +132,12 @@ class LinearMap(Algebra):
         return self.nnz / prod(self.shape)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all stored entries and their indices; what stands in several places once."""
+        factors = {id(factor): factor for factor in self._all_factors}
+        return sum(factor.nbytes for factor in factors.values())
+
+    @property
     def _xp(self) -> Any:
         return self._products.xp
 
@@ -133,12 +146,6 @@ class LinearMap(Algebra):
         return device(self._products.array)
 
     # Products
-
-    def _operand(
-        self, array: Any, name: str, ndims: tuple[int, ...], axis: int, *, adjoint: bool = False
-    ) -> Any:
-        """A dense array that fits the operator's columns along an axis; or, adjoint, its rows."""
-        return dense_operand(array, name, self._products, ndims, (axis, 0 if adjoint else 1))
 
     def apply(self, X: Any) -> Any:
         """Map samples: ``X @ operator.T``.
@@ -163,7 +170,7 @@ class LinearMap(Algebra):
         """
         if scipy.sparse.issparse(X):
             return self._products.sparse_rows(sparse_operand(X, "X", self._products, (1, 1)))
-        return self._products.rows(self._operand(X, "X", (2,), 1))
+        return self._products.rows(dense_operand(X, "X", self._products, (2,), (1, 1)))
 
     def matvec(self, x: Any) -> Any:
         """Multiply a vector: ``operator @ x``.
@@ -178,7 +185,7 @@ class LinearMap(Algebra):
         array of shape (n_out,)
             The product.
         """
-        return self._products.vector(self._operand(x, "x", (1,), 0))
+        return self._products.vector(dense_operand(x, "x", self._products, (1,), (0, 1)))
 
     def rmatvec(self, x: Any) -> Any:
         """Multiply a vector by the adjoint: ``operator.H @ x``.
@@ -210,7 +217,7 @@ class LinearMap(Algebra):
         """
         if scipy.sparse.issparse(X):
             return self._products.sparse_rows(sparse_operand(X, "X", self._products, (0, 1)).T).T
-        return self._products.columns(self._operand(X, "X", (2,), 0))
+        return self._products.columns(dense_operand(X, "X", self._products, (2,), (0, 1)))
 
     def rmatmat(self, X: Any) -> Any:
         """Multiply a batch of vectors by the adjoint: ``operator.H @ X``.
@@ -235,15 +242,16 @@ class LinearMap(Algebra):
                 return self.matmat(other)
             if is_foreign_map(other):
                 return self.aslinearoperator() @ other
-        other = self._operand(other, "The right operand of @", (1, 2), 0)
-        return (self._products.vector if other.ndim == 1 else self._products.columns)(other)
+        products = self._products
+        other = dense_operand(other, "The right operand of @", products, (1, 2), (0, 1))
+        return (products.vector if other.ndim == 1 else products.columns)(other)
 
     def __rmatmul__(self, other: Any) -> Any:
         if scipy.sparse.issparse(other):
             return self.T.apply(other)
         if is_foreign_map(other):
             return other @ self.aslinearoperator()
-        other = self._operand(other, "The left operand of @", (1, 2), -1, adjoint=True)
+        other = dense_operand(other, "The left operand of @", self._products, (1, 2), (-1, 0))
         transposed = self.T._products
         return (transposed.vector if other.ndim == 1 else transposed.rows)(other)
 
@@ -394,3 +402,112 @@ class LinearMap(Algebra):
             rmatmat=self.rmatmat,
             dtype=self.dtype,
         )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the operator to a file, in NumPy's ``.npz`` format and without pickle.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, under exactly this name: no suffix is appended. An existing file is
+            replaced, once the new one is written completely: whatever fails, the old one stays,
+            and nothing else is left in the folder. A symbolic link and the permissions stay; other
+            hard links of the old file keep it. Pipes and devices are written to directly.
+
+        Raises
+        ------
+        TypeError
+            If `path` is no path.
+        OSError
+            If the file, or one beside it in its folder, cannot be written.
+
+        See Also
+        --------
+        FactorizedOperator.load : Read it back.
+        load_operator : Read a product or a sum, whichever it is.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib
+        >>> import numpy as np
+        >>> from skfact.operators import FactorizedOperator
+        >>> op = FactorizedOperator([np.eye(3)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "operator.npz"
+        ...     op.save(path)
+        ...     FactorizedOperator.load(path)
+        FactorizedOperator(3 x 3, 1 factor, nnz=9, float64)
+        """
+        save([term.factors for term in self._summands], self.dtype, self._kind, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read an operator that :meth:`save` wrote.
+
+        Sizes are compared with those that the file states for itself before any memory is taken,
+        and nothing in the file is executed: files from unknown sources are safe to try.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+
+        Returns
+        -------
+        operator
+            The operator, with NumPy factors wherever it lived when it was saved.
+
+        Raises
+        ------
+        TypeError
+            If `path` is no path.
+        OSError
+            If the file cannot be opened.
+        ValueError
+            If it is truncated, corrupted, inconsistent, or no such file at all: a device or a pipe,
+            whose size is not known.
+        """
+        operator: Self = load(path, {cls._kind: cls._read})
+        return operator
+
+
+def load_operator(path: str | os.PathLike[str]) -> Any:
+    """Read an operator from a file, be it a product or a sum.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file that the method `save` of an operator wrote. Files from unknown sources are safe to
+        try.
+
+    Returns
+    -------
+    FactorizedOperator or OperatorSum
+        What was saved, with NumPy factors.
+
+    Raises
+    ------
+    TypeError
+        If `path` is no path.
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If it holds no operator that can be read.
+
+    See Also
+    --------
+    FactorizedOperator.save : Write an operator.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import numpy as np
+    >>> from skfact.operators import FactorizedOperator, load_operator
+    >>> op = FactorizedOperator([np.eye(3)]) + np.ones((3, 3))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "operator.npz"
+    ...     op.save(path)
+    ...     load_operator(path)
+    OperatorSum(3 x 3, 2 terms, nnz=18, float64)
+    """
+    return load(path, {kind: operator._read for kind, operator in Algebra._kinds.items()})

@@ -67,3 +67,10 @@ def misfit(array: Any, name: str, products: Any, axes: tuple[int, int]) -> str:
         f"{name} has shape {tuple(array.shape)}, but its axis {axes[0]} must have length "
         f"{products.shape[axes[1]]}: the operator has shape {products.shape}."
     )
+
+
+def right_hand_side(B: Any, products: Any) -> Any:
+    """One or several right-hand sides of an operator, dense."""
+    if scipy.sparse.issparse(B):
+        return sparse_operand(B, "B", products, (0, 0)).toarray()
+    return dense_operand(B, "B", products, (1, 2), (0, 0))

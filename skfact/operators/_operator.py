@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,8 +13,8 @@ from skfact.operators._assemble import assemble
 from skfact.operators._factors import KroneckerFactor
 from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs, numpy_cost
 from skfact.operators._linear_map import LinearMap
+from skfact.operators._operand import right_hand_side
 from skfact.operators._products import Products, csr_factors
-from skfact.operators._save import load, save
 from skfact.supports import KroneckerSparse
 
 
@@ -81,9 +80,6 @@ class FactorizedOperator(LinearMap, kind="product"):
         factors, dtype = assemble(factors)
         self._setup(Products(tuple(factors), dtype))
 
-    # What the modules beside this one use: `_xp` and `_device`, `_operand` to check an argument,
-    # `_of` for an operator made of factors that fit together, `_once` for what is made once.
-
     def _of(self, factors: Iterable[Any], dtype: Any = None) -> FactorizedOperator:
         """An operator of factors that are known to fit together, in our dtype or another one."""
         operator = type(self).__new__(type(self))
@@ -122,13 +118,13 @@ class FactorizedOperator(LinearMap, kind="product"):
 
         Parameters
         ----------
-        B : array-like of shape (n_out,) or (n_out, batch)
+        B : array-like or SciPy sparse matrix of shape (n_out,) or (n_out, batch)
             One vector, or one per column.
 
         Returns
         -------
         array of shape (n_in,) or (n_in, batch)
-            The solutions of ``operator @ X = B``.
+            The solutions of ``operator @ X = B``, dense.
 
         Raises
         ------
@@ -144,7 +140,7 @@ class FactorizedOperator(LinearMap, kind="product"):
                     "not invertible. Use least_squares_codes for the least-squares solution."
                 )
         xp = self._xp
-        X = self._operand(B, "B", (1, 2), 0, adjoint=True)
+        X = right_hand_side(B, self._products)
         dtype = xp.result_type(X.dtype, self.dtype)
         X = xp.astype(X, dtype, copy=True)
         is_vector = X.ndim == 1
@@ -264,67 +260,7 @@ class FactorizedOperator(LinearMap, kind="product"):
 
         return sequential(self)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the operator to a file, in NumPy's ``.npz`` format and without pickle.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file, under exactly this name: no suffix is appended. An existing file is
-            replaced, once the new one is written completely: whatever fails, the old one stays,
-            and nothing else is left in the folder. A symbolic link and the permissions stay; other
-            hard links of the old file keep it. Pipes and devices are written to directly.
-
-        Raises
-        ------
-        TypeError
-            If `path` is no path.
-        OSError
-            If the file, or one beside it in its folder, cannot be written.
-
-        See Also
-        --------
-        FactorizedOperator.load : Read it back.
-
-        Examples
-        --------
-        >>> import tempfile, pathlib
-        >>> import numpy as np
-        >>> from skfact.operators import FactorizedOperator
-        >>> op = FactorizedOperator([np.eye(3)])
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = pathlib.Path(folder) / "operator.npz"
-        ...     op.save(path)
-        ...     FactorizedOperator.load(path)
-        FactorizedOperator(3 x 3, 1 factor, nnz=9, float64)
-        """
-        save(self.factors, self.dtype, path)
-
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> FactorizedOperator:
-        """Read an operator that :meth:`save` wrote.
-
-        Sizes are compared with those that the file states for itself before any memory is taken,
-        and nothing in the file is executed: files from unknown sources are safe to try.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file.
-
-        Returns
-        -------
-        FactorizedOperator
-            The operator, with NumPy factors wherever it lived when it was saved.
-
-        Raises
-        ------
-        TypeError
-            If `path` is no path.
-        OSError
-            If the file cannot be opened.
-        ValueError
-            If it is truncated, corrupted, inconsistent, or no such file at all: a device or a pipe,
-            whose size is not known.
-        """
-        return load(path, lambda factors, dtype: cls(factors).astype(dtype))
+    def _read(cls, terms: list[list[Any]], dtype: Any) -> FactorizedOperator:
+        (factors,) = terms
+        return cls(factors).astype(dtype)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
+import scipy.sparse
+from scipy.linalg import get_lapack_funcs, lu_solve
+
 from skfact._backend import array_namespace, device
 from skfact._checks import check_ordered
 from skfact.operators._algebra import as_operator
 from skfact.operators._linear_map import LinearMap
+from skfact.operators._operand import right_hand_side
 from skfact.operators._operator import FactorizedOperator
 
 
@@ -139,6 +144,91 @@ class OperatorSum(LinearMap, kind="sum"):
         """
         return self._of(term.fuse(n) for term in self.terms)
 
+    def solve(self, B: Any) -> Any:
+        """Multiply by the inverse.
+
+        Parameters
+        ----------
+        B : array-like or SciPy sparse matrix of shape (n_out,) or (n_out, batch)
+            One vector, or one per column.
+
+        Returns
+        -------
+        array of shape (n_in,) or (n_in, batch)
+            The solutions of ``operator @ X = B``, dense.
+
+        Raises
+        ------
+        ValueError
+            If the operator is not square (see :func:`least_squares_codes` then), or `B` does not
+            fit.
+        numpy.linalg.LinAlgError
+            If the operator is singular.
+
+        Notes
+        -----
+        The inverse of a sum has no structure: this makes the dense matrix, and keeps it inside the
+        operator (never pickled). With NumPy its triangular factors are kept, so that a repeated
+        call takes a number of operations proportional to ``n ** 2``.
+        """
+        if self.shape[0] != self.shape[1]:
+            raise ValueError(
+                f"The operator has no inverse: it has shape {self.shape}. Use least_squares_codes "
+                "for the least-squares solution."
+            )
+        B = right_hand_side(B, self._products)
+        if not self._products.on_numpy:
+            dense = self._once("dense", lambda: FactorizedOperator([self.toarray()]))
+            return dense.solve(B)
+        dtype = np.result_type(B.dtype, self.dtype)
+        lu = self._once(f"LU, {dtype}", lambda: lu_decomposition(self.toarray().astype(dtype)))
+        return lu_solve(lu, B, check_finite=False)
+
+    def to_sparse(self) -> list[scipy.sparse.csr_array]:
+        """Write the operator as SciPy sparse matrices, whose product it is.
+
+        Returns
+        -------
+        list of scipy.sparse.csr_array
+            As many as the longest term has factors with numbers of their own: those of all terms
+            side by side, then along a diagonal, then one below the other. Shorter terms end with
+            identities. They live on the host.
+        """
+        chains = [term.to_sparse() for term in self.terms]
+        length = max(len(chain) for chain in chains)
+        if length == 1:
+            return [total(chain[0] for chain in chains)]
+        identity = scipy.sparse.eye_array(self.shape[1], dtype=chains[0][0].dtype, format="csr")
+        padded = [chain + [identity] * (length - len(chain)) for chain in chains]
+        first, *middle, last = zip(*padded, strict=True)
+        return [
+            scipy.sparse.hstack(first, format="csr"),
+            *(scipy.sparse.block_diag(row, format="csr") for row in middle),
+            scipy.sparse.vstack(last, format="csr"),
+        ]
+
+    def to_torch(self) -> Any:
+        """Write the operator as a PyTorch module with trainable factors.
+
+        Returns
+        -------
+        torch.nn.Module
+            Maps (..., n_in) to (..., n_out) as `apply` does. Its `terms` are the modules of the
+            terms of the sum, see :meth:`FactorizedOperator.to_torch`.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is not installed.
+        """
+        from skfact.operators._torch import SumLayer
+
+        return SumLayer(term.to_torch() for term in self.terms)
+
+    @classmethod
+    def _read(cls, terms: list[list[Any]], dtype: Any) -> OperatorSum:
+        return cls(FactorizedOperator._read([factors], dtype) for factors in terms)
+
 
 class SummedProducts:
     """Products with the terms of a sum, which are known to fit together, added up."""
@@ -181,6 +271,15 @@ def total(arrays: Iterator[Any]) -> Any:
     for array in arrays:
         result += array
     return result
+
+
+def lu_decomposition(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The triangular factors of a matrix, as `scipy.linalg.lu_solve` takes them."""
+    (getrf,) = get_lapack_funcs(("getrf",), (matrix,))
+    lu, pivots, info = getrf(matrix)
+    if info > 0:
+        raise np.linalg.LinAlgError(f"The operator has no inverse: its pivot {info - 1} is zero.")
+    return lu, pivots
 
 
 def common_terms(terms: Iterable[Any]) -> tuple[FactorizedOperator, ...]:

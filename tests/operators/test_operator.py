@@ -337,7 +337,7 @@ def test_to_device_of_no_device(where, make_operator):
 
 @pytest.mark.parametrize("op", [np.eye(3), None, "op", scipy.sparse.eye_array(3)])
 def test_codes_of_no_operator(op):
-    with pytest.raises(TypeError, match="op must be a FactorizedOperator"):
+    with pytest.raises(TypeError, match="op must be a FactorizedOperator or an OperatorSum"):
         least_squares_codes(op, np.eye(3))
 
 

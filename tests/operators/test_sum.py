@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator, aslinearoperator, svds
 
 from skfact._backend import to_numpy
-from skfact.operators import FactorizedOperator, OperatorSum, PartialPermutation, SparseFactor
+from skfact.operators import (
+    FactorizedOperator,
+    OperatorSum,
+    PartialPermutation,
+    SparseFactor,
+    least_squares_codes,
+    load_operator,
+)
 from skfact.supports import Chain
 from tests.arrays import DTYPES, gaussian
 from tests.asserts import assert_like, for_each
@@ -334,3 +341,203 @@ def test_sums_are_freed_at_once(make_operator):
         assert alive() is None
     finally:
         gc.enable()
+
+
+def square_sum(dtype="float64", n=5):
+    """Diagonally dominant: a low rank and something sparse."""
+    rng = np.random.default_rng(3)
+    low_rank = FactorizedOperator([gaussian(rng, (n, 1), dtype), gaussian(rng, (1, n), dtype)])
+    return low_rank + scipy.sparse.diags_array(np.arange(10.0, 10 + n)).astype(dtype)
+
+
+@for_each("dtype", DTYPES)
+def test_solve(asarray, dtype):
+    given = asarray(np.ones((5, 2), dtype))
+    op = OperatorSum([t.toarray() for t in square_sum(dtype).terms]).to_device(given)
+    matrix = to_numpy(op.toarray())
+    B = np.random.default_rng(1).standard_normal((5, 2)).astype(dtype)
+    before = np.array(B)
+    for right in (B, B[:, 0], B[:, :0]):
+        got = op.solve(asarray(right))
+        assert_like(got, given, dtype=dtype)
+        assert_close(got, np.linalg.solve(matrix, right), dtype)
+        assert_close(op @ got, right, dtype)
+    np.testing.assert_array_equal(B, before)
+    wide = asarray(B.astype("complex128"))
+    assert_like(op.solve(wide), wide, dtype="complex128")
+
+
+def test_solve_again_takes_what_is_kept(monkeypatch):
+    op = square_sum()
+    sparse = scipy.sparse.random_array((5, 3), density=0.5, rng=0)
+    expected = np.linalg.solve(op.toarray(), sparse.toarray())
+    assert_close(op.solve(sparse), expected)
+    size = len(pickle.dumps(square_sum()))
+    monkeypatch.setattr("skfact.operators._sum.lu_decomposition", None)
+    assert_close(op.solve(sparse.toarray()), expected)
+    assert len(pickle.dumps(op)) == size
+
+
+def test_solve_what_has_no_inverse(make_operator, asarray):
+    singular = OperatorSum([np.ones((2, 2)), np.ones((2, 2))]).to_device(asarray(np.ones(1)))
+    with pytest.raises(np.linalg.LinAlgError, match="no inverse"):
+        singular.solve(asarray(np.ones(2)))
+    op = random_sum(make_operator)
+    with pytest.raises(ValueError, match="least_squares_codes"):
+        op.solve(np.ones(7))
+    with pytest.raises(ValueError, match="B has shape"):
+        square_sum().solve(np.ones(4))
+    with pytest.raises(ValueError, match="B has shape"):
+        square_sum().solve(scipy.sparse.eye_array(4))
+
+
+@for_each("scale", [1e-150, 1.0, 1e150])
+def test_solve_and_codes_at_any_scale(scale):
+    op, Y = square_sum(), np.random.default_rng(2).standard_normal((3, 5))
+    expected = np.linalg.solve(op.toarray(), Y.T).T
+    scaled = op * scale
+    np.testing.assert_allclose(scaled.solve(Y.T).T * scale, expected, rtol=1e-12)
+    np.testing.assert_allclose(least_squares_codes(scaled, Y) * scale, expected, rtol=1e-12)
+
+
+@for_each("dtype", DTYPES)
+def test_codes_of_a_sum(asarray, dtype, make_operator):
+    host = random_sum(make_operator, dtype)
+    Y = gaussian(np.random.default_rng(2), (3, 7), dtype)
+    given = asarray(Y)
+    op = host.to_device(given)
+    codes = least_squares_codes(op, given)
+    assert_like(codes, given, dtype=dtype)
+    expected = np.linalg.lstsq(dense_sum(host).astype("complex128"), Y.T)[0].T
+    assert_close(codes, expected, dtype)
+    assert least_squares_codes(op, asarray(Y[:0])).shape == (0, 6)
+
+
+def test_codes_of_sparse_rows(make_operator):
+    op = random_sum(make_operator)
+    Y = scipy.sparse.random_array((3, 7), density=0.5, rng=0)
+    for operator in (op, op.terms[2], square_sum() + np.zeros((5, 5))):
+        rows = Y[:, : operator.shape[0]]
+        expected = least_squares_codes(operator, rows.toarray())
+        assert_close(least_squares_codes(operator, rows), expected)
+    with pytest.raises(ValueError, match="Y has shape"):
+        least_squares_codes(op, scipy.sparse.eye_array(6))
+
+
+@for_each("dtype", DTYPES)
+def test_round_trip_through_a_file(dtype, tmp_path, make_operator):
+    path = tmp_path / "sum"
+    for op in (random_sum(make_operator, dtype), OperatorSum([np.eye(2, dtype=dtype)])):
+        op = op + scipy.sparse.eye_array(*op.shape, dtype=dtype)
+        op.save(path)
+        for got in (OperatorSum.load(path), load_operator(path)):
+            assert repr(got) == repr(op)
+            assert [repr(term) for term in got.terms] == [repr(term) for term in op.terms]
+            np.testing.assert_array_equal(got.toarray(), op.toarray())
+    for selection in (PartialPermutation([1, 0], 2), np.ones((2, 2), dtype)):
+        op = OperatorSum([FactorizedOperator([PartialPermutation([0, 1], 2)]), selection])
+        op.save(path)
+        assert OperatorSum.load(path).dtype == op.dtype
+
+
+def test_a_file_of_the_other_kind(tmp_path, make_operator):
+    op = random_sum(make_operator)
+    op.save(tmp_path / "sum")
+    op.terms[0].save(tmp_path / "product")
+    assert isinstance(load_operator(tmp_path / "product"), FactorizedOperator)
+    for kind, name in ((FactorizedOperator, "sum"), (OperatorSum, "product")):
+        with pytest.raises(ValueError, match=r"another kind of operator.*load_operator"):
+            kind.load(tmp_path / name)
+    for call in (load_operator, OperatorSum.load, op.save):
+        with pytest.raises(TypeError, match="path must be a str or path-like, got None"):
+            call(None)
+
+
+def test_a_damaged_file_loads_as_the_right_sum_or_not_at_all(tmp_path):
+    op = square_sum(n=2)
+    path = tmp_path / "sum"
+    op.save(path)
+    good = path.read_bytes()
+    for length in range(0, len(good), 41):
+        path.write_bytes(good[:length])
+        with pytest.raises(ValueError, match="no readable operator"):
+            load_operator(path)
+    refused = 0
+    places = range(0, len(good), 5)
+    for place in places:
+        bad = bytearray(good)
+        bad[place] ^= 0x11
+        path.write_bytes(bytes(bad))
+        try:
+            got = load_operator(path)
+        except ValueError:
+            refused += 1
+        else:
+            assert repr(got) == repr(op)
+            np.testing.assert_array_equal(got.toarray(), op.toarray())
+    assert refused > 0.8 * len(places)
+
+
+def test_to_sparse(make_operator):
+    op = random_sum(make_operator, "complex64") + scipy.sparse.eye_array(7, 6, dtype="complex64")
+    for operator, count in ((op, 2), (op.H, 2), (OperatorSum(op.terms[2:]), 1)):
+        matrices = operator.to_sparse()
+        assert len(matrices) == count
+        product = np.eye(operator.shape[0])
+        for matrix in matrices:
+            assert isinstance(matrix, scipy.sparse.csr_array)
+            assert matrix.dtype == np.complex64
+            product = product @ matrix.toarray()
+        assert_close(product, operator.toarray(), "complex64")
+
+
+def test_to_sparse_of_long_terms(make_operator):
+    terms = [make_operator(Chain.butterfly(16), seed=seed) for seed in range(3)]
+    op = OperatorSum([*terms, np.ones((16, 16)), scipy.sparse.eye_array(16)])
+    product = np.linalg.multi_dot([matrix.toarray() for matrix in op.to_sparse()])
+    assert len(op.to_sparse()) == 4
+    assert_close(product, op.toarray())
+
+
+def test_memory_of_what_is_stored(asarray):
+    csr = scipy.sparse.csr_array(np.eye(3))
+    selection = PartialPermutation([2, 1, 0], 3)
+    sparse = SparseFactor(csr)
+    indices = csr.indices.itemsize
+    assert sparse.nbytes == 3 * 8 + 3 * indices + 4 * csr.indptr.itemsize
+    assert selection.nbytes == 3 * 8
+    dense = FactorizedOperator([np.ones((3, 4), "complex64"), selection_of(4)])
+    assert dense.nbytes == 12 * 8 + 4 * 8
+    assert (dense + dense).nbytes == dense.nbytes  # stored once
+    assert (dense + 2 * dense).nbytes == 2 * 12 * 8 + 4 * 8  # the same selection
+    assert (dense.T @ dense).nbytes == 2 * dense.nbytes
+    assert dense.to_device(asarray(np.ones(1))).nbytes == dense.nbytes
+    assert FactorizedOperator([sparse]).nbytes == sparse.nbytes
+
+
+def selection_of(n):
+    return PartialPermutation(np.arange(n), n)
+
+
+def test_a_module_with_gradients_through_all_terms():
+    torch = pytest.importorskip("torch")
+    op = square_sum() + np.eye(5) + FactorizedOperator([selection_of(5), np.ones((5, 5))])
+    module = op.to_torch()
+    X = torch.rand((2, 3, 5), dtype=torch.float64)
+    np.testing.assert_allclose(
+        module(X).detach().numpy(), op.apply(X.numpy().reshape(6, 5)).reshape(2, 3, 5)
+    )
+    parameters = list(module.parameters())
+    assert sum(parameter.numel() for parameter in parameters) == op.nnz
+    (module(X) ** 2).sum().backward()
+    assert all((parameter.grad != 0).any() for parameter in parameters)
+    again = pickle.loads(pickle.dumps(module))
+    assert torch.equal(again(X), module(X))
+
+
+def test_gradients_through_the_argument():
+    torch = pytest.importorskip("torch")
+    op = OperatorSum([t.toarray() for t in square_sum().terms]).to_device(torch.ones(1))
+    x = torch.ones((2, 5), dtype=torch.float64, requires_grad=True)
+    op.apply(x).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), np.ones((2, 5)) @ square_sum().toarray())
