@@ -99,13 +99,15 @@ API_REFERENCE = {
     ),
     "skfact.operators": Section(
         "Operators",
-        "A product of sparse factors as a fast linear map.",
+        "Products of sparse factors, and sums of them, as fast linear maps.",
         {
             "FactorizedOperator": True,
+            "OperatorSum": True,
             "KroneckerFactor": True,
             "SparseFactor": False,
             "PartialPermutation": True,
             "least_squares_codes": True,
+            "load_operator": False,
         },
     ),
     "skfact.supports": Section(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from math import prod
 from types import FunctionType
 from typing import Any, ClassVar
 
@@ -63,6 +64,13 @@ class Factor(NoArray, ABC):
     @abstractmethod
     def nnz(self) -> int:
         """Number of stored entries."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the stored entries and their indices."""
+        return sum(
+            prod(part.shape) * np.dtype(dtype_name(part.dtype)).itemsize for part in self._arrays
+        )
 
     @property
     @abstractmethod
@@ -150,6 +158,11 @@ class Factor(NoArray, ABC):
     @abstractmethod
     def _array(self) -> Any:
         """The array that tells in which library and on which device the factor lives."""
+
+    @property
+    def _arrays(self) -> tuple[Any, ...]:
+        """All arrays that are stored."""
+        return (self._array,)
 
     @abstractmethod
     def _to_device(self, xp: Any, target: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What NumPy may do with an operator or a factor: multiply by it, and never make it an array."""
+"""What NumPy may do with an operator or a factor: algebra, and never make it an array."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-# NumPy calls the ufunc for what Python writes as @ and *
-PRODUCTS = {np.matmul: ("__matmul__", "__rmatmul__"), np.multiply: ("__mul__", "__rmul__")}
+# NumPy calls the ufunc for what Python writes as @, *, + and -
+ALGEBRA = {
+    np.matmul: ("__matmul__", "__rmatmul__"),
+    np.multiply: ("__mul__", "__rmul__"),
+    np.add: ("__add__", "__radd__"),
+    np.subtract: ("__sub__", "__rsub__"),
+}
 
 
 class NoArrayError(TypeError, ValueError):
@@ -21,11 +26,11 @@ class NoArray:
     """
 
     __slots__ = ()
+    _instead = "pass its toarray(), or make an operator of it, FactorizedOperator([factor])"
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
         raise NoArrayError(
-            f"{type(self).__name__} is no array, and is not made one silently: pass its toarray(), "
-            "or multiply by it with its method apply, or with @ where it is an operator."
+            f"{type(self).__name__} is no array, and is not made one silently: {self._instead}."
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -33,7 +38,7 @@ class NoArray:
             left, right = inputs
             if ufunc in (np.equal, np.not_equal):  # objects, not entries, are compared
                 return (left is right) == (ufunc is np.equal)
-            direct, reflected = PRODUCTS.get(ufunc, ("", ""))
+            direct, reflected = ALGEBRA.get(ufunc, ("", ""))
             method, other = (direct, right) if left is self else (reflected, left)
             result = getattr(self, method, lambda _: NotImplemented)(other)
             if result is not NotImplemented:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from skfact._inputs import as_floating, dtype_name, is_numpy
+from skfact._inputs import dtype_name, is_numpy
 from skfact._kernels import _cuda
 from skfact._kernels.apply import (
     LANES,
@@ -57,7 +57,7 @@ class Products:
     def __init__(self, factors: tuple[Any, ...], dtype: Any) -> None:
         self.factors, self.dtype = factors, dtype
         self.shape = factors[0].shape[0], factors[-1].shape[1]
-        self.xp = factors[0]._xp
+        self.array, self.xp = factors[0]._array, factors[0]._xp
         self.on_numpy, self.on_cuda = is_numpy(self.xp), _cuda.serves(self.xp)
         self._converted: dict[Any, tuple[Any, ...]] = {}
         self._fused: dict[tuple[Any, Runs], tuple[Any, ...]] = {}
@@ -100,20 +100,10 @@ class Products:
         return self._own(multiply(self.plan(x.dtype, 1), x[:, None]))[:, 0]
 
     def sparse_rows(self, X: Any) -> np.ndarray:
-        """Images of the rows of a SciPy sparse matrix, sparse through the first factor applied."""
-        if not self.on_numpy:
-            raise TypeError(
-                "X is a SciPy sparse matrix, which goes with NumPy operators only: use "
-                "operator.to_device('numpy'), or make X dense."
-            )
-        if X.ndim != 2 or X.shape[1] != self.shape[1]:
-            raise ValueError(
-                f"X has shape {X.shape}, but must be 2-D with {self.shape[1]} columns: the "
-                f"operator has shape {self.shape}."
-            )
-        as_floating(np.empty(0, X.dtype), "X")  # refuses dtypes that cannot be computed with
-        if X.dtype.kind in "biu":
-            X = X.astype(self.dtype)
+        """The same for the rows of a SciPy sparse matrix, sparse through the first factor applied.
+
+        Only with NumPy.
+        """
         first, rest = self._first_applied
         images = (scipy.sparse.csr_array(X) @ first.T).toarray()
         return images if rest is None else rest.rows(images)

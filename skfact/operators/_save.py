@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain, islice
 from math import prod
 from typing import Any
 
@@ -21,7 +22,10 @@ import numpy as np
 from skfact._inputs import FLOATING, dtype_name
 from skfact.operators._factors import Factor
 
-FORMAT = "skfact.operators.FactorizedOperator"
+FORMATS = {
+    "product": "skfact.operators.FactorizedOperator",
+    "sum": "skfact.operators.OperatorSum",  # also says how many factors each term has
+}
 VERSION = 1
 HEADER = "header"  # member with the description of all others: JSON, as an array of bytes
 # What unreadable files raise inside zipfile, json, struct and numpy. OSError is a seek to nowhere:
@@ -43,21 +47,25 @@ UNREADABLE = (
 )
 
 
-def save(factors: Sequence[Factor], dtype: Any, path: str | os.PathLike[str]) -> None:
-    """Write the factors to exactly `path`: all of them, or what stands there stays."""
+def save(
+    terms: Sequence[Sequence[Factor]], dtype: Any, kind: str, path: str | os.PathLike[str]
+) -> None:
+    """Write the factors of all terms to exactly `path`: all of them, or what stands there stays."""
     name = path_name(path)
     described = []
     arrays: dict[str, np.ndarray] = {}
-    for position, factor in enumerate(factors):
+    for position, factor in enumerate(chain.from_iterable(terms)):
         description, parts = factor._described()
         described.append(description)
         arrays |= {member(position, name): part for name, part in parts.items()}
-    header = {
-        "format": FORMAT,
+    header: dict[str, Any] = {
+        "format": FORMATS[kind],
         "version": VERSION,
         "dtype": dtype_name(dtype),
         "factors": described,
     }
+    if kind == "sum":
+        header["terms"] = [len(factors) for factors in terms]
     arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     with written_whole(name) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -133,8 +141,11 @@ def member(position: int, name: str) -> str:
     return f"factor{position}_{name}"
 
 
-def load(path: str | os.PathLike[str], build: Callable[[list[Factor], np.dtype], Any]) -> Any:
-    """What `build` makes of the factors in a file; `ValueError` if there are none in it."""
+Builders = dict[str, Callable[[list[list[Factor]], np.dtype], Any]]  # by the kind of operator
+
+
+def load(path: str | os.PathLike[str], builders: Builders) -> Any:
+    """What the builder of its kind makes of the terms in a file; `ValueError` if there are none."""
     path = path_name(path)
     with open(path, "rb", opener=open_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -143,12 +154,18 @@ def load(path: str | os.PathLike[str], build: Callable[[list[Factor], np.dtype],
                 "is not known before it is read: copy it to a file first."
             )
         try:
-            return build(*read(file))
+            kind, terms, dtype = read(file)
+            if kind in builders:
+                return builders[kind](terms, dtype)
         except UNREADABLE as error:
             raise ValueError(
                 f"{path!r} holds no readable operator ({type(error).__name__}: {error}). It is "
-                "corrupted or truncated, or was not written by FactorizedOperator.save."
+                "corrupted or truncated, or was not written by the method save of an operator."
             ) from error
+    raise ValueError(
+        f"{path!r} holds another kind of operator, {FORMATS[kind]}: read it by its method load, or "
+        "by load_operator, which takes all kinds."
+    )
 
 
 def open_at_once(path: str, flags: int) -> int:
@@ -156,8 +173,8 @@ def open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def read(file: Any) -> tuple[list[Factor], np.dtype]:
-    """Read factors and their dtype from an open file."""
+def read(file: Any) -> tuple[str, list[list[Factor]], np.dtype]:
+    """Read the kind of operator, the factors of all its terms and their dtype from a file."""
     size = os.fstat(file.fileno()).st_size
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
@@ -170,7 +187,8 @@ def read(file: Any) -> tuple[list[Factor], np.dtype]:
             raise ValueError("two members have the same name")
         length = archive.getinfo(f"{HEADER}.npy").file_size
         header = json.loads(read_array(archive, HEADER, np.dtype(np.uint8), (None,)).tobytes())
-        if (header["format"], header["version"]) != (FORMAT, VERSION):
+        kinds = [kind for kind, name in FORMATS.items() if name == header["format"]]
+        if not kinds or header["version"] != VERSION:
             raise ValueError(f"format {header['format']!r}, version {header['version']!r}")
         if header["dtype"] not in FLOATING:
             raise ValueError(f"dtype {header['dtype']!r}")
@@ -185,7 +203,16 @@ def read(file: Any) -> tuple[list[Factor], np.dtype]:
         used = {f"{HEADER}.npy"}.union(*(s.used for s in saved))
         if used != {entry.filename for entry in entries}:
             raise ValueError("there are members that the header does not mention")
-    return factors, dtype
+    counts = header["terms"] if kinds == ["sum"] else [len(factors)]
+    return kinds[0], split(factors, counts), dtype
+
+
+def split(factors: list[Factor], counts: list[int]) -> list[list[Factor]]:
+    """The factors of each term, of which the header states how many there are."""
+    if any(type(count) is not int or count < 1 for count in counts) or sum(counts) != len(factors):
+        raise ValueError(f"terms of {counts} factors")
+    remaining = iter(factors)
+    return [list(islice(remaining, count)) for count in counts]
 
 
 class SavedFactor:

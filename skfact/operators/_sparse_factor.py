@@ -149,6 +149,10 @@ class SparseFactor(Factor, kind="sparse"):
     def _array(self) -> Any:
         return self.csr.data
 
+    @property
+    def _arrays(self) -> tuple[Any, ...]:
+        return self.csr.data, self.csr.indices, self.csr.indptr
+
     def _layer(self) -> Any:
         from skfact.operators._torch import SparseLayer, tensor
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -65,6 +67,18 @@ class SelectionLayer(nn.Module):
         taken = self.index >= 0
         selected = X[..., torch.where(taken, self.index, 0)]
         return torch.where(taken, selected, torch.zeros_like(selected))
+
+
+class SumLayer(nn.Module):
+    """Sum of what the modules of the terms give."""
+
+    def __init__(self, terms: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.terms = nn.ModuleList(terms)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Map (..., n_in) to (..., n_out)."""
+        return reduce(torch.add, (term(X) for term in self.terms))
 
 
 def sequential(operator: Any) -> nn.Sequential:

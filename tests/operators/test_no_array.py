@@ -1,4 +1,4 @@
-"""Operators and factors among arrays: products by @ and *, and never an array of objects."""
+"""Operators and factors among arrays: algebra by @, *, + and -, and never an array of objects."""
 
 import operator
 
@@ -10,7 +10,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 
-from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation, SparseFactor
+from skfact.operators import (
+    FactorizedOperator,
+    KroneckerFactor,
+    OperatorSum,
+    PartialPermutation,
+    SparseFactor,
+)
 from tests.asserts import for_each
 
 A = np.arange(9.0).reshape(3, 3)
@@ -32,9 +38,8 @@ REFUSED = {
     "dot, op first": lambda op: np.dot(op, A),
     "einsum": lambda op: np.einsum("ij,jk", A, op),
     "tensordot": lambda op: np.tensordot(A, op, 1),
-    "add": lambda op: np.add(A, op),
-    "A + op": lambda op: A + op,
-    "op + A": lambda op: op + A,
+    "add into": lambda op: np.add(A, op, out=np.empty((3, 3))),
+    "A += op": lambda op: operator.iadd(A.copy(), op),
     "A * op": lambda op: A * op,
     "A / op": lambda op: A / op,
     "less": lambda op: np.less(A, op),
@@ -59,6 +64,10 @@ def test_factors_have_no_operators():
             A @ OBJECTS[kind]
         with pytest.raises(TypeError, match="toarray"):
             2.0 * np.ones(3) * OBJECTS[kind]
+        with pytest.raises(TypeError, match="toarray"):
+            A + OBJECTS[kind]
+        with pytest.raises(TypeError, match="toarray"):
+            np.subtract(OBJECTS[kind], A)
 
 
 def test_products_as_functions_and_operators():
@@ -76,6 +85,14 @@ def test_products_as_functions_and_operators():
         for multiple in (number * OP, OP * number, np.multiply(number, OP)):
             np.testing.assert_allclose(multiple.toarray(), 2 * dense)
     np.testing.assert_allclose(OP @ pd.DataFrame(A), dense @ A)
+    for sums, expected in (
+        ((A + OP, np.add(A, OP), OP + A, np.add(OP, A)), dense + A),
+        ((A - OP, np.subtract(A, OP)), A - dense),
+        ((OP - A, np.subtract(OP, A)), dense - A),
+    ):
+        for got in sums:
+            assert isinstance(got, OperatorSum)
+            np.testing.assert_allclose(got.toarray(), expected)
 
 
 def test_comparisons_are_those_of_objects():

@@ -16,7 +16,7 @@ import scipy.sparse
 
 from skfact._inputs import is_numpy
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation, SparseFactor
-from skfact.operators._save import FORMAT
+from skfact.operators._save import FORMATS
 from skfact.supports import Chain
 from tests.arrays import DTYPES
 from tests.asserts import for_each
@@ -293,7 +293,7 @@ def test_other_files(content, tmp_path):
 
 
 HEADER = {
-    "format": FORMAT,
+    "format": FORMATS["product"],
     "version": 1,
     "dtype": "float64",
     "factors": [{"kind": "kronecker", "pattern": [1, 2, 3, 1]}],
@@ -372,10 +372,19 @@ FORGED = {
     "header is a list": archive("[1]"),
     "format": archive(format="other"),
     "version": archive(version=2),
-    "no version": archive(json.dumps({"format": FORMAT})),
+    "no version": archive(json.dumps({"format": FORMATS["product"]})),
     "operator dtype": archive(dtype="object"),
     "operator dtype of a list": archive(dtype=["float64"]),
     "float16": archive(dtype="float16"),
+    "no terms": archive(format=FORMATS["sum"]),
+    "terms that are no list": archive(format=FORMATS["sum"], terms=3),
+    "terms of text": archive(format=FORMATS["sum"], terms="1"),
+    "terms without factors": archive(format=FORMATS["sum"], terms=[1, 0]),
+    "fewer terms": archive(format=FORMATS["sum"], terms=[]),
+    "more terms": archive(format=FORMATS["sum"], terms=[1, 1]),
+    "terms of huge numbers": archive(format=FORMATS["sum"], terms=[10**30]),
+    "terms below zero": archive(format=FORMATS["sum"], terms=[2, -1]),
+    "terms of bools": archive(format=FORMATS["sum"], terms=[True]),
     "no factors": archive(factors=[], members={}),
     "factors is a number": archive(factors=3),
     "factor is a number": archive(factors=[3]),
