@@ -49,7 +49,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     supports : str, callable or Chain, default="butterfly"
         Family of supports ("butterfly", "monarch", "low-rank", "dense"), a callable
         ``(n_out, n_in) -> Chain``, or a chain. "auto" looks for the chain, its ranks and the
-        permutation, as in :func:`butterfly_factorize`.
+        permutation, and "low-rank+sparse" and others with "+sparse" add a few entries, as in
+        :func:`butterfly_factorize`.
     operator : array-like of shape (n_out, n_features), callable or estimator, default=None
         The map to approximate: a matrix, a callable ``n_features -> matrix``, or a scikit-learn
         estimator whose `transform` (or a regressor's `predict`) is affine. The estimator is cloned
@@ -88,7 +89,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
 
     Attributes
     ----------
-    operator_ : FactorizedOperator of shape (n_out, n_features)
+    operator_ : FactorizedOperator or OperatorSum of shape (n_out, n_features)
         The fast linear map.
     chain_ : Chain
         Supports of the factors.
@@ -117,7 +118,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         in the row space of `operator_`, what `score` gives for X. Equal to that of PCA where its
         components are reproduced. Only for principal components and estimators.
     n_iter_ : int
-        Rotations made for ``criterion="subspace"``, otherwise 1.
+        Rotations made for ``criterion="subspace"``, turns of supports with "+sparse", otherwise 1.
     n_features_in_ : int
         Number of features of X.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -246,7 +247,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         span = self.operator is None and self.n_components is not None
         if self.criterion == "matrix" and not span:
             result = factorize(matrix, **asked, on_split=on_split, on_attempt=on_attempt)
-            self.n_iter_ = 1
+            self.n_iter_ = result.n_iter
         else:
             plan = None
 
@@ -315,7 +316,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     def factors_(self) -> list[Any]:
         """Values (a, d, b, c) of the factors, one array per pattern of `chain_`."""
         check_is_fitted(self, "operator_")
-        return [f.values for f in self.operator_.factors if hasattr(f, "values")]
+        terms = getattr(self.operator_, "terms", (self.operator_,))
+        return [f.values for term in terms for f in term.factors if hasattr(f, "values")]
 
     def transform(self, X: Any) -> Any:
         """Apply the fast map to each sample.

@@ -9,10 +9,13 @@ import numpy as np
 
 from skfact._backend import array_namespace, to_numpy
 from skfact._checks import is_number, positive_int
+from skfact._inputs import is_numpy
 from skfact._kernels.low_rank_blocks import Classes
 from skfact.butterfly._hierarchical import splits_in_order
 from skfact.butterfly._reading import Permutation, arrange
 from skfact.butterfly._structure.choice import DENSITY
+from skfact.butterfly._structure.sums import PER_ENTRY, SHARES, splits_of_budget
+from skfact.butterfly._sum import SUFFIX, family_of_sum
 from skfact.supports import FAMILIES, Chain, resolve_supports
 
 
@@ -63,6 +66,34 @@ def check_auto(permutation: Any, order: Any) -> None:
         raise ValueError(
             f"supports='auto' chooses how many splits there are: pass order by name, got {order!r}."
         )
+
+
+def check_sum(A: Any, supports: str, max_density: float | None) -> str:
+    """The family of "..+sparse"; raise unless it is one, within a budget, of NumPy's."""
+    family = family_of_sum(supports) or ""
+    if family not in FAMILIES or family == "dense":
+        names = ", ".join(repr(name + SUFFIX) for name in FAMILIES if name != "dense")
+        raise ValueError(f"supports={supports!r} is not one of {names}.")
+    if max_density is None:
+        raise ValueError(
+            f"supports={supports!r} shares a budget between factors and entries: pass max_density, "
+            "the share of the numbers of the matrix that both may have."
+        )
+    if not is_numpy(array_namespace(A)):
+        raise TypeError(
+            f"supports={supports!r} needs a NumPy array, since entries are kept as a SciPy sparse "
+            f"matrix; got {type(A).__name__}."
+        )
+    return family
+
+
+def least_numbers(family: str, shape: tuple[int, int], budget: int, supports: str) -> int:
+    """The numbers of rank one; raise unless entries fit beside it in a budget."""
+    least, size = resolve_supports(family, *shape, rank=1).nnz, math.prod(shape)
+    if not splits_of_budget(budget, least):
+        with_entries = math.ceil(least / (1 - min(SHARES))) + PER_ENTRY
+        raise _too_small(budget / size, budget, with_entries, size, f"supports={supports!r}")
+    return least
 
 
 def supports_are(supports: Any, name: str) -> bool:

@@ -55,7 +55,7 @@ def warn_of_use(
             return _closer(result, asked, factorize) + also
         return _fewer_numbers(result.matrix, asked, factorize)
 
-    n_numbers = result.unit.nnz
+    n_numbers = result.numbers
     warn_if_useless(result.matrix, error, n_numbers, advice, tol_given=tol_given, who=who)
 
 
@@ -74,7 +74,7 @@ def _closer(
 ) -> str:
     """What reaches a smaller error, tried out where that is a fraction of a second."""
     A, rank = result.matrix, asked["rank"] or max(result.chain.ranks, default=1)
-    noise = noise_error(A.shape, result.unit.nnz)
+    noise = noise_error(A.shape, result.numbers)
     if asked["supports"] == "auto":
         return (
             f"As many numbers leave about {noise:.2g} of noise of this shape. structure_report(A) "
@@ -90,8 +90,8 @@ def _closer(
 def _best_structure(result: Factorization, factorize: Callable[..., Factorization]) -> str:
     """What supports="auto" reaches with as many numbers, if it is clearly better."""
     m, n = result.matrix.shape
-    share = math.ceil(1000 * result.unit.nnz / (m * n)) / 1000
-    if not m + n <= result.unit.nnz <= share * m * n < m * n:
+    share = math.ceil(1000 * result.numbers / (m * n)) / 1000
+    if not m + n <= result.numbers <= share * m * n < m * n:
         return ""
     change = {"supports": "auto", "max_density": share}
     found = factorize(result.matrix, **change)
@@ -113,7 +113,7 @@ def _other_options(
             found = _tried(A, asked, reversal, factorize)
             if found is not None and found.relative_error <= result.relative_error / 2:
                 return f"{_words(reversal, found)}."
-    if not isinstance(asked["supports"], str):
+    if not isinstance(asked["supports"], str) or result.n_entries:
         return "Try supports with more non-zeros."
     tried = []
     monarch = {"supports": "monarch", **({"rank": 1} if rank > 1 else {})}
@@ -154,7 +154,7 @@ def _tried(
 def _words(change: Mapping[str, Any], found: Factorization) -> str:
     """What was changed, and what came of it."""
     options = ", ".join(f"{name}={value!r}" for name, value in change.items())
-    return f"{options} reaches {found.relative_error:.3g} with {found.unit.nnz} numbers"
+    return f"{options} reaches {found.relative_error:.3g} with {found.numbers} numbers"
 
 
 def _fewer_numbers(
@@ -163,7 +163,7 @@ def _fewer_numbers(
     """What takes fewer numbers than the matrix has."""
     if asked["permutation"] is None and A.shape[0] * A.shape[1] <= TRIED:
         found = _tried(A, asked, AUTO, factorize)
-        if found is not None and found.unit.nnz < count_nonzero(A) and found.relative_error <= 0.5:
+        if found is not None and found.numbers < count_nonzero(A) and found.relative_error <= 0.5:
             return f"{_words(AUTO, found)}."
     supports = asked["supports"]
     if supports == "auto":

@@ -41,11 +41,11 @@ def least_error(
     found = search.best(within, CANDIDATES)[: CANDIDATES if search.thorough else 1]
     results = [factor(structure) for structure in found]
     best = min(results, key=lambda result: _by_error(result, exact), default=None)
-    low_rank = search.low_rank(within)
-    if low_rank in found or best is None or low_rank is None or best.relative_error <= exact:
-        pass
-    elif low_rank.estimate < _above(best.relative_error):
-        best = min(best, factor(low_rank), key=lambda result: _by_error(result, exact))
+    low_rank = search.low_rank(within, enough=0.0)
+    if low_rank is not None and best is not None and low_rank not in found:
+        close = low_rank.estimate < _above(best.relative_error)
+        if close and best.relative_error > exact:
+            best = min(best, factor(low_rank), key=lambda result: _by_error(result, exact))
     if best is None or (budget >= m * n and best.relative_error > exact):
         return factor(dense(m, n))
     return best

@@ -78,12 +78,15 @@ class StructureSearch:
             return found
         return sorted([*found, low_rank], key=_by_estimate)
 
-    def low_rank(self, budget: int) -> Structure | None:
-        """Low rank with at most so many numbers; its error is exact, but for rounding."""
+    def low_rank(self, budget: int, enough: float = ROUNDING) -> Structure | None:
+        """Low rank with at most so many numbers; its error is exact, but for rounding.
+
+        The least rank that reaches an error that is enough.
+        """
         rank = min(budget // sum(self.A.shape), min(self.A.shape))
         if rank == 0:
             return None
-        rank = max(1, min(rank, int(np.argmax(self.low_rank_errors <= ROUNDING))))
+        rank = max(1, min(rank, int(np.argmax(self.low_rank_errors <= enough))))
         chain = Chain.low_rank(self.A.shape[0], self.A.shape[1], rank)
         return Structure(None, chain, float(self.low_rank_errors[rank]))
 

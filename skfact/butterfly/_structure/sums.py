@@ -1,0 +1,111 @@
+r"""A product plus a few entries: fitted in turns.
+
+The error :math:`\|A - P - S\|_F` falls with the product P of the chain that is fitted to A - S, and
+with the entries S, the largest ones of A - P. For low rank each turn is least squares over one
+factor given the other, so that no round is worse than the one before; for other chains the best
+round is kept. An entry counts as two numbers, its value and its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skfact._linalg import adjoint, norm2
+
+SHARES = 0.25, 0.5, 0.75  # of the numbers, for entries
+PER_ENTRY = 2  # numbers
+GAIN = 1e-3  # share of the squared error that a round has to win, or it is the last
+ROUNDS = 8
+REACH = 1.3  # by how much six more rounds may lower the error
+
+Fit = Callable[[np.ndarray, Any], tuple[Any, np.ndarray]]
+
+
+class Sum(NamedTuple):
+    """A product, entries to add to it, and what both together miss."""
+
+    state: Any  # what the fit knows of the product
+    places: np.ndarray  # (n_entries,): index of each entry in the flattened matrix
+    values: np.ndarray
+    error2: float  # squared norm
+    n_iter: int
+
+
+def alternate(A: np.ndarray, fit: Fit, n_entries: int, max_iter: int) -> Sum:
+    """The best of at most so many rounds; ``fit(A - S, state) -> state, P``."""
+    best: Sum | None = None
+    state, remaining = None, A
+    for n_iter in range(1, max_iter + 1):
+        state, product = fit(remaining, state)
+        rest = np.ascontiguousarray(A - product)
+        places = largest_entries(rest, n_entries)
+        values = rest.ravel()[places]
+        rest.reshape(-1)[places] = 0
+        error2 = norm2(rest)
+        gain = np.inf if best is None else best.error2 - error2
+        if best is None or gain > 0:
+            best = Sum(state, places, values, error2, n_iter)
+        if gain <= GAIN * best.error2:
+            break
+        remaining = np.array(A, order="C")
+        remaining.reshape(-1)[places] -= values
+    assert best is not None  # there is one round at least
+    return best._replace(n_iter=n_iter)
+
+
+def largest_entries(A: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the largest entries of the flattened matrix, ascending."""
+    magnitudes = np.abs(A).ravel()
+    if count == 0:
+        return np.zeros(0, dtype=np.intp)
+    return np.sort(np.argpartition(magnitudes, -count)[-count:])
+
+
+def low_rank_fit(basis: np.ndarray) -> Fit:
+    """Factors (m, r) and (r, n): least squares over one, then over the other.
+
+    The columns of `basis` (n, r) are the directions to start with.
+    """
+
+    def fit(B: np.ndarray, state: Any) -> tuple[Any, np.ndarray]:
+        directions = basis if state is None else np.linalg.qr(adjoint(state[1]))[0]
+        left = np.linalg.qr(B @ directions)[0]
+        right = adjoint(left) @ B
+        return (left, right), left @ right
+
+    return fit
+
+
+def splits_of_budget(budget: int, least: int) -> list[tuple[int, int]]:
+    """Numbers of the product, at least so many, and entries that share a budget."""
+    found = []
+    for share in SHARES:
+        n_entries = int(share * budget) // PER_ENTRY
+        if n_entries and budget - PER_ENTRY * n_entries >= least:
+            found.append((budget - PER_ENTRY * n_entries, n_entries))
+    return found
+
+
+def best_low_rank_sum(
+    A: np.ndarray, budget: int, directions: np.ndarray, within: float
+) -> Sum | None:
+    """Low rank and entries with so many numbers together; None unless they miss little.
+
+    The columns of `directions` are right singular vectors of the matrix. Two rounds tell which
+    share of the numbers is for entries, and whether the error `within` is in reach.
+    """
+
+    def fit(numbers: int) -> Fit:
+        return low_rank_fit(directions[:, : min(numbers // sum(A.shape), directions.shape[1])])
+
+    splits = splits_of_budget(budget, sum(A.shape))
+    trials = [(alternate(A, fit(split[0]), split[1], 2), split) for split in splits]
+    if not trials:
+        return None
+    first, (numbers, n_entries) = min(trials, key=lambda trial: trial[0].error2)
+    if first.error2 > (REACH * within) ** 2:
+        return None
+    return alternate(A, fit(numbers), n_entries, ROUNDS)

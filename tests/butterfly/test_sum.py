@@ -1,0 +1,74 @@
+"""supports="..+sparse": budgets, errors, scales, the estimator."""
+
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV
+
+from skfact import ButterflyFactorizer
+from skfact.butterfly import butterfly_factorize
+from skfact.operators import OperatorSum
+from tests.arrays import gaussian
+from tests.asserts import for_each
+
+RANDOM = np.random.default_rng(0)
+SPIKES = np.where(RANDOM.random((48, 32)) < 0.03, 20.0, 0.0)
+PLANTED = gaussian(RANDOM, (48, 2)) @ gaussian(RANDOM, (2, 32)) + SPIKES
+pytestmark = pytest.mark.filterwarnings("ignore::skfact.exceptions.StructureWarning")
+
+
+def relative(A, operator):
+    return np.linalg.norm(operator.toarray() - A) / np.linalg.norm(A)
+
+
+def numbers(operator):
+    product, entries = operator.terms
+    return product.nnz + 2 * entries.nnz
+
+
+@for_each("supports", ["low-rank", "monarch", "butterfly"])
+def test_within_the_budget_and_better_than_the_product(supports):
+    for A in (PLANTED, PLANTED.astype("float32"), PLANTED + 1j * SPIKES.T.reshape(48, 32)):
+        budget = 0.45
+        operator = butterfly_factorize(A, f"{supports}+sparse", max_density=budget)
+        assert isinstance(operator, OperatorSum) and operator.dtype == A.dtype
+        assert numbers(operator) <= budget * A.size
+        alone = butterfly_factorize(A, supports, max_density=budget)
+        assert relative(A, operator) < relative(A, alone)
+
+
+@for_each("supports", ["low-rank+sparse", "monarch+sparse", "auto"])
+def test_every_scale(supports):
+    options = {"supports": supports, "max_density": 0.4}
+    ordinary = butterfly_factorize(PLANTED, **options)
+    for scale in (2.0**-500, 2.0**500):
+        scaled = butterfly_factorize(scale * PLANTED, **options)
+        np.testing.assert_allclose(scaled.toarray() / scale, ordinary.toarray(), rtol=1e-9)
+
+
+def test_auto_adds_entries_where_they_pay():
+    found = butterfly_factorize(PLANTED, "auto", max_density=0.4)
+    assert isinstance(found, OperatorSum) and numbers(found) <= 0.4 * PLANTED.size
+    assert relative(PLANTED, found) < 0.05
+    smooth = np.exp(-(np.subtract.outer(np.linspace(0, 1, 40), np.linspace(0, 1, 30)) ** 2))
+    assert not isinstance(butterfly_factorize(smooth, "auto"), OperatorSum)
+    assert not isinstance(butterfly_factorize(np.fft.fft(np.eye(32)), "auto"), OperatorSum)
+
+
+@for_each("supports", ["low-rank+sparse", "monarch+sparse"])
+def test_the_estimator(supports):
+    found = ButterflyFactorizer(supports=supports, max_density=0.4).fit(PLANTED)
+    assert found.n_iter_ >= 1
+    missed = np.linalg.norm(PLANTED - found.components_)
+    assert found.reconstruction_err_ == pytest.approx(missed, rel=1e-9)
+    assert found.reconstruction_err_ <= found.error_bound_
+    assert sum(values.size for values in found.factors_) == found.chain_.nnz
+    np.testing.assert_allclose(found.transform(PLANTED), PLANTED @ found.components_.T)
+    assert found.inverse_transform(found.transform(PLANTED)).shape == PLANTED.shape
+
+
+def test_a_grid_search():
+    grid = {"supports": ["low-rank", "low-rank+sparse"], "max_density": [0.4]}
+    model = ButterflyFactorizer(operator=PLANTED)
+    search = GridSearchCV(model, grid, cv=2, error_score="raise")
+    search.fit(gaussian(RANDOM, (40, 32)))
+    assert search.best_estimator_.operator_.shape == (48, 32)
