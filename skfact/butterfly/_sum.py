@@ -58,7 +58,9 @@ def factorize_sum(
             fit = low_rank_fit(directions[:, :rank])
         else:
             fit = _fit_by(factor, numbers)
-        trials.append((alternate(A, fit, n_entries, MAX_ITER), numbers))
+        for first in (False, True):
+            found = alternate(A, fit, n_entries, MAX_ITER, entries_first=first)
+            trials.append((found, numbers))
     best, numbers = min(trials, key=lambda trial: trial[0].error2)
     if not low_rank:
         return with_entries(best.state, A, exponent, best.places, best.n_iter)

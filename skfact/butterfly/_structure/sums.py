@@ -34,10 +34,18 @@ class Sum(NamedTuple):
     n_iter: int
 
 
-def alternate(A: np.ndarray, fit: Fit, n_entries: int, max_iter: int) -> Sum:
-    """The best of at most so many rounds; ``fit(A - S, state) -> state, P``."""
+def alternate(
+    A: np.ndarray, fit: Fit, n_entries: int, max_iter: int, *, entries_first: bool = False
+) -> Sum:
+    """The best of at most so many rounds; ``fit(A - S, state) -> state, P``.
+
+    S is zero at first, or the largest entries of the matrix.
+    """
     best: Sum | None = None
     state, remaining = None, A
+    if entries_first:
+        remaining = np.array(A, order="C")
+        remaining.reshape(-1)[largest_entries(A, n_entries)] = 0
     for n_iter in range(1, max_iter + 1):
         state, product = fit(remaining, state)
         rest = np.ascontiguousarray(A - product)
@@ -95,17 +103,21 @@ def best_low_rank_sum(
     """Low rank and entries with so many numbers together; None unless they miss little.
 
     The columns of `directions` are right singular vectors of the matrix. Two rounds tell which
-    share of the numbers is for entries, and whether the error `within` is in reach.
+    share of the numbers is for entries, what to start with, and whether the error `within` is in reach.
     """
 
     def fit(numbers: int) -> Fit:
         return low_rank_fit(directions[:, : min(numbers // sum(A.shape), directions.shape[1])])
 
     splits = splits_of_budget(budget, sum(A.shape))
-    trials = [(alternate(A, fit(split[0]), split[1], 2), split) for split in splits]
+    trials = [
+        (alternate(A, fit(split[0]), split[1], 2, entries_first=first), split, first)
+        for split in splits
+        for first in (False, True)
+    ]
     if not trials:
         return None
-    first, (numbers, n_entries) = min(trials, key=lambda trial: trial[0].error2)
-    if first.error2 > (REACH * within) ** 2:
+    best, (numbers, n_entries), first = min(trials, key=lambda trial: trial[0].error2)
+    if best.error2 > (REACH * within) ** 2:
         return None
-    return alternate(A, fit(numbers), n_entries, ROUNDS)
+    return alternate(A, fit(numbers), n_entries, ROUNDS, entries_first=first)

@@ -42,7 +42,7 @@ def test_planted_entries_are_found():
     places = random.choice(A.size, 20, replace=False)
     A.ravel()[places] += 50
     directions = np.linalg.svd(A)[2].conj().T
-    found = alternate(A, low_rank_fit(directions[:, :3]), 40, 50)
+    found = alternate(A, low_rank_fit(directions[:, :3]), 40, 50, entries_first=True)
     assert set(places) <= set(found.places) and found.error2 < 1e-3 * np.linalg.norm(A) ** 2
     budget = 3 * 70 + PER_ENTRY * 40
     sum_ = best_low_rank_sum(A, budget, directions, np.inf)
