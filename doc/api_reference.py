@@ -26,6 +26,10 @@ API_REFERENCE = {
             "split_errors": True,
             "complementary_ranks": True,
             "ComplementaryRanks": False,
+            "structure_report": True,
+            "StructureReport": False,
+            "StructureRow": False,
+            "StructureOption": False,
         },
     ),
     "skfact.fixed_support": Section(
@@ -139,6 +143,8 @@ API_REFERENCE = {
         {
             "ActivationRegionsDisplay": True,
             "IdentifiabilityDisplay": False,
+            "RankProfileDisplay": False,
+            "StructureDisplay": False,
             "SupportDisplay": True,
             "SupportReportDisplay": False,
         },

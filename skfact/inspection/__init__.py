@@ -2,12 +2,16 @@
 
 from skfact.inspection._activation_regions_display import ActivationRegionsDisplay
 from skfact.inspection._identifiability_display import IdentifiabilityDisplay
+from skfact.inspection._rank_profile_display import RankProfileDisplay
+from skfact.inspection._structure_display import StructureDisplay
 from skfact.inspection._support_display import SupportDisplay
 from skfact.inspection._support_report_display import SupportReportDisplay
 
 __all__ = [
     "ActivationRegionsDisplay",
     "IdentifiabilityDisplay",
+    "RankProfileDisplay",
+    "StructureDisplay",
     "SupportDisplay",
     "SupportReportDisplay",
 ]

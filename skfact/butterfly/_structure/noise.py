@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from scipy.stats import norm
 
 from skfact.supports._radices import divisors, padded_size
 
@@ -30,6 +31,16 @@ def noise_error(shape: tuple[int, int], numbers: int) -> float:
         if m // Q >= SMALLEST and n // P >= SMALLEST and numbers >= m * P + n * Q
     ]
     return min(block_error((m // Q, n // P), numbers / (m * P + n * Q)) for Q, P in places)
+
+
+def noise_entries_error(share: float, *, is_complex: bool = False) -> float:
+    """Relative error of the largest entries, such a share of all, for a large Gaussian matrix."""
+    if share <= 0 or share >= 1:
+        return float(share <= 0)
+    if is_complex:  # squares are exponentially distributed
+        return float(np.sqrt(1 - share * (1 - np.log(share))))
+    t = norm.isf(share / 2)
+    return float(np.sqrt(max(0.0, 1 - 2 * t * norm.pdf(t) - share)))
 
 
 def block_error(shape: tuple[int, int], rank: float) -> float:

@@ -103,7 +103,7 @@ def best_low_rank_sum(
     """Low rank and entries with so many numbers together; None unless they miss little.
 
     The columns of `directions` are right singular vectors of the matrix. Two rounds tell which
-    share of the numbers is for entries, what to start with, and whether the error `within` is in reach.
+    share of the numbers is for entries, what to start with, and whether `within` is in reach.
     """
 
     def fit(numbers: int) -> Fit:

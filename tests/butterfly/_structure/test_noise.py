@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skfact.butterfly._structure.noise import block_error, noise_error
+from skfact.butterfly._structure.noise import block_error, noise_entries_error, noise_error
 from skfact.butterfly._structure.search import StructureSearch
 from tests.arrays import gaussian
 from tests.asserts import for_each
@@ -35,3 +35,13 @@ def test_structures_find_no_more_in_noise(shape):
 def test_more_numbers_leave_less(m, n):
     errors = [noise_error((m, n), int(share * m * n)) for share in (0.1, 0.3, 0.6, 0.9, 1.0)]
     assert errors == sorted(errors, reverse=True) and errors[0] <= 1 and errors[-1] == 0
+
+
+@for_each("dtype", ["float64", "complex128"])
+def test_the_largest_entries(dtype):
+    A = np.sort(np.abs(gaussian(np.random.default_rng(0), (300, 300), dtype)).ravel())
+    for share in (0.01, 0.1, 0.3, 0.8):
+        left = np.linalg.norm(A[: -int(share * A.size)]) / np.linalg.norm(A)
+        found = noise_entries_error(share, is_complex=dtype == "complex128")
+        assert found == pytest.approx(left, abs=0.005)
+    assert (noise_entries_error(0.0), noise_entries_error(1.0)) == (1.0, 0.0)

@@ -1,0 +1,1 @@
+"""Which structure fits a matrix, and whether one does: facts for each budget, in words."""

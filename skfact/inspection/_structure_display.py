@@ -1,0 +1,184 @@
+"""Error against numbers: products, low rank, low rank and entries, and the level of noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skfact.butterfly import StructureReport, StructureRow, structure_report
+from skfact.inspection._matplotlib import Display
+
+LEAST = 1e-16  # errors below are drawn here
+# label, colour, marker
+CURVES = {
+    "product": ("best product", "tab:blue", "o"),
+    "low_rank": ("low rank", "tab:orange", "s"),
+    "low_rank_sparse": ("low rank + entries", "tab:green", "D"),
+}
+NOISE = "0.55"
+
+
+class StructureDisplay(Display):
+    """Picture of a structure report: relative error against the share of the numbers.
+
+    The grey line is what products leave of a Gaussian matrix of this shape: a curve that stays
+    close to it says that the matrix has no structure of that kind. A ring marks the best option of
+    each budget. Use :meth:`from_matrix` or :meth:`from_report` to create one.
+
+    Parameters
+    ----------
+    report : StructureReport
+        The report.
+
+    Attributes
+    ----------
+    report : StructureReport
+        The report.
+    ax_ : matplotlib Axes
+        Axes with the picture (set by `plot`).
+    figure_ : matplotlib Figure
+        Figure that holds the axes (set by `plot`).
+
+    See Also
+    --------
+    skfact.butterfly.structure_report : Makes the report.
+    RankProfileDisplay : Draws the rank of each cut.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.inspection import StructureDisplay
+    >>> display = StructureDisplay.from_matrix(np.fft.fft(np.eye(32)))
+    >>> display.ax_.get_ylabel()
+    'relative error'
+    """
+
+    def __init__(self, report: StructureReport) -> None:
+        if not isinstance(report, StructureReport):
+            raise TypeError(
+                f"report must be a StructureReport, got {type(report).__name__}: pass "
+                "structure_report(A), or use from_matrix."
+            )
+        self.report = report
+
+    @classmethod
+    def from_report(cls, report: StructureReport, *, ax: Any = None) -> StructureDisplay:
+        """Draw a report.
+
+        Parameters
+        ----------
+        report : StructureReport
+            The report.
+        ax : matplotlib Axes, default=None
+            Axes to draw in; None makes a figure.
+
+        Returns
+        -------
+        display : StructureDisplay
+            The drawn display.
+        """
+        return cls(report).plot(ax=ax)
+
+    @classmethod
+    def from_matrix(
+        cls,
+        A: Any,
+        *,
+        max_density: float | None = None,
+        tol: float | None = None,
+        effort: str = "normal",
+        ax: Any = None,
+    ) -> StructureDisplay:
+        """Make the report on a matrix, and draw it.
+
+        Parameters
+        ----------
+        A : array-like of shape (n_out, n_in)
+            The matrix.
+        max_density : float, default=None
+            As in :func:`skfact.butterfly.structure_report`, like the next two.
+        tol : float, default=None
+            Look for the fewest numbers with at most this relative error.
+        effort : {"normal", "high"}, default="normal"
+            How thorough the search is.
+        ax : matplotlib Axes, default=None
+            Axes to draw in; None makes a figure.
+
+        Returns
+        -------
+        display : StructureDisplay
+            The drawn display.
+        """
+        report = structure_report(A, max_density=max_density, tol=tol, effort=effort)
+        return cls.from_report(report, ax=ax)
+
+    def plot(self, ax: Any = None) -> StructureDisplay:
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw in; None makes a figure.
+
+        Returns
+        -------
+        display : StructureDisplay
+            The display itself, with `ax_` and `figure_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        self._draw_in(ax, 5.6, 4.2)
+        ax, rows = self.ax_, self.report.rows
+        noise = [(row.share, row.noise_error) for row in rows]
+        handles = [self._curve(noise, "noise", NOISE, "_", "--")]
+        for name, (label, colour, marker) in CURVES.items():
+            options = [(row.share, getattr(row, name)) for row in rows]
+            errors = [(share, option.error) for share, option in options if option is not None]
+            if errors:
+                handles.append(self._curve(errors, label, colour, marker))
+        (best,) = ax.plot(
+            [100 * row.share for row in rows],
+            [max(row.option.error, LEAST) for row in rows],
+            "o",
+            markersize=13,
+            markerfacecolor="none",
+            markeredgecolor="tab:red",
+            label="best of all",
+        )
+        if self.report.tol is not None:
+            ax.axhline(self.report.tol, color="tab:red", linewidth=0.8, linestyle=":")
+        self._describe(rows)
+        self._legend_below([*handles, best], drop=0.16)
+        return self
+
+    def _curve(
+        self,
+        points: list[tuple[float, float]],
+        label: str,
+        colour: str,
+        marker: str,
+        line: str = "-",
+    ) -> Any:
+        shares = [100 * share for share, _ in points]
+        errors = [max(error, LEAST) for _, error in points]
+        (handle,) = self.ax_.plot(
+            shares, errors, line, color=colour, marker=marker, label=label, markersize=5
+        )
+        return handle
+
+    def _describe(self, rows: tuple[StructureRow, ...]) -> None:
+        ax, (m, n) = self.ax_, self.report.shape
+        low = min(max(row.option.error, LEAST) for row in rows)
+        ax.set_xscale("log", base=2)
+        ax.set_yscale("log")
+        ax.set_ylim(low / 3, 1.5)
+        ax.set_xticks(
+            [100 * row.share for row in rows], [f"{100 * row.share:.3g} %" for row in rows]
+        )
+        ax.minorticks_off()
+        ax.set(xlabel=f"numbers, as a share of {m} x {n}", ylabel="relative error")
+        best = self.report.best
+        verdict = "keep it dense" if best is None else f"{best.verdict} at {100 * best.share:.3g} %"
+        ax.set_title(verdict, fontsize="medium")

@@ -1,0 +1,86 @@
+"""A report says what factorizations then do, and does not call noise structure."""
+
+import numpy as np
+import pytest
+import scipy.fft
+import scipy.linalg
+
+from skfact.butterfly import butterfly_factorize, structure_report
+from tests.arrays import gaussian
+from tests.asserts import for_each, on_any_matrix
+
+N = 64
+DISTANCE = np.abs(np.subtract.outer(np.arange(float(N)), np.arange(float(N))))
+DFT, DCT = np.fft.fft(np.eye(N)), scipy.fft.dct(np.eye(N), norm="ortho")
+GAUSSIAN = gaussian(np.random.default_rng(0), (N, N))
+pytestmark = pytest.mark.filterwarnings("ignore::skfact.exceptions.StructureWarning")
+
+
+def relative(A, operator):
+    return np.linalg.norm(operator.toarray() - A) / np.linalg.norm(A)
+
+
+@on_any_matrix
+@for_each("A", [DCT, 1 / (1 + DISTANCE), GAUSSIAN[:, :40]])
+def test_errors_are_realised(A):
+    report = structure_report(A, max_density=0.3)
+    (row,) = report.rows
+    for option in (row.product, row.low_rank):
+        operator = butterfly_factorize(A, **option.arguments)
+        assert relative(A, operator) == pytest.approx(option.error, rel=1e-6)
+        assert operator.nnz == option.numbers <= row.budget
+    both = butterfly_factorize(A, **row.low_rank_sparse.arguments)
+    assert relative(A, both) <= 1.02 * row.low_rank_sparse.error
+    assert row.low_rank_sparse.numbers <= row.budget
+    assert row.product.error <= row.low_rank.error * (1 + 1e-9)
+    assert row.option.error == min(row.product.error, row.option.error)
+
+
+def test_the_verdicts():
+    exact = structure_report(DFT, max_density=0.2)
+    assert exact.best.verdict == "exact" and exact.best.option.numbers == 768
+    smooth = structure_report(np.exp(-((DISTANCE / 40) ** 2)))
+    assert smooth.best.verdict == "structure found"
+    for A in (GAUSSIAN, GAUSSIAN[:, :40], GAUSSIAN + 1j * GAUSSIAN[::-1].T):
+        report = structure_report(A)
+        assert report.best is None and "keep it dense" in report.advice
+        assert {row.verdict for row in report.rows} == {"no structure of this class found"}
+
+
+def test_a_tolerance():
+    report = structure_report(DCT, tol=0.5)
+    assert report.tol == 0.5 and len(report.rows) == 1
+    assert report.best.option.error <= 0.5 and report.best.option.kind == "product"
+    none = structure_report(GAUSSIAN, tol=0.01)
+    assert none.best is None and "tol=0.01" in none.advice
+
+
+def test_half_the_error():
+    row = structure_report(DCT, max_density=0.25).rows[0]
+    better = butterfly_factorize(DCT, "auto", max_density=1.05 * row.half_at / DCT.size)
+    assert relative(DCT, better) <= 0.6 * row.option.error
+
+
+def test_a_high_effort_is_no_worse():
+    A = 1 / (1 + DISTANCE[:48])
+    normal, high = (structure_report(A, max_density=0.2, effort=e) for e in ("normal", "high"))
+    assert high.rows[0].product.error <= 1.02 * normal.rows[0].product.error
+
+
+@for_each("shape", [(1, 1), (1, 9), (3, 4), (2, 2), (12, 5)])
+def test_small_ones(shape):
+    report = structure_report(gaussian(np.random.default_rng(0), shape))
+    assert report.shape == shape and 1 <= len(report.rows) <= 4
+    assert structure_report(np.zeros(shape)).rows[0].verdict in ("exact", "dense")
+
+
+@for_each("scale", [1e-150, 1e150])
+def test_every_scale(scale):
+    ordinary, scaled = (structure_report(s * DCT, max_density=0.3) for s in (1.0, scale))
+    error = ordinary.rows[0].product.error
+    assert scaled.rows[0].product.error == pytest.approx(error, rel=1e-6)
+
+
+def test_arrays_of_any_library(asarray):
+    found = structure_report(asarray(DCT), max_density=0.3)
+    assert str(found) == str(structure_report(DCT, max_density=0.3))
