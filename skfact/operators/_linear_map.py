@@ -13,8 +13,11 @@ import scipy.sparse
 from array_api_compat import is_array_api_obj, is_cupy_namespace
 
 from skfact._backend import array_namespace, compute_namespace, device
+from skfact._checks import is_number
 from skfact._inputs import dtype_name, is_complex_dtype, namespace_dtype
 from skfact.operators._algebra import Algebra, is_foreign_map
+from skfact.operators._indexing import part
+from skfact.operators._norms import frobenius_norm, spectral_norm
 from skfact.operators._operand import dense_operand, sparse_operand
 from skfact.operators._products import keep
 from skfact.operators._save import load, save
@@ -66,6 +69,10 @@ class LinearMap(Algebra):
     @classmethod
     def _read(cls, terms: list[list[Any]], dtype: Any) -> Self:
         """The operator with the factors of a file, term by term."""
+        raise NotImplementedError
+
+    def _between(self, left: Any, right: Any) -> Self:
+        """The operator between two factors that select entries, or None on one side."""
         raise NotImplementedError
 
     def _dense(self) -> Any:
@@ -136,6 +143,59 @@ class LinearMap(Algebra):
         """Bytes of all stored entries and their indices; what stands in several places once."""
         factors = {id(factor): factor for factor in self._all_factors}
         return sum(factor.nbytes for factor in factors.values())
+
+    def norm(self, ord: Any = "fro") -> float:
+        r"""Size of the operator as a matrix.
+
+        Parameters
+        ----------
+        ord : {"fro", 2}, default="fro"
+            The Frobenius norm, root of the sum of squares of all entries, or the spectral norm,
+            the largest singular value.
+
+        Returns
+        -------
+        float
+            The norm; NaN or infinite where an entry is.
+
+        Raises
+        ------
+        ValueError
+            If `ord` is anything else.
+        RuntimeError
+            If the iteration for a spectral norm does not converge.
+
+        Notes
+        -----
+        The Frobenius norm takes as many products as the operator has rows or columns, of which
+        there are fewer, in blocks of a few megabytes; it is exact up to the rounding of products.
+
+        The spectral norm is computed in double precision. If the operator has at most 256 rows or
+        columns, it is that of the dense matrix; else it comes from Lanczos' iteration, which ends
+        where the residual of :math:`A^H A` is :math:`10^{-12}` of the eigenvalue (SciPy's `svds`).
+        That is a lower bound up to rounding, and the norm of :math:`A` itself unless the start, a
+        fixed vector of Gaussian numbers, is orthogonal to all leading singular vectors.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skfact.operators import FactorizedOperator
+        >>> op = FactorizedOperator([np.diag([3.0, 4.0])])
+        >>> op.norm(), round(op.norm(2), 12)
+        (5.0, 4.0)
+        """
+        if isinstance(ord, str) and ord == "fro":
+            return frobenius_norm(self)
+        if is_number(ord, float) and ord == 2:
+            return spectral_norm(self)
+        raise ValueError(
+            f"ord must be 'fro' or 2, got {ord!r}: other norms need numpy.linalg.norm of toarray()."
+        )
+
+    def __getitem__(self, key: Any) -> Any:
+        return part(self, key)
+
+    __iter__ = None  # an array has rows, an operator makes each of them
 
     @property
     def _xp(self) -> Any:

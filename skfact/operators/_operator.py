@@ -10,7 +10,7 @@ import scipy.sparse
 from skfact._checks import is_number, positive_int
 from skfact._inputs import namespace_dtype
 from skfact.operators._assemble import assemble
-from skfact.operators._factors import KroneckerFactor
+from skfact.operators._factors import SELECTION, KroneckerFactor
 from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs, numpy_cost
 from skfact.operators._linear_map import LinearMap
 from skfact.operators._operand import right_hand_side
@@ -170,6 +170,14 @@ class FactorizedOperator(LinearMap, kind="product"):
         factors[smallest] = factors[smallest]._scale(scale)
         return self._of(factors)
 
+    def _between(self, left: Any, right: Any) -> FactorizedOperator:
+        factors = list(self.factors)
+        if left is not None:
+            factors[:1] = joined(left, factors[0])
+        if right is not None:
+            factors[-1:] = joined(factors[-1], right)
+        return self._of(factors)
+
     def _converted(self, dtype: Any) -> FactorizedOperator:
         return self._of([factor.astype(dtype) for factor in self.factors], dtype)
 
@@ -264,3 +272,10 @@ class FactorizedOperator(LinearMap, kind="product"):
     def _read(cls, terms: list[list[Any]], dtype: Any) -> FactorizedOperator:
         (factors,) = terms
         return cls(factors).astype(dtype)
+
+
+def joined(left: Any, right: Any) -> list[Any]:
+    """Two neighbours, as one factor if both only select entries."""
+    if left._pattern == right._pattern == SELECTION:
+        return [left._times(right)]
+    return [left, right]
