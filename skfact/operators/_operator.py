@@ -56,6 +56,14 @@ class FactorizedOperator(LinearMap, kind="product"):
     operator takes float32 to float32. An operator is no array: what NumPy's functions would have to
     make one of (``numpy.asarray(op)``) is a TypeError, and :meth:`toarray` makes one.
 
+    ``op @ X`` of an array or a SciPy sparse matrix is a dense array, and of another operator an
+    operator; of a LinearOperator, as with ``+``, a LinearOperator. ``op + other`` and
+    ``op - other`` are an :class:`OperatorSum`, to which a 2-D array or a sparse matrix adds a term.
+
+    ``op[i, j]``, ``op[i, :]`` and ``op[:, j]`` are an entry, a row and a column, as arrays.
+    ``op[rows, :]``, ``op[:, columns]`` and ``op[numpy.ix_(rows, columns)]`` are operators: they
+    select with a factor at the end. Rows and columns are slices, lists or masks.
+
     Products are computed with some neighbouring factors multiplied out, as by :meth:`fuse`, where
     a cost model says that this is faster for the size of the batch. Up to eight fused copies are
     kept inside the operator and never pickled; `factors` and `nnz` are those of the true factors.
