@@ -10,8 +10,7 @@ from array_api_compat import is_array_api_obj
 
 from skfact._backend import array_namespace, device, move_like, to_numpy
 from skfact._inputs import dtype_name
-from skfact.operators._partial_permutation import PartialPermutation
-from skfact.operators._sparse_factor import SparseFactor
+from skfact.operators._factors import PartialPermutation, SparseFactor
 
 
 def part(operator: Any, key: Any) -> Any:
