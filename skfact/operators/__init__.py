@@ -1,11 +1,9 @@
 """Linear maps as products of sparse factors, and sums of them: apply, adjoint, solve, save."""
 
 from skfact.operators._coding import least_squares_codes
-from skfact.operators._factors import KroneckerFactor
+from skfact.operators._factors import KroneckerFactor, PartialPermutation, SparseFactor
 from skfact.operators._linear_map import load_operator
 from skfact.operators._operator import FactorizedOperator
-from skfact.operators._partial_permutation import PartialPermutation
-from skfact.operators._sparse_factor import SparseFactor
 from skfact.operators._sum import OperatorSum
 
 __all__ = [

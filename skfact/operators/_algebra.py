@@ -9,19 +9,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from skfact._inputs import as_floating, dtype_name, is_complex_dtype, is_sparse
-from skfact.operators._factors import Factor
-from skfact.operators._no_array import NoArray
-from skfact.operators._sparse_factor import SparseFactor
+from skfact.operators._factors import Factor, SparseFactor
+from skfact.operators._immutable_map import ImmutableMap
 
 
-class Algebra(NoArray):
+class Algebra(ImmutableMap):
     """Sums, differences, multiples and products of operators."""
 
     _kinds: ClassVar[dict[str, Any]] = {}  # the product of factors, and the sum
     _kind: ClassVar[str]
-    dtype: Any
-    astype: Callable[[Any], Self]
-    aslinearoperator: Callable[[], Any]
 
     def __init_subclass__(cls, kind: str | None = None) -> None:
         super().__init_subclass__()

@@ -1,149 +1,42 @@
-"""What all operators are: linear maps with products, an adjoint and an algebra."""
+"""Linear maps: products, norms, parts, and other forms."""
 
 from __future__ import annotations
 
 import os
-import weakref
-from collections.abc import Callable, Iterable
-from math import prod
 from typing import Any, Self
 
 import numpy as np
 import scipy.sparse
-from array_api_compat import is_array_api_obj, is_cupy_namespace
+from array_api_compat import is_cupy_namespace
 
-from skfact._backend import array_namespace, compute_namespace, device
-from skfact._inputs import dtype_name, is_complex_dtype, namespace_dtype
+from skfact._checks import is_number
 from skfact.operators._algebra import Algebra, is_foreign_map
+from skfact.operators._indexing import part
+from skfact.operators._norms import frobenius_norm, spectral_norm
 from skfact.operators._operand import dense_operand, sparse_operand
-from skfact.operators._products import keep
 from skfact.operators._save import load, save
 
 
 class LinearMap(Algebra):
-    """An immutable linear map on vectors of one array library and device.
-
-    A kind of operator has `_products`, which runs vectors through it, and the methods that are
-    empty here.
-    """
+    """What operators have in common, whatever they are made of."""
 
     _instead = (
         "pass its toarray() or aslinearoperator(), or multiply by it with @, or, a SciPy sparse "
         "matrix S on the left, with operator.T.apply(S)"
     )
-    _products: Any  # shape, dtype, xp, on_numpy, array; columns, rows, vector, sparse_rows
-
-    def _setup(self, products: Any) -> None:
-        vars(self)["__array_ufunc__"] = None  # CuPy asks the object, and leaves @ to it then
-        self._products = products
-        self._cache: dict[str, Any] = {}  # transposes, the inverse, copies on other devices
-
-    # What a kind of operator says
-
-    @property
-    def _all_factors(self) -> Iterable[Any]:
-        """All factors that it is made of."""
-        raise NotImplementedError
-
-    def _counted(self) -> str:
-        """How many parts it has, in words."""
-        raise NotImplementedError
-
-    def _transposed(self) -> Self:
-        raise NotImplementedError
-
-    def _adjoint(self) -> Self:
-        raise NotImplementedError
-
-    def _converted(self, dtype: Any) -> Self:
-        """The operator in another dtype."""
-        raise NotImplementedError
-
-    def _moved(self, xp: Any, place: Any) -> Self:
-        """A copy in another array library or on another device."""
-        raise NotImplementedError
 
     @classmethod
     def _read(cls, terms: list[list[Any]], dtype: Any) -> Self:
         """The operator with the factors of a file, term by term."""
         raise NotImplementedError
 
+    def _between(self, left: Any, right: Any) -> Self:
+        """The operator between two factors that select entries, or None on one side."""
+        raise NotImplementedError
+
     def _dense(self) -> Any:
         """The matrix (n_out, n_in), a new array."""
         raise NotImplementedError
-
-    # What is made once
-
-    def _once(self, name: str, make: Callable[[], Any]) -> Any:
-        """What `make` gives, kept under a name and never pickled."""
-        found = self._cache.get(name)
-        if isinstance(found, weakref.ref):
-            found = found()
-        return keep(self._cache, name, make(), limit=8) if found is None else found
-
-    def _once_and_back(self, there: str, back: str, make: Callable[[], Self]) -> Self:
-        """A new operator, kept under a name, that knows us by another name.
-
-        It does not keep us alive: there and back and there again would be copies without end.
-        """
-
-        def made() -> LinearMap:
-            other = make()
-            other._cache[back] = weakref.ref(self)
-            return other
-
-        found: Self = self._once(there, made)
-        return found
-
-    # What it is
-
-    def __repr__(self) -> str:
-        m, n = self.shape
-        where = "" if self._products.on_numpy else f", {self._xp.__name__.split('.')[-1]}"
-        return (
-            f"{type(self).__name__}({m} x {n}, {self._counted()}, nnz={self.nnz}, "
-            f"{dtype_name(self.dtype)}{where})"
-        )
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape ``(n_out, n_in)``."""
-        shape: tuple[int, int] = self._products.shape
-        return shape
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions, 2."""
-        return 2
-
-    @property
-    def dtype(self) -> Any:
-        """Dtype of the factors, as their array library calls it."""
-        return self._products.dtype
-
-    @property
-    def nnz(self) -> int:
-        """Number of stored entries, over all factors; selections have none."""
-        return sum(factor.nnz for factor in self._all_factors)
-
-    @property
-    def density(self) -> float:
-        """Stored entries, as a part of the ``n_out * n_in`` of the dense matrix."""
-        return self.nnz / prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all stored entries and their indices; what stands in several places once."""
-        factors = {id(factor): factor for factor in self._all_factors}
-        return sum(factor.nbytes for factor in factors.values())
-
-    @property
-    def _xp(self) -> Any:
-        return self._products.xp
-
-    @property
-    def _device(self) -> Any:
-        return device(self._products.array)
 
     # Products
 
@@ -255,103 +148,62 @@ class LinearMap(Algebra):
         transposed = self.T._products
         return (transposed.vector if other.ndim == 1 else transposed.rows)(other)
 
-    # Relatives
+    # Size and parts
 
-    @property
-    def T(self) -> Self:
-        """The transpose."""
-        return self._once_and_back("T", "T", self._transposed)
-
-    @property
-    def H(self) -> Self:
-        """The conjugate transpose."""
-        if not is_complex_dtype(self.dtype):
-            return self.T
-        return self._once_and_back("H", "H", self._adjoint)
-
-    def conj(self) -> Self:
-        """Conjugate the entries.
-
-        Returns
-        -------
-        operator
-            The complex conjugate; the operator itself if it is real.
-        """
-        return self.H.T if is_complex_dtype(self.dtype) else self
-
-    def astype(self, dtype: Any) -> Self:
-        """Convert the factors.
+    def norm(self, ord: Any = "fro") -> float:
+        r"""Size of the operator as a matrix.
 
         Parameters
         ----------
-        dtype : dtype or str
-            One of float32, float64, complex64 and complex128; of any array library, or its name.
+        ord : {"fro", 2}, default="fro"
+            The Frobenius norm, root of the sum of squares of all entries, or the spectral norm,
+            the largest singular value.
 
         Returns
         -------
-        operator
-            The operator itself if it has that dtype.
-
-        Raises
-        ------
-        TypeError
-            If `dtype` is another one, or real for a complex operator.
-        """
-        dtype = namespace_dtype(dtype, self._xp)
-        if dtype == self.dtype:
-            return self
-        if is_complex_dtype(self.dtype) and not is_complex_dtype(dtype):
-            raise TypeError(
-                f"The operator is complex, and dtype={dtype_name(dtype)} would drop the imaginary "
-                "part of its factors. Factor the real part of the matrix instead."
-            )
-        return self._converted(dtype)
-
-    # Other places and other forms
-
-    def to_device(self, where: Any) -> Self:
-        """Move the factors to another array library or device.
-
-        Parameters
-        ----------
-        where : {"numpy", "cupy"} or array
-            A name, or an array: then the operator goes to the library and device of the array.
-
-        Returns
-        -------
-        operator
-            The operator there; itself if it is there already. A copy is made once and kept inside
-            the operator (never pickled).
+        float
+            The norm; NaN or infinite where an entry is.
 
         Raises
         ------
         ValueError
-            If `where` is another string.
-        ImportError
-            If CuPy is asked for and not installed.
+            If `ord` is anything else.
         RuntimeError
-            If CuPy finds no CUDA device.
-        TypeError
-            If the operator has a :class:`SparseFactor` and the library no sparse matrices, or
-            `where` is no array.
-        """
-        if isinstance(where, str):
-            if where == "auto":
-                raise ValueError("where must be 'numpy', 'cupy' or an array, got 'auto'.")
-            return self._at(*compute_namespace(where, self._products.array))
-        if not is_array_api_obj(where):
-            raise TypeError(f"where must be 'numpy', 'cupy' or an array, got {where!r}.")
-        return self._at(array_namespace(where), device(where))
+            If the iteration for a spectral norm does not converge.
 
-    def _at(self, xp: Any, place: Any) -> Self:
-        """The operator in an array library and on a device of it."""
-        if xp is self._xp and place == self._device:
-            return self
-        return self._once_and_back(
-            f"on {xp.__name__}, {place}",
-            f"on {self._xp.__name__}, {self._device}",
-            lambda: self._moved(xp, place),
+        Notes
+        -----
+        The Frobenius norm takes as many products as the operator has rows or columns, of which
+        there are fewer, in blocks of a few megabytes; it is exact up to the rounding of products.
+
+        The spectral norm is computed in double precision. If the operator has at most 256 rows or
+        columns, it is that of the dense matrix; else it comes from Lanczos' iteration, which ends
+        where the residual of :math:`A^H A` is :math:`10^{-12}` of the eigenvalue (SciPy's `svds`).
+        That is a lower bound up to rounding, and the norm of :math:`A` itself unless the start, a
+        fixed vector of Gaussian numbers, is nearly orthogonal to all leading singular vectors.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skfact.operators import FactorizedOperator
+        >>> op = FactorizedOperator([np.diag([3.0, 4.0])])
+        >>> op.norm(), round(op.norm(2), 12)
+        (5.0, 4.0)
+        """
+        if isinstance(ord, str) and ord == "fro":
+            return frobenius_norm(self)
+        if is_number(ord, float) and ord == 2:
+            return spectral_norm(self)
+        raise ValueError(
+            f"ord must be 'fro' or 2, got {ord!r}: other norms need numpy.linalg.norm of toarray()."
         )
+
+    def __getitem__(self, key: Any) -> Any:
+        return part(self, key)
+
+    __iter__ = None  # an array has rows, an operator makes each of them
+
+    # Other forms
 
     def toarray(self) -> Any:
         """Write the operator as a dense matrix.

@@ -9,8 +9,7 @@ import scipy.sparse
 
 from skfact._checks import is_number, positive_int
 from skfact._inputs import namespace_dtype
-from skfact.operators._assemble import assemble
-from skfact.operators._factors import KroneckerFactor
+from skfact.operators._factors import SELECTION, KroneckerFactor, assemble
 from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs, numpy_cost
 from skfact.operators._linear_map import LinearMap
 from skfact.operators._operand import right_hand_side
@@ -55,6 +54,14 @@ class FactorizedOperator(LinearMap, kind="product"):
     the operator's dtype); results too. Both are promoted to a common dtype as in NumPy: a float32
     operator takes float32 to float32. An operator is no array: what NumPy's functions would have to
     make one of (``numpy.asarray(op)``) is a TypeError, and :meth:`toarray` makes one.
+
+    ``op @ X`` of an array or a SciPy sparse matrix is a dense array, and of another operator an
+    operator; of a LinearOperator, as with ``+``, a LinearOperator. ``op + other`` and
+    ``op - other`` are an :class:`OperatorSum`, to which a 2-D array or a sparse matrix adds a term.
+
+    ``op[i, j]``, ``op[i, :]`` and ``op[:, j]`` are an entry, a row and a column, as arrays.
+    ``op[rows, :]``, ``op[:, columns]`` and ``op[numpy.ix_(rows, columns)]`` are operators: they
+    select with a factor at the end. Rows and columns are slices, lists or masks.
 
     Products are computed with some neighbouring factors multiplied out, as by :meth:`fuse`, where
     a cost model says that this is faster for the size of the batch. Up to eight fused copies are
@@ -170,6 +177,14 @@ class FactorizedOperator(LinearMap, kind="product"):
         factors[smallest] = factors[smallest]._scale(scale)
         return self._of(factors)
 
+    def _between(self, left: Any, right: Any) -> FactorizedOperator:
+        factors = list(self.factors)
+        if left is not None:
+            factors[:1] = joined(left, factors[0])
+        if right is not None:
+            factors[-1:] = joined(factors[-1], right)
+        return self._of(factors)
+
     def _converted(self, dtype: Any) -> FactorizedOperator:
         return self._of([factor.astype(dtype) for factor in self.factors], dtype)
 
@@ -264,3 +279,10 @@ class FactorizedOperator(LinearMap, kind="product"):
     def _read(cls, terms: list[list[Any]], dtype: Any) -> FactorizedOperator:
         (factors,) = terms
         return cls(factors).astype(dtype)
+
+
+def joined(left: Any, right: Any) -> list[Any]:
+    """Two neighbours, as one factor if both only select entries."""
+    if left._pattern == right._pattern == SELECTION:
+        return [left._times(right)]
+    return [left, right]

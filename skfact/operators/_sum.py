@@ -113,6 +113,9 @@ class OperatorSum(LinearMap, kind="sum"):
     def _scaled(self, scale: Callable[[Any], Any]) -> OperatorSum:
         return self._of(term._scaled(scale) for term in self.terms)
 
+    def _between(self, left: Any, right: Any) -> OperatorSum:
+        return self._of(term._between(left, right) for term in self.terms)
+
     def _converted(self, dtype: Any) -> OperatorSum:
         return self._of(term.astype(dtype) for term in self.terms)
 

@@ -4,7 +4,13 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact.butterfly import butterfly_factorize
-from skfact.operators import FactorizedOperator, PartialPermutation, least_squares_codes
+from skfact.operators import (
+    FactorizedOperator,
+    OperatorSum,
+    PartialPermutation,
+    least_squares_codes,
+    load_operator,
+)
 from tests.bad_input.cases import A, changed, refused, works
 
 operator = butterfly_factorize(A, "monarch")
@@ -26,6 +32,17 @@ refused("to_device: None", operator.to_device, None, error=TypeError, message="w
 refused("codes of no operator", least_squares_codes, A, A, error=TypeError, message="op must be")
 refused("asarray: operator", np.asarray, operator, error=TypeError, message="toarray")
 refused("dot: operator", np.dot, A, operator, error=TypeError, message="toarray")
+refused("sum of no terms", OperatorSum, [], error=ValueError, message="terms is empty")
+refused("sum of two shapes", OperatorSum, [A, A[:5]], error=ValueError, message="one shape")
+refused("sum: one matrix", OperatorSum, A, error=TypeError, message=r"\[terms\]")
+refused("+: a number", operator.__add__, 1.5, error=TypeError, message="1.5.*identity")
+refused("+: text", operator.__add__, "x", error=TypeError, message=r"operand of \+")
+refused("-: a vector", operator.__sub__, A[0], error=ValueError, message="operand of - must be")
+refused("-: another shape", operator.__sub__, A[:5], error=ValueError, message="one shape")
+refused("index out of range", operator.__getitem__, 10**6, error=IndexError, message="1000000")
+refused("index of text", operator.__getitem__, "rows", error=IndexError, message="integers")
+refused("norm: nuclear", operator.norm, "nuc", error=ValueError, message="ord must be")
+refused("load_operator: no path", load_operator, 3, error=TypeError, message="path must be")
 refused(
     "index of bools", PartialPermutation, [True, 0], 2, error=TypeError, message="index must be"
 )

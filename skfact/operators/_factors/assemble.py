@@ -9,8 +9,9 @@ from typing import Any
 from skfact._backend import array_namespace, device
 from skfact._checks import check_ordered
 from skfact._inputs import as_floating, is_sparse, namespace_dtype
-from skfact.operators._factors import Factor, KroneckerFactor
-from skfact.operators._sparse_factor import SparseFactor
+from skfact.operators._factors.factor import Factor
+from skfact.operators._factors.kronecker import KroneckerFactor
+from skfact.operators._factors.sparse import SparseFactor
 
 
 def assemble(factors: Iterable[Any]) -> tuple[list[Any], Any]:

@@ -20,7 +20,7 @@ from skfact._backend import (
 )
 from skfact._checks import positive_int
 from skfact._inputs import rectangular, refuse_sparse
-from skfact.operators._factors import SELECTION, Factor
+from skfact.operators._factors.factor import SELECTION, Factor
 
 
 class PartialPermutation(Factor, kind="selection"):

@@ -11,7 +11,7 @@ from array_api_compat import is_cupy_namespace
 
 from skfact._backend import array_namespace, device, on_device_if_there
 from skfact._inputs import as_floating, dtype_name, is_numpy, is_sparse, namespace_dtype
-from skfact.operators._factors import Factor
+from skfact.operators._factors.factor import Factor
 
 
 class SparseFactor(Factor, kind="sparse"):
