@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,11 @@ def check_bounds(supports: Any, rank: Any, tol: Any, max_density: Any) -> None:
 
     And nothing else says which rank to take.
     """
-    if supports_are(supports, "auto") and rank is not None:
+    if is_chosen(supports) and rank is not None:
         positive_int(rank, "rank")
         raise ValueError(
-            f"supports='auto' chooses the ranks, got rank={rank!r}: pass tol or max_density, or "
-            "the name of a family."
+            f"supports={supports!r} chooses the ranks, got rank={rank!r}: pass max_density, or the "
+            "name of a family."
         )
     for name, value, high in (("tol", tol, math.inf), ("max_density", max_density, 1.0)):
         if value is None:
@@ -54,6 +55,11 @@ def check_bounds(supports: Any, rank: Any, tol: Any, max_density: Any) -> None:
         )
 
 
+def is_chosen(supports: Any) -> bool:
+    """Whether the ranks of supports are no parameter."""
+    return isinstance(supports, str) and (supports == "auto" or family_of_sum(supports) is not None)
+
+
 def check_auto(permutation: Any, order: Any) -> None:
     """Raise if something is asked for that supports="auto" chooses."""
     if not (isinstance(permutation, str) and permutation == "auto"):
@@ -61,8 +67,9 @@ def check_auto(permutation: Any, order: Any) -> None:
             f"supports='auto' chooses the permutation, got permutation={permutation!r:.60}: pass "
             "permutation='auto', or the matrix with its rows and columns in another order."
         )
-    if not isinstance(order, str):
-        splits_in_order(order, 2 if len(order) == 1 else 1 + len(order))
+    if isinstance(order, str) or not isinstance(order, Sequence):
+        splits_in_order(order, 2)
+    else:
         raise ValueError(
             f"supports='auto' chooses how many splits there are: pass order by name, got {order!r}."
         )

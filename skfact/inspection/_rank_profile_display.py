@@ -139,10 +139,8 @@ class RankProfileDisplay(Display):
         ax.set_xticks(range(len(columns)), map(str, columns), fontsize="x-small")
         ax.set_yticks(range(len(rows)), map(str, rows), fontsize="x-small")
         ax.set(xlabel="P, classes of columns", ylabel="Q, classes of rows")
-        saved = (
-            f"{chain.nnz:,} of {m * n:,} numbers" if len(chain) > 1 else "no chain saves numbers"
-        )
-        ax.set_title(saved, fontsize="medium")
+        counted = f"{chain.nnz:,} of {m * n:,} numbers"
+        ax.set_title(counted if len(chain) > 1 else "no chain saves numbers", fontsize="medium")
         return self
 
     def _share(self, Q: int, P: int) -> float:

@@ -12,7 +12,13 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from skfact import ButterflyFactorizer
-from skfact.butterfly import butterfly_factorize, complementary_ranks, split_errors
+from skfact.butterfly import (
+    StructureReport,
+    butterfly_factorize,
+    complementary_ranks,
+    split_errors,
+    structure_report,
+)
 from skfact.supports import Chain, KroneckerSparse
 from tests.bad_input.cases import (
     BAD_MATRICES,
@@ -31,7 +37,7 @@ from tests.bad_input.cases import (
 # ---- matrices ------------------------------------------------------------------------------
 
 for id, matrix, error, message in BAD_MATRICES:
-    for function in (butterfly_factorize, split_errors, complementary_ranks):
+    for function in (butterfly_factorize, split_errors, complementary_ranks, structure_report):
         refused(
             f"{function.__name__}: {id}",
             function,
@@ -116,6 +122,13 @@ BAD_OPTIONS = [
     ("tol", "small", TypeError, "tol"),
     ("tol", True, TypeError, "tol"),
     ("tol", 0.1 + 0j, TypeError, "tol"),
+    ("max_density", 0.0, ValueError, "max_density.*share above 0 and at most 1"),
+    ("max_density", -0.1, ValueError, "max_density"),
+    ("max_density", 1.5, ValueError, "max_density"),
+    ("max_density", np.nan, ValueError, "max_density"),
+    ("max_density", "half", TypeError, "max_density"),
+    ("max_density", True, TypeError, "max_density"),
+    ("max_density", 0.1, ValueError, "max_density=.* allows 6 numbers.*takes 48: pass at least"),
     ("order", "sideways", ValueError, "order"),
     ("order", 1, TypeError, "order"),
     ("order", None, TypeError, "order"),
@@ -172,6 +185,59 @@ for number, (name, value, error, message) in enumerate(BAD_OPTIONS):
             message=message,
         )
 
+
+for options, error, message in [
+    ({"supports": "auto", "rank": 2}, ValueError, "chooses the ranks, got rank=2"),
+    ({"supports": "auto", "rank": 0}, ValueError, "rank must be at least 1"),
+    ({"supports": "auto", "tol": 0.1, "max_density": 0.5}, ValueError, "tol=0.1 or max_density"),
+    ({"tol": 0.1, "max_density": 0.5}, ValueError, "tol=0.1 or max_density"),
+    ({"rank": 2, "max_density": 0.5}, ValueError, "rank=2 or max_density=0.5"),
+    ({"supports": Chain.butterfly(8), "max_density": 0.5}, ValueError, "max_density.*Chain"),
+    ({"supports": "auto", "permutation": "rows"}, ValueError, "chooses the permutation.*'rows'"),
+    ({"supports": "auto", "permutation": None}, ValueError, "chooses the permutation"),
+    ({"supports": "auto", "permutation": (index, index)}, ValueError, "chooses the permutation"),
+    ({"supports": "auto", "order": [1, 2]}, ValueError, "pass order by name"),
+    ({"supports": "auto", "order": "sideways"}, ValueError, "order must be one of"),
+    ({"supports": "auto", "order": 1}, TypeError, "order must be one of"),
+    ({"supports": "auto", "max_density": 0.1}, ValueError, "smallest structure takes 16"),
+    ({"supports": "auto", "tol": -1}, ValueError, "tol must be positive"),
+    ({"supports": "low-rank+sparse"}, ValueError, "'low-rank.sparse'.*pass max_density"),
+    ({"supports": "dense+sparse", "max_density": 0.5}, ValueError, "sparse' is not one of"),
+    ({"supports": "wavelets+sparse"}, ValueError, "'wavelets.sparse' is not one of"),
+    ({"supports": "low-rank+sparse", "tol": 0.1}, ValueError, "pass max_density"),
+    ({"supports": "low-rank+sparse", "rank": 2}, ValueError, "rank"),
+    ({"supports": "low-rank+sparse", "max_density": 0.2}, ValueError, "pass at least 0.3"),
+]:
+    for name, call in [
+        ("butterfly_factorize", partial(butterfly_factorize, **options)),
+        ("fit", lambda A, options=options: ButterflyFactorizer(**options).fit(A)),
+    ]:
+        refused(f"{name}: {options!r:.90}", call, A, error=error, message=message)
+
+for options, error, message in [
+    ({"effort": "low"}, ValueError, "effort must be one of"),
+    ({"effort": None}, ValueError, "effort"),
+    ({"tol": 0}, ValueError, "tol must be positive"),
+    ({"tol": "small"}, TypeError, "tol must be a number"),
+    ({"max_density": 2}, ValueError, "max_density must be a share"),
+    ({"max_density": 0.01}, ValueError, "smallest structure takes 16: pass at least 0.25"),
+    ({"max_density": 0.5, "tol": 0.1}, ValueError, "not both"),
+]:
+    refused(
+        f"structure_report: {options!r:.60}",
+        partial(structure_report, **options),
+        A,
+        error=error,
+        message=message,
+    )
+
+
+def reported(report, A):
+    assert isinstance(report, StructureReport) and report.shape == np.asarray(A).shape
+
+
+for id, matrix in [*ODD_MATRICES, *EXACT]:
+    works(f"structure_report: {id}", structure_report, matrix, check=reported)
 
 for options, matrix, message in [
     ({"random_state": "none"}, A, "random_state"),

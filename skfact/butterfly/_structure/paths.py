@@ -17,10 +17,8 @@ import numpy as np
 from skfact.butterfly._structure.nodes import Node
 
 # ranks that are tried on the way; between them the budget is filled up
-RANKS = np.array(
-    [1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 192, 256]
-)
-PRICES, ROUNDS = 8, 3
+RANKS = np.array([1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256])
+PRICES, ROUNDS = 8, 2
 ROUNDING = 1e-14  # share of the energy that squared tails are not told from
 FITTED = 6  # paths around the budget whose ranks are changed to meet it
 
@@ -71,7 +69,7 @@ def _around(tails: Profile, shape: tuple[int, int], budget: int) -> list[Path]:
     squares = {place: _lower_ranks(tail**2, place, budget) for place, tail in tails.items()}
     squares = {place: some for place, some in squares.items() if len(some[0])}
     total = _total(tails) or 1.0
-    low, high = 1e-12 * total / budget, 1e2 * total / budget
+    low, high = 1e-7 * total / budget, 1e1 * total / budget
     found: set[Path] = set()
     for _ in range(ROUNDS):
         prices = np.geomspace(low, high, PRICES)

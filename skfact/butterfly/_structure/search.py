@@ -121,16 +121,14 @@ class Lattice:
         self._forget(ARRANGEMENTS if places else [])
         for Q, P in places:
             self._drawn[Q, P] = size
+            names = [name for name in ARRANGEMENTS if (name, (Q, P)) not in self.exact]
+            if Q == P == 1:  # one block is the same in any order
+                names = [name for name in names if name is None]
             side = min(self.shape[0] // Q, self.shape[1] // P)
-            for name, arrangement in ARRANGEMENTS.items():
-                if (name, (Q, P)) in self.exact or (name is not None and Q == P == 1):
-                    continue  # one block is the same in any order
-                node = Node(Q, P, 1)
-                if drawn is None:
-                    tails = self.tails.exact(node, arrangement)
-                else:
-                    count = max(2, drawn // side)
-                    tails = self.tails.sampled(node, arrangement, count, self.rng)
+            count = Q * P if drawn is None else max(2, drawn // side)
+            arrangements = [ARRANGEMENTS[name] for name in names]
+            found = self.tails.sampled_in_all(Node(Q, P, 1), arrangements, count, self.rng)
+            for name, tails in zip(names, found, strict=True):
                 self.known[name][Q, P] = tails
                 self.norm = max(self.norm, float(tails[0]))
 
