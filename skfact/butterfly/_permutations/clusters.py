@@ -3,7 +3,7 @@
 Where rows and columns stand for points, vertices or sensors in no order, blocks of neighbours have
 small ranks once like stands beside like. Two ways of being alike are tried: a large cosine, which
 asks for multiples of each other (average linkage), and a small distance of the absolute values,
-which asks for non-zeros in the same places (Ward). Rows alone, or columns alone, are clustered, too:
+which asks for non-zeros in the same places (Ward). Rows or columns alone are clustered, too:
 the others may have an order, as eigenvectors of a graph have. None of it is of use for a transform,
 all of whose rows are orthogonal and of the same size.
 """
