@@ -46,6 +46,7 @@ def warn_if_useless(
     *,
     tol_given: bool = False,
     who: str = "",
+    seen: Any = None,
 ) -> None:
     """Warn if factors of `A` keep less than they should, or save nothing.
 
@@ -63,6 +64,8 @@ def warn_if_useless(
         Whether the caller said which error is good enough; the error is no matter of ours then.
     who : str, default=""
         The estimator that warns.
+    seen : array of shape (m, k), default=None
+        What `error` is relative to, if not to `A`: its image of some inputs.
     """
     missed = error > 0.5 and not tol_given
     if not missed and (A.shape[0] * A.shape[1] < TOY or _some_nonzeros(A, n_numbers) > n_numbers):
@@ -75,11 +78,12 @@ def warn_if_useless(
     else:
         return
     rank = max(1, n_numbers // sum(A.shape))
+    least = low_rank_error(A if seen is None else seen, rank)
     warn(
         f"The {n_numbers} numbers in the factors of the "
-        f"{A.shape[0]} x {A.shape[1]} matrix {complaint}. "
-        f"Plain low rank reaches {low_rank_error(A, rank):.3g} with {rank * sum(A.shape)} numbers "
-        f"(rank {rank}). "
+        f"{A.shape[0]} x {A.shape[1]} matrix {complaint}"
+        f"{'' if seen is None else ' on the inputs'}. "
+        f"Plain low rank reaches {least:.3g} with {rank * sum(A.shape)} numbers (rank {rank}). "
         f"{advice() if callable(advice) else advice}",
         StructureWarning,
         who,

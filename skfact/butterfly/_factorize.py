@@ -23,6 +23,7 @@ from skfact.butterfly._hierarchical import (
     hierarchical_factorization,
     splits_in_order,
 )
+from skfact.butterfly._output import Inputs, Seen, both_ways, closest, weighted_structures
 from skfact.butterfly._plans import (
     CHOSEN,
     CLUSTERED,
@@ -38,11 +39,13 @@ from skfact.butterfly._rank_search import (
     auto_budget,
     check_auto,
     check_bounds,
+    check_inputs,
     check_sum,
     largest_rank,
     least_numbers,
     least_rank,
     numbers_within,
+    supports_are,
 )
 from skfact.butterfly._reading import (
     Permutation,
@@ -50,7 +53,7 @@ from skfact.butterfly._reading import (
     check_permutation,
     values_on_support,
 )
-from skfact.butterfly._structure.choice import fewest_numbers, least_error
+from skfact.butterfly._structure.choice import CANDIDATES, dense, fewest_numbers, least_error
 from skfact.butterfly._structure.search import Structure, StructureSearch
 from skfact.butterfly._sum import entries_beside_low_rank, factorize_sum, family_of_sum
 from skfact.butterfly._usefulness import warn_of_use
@@ -78,6 +81,7 @@ class Factorization:
     in_order: bool  # the splits went from one end of the chain to the other
     kept: float  # norm of the product, over 2**exponent; zero where the splits do not tell
     n_entries: int = 0  # that are added to the product
+    seen: Seen | None = None  # errors are those of the outputs for some inputs
     n_iter: int = 1
 
     @property
@@ -116,6 +120,8 @@ class Factorization:
         return self.error / self.norm if self.norm > 0 else 0.0
 
     def _norm(self, matrix: Any) -> float:
+        if self.seen is not None:
+            return self.seen.inputs.norm(matrix)
         return float(array_namespace(matrix).linalg.vector_norm(matrix))
 
     def overflows(self) -> bool:
@@ -154,6 +160,7 @@ class Options(NamedTuple):
     order: str | Sequence[int] = "balanced"
     orthonormalize: bool = True
     permutation: Permutation = "auto"
+    inputs: Any = None  # samples on which errors count
     random_state: Any = None  # of the search for a permutation
     on_split: Callable[[int, float], Any] | None = None  # (split, norm discarded)
     on_attempt: Callable[[int, float], Any] | None = None  # (of the search, relative error)
@@ -169,6 +176,7 @@ def butterfly_factorize(
     order: str | Sequence[int] = "balanced",
     orthonormalize: bool = True,
     permutation: Permutation = "auto",
+    inputs: Any = None,
     random_state: Any = None,
     return_errors: bool = False,
 ) -> Any:
@@ -218,6 +226,12 @@ def butterfly_factorize(
         neighbours. "search" looks for an unknown order of both sides, for a chain of rank one
         without padding, and warns where it finds none. None permutes nothing; so may `rows` or
         `cols` be. They may count the rows and columns of padding, too.
+    inputs : array-like of shape (n_samples, n_in), default=None
+        Samples x of what the operator will be applied to: the error is that of the outputs A x over
+        all of them, in place of that of the entries. The better of the factors of `A` and of
+        `A` weighted by the inputs (the Cholesky factor of their Gram matrix, in the blocks of the
+        last factor, plus a hundredth of its mean diagonal) is taken. Subtract the mean where the
+        operator will be applied to centred samples.
     random_state : int, RandomState instance or None, default=None
         Which rows "search" looks at where a first round, without chance, does not succeed.
     return_errors : bool, default=False
@@ -282,6 +296,7 @@ def butterfly_factorize(
         "order": order,
         "orthonormalize": orthonormalize,
         "permutation": permutation,
+        "inputs": inputs,
         "random_state": random_state,
     }
     result = factorize(A, **asked)
@@ -307,6 +322,8 @@ def factorize(
     check_flag(options.orthonormalize, "orthonormalize")
     check_permutation(options.permutation)
     check_bounds(supports, rank, tol, max_density)
+    if options.inputs is not None:
+        return _factorize_on_inputs(A, supports, (rank, tol, max_density), options)
     if isinstance(supports, str) and supports == "auto":
         if plan is not None:
             return _factorize_plan(A, plan, None, options)
@@ -375,6 +392,66 @@ def _factorize_best(
         return _factorize_scaled(B, 0, Plan(lambda rank: chain, None), chain, options)
 
     return entries_beside_low_rank(scaled, exponent, budget, found, low_rank)
+
+
+def _factorize_on_inputs(
+    A: Any, supports: Any, bounds: tuple[int | None, Any, Any], options: Options
+) -> Factorization:
+    """The factorization of least error of the outputs for some inputs."""
+    rank, tol, max_density = bounds
+    check_inputs(supports, tol)
+    exponent = binary_exponent(A)
+    scaled = times_power_of_two(A, -exponent)
+    inputs = Inputs(options.inputs, scaled)
+
+    def factor(B: Any, plan: Plan, chain: Chain) -> Factorization:
+        return _factorize_scaled(B, exponent, plan, chain, options)
+
+    def best(rank: int | None) -> Factorization:
+        ways = [both_ways(scaled, inputs, plan, plan.chain(rank=rank), factor) for plan in plans]
+        return closest([result for both in ways for result in both])
+
+    if supports_are(supports, "auto"):
+        check_auto(options.permutation, options.order)
+        budget, size = auto_budget(max_density, A.shape), math.prod(A.shape)
+        within = min(budget, size - 1)
+        structures = weighted_structures(scaled, inputs, within, CANDIDATES)
+        structures += StructureSearch(scaled, within).best(within)[:1]
+        if budget >= size or not structures:
+            structures.append(dense(*A.shape))
+        plans = [
+            Plan(lambda rank, chain=chain: chain, permutation)
+            for permutation, chain, _ in structures
+        ]
+        return best(None)
+    if max_density is not None:
+        rank = largest_rank(supports, A.shape, numbers_within(max_density, A.shape))
+    if isinstance(options.permutation, str) and options.permutation == "search":
+        plans = [searched_plan(A, supports, rank, options.random_state, options.on_attempt)]
+    else:
+        plans = [first_plan(supports, A.shape, options.permutation)]
+        if options.permutation in CHOSEN:
+            plans += other_plans(supports, A.shape, rank, aligned=isinstance(options.order, str))
+        if options.permutation == "cluster":
+            plans += clustered_plans(A, supports, rank)
+    return best(rank) if tol is None else _least_within(float(tol), best)
+
+
+def _least_within(tol: float, best: Callable[[int], Factorization]) -> Factorization:
+    """The result of the least rank found whose relative error is at most `tol`: bisection."""
+    low, high = 0, 1
+    found = best(high)
+    while found.relative_error > tol and len(found.chain) > 1:
+        low, high = high, 2 * high
+        found = best(high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        result = best(middle)
+        if result.relative_error <= tol:
+            found, high = result, middle
+        else:
+            low = middle
+    return found
 
 
 def _factorize_sum(

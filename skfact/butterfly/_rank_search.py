@@ -75,6 +75,20 @@ def check_auto(permutation: Any, order: Any) -> None:
         )
 
 
+def check_inputs(supports: Any, tol: Any) -> None:
+    """Raise if errors on inputs are not minimized with these."""
+    if family_of_sum(supports) is not None:
+        raise ValueError(
+            f"supports={supports!r} is not fitted to inputs: pass the family without "
+            f"{SUFFIX!r}, or inputs=None."
+        )
+    if tol is not None and supports_are(supports, "auto"):
+        raise ValueError(
+            "supports='auto' on inputs looks for the least error within max_density: pass that in "
+            f"place of tol={tol!r}."
+        )
+
+
 def check_sum(A: Any, supports: str, max_density: float | None) -> str:
     """The family of "..+sparse"; raise unless it is one, within a budget, of NumPy's."""
     family = family_of_sum(supports) or ""

@@ -55,8 +55,15 @@ def warn_of_use(
             return _closer(result, asked, factorize) + also
         return _fewer_numbers(result.matrix, asked, factorize)
 
-    n_numbers = result.numbers
-    warn_if_useless(result.matrix, error, n_numbers, advice, tol_given=tol_given, who=who)
+    warn_if_useless(
+        result.matrix,
+        error,
+        result.numbers,
+        advice,
+        tol_given=tol_given,
+        who=who,
+        seen=None if result.seen is None else result.seen.inputs.image(result.matrix),
+    )
 
 
 def _not_found(result: Factorization) -> str:
@@ -83,18 +90,20 @@ def _closer(
     if A.shape[0] * A.shape[1] > TRIED:
         order = "" if asked["permutation"] == "auto" else "permutation='auto', "
         return f"Try {order}a larger rank, or other supports; structure_report(A) looks for some."
-    better = _best_structure(result, factorize)
+    better = _best_structure(result, asked, factorize)
     return better + _other_options(result, asked, rank, factorize)
 
 
-def _best_structure(result: Factorization, factorize: Callable[..., Factorization]) -> str:
+def _best_structure(
+    result: Factorization, asked: Mapping[str, Any], factorize: Callable[..., Factorization]
+) -> str:
     """What supports="auto" reaches with as many numbers, if it is clearly better."""
     m, n = result.matrix.shape
     share = math.ceil(1000 * result.numbers / (m * n)) / 1000
     if not m + n <= result.numbers <= share * m * n < m * n:
         return ""
     change = {"supports": "auto", "max_density": share}
-    found = factorize(result.matrix, **change)
+    found = factorize(result.matrix, **change, inputs=asked["inputs"])
     if found.relative_error > BETTER * result.relative_error:
         return ""
     return f"{_words(change, found)}. "

@@ -1,0 +1,181 @@
+r"""Errors that count where inputs are: the Gram matrix of the inputs, in the blocks of one factor.
+
+Of a map x -> A x what counts may be :math:`\|(A - B) X^T\|_F` over the rows of X, inputs as they
+occur. The last factor (a, b, c, d) parts the columns into blocks of c. If the Gram matrix
+:math:`G = X^T \bar X / N` is block-diagonal with these, :math:`G = M M^H`, then S_L M has the
+support of S_L: the factors of A M are those that are looked for, once M is undone in the last one,
+and all guarantees hold in that norm. Of any other Gram matrix the blocks are taken; what lies
+outside of them may matter more, so that the factors of A are looked at, too, and the inputs decide.
+
+A little of its mean diagonal is added to the Gram matrix: directions that few samples show are not
+given up for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from skfact._backend import array_namespace, detached, device, move
+from skfact._checks import check_matrix
+from skfact._exponents import binary_exponent, times_power_of_two
+from skfact._linalg import adjoint, is_complex, thin_qr
+from skfact.butterfly._reading import arrange
+from skfact.butterfly._structure.nodes import ARRANGEMENTS, Node, chain_through
+from skfact.butterfly._structure.search import Structure, rich_size
+from skfact.butterfly._structure.tails import Tails
+from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
+from skfact.supports import Chain
+from skfact.supports._radices import divisors
+
+if TYPE_CHECKING:
+    from skfact.butterfly._factorize import Factorization
+    from skfact.butterfly._plans import Plan
+
+DAMPING = 1e-2  # of the mean diagonal of the Gram matrix
+
+
+class Inputs:
+    """Samples (n_samples, n_in) beside a matrix, as errors are measured on them."""
+
+    def __init__(self, X: Any, A: Any) -> None:
+        X = detached(check_matrix(X, "inputs"))
+        xp = array_namespace(A, X)
+        if X.shape[1] != A.shape[1]:
+            raise ValueError(
+                f"inputs must have one column per column of A, {A.shape[1]}; got shape "
+                f"{tuple(X.shape)}."
+            )
+        if is_complex(X) and not is_complex(A):  # the outputs of both parts
+            X = xp.concat([xp.real(X), xp.imag(X)]) * math.sqrt(2)
+        X = xp.astype(X, A.dtype)
+        self.exponent = binary_exponent(X)
+        X = times_power_of_two(X, -self.exponent) / math.sqrt(X.shape[0])
+        # no more rows than columns, and the same Gram matrix
+        self.root = X if X.shape[0] <= X.shape[1] else thin_qr(X)[1]
+
+    def image(self, E: Any) -> Any:
+        """The outputs (n_out, k) of a matrix for as many inputs with the same Gram matrix."""
+        return E @ array_namespace(E).matrix_transpose(self.root)
+
+    def norm(self, E: Any) -> float:
+        """Root of the mean square of the outputs of a matrix."""
+        return float(array_namespace(E).linalg.vector_norm(self.image(E)))
+
+    def block_roots(self, groups: np.ndarray) -> Any:
+        """M of every group of columns (.., c), lower triangular; -1 is a column of zeros."""
+        xp, where = array_namespace(self.root), device(self.root)
+        flat = move(np.where(groups < 0, 0, groups).ravel(), xp, where)
+        blocks = xp.reshape(xp.take(self.root, flat, axis=1), (-1, *groups.shape))
+        there = move(groups >= 0, xp, where)
+        blocks = xp.where(there, blocks, xp.zeros_like(blocks))
+        blocks = xp.moveaxis(blocks, 0, -1)  # (.., c, k)
+        gram = blocks @ adjoint(blocks)
+        energy = float(xp.linalg.vector_norm(self.root)) ** 2 / self.root.shape[1]
+        damping = (DAMPING * energy or 1.0) * xp.eye(groups.shape[-1], dtype=gram.dtype)
+        return xp.linalg.cholesky(gram + move(damping, xp, where))
+
+
+class Seen(NamedTuple):
+    """How the errors of a factorization are seen on inputs."""
+
+    inputs: Inputs
+    factored: Any  # the matrix whose factors were looked for, weighted or not
+    factor: float  # errors on the inputs are at most so many times those of `factored`
+
+
+def column_groups(A: Any, chain: Chain, permutation: Any) -> np.ndarray:
+    """Columns (a, d, c) of the matrix in the blocks of the last factor; -1 are those of padding."""
+    a, _, c, d = chain[-1]
+    columns = arrange(A, chain, permutation).cols
+    columns = np.arange(a * c * d) if columns is None else columns
+    return np.swapaxes(columns.reshape(a, c, d), 1, 2)
+
+
+def weighted(A: Any, groups: np.ndarray, roots: Any) -> Any:
+    """A M: the columns of every group times its root."""
+    xp, where = array_namespace(A), device(A)
+    flat = groups.ravel()
+    real = move(np.where(flat < 0, 0, flat), xp, where)
+    blocks = xp.reshape(xp.take(A, real, axis=1), (A.shape[0], *groups.shape))
+    blocks = xp.where(move(groups >= 0, xp, where), blocks, xp.zeros_like(blocks))
+    found = xp.moveaxis(xp.moveaxis(blocks, 0, 2) @ roots, 2, 0)
+    place = np.empty(A.shape[1], dtype=np.intp)
+    place[flat[flat >= 0]] = np.nonzero(flat >= 0)[0]
+    found = xp.reshape(found, (A.shape[0], flat.size))
+    return xp.take(found, move(place, xp, where), axis=1)
+
+
+def undone(operator: FactorizedOperator, roots: Any) -> FactorizedOperator:
+    """The operator with M undone in its last factor with values."""
+    factors = list(operator.factors)
+    at = len(factors) - 1 - isinstance(factors[-1], PartialPermutation)
+    last = factors[at]
+    xp = array_namespace(last.values)
+    turned = xp.linalg.solve(xp.matrix_transpose(roots), xp.matrix_transpose(last.values))
+    factors[at] = KroneckerFactor(xp.matrix_transpose(turned), last.pattern)
+    return FactorizedOperator(factors)
+
+
+def both_ways(
+    A: Any, inputs: Inputs, plan: Plan, chain: Chain, factor: Any
+) -> Iterator[Factorization]:
+    """The factorizations of the weighted and of the plain matrix, each measured on the inputs.
+
+    `factor` is called with (matrix, plan, chain).
+    """
+    groups = column_groups(A, chain, plan.permutation)
+    roots = inputs.block_roots(groups)
+    A_weighted = weighted(A, groups, roots)
+    found = factor(A_weighted, plan, chain)
+    seen = Seen(inputs, A_weighted, math.sqrt(math.prod(groups.shape[:2])))
+    yield replace(found, matrix=A, unit=undone(found.unit, roots), seen=seen, kept=0.0)
+    largest = float(array_namespace(A).linalg.matrix_norm(inputs.root, ord=2))
+    yield replace(factor(A, plan, chain), seen=Seen(inputs, A, largest), kept=0.0)
+
+
+def closest(found: Sequence[Factorization]) -> Factorization:
+    """The one of least error; of those that are exact, up to rounding, the first one."""
+    exact = 100 * float(array_namespace(found[0].matrix).finfo(found[0].matrix.dtype).eps)
+    return min(found, key=lambda result: max(result.relative_error, exact))
+
+
+def weighted_structures(A: Any, inputs: Inputs, budget: int, count: int) -> list[Structure]:
+    """The best chains of two factors with at most so many numbers, weighted before chosen.
+
+    The matrix is of ordinary magnitude. Errors are relative to the norm of the outputs.
+    """
+    shape = rich_size(A.shape[0]), rich_size(A.shape[1])
+    norm = inputs.norm(A) or 1.0
+    found = []
+    for P in divisors(shape[1])[:-1]:
+        for name, arrangement in ARRANGEMENTS.items():
+            if arrangement.rows:  # beside the one with the same columns, below
+                continue
+            groups = _classes(shape[1], P, arrangement.cols, A.shape[1])
+            A_weighted = weighted(A, groups, inputs.block_roots(groups))
+            tails = Tails(A_weighted, shape)
+            rows = {None: "rows", "columns": "both"}[name]
+            for Q in divisors(shape[0])[:-1]:
+                r = min(
+                    budget // (shape[0] * P + shape[1] * Q), shape[0] // Q - 1, shape[1] // P - 1
+                )
+                if r < 1:
+                    continue
+                node = Node(Q, P, r)
+                for each in (name, rows):
+                    missed = tails.exact(node, ARRANGEMENTS[each])[r] / norm
+                    chain = chain_through([node], shape)
+                    found.append(Structure(each, chain, float(missed)))
+    return sorted(found, key=lambda structure: structure.estimate)[:count]
+
+
+def _classes(n: int, P: int, spaced: bool, real: int) -> np.ndarray:
+    """Columns (P, 1, n / P) of P classes, contiguous or spaced; -1 beyond the real ones."""
+    columns = np.arange(n)
+    classes = columns.reshape(n // P, P).T if spaced else columns.reshape(P, n // P)
+    return np.where(classes < real, classes, -1)[:, None]

@@ -1,0 +1,172 @@
+"""Errors on inputs: weighted factorizations, what is proved of them, and which one is kept."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skfact.butterfly import butterfly_factorize
+from skfact.butterfly._factorize import factorize
+from skfact.butterfly._output import DAMPING, Inputs, column_groups, undone, weighted
+from skfact.exceptions import StructureWarning
+from skfact.supports import Chain, resolve_supports
+from tests.arrays import DTYPES, gaussian
+from tests.asserts import assert_like, for_each, on_any_matrix
+from tests.butterfly.chains import chains, masked_factors, seeds
+
+PERMUTATIONS = (None, "columns", "rows", "both")
+
+
+def correlated(random, n_samples, n, dtype="float64"):
+    """Samples most of whose energy is in a few directions."""
+    mixing = gaussian(random, (n, n), dtype) * 0.5 ** np.arange(n)[:, None]
+    return gaussian(random, (n_samples, n), dtype) @ mixing
+
+
+def on_inputs(E, X):
+    return np.linalg.norm(E @ X.T) / np.sqrt(len(X))
+
+
+@given(chains(), st.sampled_from(DTYPES), seeds)
+def test_weights_keep_the_supports_and_are_undone(chain, dtype, random):
+    A = gaussian(random, chain.shape, dtype)
+    inputs = Inputs(correlated(random, 40, A.shape[1], dtype), A)
+    groups = column_groups(A, chain, None)
+    roots = inputs.block_roots(groups)
+    # the weighted matrix is A times a block-diagonal one
+    M = weighted(np.eye(A.shape[1], dtype=A.dtype), groups, roots)
+    np.testing.assert_allclose(weighted(A, groups, roots), A @ M, rtol=1e-3, atol=1e-4)
+    factors = masked_factors(random, chain, dtype)
+    assert not np.any((factors[-1] @ M)[~chain[-1].mask()])
+    gram = inputs.root.T @ inputs.root.conj()
+    for group in groups.reshape(-1, groups.shape[-1]):
+        block = M[np.ix_(group, group)]
+        damped = gram[np.ix_(group, group)] + DAMPING * np.trace(gram).real / len(gram) * np.eye(
+            len(group)
+        )
+        np.testing.assert_allclose(block @ block.conj().T, damped, rtol=1e-3, atol=1e-5)
+    op = factorize(A @ M, chain, permutation=None).unit
+    np.testing.assert_allclose(
+        undone(op, roots).toarray() @ M, op.toarray(), rtol=1e-2, atol=1e-3 * np.linalg.norm(A)
+    )
+
+
+@on_any_matrix
+@for_each("shape", [(12, 16), (20, 9), (13, 11)])
+@for_each("permutation", PERMUTATIONS)
+def test_low_rank_is_the_best_of_its_rank(shape, permutation):
+    random = np.random.default_rng(0)
+    A, X = gaussian(random, shape), correlated(random, 50, shape[1])
+    gram = X.T @ X / len(X)
+    gram += DAMPING * np.trace(gram) / len(gram) * np.eye(len(gram))
+    root = scipy.linalg.sqrtm(gram)
+    found = factorize(A, "low-rank", rank=2, inputs=X, permutation=permutation)
+    least = np.linalg.norm(np.linalg.svd(A @ root, compute_uv=False)[2:])
+    E = A - found.operator.toarray()
+    np.testing.assert_allclose(np.linalg.norm(E @ root), least)
+    np.testing.assert_allclose(
+        on_inputs(E, X), found.error * 2.0 ** (found.exponent + found.seen.inputs.exponent)
+    )
+    assert found.relative_error == pytest.approx(on_inputs(E, X) / on_inputs(A, X))
+
+
+@pytest.mark.parametrize("permutation", PERMUTATIONS)
+def test_a_gram_matrix_in_the_blocks_of_the_last_factor_is_exact(permutation):
+    """No Monarch product with these supports is closer: each block has a best rank-one part."""
+    random, chain = np.random.default_rng(0), resolve_supports("monarch", 16, 16)
+    A = gaussian(random, (16, 16))
+    (groups,) = np.swapaxes(column_groups(A, chain, permutation), 0, 1)
+    X = np.zeros((64, 16))
+    for i, group in enumerate(groups):  # inputs in one block of columns at a time
+        X[i * 16 : (i + 1) * 16, group] = correlated(random, 16, 4)
+    found = factorize(A, chain, inputs=X, permutation=permutation)
+    gram = X.T @ X / len(X)
+    gram += DAMPING * np.trace(gram) / 16 * np.eye(16)
+    E = A - found.operator.toarray()
+    # the same from singular values of the weighted blocks
+    rows = found.operator.factors[0].toarray() if permutation in ("rows", "both") else np.eye(16)
+    missed = 0.0
+    for group in groups:
+        block_root = np.linalg.cholesky(gram[np.ix_(group, group)])
+        B = (rows.T @ A)[:, group] @ block_root
+        for j in range(4):  # classes of rows, spaced
+            missed += np.sum(np.linalg.svd(B[j::4], compute_uv=False)[1:] ** 2)
+    np.testing.assert_allclose(np.trace(E @ gram @ E.T), missed)
+
+
+@on_any_matrix
+@given(
+    st.tuples(st.integers(1, 24), st.integers(1, 24)),
+    st.sampled_from(["butterfly", "monarch", "low-rank", "dense", "auto"]),
+    st.sampled_from(DTYPES),
+    seeds,
+)
+def test_never_worse_than_without_inputs(shape, supports, dtype, random):
+    A, X = gaussian(random, shape, dtype), correlated(random, 30, shape[1], dtype)
+    found = factorize(A, supports, inputs=X)
+    plain = factorize(A, supports)
+    if supports == "auto" and plain.n_entries:
+        return  # entries beside low rank are not fitted to inputs
+    assert found.product.dtype == A.dtype
+    error, before = (on_inputs(A - result.product, X) for result in (found, plain))
+    eps = np.finfo(dtype).eps
+    if found.unit.nnz == plain.unit.nnz or supports != "auto":
+        assert error <= before * (1 + 100 * eps) + 1000 * eps * on_inputs(A, X)
+    assert found.unit.nnz <= A.size if supports == "auto" else True
+
+
+def test_inputs_of_no_influence():
+    """Isotropic ones: what is best without them is best."""
+    random = np.random.default_rng(0)
+    A = gaussian(random, (16, 16))
+    for supports in ("low-rank", "monarch"):
+        found = factorize(A, supports, inputs=np.eye(16))
+        plain = factorize(A, supports)
+        np.testing.assert_allclose(found.product, plain.product, atol=1e-10)
+    for X in (np.zeros((5, 16)), np.ones((1, 16)), 1e-160 * np.eye(16)):
+        assert np.all(np.isfinite(factorize(A, "monarch", inputs=X).product))
+
+
+@for_each("supports", ["low-rank", "monarch", "butterfly"])
+def test_the_least_rank_within_a_tolerance(supports):
+    random = np.random.default_rng(0)
+    A, X = gaussian(random, (32, 32)), correlated(random, 100, 32)
+    found = factorize(A, supports, inputs=X, tol=0.1)
+    assert found.relative_error <= 0.1
+    assert found.unit.nnz < factorize(A, supports, tol=0.1).unit.nnz
+    rank = max(found.chain.ranks, default=1)
+    if rank > 1:
+        assert factorize(A, supports, inputs=X, rank=rank - 1).relative_error > 0.1
+
+
+@for_each("exponents", [(-900, 0), (900, -900), (0, 900)])
+def test_every_scale(exponents):
+    random = np.random.default_rng(0)
+    A, X = gaussian(random, (16, 16)), correlated(random, 40, 16)
+    i, j = exponents
+    plain = factorize(A, "monarch", inputs=X)
+    found = factorize(A * 2.0**i, "monarch", inputs=X * 2.0**j)
+    np.testing.assert_allclose(found.product * 2.0**-i, plain.product)
+    assert found.relative_error == pytest.approx(plain.relative_error)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_arrays_of_any_library(asarray, dtype):
+    random = np.random.default_rng(0)
+    A, X = gaussian(random, (16, 24), dtype), correlated(random, 40, 24, dtype)
+    for supports in ("monarch", "auto"):
+        expected = butterfly_factorize(A, supports, inputs=X)
+        if hasattr(expected, "terms"):
+            continue
+        found = butterfly_factorize(asarray(A), supports, inputs=asarray(X))
+        assert_like(found.toarray(), asarray(expected.toarray()), rtol=0, atol=1e-3)
+
+
+def test_the_warning_speaks_of_inputs():
+    random = np.random.default_rng(0)
+    A, X = gaussian(random, (64, 64)), gaussian(random, (500, 64))
+    with pytest.warns(StructureWarning, match=r"error of [.\d]+ on the inputs. Plain low rank"):
+        butterfly_factorize(A, inputs=X)
+    chain = Chain.low_rank(64, 64, 3)
+    butterfly_factorize(A, chain, inputs=correlated(random, 500, 64))
