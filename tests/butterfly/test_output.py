@@ -121,14 +121,14 @@ def test_inputs_of_no_influence():
     random = np.random.default_rng(0)
     A = gaussian(random, (16, 16))
     for supports in ("low-rank", "monarch"):
-        found = factorize(A, supports, inputs=np.eye(16))
-        plain = factorize(A, supports)
+        found = factorize(A, supports, inputs=np.eye(16), permutation=None)
+        plain = factorize(A, supports, permutation=None)
         np.testing.assert_allclose(found.product, plain.product, atol=1e-10)
     for X in (np.zeros((5, 16)), np.ones((1, 16)), 1e-160 * np.eye(16)):
         assert np.all(np.isfinite(factorize(A, "monarch", inputs=X).product))
 
 
-@for_each("supports", ["low-rank", "monarch", "butterfly"])
+@for_each("supports", ["low-rank", "monarch"])
 def test_the_least_rank_within_a_tolerance(supports):
     random = np.random.default_rng(0)
     A, X = gaussian(random, (32, 32)), correlated(random, 100, 32)
