@@ -8,6 +8,7 @@ any is factored. It is minimized together with the numbers of the factors times 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from skfact.butterfly._structure.nodes import Node
 RANKS = np.array([1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256])
 PRICES, ROUNDS = 8, 2
 ROUNDING = 1e-14  # share of the energy that squared tails are not told from
+SPARE = 1.4  # times the squared error of two factors below which nodes of longer chains are kept
 FITTED = 6  # paths around the budget whose ranks are changed to meet it
 
 
@@ -40,11 +42,26 @@ def numbers_of(nodes: Sequence[Node], shape: tuple[int, int]) -> int:
     return sum(before.numbers_before(after) for before, after in pairwise(path))
 
 
-def best_paths(tails: Profile, shape: tuple[int, int], budget: int, count: int = 1) -> list[Path]:
+def best_paths(
+    tails: Profile, shape: tuple[int, int], budget: int, count: int = 1, within: float = np.inf
+) -> list[Path]:
     """Paths of small squared errors with at most so many numbers, the best one first.
 
-    One node with all the numbers is the best chain of two factors through it, exactly.
+    Longer ones than two factors only if their squared error may be below `within`.
     """
+    found = two_factors(tails, shape, budget)
+    within = min(within, SPARE * min((path.error2 for path in found), default=np.inf))
+    around = _around(tails, shape, budget, within)
+    longer = [_fitted(path, tails, shape, budget) for path in around]
+    found += [path for path in longer if path is not None]
+    rounding = ROUNDING * _total(tails)
+    return sorted(
+        dict.fromkeys(found), key=lambda path: (max(path.error2, rounding), path.numbers)
+    )[:count]
+
+
+def two_factors(tails: Profile, shape: tuple[int, int], budget: int) -> list[Path]:
+    """The best chains of two factors through each node, whose error is that of its blocks."""
     found, rounding = [], ROUNDING * _total(tails)
     for (Q, P), tail in tails.items():
         r = min(budget // (shape[0] * P + shape[1] * Q), len(tail) - 2)
@@ -52,11 +69,7 @@ def best_paths(tails: Profile, shape: tuple[int, int], budget: int, count: int =
             if tail[r] ** 2 <= rounding:  # fewer will do
                 r = max(1, int(np.argmax(tail**2 <= rounding)))
             found.append(_path([Node(Q, P, r)], tails, shape))
-    longer = [_fitted(path, tails, shape, budget) for path in _around(tails, shape, budget)]
-    found += [path for path in longer if path is not None]
-    return sorted(
-        dict.fromkeys(found), key=lambda path: (max(path.error2, rounding), path.numbers)
-    )[:count]
+    return found
 
 
 def _total(tails: Profile) -> float:
@@ -64,9 +77,12 @@ def _total(tails: Profile) -> float:
     return max((float(tail[0]) ** 2 for tail in tails.values()), default=0.0)
 
 
-def _around(tails: Profile, shape: tuple[int, int], budget: int) -> list[Path]:
+def _around(tails: Profile, shape: tuple[int, int], budget: int, within: float) -> list[Path]:
     """Paths of least cost whose numbers are around the budget."""
-    squares = {place: _lower_ranks(tail**2, place, budget) for place, tail in tails.items()}
+    within = max(within, ROUNDING * _total(tails))
+    squares = {
+        place: _useful_ranks(tail**2, place, budget, within) for place, tail in tails.items()
+    }
     squares = {place: some for place, some in squares.items() if len(some[0])}
     total = _total(tails) or 1.0
     low, high = 1e-7 * total / budget, 1e1 * total / budget
@@ -85,15 +101,19 @@ def _around(tails: Profile, shape: tuple[int, int], budget: int) -> list[Path]:
     return list(by_place.values())[::-1][:FITTED]
 
 
-def _lower_ranks(
-    squares: np.ndarray, place: tuple[int, int], budget: int
+def _useful_ranks(
+    squares: np.ndarray, place: tuple[int, int], budget: int, within: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks that are worth their numbers at a node, and the squared tails that they leave."""
-    # each of the factors beside the node has at least 2 Q P r numbers
-    most = min(len(squares) - 2, budget // (4 * place[0] * place[1]))
+    """Ranks that are worth their numbers at a node, and the squared tails that they leave.
+
+    On either side of the node is a factor with Q P r numbers times r at least, or 2: with fewer
+    it could be multiplied out. And no path is better than one of its nodes.
+    """
+    most = budget // (4 * place[0] * place[1])
+    most = min(len(squares) - 2, most, int(math.sqrt(budget / (2 * place[0] * place[1]))))
     ranks = RANKS[most >= RANKS]
     left = squares[ranks]
-    lower = np.append(True, left[1:] < left[:-1])[: len(ranks)]
+    lower = np.append(True, left[1:] < left[:-1])[: len(ranks)] & (left <= within)
     return ranks[lower], left[lower]
 
 

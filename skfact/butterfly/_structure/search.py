@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact.butterfly._structure.nodes import ARRANGEMENTS, Node, chain_through
-from skfact.butterfly._structure.paths import Path, best_paths
+from skfact.butterfly._structure.paths import SPARE, Path, best_paths, two_factors
 from skfact.butterfly._structure.tails import Tails
 from skfact.supports import Chain
 from skfact.supports._radices import balanced_factors, divisors, next_smooth, prime_factors
@@ -149,9 +149,13 @@ class Lattice:
     def best(self, budget: int) -> list[tuple[str | None, Path]]:
         """The best paths of all arrangements, by their estimate."""
         paths = []
+        two = (two_factors(known, self.shape, budget) for known in self.known.values())
+        least = min((path.error2 for some in two for path in some), default=math.inf)
         for name, known in self.known.items():
             if (name, budget) not in self._paths:
-                self._paths[name, budget] = best_paths(known, self.shape, budget, KEPT)
+                self._paths[name, budget] = best_paths(
+                    known, self.shape, budget, KEPT, within=SPARE * least
+                )
             paths += [(name, path) for path in self._paths[name, budget]]
         return sorted(
             paths,
