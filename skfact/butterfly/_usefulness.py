@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from skfact._linalg import count_nonzero
+from skfact._linalg import count_nonzero, is_complex
 from skfact._warn import warn, warn_if_useless
 from skfact.butterfly._permutations import noise_error as noise_of_orders
-from skfact.butterfly._structure.noise import noise_error
+from skfact.butterfly._structure.noise import noise_entries_error, noise_error
 from skfact.exceptions import StructureWarning
 from skfact.supports import Chain, resolve_supports
 
@@ -81,8 +81,11 @@ def _closer(
 ) -> str:
     """What reaches a smaller error, tried out where that is a fraction of a second."""
     A, rank = result.matrix, asked["rank"] or max(result.chain.ranks, default=1)
-    noise = noise_error(A.shape, result.numbers)
     if asked["supports"] == "auto":
+        noise = noise_error(A.shape, result.numbers)
+        if result.n_entries:
+            share = result.numbers / (2 * A.shape[0] * A.shape[1])
+            noise = min(noise, noise_entries_error(share, is_complex=is_complex(A)))
         return (
             f"As many numbers leave about {noise:.2g} of noise of this shape. structure_report(A) "
             "says what other budgets reach; keep a matrix without structure dense."

@@ -166,3 +166,21 @@ def test_arrays_of_any_library(asarray):
     message = said(lambda: butterfly_factorize(asarray(GAUSSIAN)))
     assert "save nothing" in said(lambda: butterfly_factorize(asarray(np.eye(64))))
     assert resolve_supports("butterfly", 64, 64).nnz == int(message.split()[1])
+
+
+def test_a_better_structure_is_named():
+    distance = np.abs(np.subtract.outer(np.arange(64.0), np.arange(64.0)))
+    A = np.exp(-distance) + np.exp(-np.abs(distance - 40))
+    message = said(lambda: butterfly_factorize(A))
+    found = re.search(r"supports='auto', max_density=([\d.]+) reaches ([\d.]+) with (\d+)", message)
+    share, reached, numbers = found.groups()
+    error, _ = relative(A, supports="auto", max_density=float(share))
+    assert f"{error:.3g}" == reached and int(numbers) <= float(share) * A.size
+    assert error <= 0.9 * relative(A)[0]
+
+
+def test_auto_says_where_noise_is():
+    message = said(lambda: butterfly_factorize(GAUSSIAN, "auto"))
+    assert "structure_report(A)" in message and re.search(r"leave about 0\.\d+ of noise", message)
+    message = said(lambda: butterfly_factorize(GAUSSIAN, "auto", tol=0.01))
+    assert "No structure was found that saves numbers" in message

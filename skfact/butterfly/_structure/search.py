@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact.butterfly._structure.nodes import ARRANGEMENTS, Node, chain_through
-from skfact.butterfly._structure.paths import Path, best_paths
+from skfact.butterfly._structure.paths import Path, best_paths_of
 from skfact.butterfly._structure.tails import Tails
 from skfact.supports import Chain
 from skfact.supports._radices import balanced_factors, divisors, next_smooth, prime_factors
@@ -93,7 +93,9 @@ class StructureSearch:
     @cached_property
     def low_rank_errors(self) -> np.ndarray:
         """Relative errors of rank 0, 1, .."""
-        tails = Tails(self.A).exact(Node(1, 1, 1), ARRANGEMENTS[None])
+        whole = ARRANGEMENTS[None]
+        known = self.lattice.known[None].get((1, 1)) if self.lattice.shape == self.A.shape else None
+        tails = Tails(self.A).exact(Node(1, 1, 1), whole) if known is None else known
         return tails / (tails[0] or 1.0)
 
     def _fitting(self, rows: Sequence[int], cols: Sequence[int]) -> list[tuple[int, int]]:
@@ -120,7 +122,6 @@ class Lattice:
         places = [place for place in places if self._drawn.get(place, 0) < size]
         self._forget(ARRANGEMENTS if places else [])
         for Q, P in places:
-            self._drawn[Q, P] = size
             names = [name for name in ARRANGEMENTS if (name, (Q, P)) not in self.exact]
             if Q == P == 1:  # one block is the same in any order
                 names = [name for name in names if name is None]
@@ -131,6 +132,9 @@ class Lattice:
             for name, tails in zip(names, found, strict=True):
                 self.known[name][Q, P] = tails
                 self.norm = max(self.norm, float(tails[0]))
+            self._drawn[Q, P] = math.inf if count >= Q * P else size
+            if count >= Q * P:
+                self.exact.update((name, (Q, P)) for name in names)
 
     def _forget(self, names: Iterable[str | None]) -> None:
         """Paths of arrangements that something new is known of."""
@@ -148,11 +152,16 @@ class Lattice:
 
     def best(self, budget: int) -> list[tuple[str | None, Path]]:
         """The best paths of all arrangements, by their estimate."""
-        paths = []
-        for name, known in self.known.items():
-            if (name, budget) not in self._paths:
-                self._paths[name, budget] = best_paths(known, self.shape, budget, KEPT)
-            paths += [(name, path) for path in self._paths[name, budget]]
+        missing = [name for name in self.known if (name, budget) not in self._paths]
+        if missing:
+            least = min(
+                (some[0].error2 for (_, at), some in self._paths.items() if at == budget and some),
+                default=math.inf,
+            )
+            profiles = [self.known[name] for name in missing]
+            found = best_paths_of(profiles, self.shape, budget, KEPT, least)
+            self._paths |= {(name, budget): some for name, some in zip(missing, found, strict=True)}
+        paths = [(name, path) for name in self.known for path in self._paths[name, budget]]
         return sorted(
             paths,
             key=lambda pair: (max(_estimate(pair[1], self.norm), ROUNDING), pair[1].numbers),
