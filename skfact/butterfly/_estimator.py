@@ -20,13 +20,15 @@ from skfact._sklearn_compat import with_callbacks
 from skfact._warn import warn
 from skfact.butterfly._bounds import error_bound, rounding_allowance
 from skfact.butterfly._factorize import Factorization, factorize, rescaled
-from skfact.butterfly._rotation import factorize_row_space
 from skfact.butterfly._split_errors import errors_of_splits
+from skfact.butterfly._subspace.row_space import SpanFactorization, fit_row_space
+from skfact.butterfly._subspace.variance import variances_of
 from skfact.butterfly._target import Target, needs_target, target_of
-from skfact.butterfly._usefulness import warn_of_use
-from skfact.butterfly._variance import variance_shares
+from skfact.butterfly._usefulness import warn_of_span, warn_of_use
 from skfact.operators import least_squares_codes
 from skfact.supports import Chain
+
+VARIANCES = ("explained_variance_ratio_", "explained_variance_", "singular_values_")
 
 
 class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
@@ -213,15 +215,24 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         frame = given if hasattr(self, "feature_names_in_") else None
         xp, where = compute_namespace(self.backend, X)
         target = target_of(X, y, self.operator, self.n_components, self.random_state, frame)
+        centred = X - target.mean if target.centred else None
+        samples = None
+        if self.operator is None and centred is not None:
+            samples = move(centred, xp, where)
         with self._progress() as report:
-            components = self._factorize_target(target, move(target.matrix, xp, where), report)
-        self.__dict__.pop("explained_variance_ratio_", None)  # of an earlier fit
-        if target.centred:
-            self.explained_variance_ratio_ = variance_shares(X - self.mean_, components)
+            components = self._factorize_target(
+                target, move(target.matrix, xp, where), samples, report
+            )
+        for name in VARIANCES:
+            self.__dict__.pop(name, None)  # of an earlier fit
+        if centred is not None:
+            self.__dict__ |= dict(zip(VARIANCES, variances_of(centred, components), strict=True))
         return self
 
-    def _factorize_target(self, target: Target, matrix: Any, report: Callable[..., bool]) -> Any:
-        """Fit to the matrix; the components, in the array type of X."""
+    def _factorize_target(
+        self, target: Target, matrix: Any, samples: Any, report: Callable[..., bool]
+    ) -> Any:
+        """Fit to the matrix, or the span of the centred samples; components, in the type of X."""
         names = ("supports", "rank", "tol", "order", "orthonormalize", "permutation")
         asked = {name: getattr(self, name) for name in (*names, "random_state")}
 
@@ -231,45 +242,62 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         def on_attempt(number: int, error: float) -> bool:
             return report("attempt", f"attempt {number}, relative error: {error:.3e}")
 
-        def on_round(number: int, error: float) -> bool:
-            return report("rotation", f"rotation {number}, error: {error:.3e}")
-
-        offset = target.offset
-        span = self.operator is None and self.n_components is not None
-        if self.criterion == "matrix" and not span:
+        offset, also = target.offset, ""
+        if self.criterion == "matrix" and samples is None:
             result = factorize(matrix, **asked, on_split=on_split, on_attempt=on_attempt)
             self.n_iter_ = 1
+            if self.operator is not None:
+                also = " criterion='subspace' fits the span of the components, in another basis."
         else:
-            plan = None
-
-            def by_one_plan(rotated: Any) -> Factorization:
-                nonlocal plan
-                found = factorize(rotated, **asked, plan=plan, on_attempt=on_attempt)
-                plan = found.plan
-                return found
-
-            result, rotation, self.n_iter_, converged = factorize_row_space(
-                matrix, by_one_plan, int(self.max_iter), on_round
-            )
-            matrix = rotation @ matrix
+            result, rotation = self._fit_row_space(matrix, samples, asked, on_attempt, report)
             offset = rotation @ move_like(offset, rotation)
-            if not converged:
-                warn(
-                    f"the rotation still improved after max_iter={self.max_iter} rounds; increase "
-                    "max_iter for a closer row space.",
-                    ConvergenceWarning,
-                    type(self).__name__,
-                )
-        self._record(target, matrix, offset, result)
-        also = ""
-        if self.operator is not None and self.criterion == "matrix":
-            also = " criterion='subspace' fits the span of the components, in a basis of its own."
-        warn_of_use(result, asked, factorize, type(self).__name__, also)
+        self._record(target, offset, result)
+        who = type(self).__name__
+        warn_of_use(result, asked, factorize, who, also, judged=samples is None)
+        if isinstance(result, SpanFactorization):
+            rows = matrix if samples is None else samples
+            warn_of_span(result, rows, result.share, asked["supports"], who)
         return move_like(result.product, target.mean)
 
-    def _record(self, target: Target, matrix: Any, offset: Any, result: Any) -> None:
+    def _fit_row_space(
+        self,
+        matrix: Any,
+        samples: Any,
+        asked: dict[str, Any],
+        on_attempt: Callable[[int, float], bool],
+        report: Callable[..., bool],
+    ) -> tuple[SpanFactorization, Any]:
+        """Fit to the row space of the matrix, or the span of samples; and the rotation."""
+        plan = None
+
+        def by_one_plan(rotated: Any) -> Factorization:
+            nonlocal plan
+            found = factorize(rotated, **asked, plan=plan, on_attempt=on_attempt)
+            plan = found.plan
+            return found
+
+        def on_rotation(number: int, error: float) -> bool:
+            return report("rotation", f"rotation {number}, error: {error:.3e}")
+
+        def on_step(number: int, outside: float) -> bool:
+            return report("step", f"step {number}, outside the row space: {outside:.3e}", number)
+
+        result, rotation, self.n_iter_, converged = fit_row_space(
+            matrix, samples, by_one_plan, int(self.max_iter), on_rotation, on_step
+        )
+        if not converged:
+            warn(
+                f"the row space still improved after max_iter={self.max_iter} rounds; increase "
+                "max_iter for a closer one.",
+                ConvergenceWarning,
+                type(self).__name__,
+            )
+        return result, rotation
+
+    def _record(self, target: Target, offset: Any, result: Factorization) -> None:
         """Fitted attributes, in the array type of X."""
-        limits, like = array_namespace(matrix).finfo(matrix.dtype), target.mean
+        matrix, like = result.matrix, target.mean
+        limits = array_namespace(matrix).finfo(matrix.dtype)
         self.permutation_ = result.plan.permutation
         self.reconstruction_err_ = float(unscaled(result.error, result.exponent))
         self.relative_error_ = result.relative_error
@@ -279,9 +307,13 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
             result.outside,
             in_order=result.in_order,
             orthonormalize=bool(self.orthonormalize),
-            split_errors=lambda: errors_of_splits(matrix, result.chain, self.permutation_),
+            split_errors=lambda: errors_of_splits(
+                times_power_of_two(matrix, result.exponent), result.chain, self.permutation_
+            ),
             n_factors=n_factors,
         )
+        if isinstance(result, SpanFactorization):
+            self.error_bound_ = result.bound(self.error_bound_)
         # below the smallest normal number the error of an entry does not get smaller
         least = math.sqrt(math.prod(matrix.shape)) * float(limits.smallest_normal)
         for size in (float(unscaled(result.norm, result.exponent)), least):
