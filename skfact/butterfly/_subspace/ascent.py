@@ -82,7 +82,7 @@ def raise_energy(
     n_iter = len(lost) - 1
     operator = chain.operator(found.x, norm=_norm(start.toarray())).astype(start.dtype)
     reached = energy.outside(operator.toarray())
-    if not reached < outside:
+    if not reached < outside * (1 - 100 * eps):  # nothing but rounding
         return Ascent(start, outside, n_iter, converged)
     return Ascent(operator, reached, n_iter, converged)
 

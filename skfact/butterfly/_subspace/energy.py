@@ -62,23 +62,24 @@ class Energy:
     def beside(self, leading: Any, components: Any) -> Shortfall:
         r"""What the span of components keeps less than that of orthonormal rows V.
 
-        With Q an orthonormal basis of the one and P = V^H V the difference of the energies is
-        :math:`\operatorname{tr}(V' ^H M V') - \operatorname{tr}(Q' S Q'^H) - 2
-        \operatorname{Re} \operatorname{tr}(Q V^H V S Q'^H)` for M = V S V^H, V' = V - V Q^H Q and
+        With Q an orthonormal basis of the one and P = V^H V, the difference of the energies is
+        :math:`\operatorname{tr}(V'^H V S V^H V') - \operatorname{tr}(Q' S Q'^H) - 2
+        \operatorname{Re} \operatorname{tr}(Q P S (I - P) Q'^H)` for V' = V - V Q^H Q and
         Q' = Q - Q P: small terms where it is small.
         """
         V, Q = self.double(leading), self._basis(components)
         image = self.times(V)  # V S
         across = image @ adjoint(V)
         overlap = Q @ adjoint(V)
+        leaking = image - across @ V
         rest, out = V - adjoint(overlap) @ Q, Q - overlap @ V
         less = inner(across @ rest, rest) - inner(self.times(out), out)
-        less -= 2 * inner(overlap @ image, out)
+        less -= 2 * inner(overlap @ leaking, out)
         return Shortfall(
             missed=math.sqrt(max(less, 0.0)),
             size=math.sqrt(max(float(self.xp.sum(self.xp.linalg.eigvalsh(across))), 0.0)),
             largest=math.sqrt(max(float(self.xp.max(self.xp.linalg.eigvalsh(across))), 0.0)),
-            leak=math.sqrt(_norm(image - across @ V)),
+            leak=math.sqrt(_norm(leaking)),
         )
 
     def value_and_gradient(self, components: Any) -> tuple[float, Any]:
