@@ -13,7 +13,7 @@ from skfact._backend import array_namespace, device, move_like, to_numpy
 from skfact._kernels.apply import correlate
 from skfact._linalg import adjoint
 from skfact._stopping import Stopping
-from skfact.butterfly._subspace.energy import Energy
+from skfact.butterfly._subspace.energy import Energy, Look
 from skfact.operators import FactorizedOperator, KroneckerFactor
 
 # Share of the energy that the last ten steps have to win, or they are the last.
@@ -54,19 +54,28 @@ def raise_energy(
     first = chain.vector([f.values / size for f, size in zip(valued, sizes, strict=True)])
     if energy.rank(start.toarray()) < min(start.shape):
         first = first + NUDGE * np.random.default_rng(0).standard_normal(first.size)
-    lost, converged = [1 - chain.share_and_gradient(first)[0]], True
+    lost, converged = [1 - chain.look(first)[0].value], True
+    seen: dict[float, float] = {}  # shares by the value, since the last step
+
+    def evaluate(vector: np.ndarray) -> tuple[float, np.ndarray]:
+        look, gradient = chain.look(vector)
+        seen[-look.value] = look.share
+        return -look.value, -gradient
 
     def callback(intermediate_result: Any) -> None:
         nonlocal converged
-        lost.append(1 + float(intermediate_result.fun))
+        value = float(intermediate_result.fun)
+        lost.append(1 + value)
+        outside = 1 - seen.get(value, -value)
+        seen.clear()
         stopping = Stopping(max_iter, TOL, on_step)
-        stopped = stopping.told(len(lost) - 1, energy.norm * math.sqrt(max(lost[-1], 0.0)))
-        if stopped or stopping.is_slow(lost, 1.0) or lost[-1] <= eps:
+        stopped = stopping.told(len(lost) - 1, energy.norm * math.sqrt(max(outside, 0.0)))
+        if stopped or stopping.is_slow(lost, 1.0) or outside <= eps:
             raise StopIteration
         converged = len(lost) <= max_iter
 
     found = minimize(
-        chain.minus_share_and_gradient,
+        evaluate,
         first,
         jac=True,
         method="L-BFGS-B",
@@ -95,8 +104,8 @@ class _Chain:
         self.energy = energy
         self.is_complex = energy.xp.isdtype(energy.dtype, "complex floating")
 
-    def share_and_gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
-        """Share of the energy, and its gradient by the factors.
+    def look(self, vector: np.ndarray) -> tuple[Look, np.ndarray]:
+        """What the product is worth, and the gradient by the factors.
 
         The columns of I go through S_1^H, ..., S_L^H and become B^H; the gradient in B^H comes back
         through S_L, ..., S_1, and meets what each factor was given.
@@ -108,18 +117,13 @@ class _Chain:
         for factor in factors:
             given.append(signal)
             signal = factor.H.apply(signal)
-        share, gradient = self.energy.value_and_gradient(adjoint(signal))
-        signal, gradients = adjoint(gradient), []
+        look = self.energy.look(adjoint(signal))
+        signal, gradients = adjoint(look.gradient), []
         for factor, before in zip(factors[::-1], given[::-1], strict=True):
             if isinstance(factor, KroneckerFactor):
                 gradients.append(correlate(factor.pattern, before, signal))
             signal = factor.apply(signal)
-        return share, self.vector(gradients[::-1])
-
-    def minus_share_and_gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
-        """What is minimized."""
-        share, gradient = self.share_and_gradient(vector)
-        return -share, -gradient
+        return look, self.vector(gradients[::-1])
 
     def vector(self, values: Sequence[Any]) -> np.ndarray:
         """All values in one vector; complex ones as pairs."""

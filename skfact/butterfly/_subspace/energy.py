@@ -13,8 +13,19 @@ from skfact._linalg import abs2, adjoint, inner, is_complex, limited
 FEW_FEATURES = 2048
 # Entries of the rows that are handled at a time in double precision.
 PART = 2**22
-# Ridge of B B^H, as a share of its mean eigenvalue: directions below it count less and less.
-RIDGE = 1e-12
+# Ridge of B B^H, as a share of its mean eigenvalue. It keeps the rows of B from becoming nearly
+# dependent for gains of next to nothing: models after a transform feel its condition.
+RIDGE = 3e-4
+# Share of the mean eigenvalue that rounding makes of none.
+TINY = 1e-12
+
+
+class Look(NamedTuple):
+    """What a product is worth."""
+
+    value: float  # the objective: the share of the energy, with a ridge
+    share: float  # of the energy in the row space
+    gradient: Any  # (k, n_features), of the objective
 
 
 class Shortfall(NamedTuple):
@@ -82,22 +93,32 @@ class Energy:
             leak=math.sqrt(_norm(leaking)),
         )
 
-    def value_and_gradient(self, components: Any) -> tuple[float, Any]:
-        r"""Share of the energy in the span of B (k, n_features), with the ridge, and its gradient.
+    def look(self, components: Any) -> Look:
+        r"""The energy in the span of B (k, n_features), the objective and its gradient.
 
-        With :math:`Q = (B B^H)^{-1/2} B` the energy is :math:`\operatorname{tr}(Q S Q^H)`, and its
-        gradient in B is :math:`2 (B B^H)^{-1/2} Q S (I - Q^H Q)`.
+        The objective is :math:`\operatorname{tr}(Q S Q^H)` for :math:`Q = R B`,
+        :math:`R = (B B^H + \lambda)^{-1/2}` and :math:`\lambda = \rho \|B\|_F^2 / k`. Its gradient
+        in B for a fixed ridge :math:`\lambda` is :math:`2 R Q S (I - Q^H Q)`.
         """
         xp, total = self.xp, self.norm**2
         eigenvalues, vectors = xp.linalg.eigh(components @ adjoint(components))
-        ridge = RIDGE * float(xp.sum(eigenvalues)) / eigenvalues.shape[0]
-        scale = 1 / xp.sqrt(limited(eigenvalues, low=0.0) + ridge)
+        eigenvalues = limited(eigenvalues, low=0.0)
+        mean = float(xp.sum(eigenvalues)) / eigenvalues.shape[0]
+        scale = 1 / xp.sqrt(eigenvalues + RIDGE * mean)
         root = xp.astype(scale, self.dtype)[:, None] * adjoint(vectors)
-        Q = root @ components
+        Q = root @ components  # orthogonal rows
         image = self.times(Q)
-        value = inner(image, Q)
-        gradient = (2 / total) * (adjoint(root) @ (image - (image @ adjoint(Q)) @ Q))
-        return value / total, gradient
+        along = xp.sum(xp.real(image * xp.conj(Q)) if is_complex(Q) else image * Q, axis=1)
+        told = eigenvalues > TINY * mean
+        shares = along * (1 + RIDGE * mean / xp.where(told, eigenvalues, mean))
+        gradient = adjoint(root) @ (image - (image @ adjoint(Q)) @ Q)
+        # the ridge grows with B
+        rate = RIDGE / eigenvalues.shape[0] * float(xp.sum(along * scale**2))
+        return Look(
+            float(xp.sum(along)) / total,
+            float(xp.sum(xp.where(told, shares, along))) / total,
+            (2 / total) * (gradient - rate * components),
+        )
 
     def times(self, Q: Any) -> Any:
         """The product Q S."""
