@@ -53,8 +53,7 @@ def random_features(count, n_features):
     """The same for digits seen through random features that stand for a Gaussian kernel."""
     X_train, y_train, X_test, y_test = digits()
     sampler = RBFSampler(gamma=5e-4, n_components=n_features, random_state=0).fit(X_train)
-    seen = (sampler.transform(X[:count]).astype(np.float32) for X in (X_train, X_test))
-    first, second = seen
+    first, second = (sampler.transform(X[:count]).astype(np.float32) for X in (X_train, X_test))
     return first, y_train[:count], second, y_test[:count]
 
 
@@ -156,7 +155,26 @@ found = {
 }
 
 # %%
-# TEXT
+# **In numbers, factors pay for features that have an order**, such as pixels. Of the digits a
+# Monarch product with 37% of the numbers of the PCA keeps as much of the variance, but for a
+# thousandth, and the butterfly with 19% keeps more than nine tenths, where a PCA with as many
+# numbers keeps less than six. The classifier is as accurate with each of these as with the PCA, and
+# a tenth worse with the smallest PCA. On the large windows the butterfly, with 8% of the numbers,
+# even keeps more of the test samples than the PCA, which fits the 150 training samples too closely.
+#
+# **They do not pay where a few components would do**: of the patches 5 components keep 97% of the
+# variance, and any map tells the two photographs apart as well, or as badly, as any other.
+#
+# **They do not pay for features without an order**: of random features a Monarch product keeps what
+# a PCA with as many numbers keeps, and far less than the PCA of as many components. (Its 32 codes
+# still classify better than the few of the small PCA.)
+#
+# **In time nothing is gained here**: 32 or 64 dense rows are read as fast as the samples are. Only
+# with more components does the gain of
+# :ref:`sphx_glr_auto_examples_butterfly_plot_digits_pipeline.py` begin. The fit takes a second or
+# two for hundreds of features, and more than ten for 20,000, where the PCA takes less than one.
+# Random projections need no fit at all, and preserve distances rather than variance: of many
+# features they keep next to none of it.
 
 STYLES = {
     "PCA": ("o--", "black"),
@@ -175,10 +193,12 @@ for ax, (title, points) in zip(axes.flat, found.items(), strict=True):
     ax.set(title=title, ylim=(0, 1.04))
     ax.xaxis.set_minor_formatter(plt.NullFormatter())
     ax.grid(alpha=0.3)
-figure.supxlabel("numbers in the map")
+for ax in axes[1]:
+    ax.set_xlabel("numbers in the map")
 figure.supylabel("variance kept, test samples")
-handles = {
-    label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels())
-}
+handles = {}
+for ax in axes.flat:
+    for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+        handles[label] = handle
 figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
 plt.show()
