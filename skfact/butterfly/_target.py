@@ -15,7 +15,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 
 from skfact._backend import array_namespace, detached, device, move_like, to_numpy
-from skfact._checks import check_matrix, check_number, require_finite
+from skfact._checks import check_matrix, check_number, is_number, require_finite
 from skfact._inputs import is_numpy
 from skfact._linalg import column_means, is_complex
 from skfact._samples import clone_with_seed
@@ -49,12 +49,12 @@ def target_of(
         `n_components` rows.
     """
     if n_components is not None:
-        check_number(n_components, "n_components", int, 1)
+        _check_n_components(n_components, operator)
     if operator is None:
         return (
             _linear(X, X)
             if n_components is None
-            else _principal_components(X, int(n_components), random_state)
+            else _principal_components(X, n_components, random_state)
         )
     target = _given_operator(X, y, operator, random_state, frame)
     if n_components is None:
@@ -67,6 +67,27 @@ def target_of(
     return target._replace(
         matrix=target.matrix[:n_components, :], offset=target.offset[:n_components]
     )
+
+
+def _check_n_components(n_components: Any, operator: Any) -> None:
+    """Raise unless it is a number of components, or a share of the variance of samples."""
+    if not is_number(n_components, float) or is_number(n_components, int):
+        check_number(n_components, "n_components", int, 1)
+    elif n_components >= 1 and float(n_components).is_integer():
+        raise TypeError(
+            f"n_components must be an int, or a share of the variance between 0 and 1, got "
+            f"{n_components!r}: pass {int(n_components)}."
+        )
+    elif not 0 < n_components < 1:
+        raise ValueError(
+            "n_components must be an int, or a share of the variance between 0 and 1, got "
+            f"{n_components!r}."
+        )
+    elif operator is not None:
+        raise ValueError(
+            f"n_components={n_components!r} is a share of the variance, of which an operator knows "
+            "nothing: pass a number of its rows, or operator=None."
+        )
 
 
 def _given_operator(X: Any, y: Any, operator: Any, random_state: Any, frame: Any) -> Target:
@@ -98,7 +119,7 @@ def _linear(matrix: Any, X: Any) -> Target:
     )
 
 
-def _principal_components(X: Any, n_components: int, random_state: Any) -> Target:
+def _principal_components(X: Any, n_components: Any, random_state: Any) -> Target:
     n_samples, n_features = X.shape
     if n_components > min(n_samples, n_features):
         raise ValueError(
@@ -116,16 +137,27 @@ def _principal_components(X: Any, n_components: int, random_state: Any) -> Targe
             "a power of two."
         )
     centred = centred / (largest or 1.0)  # the variance of huge entries is no number
-    if largest == 0:  # no direction is better than another
-        components = xp.eye(n_components, n_features, dtype=X.dtype, device=device(X))
+    if largest == 0:  # no direction is better than another, and one has all of no variance
+        count = n_components if n_components >= 1 else 1
+        components = xp.eye(count, n_features, dtype=X.dtype, device=device(X))
     elif is_numpy(xp):
         components = PCA(n_components, random_state=random_state).fit(centred).components_
     else:
-        components = xp.linalg.svd(centred, full_matrices=False)[2][:n_components, :]
+        _, sizes, components = xp.linalg.svd(centred, full_matrices=False)
+        components = components[: _count(sizes, n_components), :]
         # the signs of scikit-learn's PCA: the largest entry of each component is positive
         flipped = xp.max(components, axis=1) < -xp.min(components, axis=1)
         components = xp.where(flipped[:, None], -components, components)
     return _linear(components, X)._replace(mean=mean, centred=True)
+
+
+def _count(singular_values: Any, n_components: Any) -> int:
+    """Number of components: as many as asked for, or with more than a share of the variance."""
+    if n_components >= 1:
+        return int(n_components)
+    energies = to_numpy(singular_values).astype(np.float64) ** 2
+    shares = np.cumsum(energies) / np.sum(energies)
+    return min(int(np.searchsorted(shares, n_components, side="right")) + 1, len(energies))
 
 
 def needs_target(operator: Any) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from skfact._linalg import count_nonzero, is_complex
-from skfact._warn import warn, warn_if_useless
+from skfact._warn import TOY, low_rank_error, warn, warn_if_useless
 from skfact.butterfly._permutations import noise_error as noise_of_orders
 from skfact.butterfly._structure.noise import noise_entries_error, noise_error
 from skfact.exceptions import StructureWarning
@@ -27,11 +27,13 @@ def warn_of_use(
     factorize: Callable[..., Factorization],
     who: str = "",
     also: str = "",
+    *,
+    judged: bool = True,
 ) -> None:
     """Warn if factors miss their matrix, save nothing or are too large to be multiplied.
 
     `asked` are the keywords of `factorize` that gave the result; `who` is the estimator that warns,
-    `also` what it knows to try where they miss.
+    `also` what it knows to try where they miss. If not `judged`, what they miss is no matter.
     """
     if result.overflows():
         warn(
@@ -45,7 +47,7 @@ def warn_of_use(
     if not result.plan.found:
         warn(_not_found(result), StructureWarning, who)
         return
-    supports, tol_given = asked["supports"], asked["tol"] is not None
+    supports, tol_given = asked["supports"], asked["tol"] is not None or not judged
     if len(result.chain) == 1 and (supports == "dense" or isinstance(supports, Chain)):
         return  # as asked
     error = 0.0 if tol_given or result.misses_at_most(0.5) else result.relative_error
@@ -64,6 +66,35 @@ def warn_of_use(
         who=who,
         seen=None if result.seen is None else result.seen.inputs.image(result.matrix),
     )
+
+
+def warn_of_span(result: Factorization, rows: Any, kept: float, supports: Any, who: str) -> None:
+    """Warn if a row space holds no more of the rows than one without structure of as many numbers.
+
+    Or if the rows span everything, so that there is no row space to choose. `kept` is the share of
+    the energy of the rows in it.
+    """
+    m, n = result.matrix.shape
+    as_many = result.unit.nnz // n
+    if m * n < TOY or (len(result.chain) == 1 and supports == "dense"):
+        return
+    if m >= n and rows.shape == (m, n) and kept > 1 - 1e-12:
+        warn(
+            f"The row space of the {m} x {n} matrix is the whole space, which that of nearly any "
+            "map is, too: criterion='subspace' has nothing to choose. Use criterion='matrix'.",
+            StructureWarning,
+            who,
+        )
+        return
+    plain = 1 - low_rank_error(rows, as_many) ** 2 if 0 < as_many < m else 0.0
+    if plain > kept:
+        warn(
+            f"The {result.unit.nnz} numbers in the factors keep {kept:.3g} of the energy of the "
+            f"rows, {as_many} dense directions with as many numbers (PCA, SVD) {plain:.3g}: take "
+            "these, or other supports, or a larger rank.",
+            StructureWarning,
+            who,
+        )
 
 
 def _not_found(result: Factorization) -> str:

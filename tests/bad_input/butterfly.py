@@ -342,7 +342,13 @@ BAD_PARAMETERS = [
     ("n_components", 0, ValueError, "n_components"),
     ("n_components", -2, ValueError, "n_components"),
     ("n_components", 9, ValueError, "n_components"),
-    ("n_components", 2.0, TypeError, "n_components"),
+    ("n_components", 2.0, TypeError, "n_components.*pass 2"),
+    ("n_components", 1.0, TypeError, "n_components.*pass 1"),
+    ("n_components", 0.0, ValueError, "n_components.*between 0 and 1"),
+    ("n_components", -0.5, ValueError, "n_components.*between 0 and 1"),
+    ("n_components", 2.5, ValueError, "n_components.*between 0 and 1"),
+    ("n_components", np.nan, ValueError, "n_components.*between 0 and 1"),
+    ("n_components", np.inf, ValueError, "n_components.*between 0 and 1"),
     ("n_components", "mle", TypeError, "n_components"),
     ("n_components", True, TypeError, "n_components"),
     ("criterion", "rows", ValueError, "criterion"),
@@ -377,6 +383,13 @@ for number, (name, value, error, message) in enumerate(BAD_PARAMETERS):
         error=error,
         message=message,
     )
+refused(
+    "fit: a share of the variance beside an operator",
+    lambda X: ButterflyFactorizer(0.5, operator=PCA(2)).fit(X),
+    A,
+    error=ValueError,
+    message="n_components=0.5.*operator",
+)
 for seed in ("seed", -1, 2**32, 0.5, np.random.default_rng(0)):
     for operator in (None, PCA(2)):  # nothing is drawn for the first
         refused(

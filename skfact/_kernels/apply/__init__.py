@@ -2,6 +2,7 @@
 
 from skfact._kernels.apply import cuda
 from skfact._kernels.apply.dispatch import apply_factor, loops, multiply_lanes, multiply_tiles
+from skfact._kernels.apply.generic import correlate
 from skfact._kernels.apply.layout import LANES, TILES, Layout, Program, lay_out, vectors_per_row
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Layout",
     "Program",
     "apply_factor",
+    "correlate",
     "cuda",
     "lay_out",
     "loops",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skfact._backend import array_namespace
+from skfact._linalg import adjoint
 
 
 def apply_factor(values: Any, X: Any) -> Any:
@@ -29,3 +30,16 @@ def apply_factor(values: Any, X: Any) -> Any:
     blocks = xp.permute_dims(xp.reshape(X, (a, c, d, batch)), (0, 2, 1, 3))  # (a, d, c, batch)
     out = xp.matmul(values, blocks)  # (a, d, b, batch)
     return xp.reshape(xp.permute_dims(out, (0, 2, 1, 3)), (a * b * d, batch))
+
+
+def correlate(pattern: Any, outputs: Any, inputs: Any) -> Any:
+    """Blocks (a, d, b, c) of ``outputs @ inputs^H`` on a pattern.
+
+    That is the gradient, in the values of a factor, of a function of its outputs (a*b*d, batch),
+    given its gradient in them and the inputs (a*c*d, batch).
+    """
+    xp = array_namespace(outputs, inputs)
+    a, b, c, d = pattern
+    left = xp.permute_dims(xp.reshape(outputs, (a, b, d, -1)), (0, 2, 1, 3))
+    right = xp.permute_dims(xp.reshape(inputs, (a, c, d, -1)), (0, 2, 1, 3))
+    return xp.matmul(left, adjoint(right))

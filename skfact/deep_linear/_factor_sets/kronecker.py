@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, move_like
-from skfact._kernels.apply import apply_factor
+from skfact._kernels.apply import apply_factor, correlate
 from skfact._linalg import adjoint
 from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set
 from skfact.operators._factors import KroneckerFactor, dense_factor
@@ -52,11 +52,7 @@ class KroneckerSet(FactorSet):
         return apply_factor(adjoint(values), X)
 
     def correlate(self, P: Any, R: Any) -> Any:
-        xp = array_namespace(P)
-        a, b, c, d = self.pattern
-        left = xp.permute_dims(xp.reshape(P, (a, b, d, -1)), (0, 2, 1, 3))
-        right = xp.permute_dims(xp.reshape(R, (a, c, d, -1)), (0, 2, 1, 3))
-        return xp.matmul(left, adjoint(right))
+        return correlate(self.pattern, P, R)
 
     def scale_columns(self, values: Any, sizes: Any) -> Any:
         xp = array_namespace(values)

@@ -53,19 +53,19 @@ def factorize_row_space(
         gained = best is None or error < least
         if gained:
             best, least = (result, rotation), error
-            last, before = before, _orthogonal((result.product / scale) @ adjoint(W / scale))
+            last, before = before, orthogonal((result.product / scale) @ adjoint(W / scale))
         losses.append(least**2)
         slow = Stopping(max_iter, TOL).is_slow(losses, norm**2)
         plain_and_done = not ahead and (slow or not gained)
         if on_round(n_iter, error * scale) or error <= exact or plain_and_done:
             return *best, n_iter, True
         ahead = gained and not slow and t > 0
-        rotation = _orthogonal(before + t / (t + 3) * (before - last)) if ahead else before
+        rotation = orthogonal(before + t / (t + 3) * (before - last)) if ahead else before
         t = t + 1 if gained and not slow else 0
     return *best, n_iter, False
 
 
-def _orthogonal(x: Any) -> Any:
+def orthogonal(x: Any) -> Any:
     """The orthogonal matrix closest to a square one."""
     u, _, vh = array_namespace(x).linalg.svd(x, full_matrices=False)
     return u @ vh

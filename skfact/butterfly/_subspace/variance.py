@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from skfact._backend import array_namespace
+from skfact._exponents import times_power_of_two
 
 
-def variance_shares(centred: Any, components: Any) -> Any:
-    """Share of the samples' variance that each component adds to those before it.
+class Variances(NamedTuple):
+    """What each component adds to those before it, (n_components,)."""
+
+    shares: Any  # of the samples' variance
+    variances: Any  # of the samples along it, with n_samples - 1 in the denominator
+    singular_values: Any  # norms of the samples along it
+
+
+def variances_of(centred: Any, components: Any) -> Variances:
+    """The samples' variance along each component, freed of those before it.
 
     The components are freed of the earlier ones by Gram-Schmidt, so that the shares add up to the
     share in their span even where they are not orthogonal (the adjusted variance of Zou, Hastie
     and Tibshirani, "Sparse principal component analysis", 2006): zero in the span of earlier ones.
 
     `centred` are samples (n_samples, n_features) less their mean, `components` (n_components,
-    n_features) of any rank; the shares are (n_components,).
+    n_features) of any rank.
     """
     xp = array_namespace(centred)
-    largest = xp.max(xp.abs(centred))
-    centred = centred / xp.where(largest > 0, largest, xp.ones_like(largest))
+    largest = float(xp.max(xp.abs(centred)))
+    exponent = math.frexp(largest)[1]
+    centred = times_power_of_two(centred, -exponent)
     scores = centred @ xp.matrix_transpose(_successive_directions(components))
     # in double precision: single precision loses many rows
     total = xp.sum(centred * centred, dtype=xp.float64)
-    shares = xp.sum(xp.abs(scores) ** 2, axis=0, dtype=xp.float64)
-    return xp.astype(shares / xp.where(total > 0, total, xp.ones_like(total)), centred.dtype)
+    energies = xp.sum(xp.abs(scores) ** 2, axis=0, dtype=xp.float64)
+    per_sample = energies / max(centred.shape[0] - 1, 1)
+    with np.errstate(over="ignore"):
+        found = (
+            energies / xp.where(total > 0, total, xp.ones_like(total)),
+            times_power_of_two(per_sample, 2 * exponent),
+            times_power_of_two(xp.sqrt(energies), exponent),
+        )
+        return Variances(*(xp.astype(x, centred.dtype) for x in found))
 
 
 def _successive_directions(components: Any) -> Any:
