@@ -23,7 +23,7 @@ from skfact.butterfly._factorize import Factorization, factorize, rescaled
 from skfact.butterfly._split_errors import errors_of_splits
 from skfact.butterfly._subspace.row_space import SpanFactorization, fit_row_space
 from skfact.butterfly._subspace.variance import variances_of
-from skfact.butterfly._target import Target, needs_target, target_of
+from skfact.butterfly._target import Target, centred_on, needs_target, target_of
 from skfact.butterfly._usefulness import warn_of_span, warn_of_use
 from skfact.operators import least_squares_codes
 from skfact.supports import Chain
@@ -60,8 +60,10 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         estimator whose `transform` (or a regressor's `predict`) is affine. The estimator is cloned
         and fitted on X, y (a FrozenEstimator is taken as it is); its offset is kept; that it is
         affine is checked on a few rows. A pickle has no more than the parameters of it.
-    criterion : {"matrix", "subspace"}, default="matrix"
-        Approximate the matrix W itself, or its row space: the product B of the factors then
+    criterion : {"matrix", "output", "subspace"}, default="matrix"
+        Approximate the matrix W of the map itself, or its outputs for X as far as X differs from
+        its mean (``inputs`` of :func:`butterfly_factorize`; the output for the mean is kept), for
+        an `operator`. Or its row space: the product B of the factors then
         maximizes tr((B S B^H)(B B^H)^-1) for S = W^H W, the energy that the rows of W keep when
         they are projected on the row space of B, and `transform` gives coordinates of no matter in
         which basis. With `n_components` and no `operator` S is the covariance of X. An alternation
@@ -110,25 +112,30 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     level_errors_ : array of shape (n_factors - 1,)
         Frobenius norm discarded by each split (with ``orthonormalize=False``: from the part that
         was split, whose scale is arbitrary after the first split). For a row space those of the
-        alternation, which the error does not exceed.
+        alternation, which the error does not exceed; for outputs those of the matrix weighted by
+        the inputs, if its factors were taken.
     reconstruction_err_ : float
-        ||matrix - operator_||_F. With ``criterion="subspace"`` what the matrix has outside the row
-        space of `operator_`: the least ||matrix - M operator_||_F over square M. With
+        ||matrix - operator_||_F. With ``criterion="output"`` the root of the mean of
+        ||(matrix - operator_)(x - mean_)||^2 over the samples. With ``criterion="subspace"`` what
+        the matrix has outside the row space of `operator_`: the least ||matrix - M operator_||_F
+        over square M. With
         `n_components` and no `operator` what the row space keeps less of the centred X than that of
         PCA: the root of the difference of the squared norms.
     relative_error_ : float
-        `reconstruction_err_` over the norm of the matrix, or of what PCA keeps of the centred X.
+        `reconstruction_err_` over the norm of the matrix, of the outputs, or of what PCA keeps of
+        the centred X.
     error_bound_ : float
         Proven bound of `reconstruction_err_` for the options used, rounding included.
     mean_ : array of shape (n_features,)
-        Subtracted before the map: the mean of X for principal components and estimators, zero for
-        matrices.
+        Subtracted before the map: the mean of X for principal components, estimators and outputs,
+        otherwise zero.
     offset_ : array of shape (n_out,)
-        Added after the map: the image of the mean under an estimator, otherwise zero.
+        Added after the map: the image of the mean under an estimator, or for outputs; otherwise
+        zero.
     explained_variance_ratio_ : array of shape (n_out,)
         Share of the variance of X that each component adds to those before it; the sum is the share
         in the row space of `operator_`, what `score` gives for X. Equal to that of PCA where its
-        components are reproduced. Only for principal components and estimators.
+        components are reproduced. Only where `mean_` is that of X.
     explained_variance_ : array of shape (n_out,)
         The same as variances, with n_samples - 1 in the denominator.
     singular_values_ : array of shape (n_out,)
@@ -234,16 +241,24 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         ImportError, RuntimeError
             If ``backend="cupy"`` and CuPy or a device is missing.
         """
-        check_choice(self.criterion, "criterion", ("matrix", "subspace"))
+        check_choice(self.criterion, "criterion", ("matrix", "output", "subspace"))
+        on_outputs = self.criterion == "output"
+        if on_outputs and self.operator is None:
+            raise ValueError(
+                "criterion='output' is about the outputs of an operator for X: pass operator, or "
+                "criterion='matrix'."
+            )
         check_number(self.max_iter, "max_iter", int, 1)
         check_verbose(self.verbose)
         given, X = X, validate_samples(self, X, reset=True)
         frame = given if hasattr(self, "feature_names_in_") else None
         xp, where = compute_namespace(self.backend, X)
         target = target_of(X, y, self.operator, self.n_components, self.random_state, frame)
+        if on_outputs and not target.centred:
+            target = centred_on(X, target)
         centred = X - target.mean if target.centred else None
         samples = None
-        if self.operator is None and centred is not None:
+        if centred is not None and (on_outputs or self.operator is None):
             samples = move(centred, xp, where)
         with self._progress() as report:
             components = self._factorize_target(
@@ -258,9 +273,11 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     def _factorize_target(
         self, target: Target, matrix: Any, samples: Any, report: Callable[..., bool]
     ) -> Any:
-        """Fit to the matrix, or the span of the centred samples; components, in the type of X."""
+        """Fit to the matrix, its outputs for centred samples or their span; the components."""
         names = ("supports", "rank", "tol", "max_density", "order", "orthonormalize")
         asked = {name: getattr(self, name) for name in (*names, "permutation", "random_state")}
+        asked["inputs"] = samples if self.criterion == "output" else None
+        of_span = self.operator is None and samples is not None
 
         def on_split(split: int, norm: float) -> bool:
             return report("split", f"split {split}, discarded norm: {norm:.3e}")
@@ -269,7 +286,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
             return report("attempt", f"attempt {number}, relative error: {error:.3e}")
 
         offset, also = target.offset, ""
-        if self.criterion == "matrix" and samples is None:
+        if self.criterion != "subspace" and not of_span:
             result = factorize(matrix, **asked, on_split=on_split, on_attempt=on_attempt)
             self.n_iter_ = result.n_iter
             if self.operator is not None:
@@ -279,7 +296,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
             offset = rotation @ move_like(offset, rotation)
         self._record(target, offset, result)
         who = type(self).__name__
-        warn_of_use(result, asked, factorize, who, also, judged=samples is None)
+        warn_of_use(result, asked, factorize, who, also, judged=not of_span)
         if isinstance(result, SpanFactorization):
             rows = matrix if samples is None else samples
             warn_of_span(result, rows, result.share, asked["supports"], who)
@@ -298,7 +315,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
 
         def by_one_plan(rotated: Any) -> Factorization:
             nonlocal plan
-            found = factorize(rotated, **asked, plan=plan, on_attempt=on_attempt)
+            found = factorize(rotated, **asked, plan=plan, on_attempt=on_attempt, entries=False)
             plan = found.plan
             return found
 
@@ -324,8 +341,11 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         """Fitted attributes, in the array type of X."""
         matrix, like = result.matrix, target.mean
         limits = array_namespace(matrix).finfo(matrix.dtype)
+        seen, exponent, factored = result.seen, result.exponent, matrix
+        if seen is not None:
+            exponent, factored = exponent + seen.inputs.exponent, seen.factored
         self.permutation_ = result.plan.permutation
-        self.reconstruction_err_ = float(unscaled(result.error, result.exponent))
+        self.reconstruction_err_ = float(unscaled(result.error, exponent))
         self.relative_error_ = result.relative_error
         n_factors = len(result.chain.merge_redundant()[0])
         self.error_bound_ = error_bound(
@@ -334,22 +354,31 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
             in_order=result.in_order,
             orthonormalize=bool(self.orthonormalize),
             split_errors=lambda: errors_of_splits(
-                times_power_of_two(matrix, result.exponent), result.chain, self.permutation_
+                times_power_of_two(factored, result.exponent), result.chain, self.permutation_
             ),
             n_factors=n_factors,
         )
+        size = result.norm
+        if seen is not None:
+            self.error_bound_ = float(
+                unscaled(self.error_bound_ * seen.factor, seen.inputs.exponent)
+            )
+            size = seen.factor * float(array_namespace(matrix).linalg.vector_norm(factored))
         if isinstance(result, SpanFactorization):
             self.error_bound_ = result.bound(self.error_bound_)
         # below the smallest normal number the error of an entry does not get smaller
         least = math.sqrt(math.prod(matrix.shape)) * float(limits.smallest_normal)
-        for size in (float(unscaled(result.norm, result.exponent)), least):
-            self.error_bound_ += rounding_allowance(n_factors, float(limits.eps), size)
+        for norm in (float(unscaled(size, exponent)), least):
+            self.error_bound_ += rounding_allowance(n_factors, float(limits.eps), norm)
         self.chain_ = result.chain
         self._exponent = result.exponent
         self.operator_ = result.operator.to_device(like)
         host = array_namespace(like)
+        discarded = unscaled(result.discarded, exponent - result.exponent)
         self.level_errors_ = host.asarray(
-            result.discarded.tolist(), dtype=like.dtype, device=device(like)
+            (result.discarded if factored is matrix else discarded).tolist(),
+            dtype=like.dtype,
+            device=device(like),
         )
         self.mean_ = target.mean
         self.offset_ = move_like(offset, like)

@@ -161,6 +161,7 @@ class Options(NamedTuple):
     orthonormalize: bool = True
     permutation: Permutation = "auto"
     inputs: Any = None  # samples on which errors count
+    entries: bool = True  # whether some may be added to a product
     random_state: Any = None  # of the search for a permutation
     on_split: Callable[[int, float], Any] | None = None  # (split, norm discarded)
     on_attempt: Callable[[int, float], Any] | None = None  # (of the search, relative error)
@@ -329,6 +330,12 @@ def factorize(
             return _factorize_plan(A, plan, None, options)
         return _factorize_best(A, tol, max_density, options)
     if family_of_sum(supports) is not None:
+        if not options.entries:
+            raise ValueError(
+                f"supports={supports!r} has entries beside the product, which a row space of "
+                f"factors has not: pass {family_of_sum(supports)!r}, or criterion='matrix' and no "
+                "n_components."
+            )
         return _factorize_sum(A, supports, max_density, plan, options)
     budget = math.inf
     if max_density is not None:
@@ -391,6 +398,8 @@ def _factorize_best(
         chain = Chain.low_rank(m, n, min(numbers // (m + n), m, n))
         return _factorize_scaled(B, 0, Plan(lambda rank: chain, None), chain, options)
 
+    if not options.entries:
+        return found
     return entries_beside_low_rank(scaled, exponent, budget, found, low_rank)
 
 

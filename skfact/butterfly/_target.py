@@ -109,6 +109,14 @@ def _given_operator(X: Any, y: Any, operator: Any, random_state: Any, frame: Any
     return _linear(_cast_like(matrix, X), X)
 
 
+def centred_on(X: Any, target: Target) -> Target:
+    """The same map, by its output for the mean of samples."""
+    mean = _means(X)
+    return target._replace(
+        mean=mean, offset=target.offset + target.matrix @ (mean - target.mean), centred=True
+    )
+
+
 def _linear(matrix: Any, X: Any) -> Target:
     xp, where = array_namespace(X), device(X)
     return Target(

@@ -5,7 +5,11 @@ import pytest
 import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 
+from skfact import ButterflyFactorizer
 from skfact.butterfly import butterfly_factorize
 from skfact.butterfly._factorize import factorize
 from skfact.butterfly._output import DAMPING, Inputs, column_groups, undone, weighted
@@ -170,3 +174,63 @@ def test_the_warning_speaks_of_inputs():
         butterfly_factorize(A, inputs=X)
     chain = Chain.low_rank(64, 64, 3)
     butterfly_factorize(A, chain, inputs=correlated(random, 500, 64))
+
+
+class TestEstimator:
+    """criterion="output" of ButterflyFactorizer."""
+
+    random = np.random.default_rng(0)
+    X = correlated(random, 80, 24) + 5.0
+    W = gaussian(random, (16, 24))
+
+    @pytest.mark.parametrize("orthonormalize", [True, False])
+    @pytest.mark.parametrize("supports", ["low-rank", "monarch", "butterfly", "auto"])
+    def test_errors_are_those_of_outputs(self, supports, orthonormalize):
+        fast = ButterflyFactorizer(
+            operator=self.W, supports=supports, criterion="output", orthonormalize=orthonormalize
+        ).fit(self.X)
+        missed = self.X @ self.W.T - fast.transform(self.X)
+        norms = np.linalg.norm(missed, axis=1)
+        np.testing.assert_allclose(fast.reconstruction_err_, np.sqrt(np.mean(norms**2)))
+        outputs = (self.X - self.X.mean(axis=0)) @ self.W.T
+        np.testing.assert_allclose(
+            fast.relative_error_, np.linalg.norm(missed) / np.linalg.norm(outputs)
+        )
+        assert fast.reconstruction_err_ <= fast.error_bound_
+        plain = ButterflyFactorizer(
+            operator=self.W, supports=supports, orthonormalize=orthonormalize, max_density=None
+        ).fit(self.X)
+        E = plain.components_ - self.W
+        before = np.linalg.norm(E @ (self.X - self.X.mean(axis=0)).T) / np.sqrt(len(self.X))
+        if not hasattr(plain.operator_, "terms"):
+            assert fast.reconstruction_err_ <= before * (1 + 1e-10)
+        # the output for the mean is kept
+        mean = self.X.mean(axis=0, keepdims=True)
+        np.testing.assert_allclose(fast.transform(mean), mean @ self.W.T)
+
+    def test_an_estimator(self):
+        X = load_digits().data
+        pca = PCA(32).fit(X)
+        errors = {}
+        for criterion in ("matrix", "output"):
+            fast = ButterflyFactorizer(
+                operator=FrozenEstimator(pca), supports="monarch", rank=2, criterion=criterion
+            ).fit(X)
+            missed = fast.transform(X) - pca.transform(X)
+            errors[criterion] = np.linalg.norm(missed) / np.linalg.norm(pca.transform(X))
+        assert errors["output"] < 0.8 * errors["matrix"]
+
+    def test_scales(self):
+        plain = ButterflyFactorizer(operator=self.W, supports="monarch", criterion="output")
+        plain.fit(self.X)
+        large = ButterflyFactorizer(
+            operator=self.W * 2.0**400, supports="monarch", criterion="output"
+        ).fit(self.X * 2.0**300)
+        for name in ("reconstruction_err_", "error_bound_", "level_errors_"):
+            expected = getattr(plain, name) * 2.0**700
+            np.testing.assert_allclose(getattr(large, name), expected)
+
+    def test_an_operator_is_needed(self):
+        for options in ({}, {"n_components": 3}):
+            with pytest.raises(ValueError, match=r"criterion='output'.*pass operator"):
+                ButterflyFactorizer(criterion="output", **options).fit(self.X)

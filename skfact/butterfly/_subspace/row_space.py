@@ -15,9 +15,10 @@ from skfact.butterfly._factorize import Factorization
 from skfact.butterfly._subspace.ascent import raise_energy
 from skfact.butterfly._subspace.energy import Energy, Shortfall
 from skfact.butterfly._subspace.rotation import factorize_row_space, orthogonal
+from skfact.operators import FactorizedOperator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SpanFactorization(Factorization):
     """Factors judged by their row space: the error is what some rows have outside of it.
 
@@ -84,6 +85,7 @@ def fit_row_space(
     start, rotation, n_iter, converged = factorize_row_space(
         W, factorize, max_iter, until_ended(on_rotation)
     )
+    assert isinstance(start.unit, FactorizedOperator)  # entries beside it were refused
     energy = Energy(W if rows is None else rows)
     steps = 0 if ended else max_iter
     shift = energy.exponent

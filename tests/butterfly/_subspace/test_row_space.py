@@ -151,3 +151,15 @@ def test_the_energy_of_a_complex_operator():
     assert_allclose(found.reconstruction_err_, energy.outside(found.components_), rtol=1e-10)
     matrix = ButterflyFactorizer(operator=W).fit(np.eye(16))
     assert found.reconstruction_err_ < matrix.reconstruction_err_
+
+
+def test_supports_with_entries_have_no_row_space_of_factors():
+    X = np.random.default_rng(0).normal(size=(40, 16))
+    for options in ({"n_components": 4}, {"operator": X[:4], "criterion": "subspace"}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", StructureWarning)
+            found = ButterflyFactorizer(supports="auto", max_density=0.6, **options).fit(X)
+        assert not hasattr(found.operator_, "terms")
+        refused = ButterflyFactorizer(supports="low-rank+sparse", max_density=0.9, **options)
+        with pytest.raises(ValueError, match="pass 'low-rank'"):
+            refused.fit(X)
