@@ -23,6 +23,7 @@ A = np.arange(9.0).reshape(3, 3)
 OP = FactorizedOperator([A + 1, A - 1])
 OBJECTS = {
     "operator": OP,
+    "sum": OP + A,
     "kronecker": KroneckerFactor(np.ones((3, 1, 1, 1)), (3, 1, 1, 1)),
     "sparse": SparseFactor(scipy.sparse.eye_array(3)),
     "selection": PartialPermutation([0, 1, 2], 3),
