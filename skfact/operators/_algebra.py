@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -24,11 +24,6 @@ class Algebra(ImmutableMap):
         if kind is not None:
             cls._kind = kind
             Algebra._kinds[kind] = cls
-
-    @property
-    def _summands(self) -> Sequence[Any]:
-        """The products of factors that it is the sum of."""
-        raise NotImplementedError
 
     def _scaled(self, scale: Callable[[Any], Any]) -> Self:
         """A multiple of the operator: `scale` applied to numbers that it is proportional to."""
