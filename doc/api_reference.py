@@ -22,7 +22,13 @@ API_REFERENCE = {
     "skfact.butterfly": Section(
         "Butterfly factorization",
         "A matrix becomes a product of Kronecker-sparse factors; see :doc:`/user_guide/butterfly`.",
-        {"ButterflyFactorizer": True, "butterfly_factorize": True, "split_errors": True},
+        {
+            "ButterflyFactorizer": True,
+            "butterfly_factorize": True,
+            "split_errors": True,
+            "complementary_ranks": True,
+            "ComplementaryRanks": False,
+        },
     ),
     "skfact.fixed_support": Section(
         "Factorization with fixed supports",

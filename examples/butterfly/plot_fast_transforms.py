@@ -33,16 +33,16 @@ from skfact.inspection import SupportDisplay
 #
 # Random noise is added to each entry of the third matrix, a tenth of the entry's size. A DFT fits
 # the chain of supports only after its columns are put in bit-reversed order, the reordering that
-# every textbook implementation of the FFT starts with. ``permutation="digit-reversal"`` does that,
-# and undoes it inside the operator.
+# every textbook implementation of the FFT starts with. The function finds that out, and undoes the
+# reordering inside the operator.
 
 n = 1024
 rng = np.random.default_rng(0)
 clean = hadamard(n).astype(float)
 matrices = {
-    "Hadamard": (clean, None),
-    "DFT": (np.fft.fft(np.eye(n)), "digit-reversal"),
-    "noisy Hadamard": (clean + 0.1 * rng.normal(size=(n, n)), None),
+    "Hadamard": clean,
+    "DFT": np.fft.fft(np.eye(n)),
+    "noisy Hadamard": clean + 0.1 * rng.normal(size=(n, n)),
 }
 
 # %%
@@ -78,8 +78,8 @@ butterfly_factorize(hadamard(64))  # the first use compiles, and says so
 print(f"n = {n}, batch of 128")
 print(f"{'':15}  {'error':>8} {'bound':>8}  {'numbers':>8} {'of dense':>8}", end="")
 print(f"  {'dense':>8} {'factors':>8} {'ratio':>6}")
-for name, (A, permutation) in matrices.items():
-    operator, discarded = butterfly_factorize(A, permutation=permutation, return_errors=True)
+for name, A in matrices.items():
+    operator, discarded = butterfly_factorize(A, return_errors=True)
     operators[name] = operator
     norm = np.linalg.norm(A)
     error = np.linalg.norm(operator.toarray() - A) / norm
@@ -98,7 +98,7 @@ for name, (A, permutation) in matrices.items():
 # rest.
 
 found = operators["noisy Hadamard"].toarray()
-noisy = matrices["noisy Hadamard"][0]
+noisy = matrices["noisy Hadamard"]
 print(f"noise in the matrix:     {np.linalg.norm(noisy - clean) / np.linalg.norm(clean):.3f}")
 print(f"left over in the factors: {np.linalg.norm(found - clean) / np.linalg.norm(clean):.3f}")
 

@@ -2,6 +2,13 @@
 
 from skfact.butterfly._estimator import ButterflyFactorizer
 from skfact.butterfly._factorize import butterfly_factorize
-from skfact.butterfly._rank_search import split_errors
+from skfact.butterfly._split_errors import split_errors
+from skfact.butterfly._structure.ranks import ComplementaryRanks, complementary_ranks
 
-__all__ = ["ButterflyFactorizer", "butterfly_factorize", "split_errors"]
+__all__ = [
+    "ButterflyFactorizer",
+    "ComplementaryRanks",
+    "butterfly_factorize",
+    "complementary_ranks",
+    "split_errors",
+]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import scipy.sparse
@@ -20,9 +19,9 @@ from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
 from skfact._warn import warn
 from skfact.butterfly._bounds import error_bound, rounding_allowance
-from skfact.butterfly._factorize import factorize, rescaled
-from skfact.butterfly._rank_search import errors_of_splits
+from skfact.butterfly._factorize import Factorization, factorize, rescaled
 from skfact.butterfly._rotation import factorize_row_space
+from skfact.butterfly._split_errors import errors_of_splits
 from skfact.butterfly._target import Target, needs_target, target_of
 from skfact.butterfly._usefulness import warn_of_use
 from skfact.butterfly._variance import variance_shares
@@ -66,16 +65,20 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         Order of the splits.
     orthonormalize : bool, default=True
         Orthonormalize the other parts before each split; the tight bounds need it.
-    permutation : None, "digit-reversal" or (rows, cols), default=None
-        Permutation of the matrix before it is factored; undone inside `operator_`.
+    permutation : str, (rows, cols) or None, default="auto"
+        Permutation of the matrix before it is factored, undone inside `operator_`: "columns"
+        ("digit-reversal" is the same), "rows" and "both" reverse the digits of their index, "auto"
+        chooses one of these or none, "cluster" among these and clustered rows and columns, and
+        "search" finds an unknown order of both, as in :func:`butterfly_factorize`. Once for
+        ``criterion="subspace"``: for its first round.
     max_iter : int, default=200
         Largest number of rotations for ``criterion="subspace"``.
     backend : {"auto", "numpy", "cupy"}, default="auto"
         Where to compute; "auto" is where X lives. Results come back in the array type of X.
     random_state : int, RandomState instance or None, default=None
-        Passed on to estimators in `operator` whose own is None.
+        Passed on to estimators in `operator` whose own is None, and for ``permutation="search"``.
     verbose : int, default=0
-        Print a line for each split, or each rotation.
+        Print a line for each split, or each rotation; and for each attempt of a search.
 
     Attributes
     ----------
@@ -83,6 +86,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         The fast linear map.
     chain_ : Chain
         Supports of the factors.
+    permutation_ : str, (rows, cols) or None
+        `permutation`, or what was chosen or found.
     factors_ : list of arrays of shape (a, d, b, c)
         Values of the factors, one per pattern of `chain_`.
     components_ : array of shape (n_out, n_features)
@@ -154,7 +159,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         tol: float | None = None,
         order: str | Sequence[int] = "balanced",
         orthonormalize: bool = True,
-        permutation: str | tuple[Any, Any] | None = None,
+        permutation: str | tuple[Any, Any] | None = "auto",
         max_iter: int = 200,
         backend: str = "auto",
         random_state: Any = None,
@@ -218,10 +223,13 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     def _factorize_target(self, target: Target, matrix: Any, report: Callable[..., bool]) -> Any:
         """Fit to the matrix; the components, in the array type of X."""
         names = ("supports", "rank", "tol", "order", "orthonormalize", "permutation")
-        asked = {name: getattr(self, name) for name in names}
+        asked = {name: getattr(self, name) for name in (*names, "random_state")}
 
         def on_split(split: int, norm: float) -> bool:
             return report("split", f"split {split}, discarded norm: {norm:.3e}")
+
+        def on_attempt(number: int, error: float) -> bool:
+            return report("attempt", f"attempt {number}, relative error: {error:.3e}")
 
         def on_round(number: int, error: float) -> bool:
             return report("rotation", f"rotation {number}, error: {error:.3e}")
@@ -229,11 +237,19 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         offset = target.offset
         span = self.operator is None and self.n_components is not None
         if self.criterion == "matrix" and not span:
-            result = factorize(matrix, **asked, on_split=on_split)
+            result = factorize(matrix, **asked, on_split=on_split, on_attempt=on_attempt)
             self.n_iter_ = 1
         else:
+            plan = None
+
+            def by_one_plan(rotated: Any) -> Factorization:
+                nonlocal plan
+                found = factorize(rotated, **asked, plan=plan, on_attempt=on_attempt)
+                plan = found.plan
+                return found
+
             result, rotation, self.n_iter_, converged = factorize_row_space(
-                matrix, partial(factorize, **asked), int(self.max_iter), on_round
+                matrix, by_one_plan, int(self.max_iter), on_round
             )
             matrix = rotation @ matrix
             offset = rotation @ move_like(offset, rotation)
@@ -254,6 +270,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     def _record(self, target: Target, matrix: Any, offset: Any, result: Any) -> None:
         """Fitted attributes, in the array type of X."""
         limits, like = array_namespace(matrix).finfo(matrix.dtype), target.mean
+        self.permutation_ = result.plan.permutation
         self.reconstruction_err_ = float(unscaled(result.error, result.exponent))
         self.relative_error_ = result.relative_error
         n_factors = len(result.chain.merge_redundant()[0])
@@ -262,7 +279,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
             result.outside,
             in_order=result.in_order,
             orthonormalize=bool(self.orthonormalize),
-            split_errors=lambda: errors_of_splits(matrix, result.chain, self.permutation),
+            split_errors=lambda: errors_of_splits(matrix, result.chain, self.permutation_),
             n_factors=n_factors,
         )
         # below the smallest normal number the error of an entry does not get smaller

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,11 +23,27 @@ from skfact.butterfly._hierarchical import (
     hierarchical_factorization,
     splits_in_order,
 )
+from skfact.butterfly._plans import (
+    CHOSEN,
+    CLUSTERED,
+    REORDERED,
+    Plan,
+    clustered_plans,
+    first_plan,
+    other_plans,
+    promises,
+    searched_plan,
+)
 from skfact.butterfly._rank_search import check_tol, least_rank
-from skfact.butterfly._reading import Permutation, arrange, values_on_support
+from skfact.butterfly._reading import (
+    Permutation,
+    arrange,
+    check_permutation,
+    values_on_support,
+)
 from skfact.butterfly._usefulness import warn_of_use
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
-from skfact.supports import Chain, KroneckerSparse, resolve_supports
+from skfact.supports import Chain, KroneckerSparse
 
 
 @dataclass(frozen=True)
@@ -35,6 +53,7 @@ class Factorization:
     matrix: Any  # what was factored, over 2**exponent: of ordinary magnitude
     unit: FactorizedOperator  # its approximation
     exponent: int
+    plan: Plan
     chain: Chain
     discarded: np.ndarray  # (len(chain) - 1,): what each split discarded
     outside: float  # norm of the entries that the product support does not cover
@@ -81,15 +100,27 @@ class Factorization:
         xp = array_namespace(self.product)
         return not bool(xp.all(xp.isfinite(self.product)))
 
-    def misses_at_most_half(self) -> bool:
-        """Whether the splits alone tell that the relative error is at most one half.
+    def misses_about(self) -> float:
+        """About the relative error, from the splits where they tell."""
+        if self.kept == 0:
+            return self.relative_error
+        lost = math.hypot(*np.ldexp([*self.discarded, self.outside], -self.exponent))
+        return lost / math.hypot(lost, self.kept)
+
+    def misses_at_most(self, share: float) -> bool:
+        """Whether the splits alone tell that the relative error is at most a share.
 
         They do with orthonormalization: every split then projects the product, so that the energy
         of the matrix is that of the product and of all that was discarded.
         """
         lost = np.ldexp([*self.discarded, self.outside], -self.exponent)
         norm = math.hypot(*lost, self.kept)
-        return self.kept > 0 and norm < math.inf and bool(2 * np.sum(lost) <= norm)
+        return self.kept > 0 and norm < math.inf and bool(np.sum(lost) <= share * norm)
+
+    def is_as_good_as_exact(self) -> bool:
+        """Whether the relative error is below the root of the precision."""
+        share = math.sqrt(array_namespace(self.matrix).finfo(self.matrix.dtype).eps)
+        return self.misses_at_most(share) or (self.kept == 0 and self.relative_error <= share)
 
 
 class Options(NamedTuple):
@@ -97,8 +128,10 @@ class Options(NamedTuple):
 
     order: str | Sequence[int] = "balanced"
     orthonormalize: bool = True
-    permutation: Permutation = None
+    permutation: Permutation = "auto"
+    random_state: Any = None  # of the search for a permutation
     on_split: Callable[[int, float], Any] | None = None  # (split, norm discarded)
+    on_attempt: Callable[[int, float], Any] | None = None  # (of the search, relative error)
 
 
 def butterfly_factorize(
@@ -109,7 +142,8 @@ def butterfly_factorize(
     tol: float | None = None,
     order: str | Sequence[int] = "balanced",
     orthonormalize: bool = True,
-    permutation: Permutation = None,
+    permutation: Permutation = "auto",
+    random_state: Any = None,
     return_errors: bool = False,
 ) -> Any:
     r"""Approximate a matrix by a product of Kronecker-sparse factors.
@@ -140,10 +174,18 @@ def butterfly_factorize(
         Order of the splits 1 .. L - 1; split s parts the first s factors from the others.
     orthonormalize : bool, default=True
         Make the other parts orthonormal before each split, which the guarantee above needs.
-    permutation : None, "digit-reversal" or (rows, cols), default=None
-        Factor ``A[rows][:, cols]`` instead; the operator still approximates `A`.
-        "digit-reversal" permutes the columns by the reversed digits of their index in the chain's
-        radices, which makes a DFT exact. Either of `rows` and `cols` may be None.
+    permutation : str, (rows, cols) or None, default="auto"
+        Factor ``A[rows][:, cols]`` instead; the operator still approximates `A`. "columns", "rows"
+        and "both" reverse the digits of their index in the chain's radices ("digit-reversal" is
+        "columns", which makes a DFT exact). "auto" takes the matrix as it is if that is exact;
+        otherwise it tries the one of these under which some blocks are closest to `rank`, for a
+        named family also with a chain that fits a part of a DFT, and takes it if that is clearly
+        closer. "cluster" also tries orders in which rows, and columns, that are alike are
+        neighbours. "search" looks for an unknown order of both sides, for a chain of rank one
+        without padding, and warns where it finds none. None permutes nothing; so may `rows` or
+        `cols` be. They may count the rows and columns of padding, too.
+    random_state : int, RandomState instance or None, default=None
+        Which rows "search" looks at where a first round, without chance, does not succeed.
     return_errors : bool, default=False
         Also return what the splits discarded.
 
@@ -188,7 +230,7 @@ def butterfly_factorize(
     >>> bool(np.allclose(op.toarray(), H))
     True
     >>> F = np.fft.fft(np.eye(12))
-    >>> op = butterfly_factorize(F, permutation="digit-reversal")
+    >>> op = butterfly_factorize(F)
     >>> bool(np.allclose(op.toarray(), F))
     True
     """
@@ -201,6 +243,7 @@ def butterfly_factorize(
         "order": order,
         "orthonormalize": orthonormalize,
         "permutation": permutation,
+        "random_state": random_state,
     }
     result = factorize(A, **asked)
     warn_of_use(result, asked, factorize)
@@ -213,40 +256,118 @@ def factorize(
     *,
     rank: int | None = None,
     tol: float | None = None,
+    plan: Plan | None = None,
     **how: Any,
 ) -> Factorization:
-    """`butterfly_factorize` of a checked matrix, with all it found out; `how` are `Options`."""
+    """`butterfly_factorize` of a checked matrix, with all it found out; `how` are `Options`.
+
+    A `plan`, of an earlier result, is followed without a look at others.
+    """
     options = Options(**how)
     check_flag(options.orthonormalize, "orthonormalize")
-    if tol is None:
-        chain = resolve_supports(supports, *A.shape, rank=rank)
-        if _first_split_reads_all(chain):
-            with suppress(OutOfScaleError):
-                return _factorize_scaled(A, None, chain, options)
-        exponent = binary_exponent(A)
-        return _factorize_scaled(times_power_of_two(A, -exponent), exponent, chain, options)
-    check_tol(tol, rank, supports)
+    check_permutation(options.permutation)
+    if tol is not None:
+        check_tol(tol, rank, supports)
+    auto = plan is None and options.permutation in CHOSEN
+    if plan is None and options.permutation == "search":
+        plan = searched_plan(A, supports, rank, options.random_state, options.on_attempt)
+    elif plan is None:
+        plan = first_plan(supports, A.shape, options.permutation)
+
+    def others() -> list[Plan]:
+        if not auto:
+            return []
+        named = isinstance(options.order, str)  # or the chain has to stay
+        plans = other_plans(supports, A.shape, rank, aligned=named)
+        if options.permutation == "cluster":
+            plans += clustered_plans(A, supports, rank)
+        return plans
+
+    if tol is not None:
+        return _within(A, float(tol), plan, others, options)
+    found = _factorize_plan(A, plan, rank, options)
+    if auto and len(found.chain) > 1 and not found.is_as_good_as_exact():
+        return _closest(found, others(), rank, options)
+    return found
+
+
+def _factorize_plan(A: Any, plan: Plan, rank: int | None, options: Options) -> Factorization:
+    """Factor a matrix of any magnitude, in one pass where it is ordinary."""
+    chain = plan.chain(rank=rank)
+    if _first_split_reads_all(chain):
+        with suppress(OutOfScaleError):
+            return _factorize_scaled(A, None, plan, chain, options)
+    exponent = binary_exponent(A)
+    return _factorize_scaled(times_power_of_two(A, -exponent), exponent, plan, chain, options)
+
+
+def _closest(
+    first: Factorization, others: list[Plan], rank: int | None, options: Options
+) -> Factorization:
+    """The first factorization, or that of another plan where it is worth it."""
+    A, best = first.matrix, first
+    plain, *promised = promises(A, [first.plan, *others], rank) if others else [0.0]
+    for _, some in groupby(zip(promised, others, strict=True), lambda pair: pair[1].share):
+        least, plan = min(some, key=itemgetter(0))
+        reordered = plan.share == REORDERED and least < REORDERED * plain
+        # what clusters promise is told from all blocks, and no chain misses less
+        most = plan.share if plan.share == CLUSTERED else 0.5
+        if not reordered and least > most * best.misses_about():
+            continue
+        other = _factorize_scaled(A, first.exponent, plan, plan.chain(rank=rank), options)
+        # each split discards at most the error, and all of them together at least
+        sure = options.orthonormalize and bool(
+            np.sum(other.discarded) <= plan.share * np.max(best.discarded) < math.inf
+        )
+        if sure or other.error <= plan.share * best.error:
+            best = other
+    return best
+
+
+def _within(
+    A: Any, tol: float, plan: Plan, others: Callable[[], list[Plan]], options: Options
+) -> Factorization:
+    """The result of the least rank whose relative error is at most `tol`.
+
+    Of the other plans the one that may do with the fewest numbers is tried, too.
+    """
     exponent = binary_exponent(A)
     scaled = times_power_of_two(A, -exponent)
-    target = float(tol) * float(array_namespace(A).linalg.vector_norm(scaled))
-    r = least_rank(scaled, supports, options.permutation, target)
+    target = tol * float(array_namespace(A).linalg.vector_norm(scaled))
+
+    def least(plan: Plan) -> int:
+        return least_rank(scaled, plan.chain(rank=1), plan.permutation, target)
+
+    def numbers(place: int) -> int:
+        return tried[place].chain(rank=ranks[place]).nnz
+
+    tried, ranks = [plan], [least(plan)]
+    if ranks[0] > 1:
+        tried += others()
+        ranks += map(least, tried[1:])
+        # of each chain the permutation that may do with the fewest numbers, the plain one first
+        places = groupby(range(len(tried)), lambda place: tried[place].share)
+        kept = [min(some, key=numbers) for _, some in places]
+        tried, ranks = [tried[i] for i in kept], [ranks[i] for i in kept]
     while True:
-        chain = resolve_supports(supports, *A.shape, rank=r)
-        result = _factorize_scaled(scaled, exponent, chain, options)
-        if result.error <= target or len(result.chain) == 1:
+        place = min(range(len(tried)), key=numbers)
+        chain = tried[place].chain(rank=ranks[place])
+        chosen = tried[place] if len(chain) > 1 else plan  # dense in any order
+        result = _factorize_scaled(scaled, exponent, chosen, chain, options)
+        if result.error <= target or len(chain) == 1:
             return result
-        r += 1
+        ranks[place] += 1
 
 
 def _factorize_scaled(
-    A: Any, exponent: int | None, chain: Chain, options: Options
+    A: Any, exponent: int | None, plan: Plan, chain: Chain, options: Options
 ) -> Factorization:
     """Factor a matrix of ordinary magnitude; the factors are those of A * 2**exponent.
 
     None says that nobody has looked at the magnitude of A: OutOfScaleError if it is not ordinary.
     """
     splits = splits_in_order(options.order, len(chain))
-    arranged = arrange(A, chain, options.permutation, checked=exponent is not None)
+    arranged = arrange(A, chain, plan.permutation, checked=exponent is not None)
     values, outside = values_on_support(arranged, chain.product)
     exponent = exponent or 0
 
@@ -271,6 +392,7 @@ def _factorize_scaled(
         matrix=A,
         unit=FactorizedOperator(_between_selections(factors, arranged, A.shape)),
         exponent=exponent,
+        plan=plan,
         chain=chain,
         discarded=unscaled(errors, exponent),
         outside=float(unscaled(outside, exponent)),

@@ -13,6 +13,16 @@ from skfact.supports._kronecker import flat_places
 
 Permutation = str | tuple[Any, Any] | None
 
+#: Whether the digits of rows and of columns are reversed.
+REVERSED = {
+    "columns": (False, True),
+    "digit-reversal": (False, True),
+    "rows": (True, False),
+    "both": (True, True),
+}
+#: "auto" chooses one of these, "cluster" and "search" find a pair.
+NAMES = ("auto", "cluster", "search", *REVERSED)
+
 
 def arrange(A: Any, chain: Chain, permutation: Permutation, *, checked: bool = True) -> Arranged:
     """``A[rows][:, cols]`` after padding with zeros to the shape of the chain; copies nothing."""
@@ -32,19 +42,31 @@ def _with_zeros(index: np.ndarray | None, size: int, padded: int) -> np.ndarray 
     return np.where(index < size, index, -1)
 
 
+def check_permutation(permutation: Any) -> None:
+    """Raise unless it is None, a name or a pair."""
+    kinds = f"permutation must be None, one of {NAMES} or a pair (rows, cols), got {permutation!r}."
+    if isinstance(permutation, str):
+        if permutation not in NAMES:
+            raise ValueError(kinds)
+    elif permutation is not None and not (
+        isinstance(permutation, (tuple, list)) and len(permutation) == 2
+    ):
+        raise TypeError(f"{kinds} Pass (None, cols) to permute columns only.")
+
+
 def _permutation_pair(
     permutation: Permutation, shape: tuple[int, int], chain: Chain
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Row and column permutation of the padded matrix; None is the identity."""
+    check_permutation(permutation)
     if permutation is None:
         return None, None
-    if isinstance(permutation, str) and permutation == "digit-reversal":
-        return None, digit_reversal(chain.in_radices)
-    kinds = "permutation must be None, 'digit-reversal' or a pair (rows, cols), got"
     if isinstance(permutation, str):
-        raise ValueError(f"{kinds} {permutation!r}.")
-    if not isinstance(permutation, (tuple, list)) or len(permutation) != 2:
-        raise TypeError(f"{kinds} {permutation!r}. Pass (None, cols) to permute columns only.")
+        of_rows, of_cols = REVERSED[permutation]
+        return (
+            digit_reversal(chain.out_radices) if of_rows else None,
+            digit_reversal(chain.in_radices) if of_cols else None,
+        )
     rows, cols = (
         _padded_permutation(index, name, size, padded)
         for index, name, size, padded in zip(
@@ -58,17 +80,19 @@ def _padded_permutation(index: Any, name: str, size: int, padded: int) -> np.nda
     if index is None:
         return None
     found = np.asarray(to_numpy(index))
-    if found.shape != (size,) or not np.issubdtype(found.dtype, np.integer):
+    n = padded if found.shape == (padded,) else size
+    if found.shape != (n,) or not np.issubdtype(found.dtype, np.integer):
         raise ValueError(
             f"permutation {name} must be {size} integers, one per index of A, "
+            f"{f'or {padded} with those of padding, ' if padded > size else ''}"
             f"got shape {found.shape} and dtype {found.dtype}."
         )
-    if not np.array_equal(np.sort(found), np.arange(size)):
+    if not np.array_equal(np.sort(found), np.arange(n)):
         raise ValueError(
-            f"permutation {name} must contain each of 0 .. {size - 1} exactly once; "
+            f"permutation {name} must contain each of 0 .. {n - 1} exactly once; "
             "some index is repeated, missing or out of range."
         )
-    return np.concatenate([found.astype(np.intp), np.arange(size, padded)])
+    return np.concatenate([found.astype(np.intp), np.arange(n, padded)])
 
 
 def values_on_support(arranged: Arranged, support: KroneckerSparse) -> tuple[Any, float]:

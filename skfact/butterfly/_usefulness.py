@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from skfact._linalg import count_nonzero
 from skfact._warn import warn, warn_if_useless
+from skfact.butterfly._permutations import noise_error
+from skfact.exceptions import StructureWarning
 from skfact.supports import Chain, resolve_supports
 
 if TYPE_CHECKING:
     from skfact.butterfly._factorize import Factorization
 
 TRIED = 2**18  # entries of a matrix up to which it is factored again to see what would help
-REVERSED: dict[str, Any] = {"permutation": "digit-reversal"}
+AUTO: dict[str, Any] = {"permutation": "auto"}
 
 
 def warn_of_use(
@@ -35,10 +37,15 @@ def warn_of_use(
             "matrix by a power of two.",
             who=who,
         )
+    if asked["permutation"] in ("cluster", "search"):  # found once is enough
+        asked = {**asked, "permutation": result.plan.permutation}
+    if not result.plan.found:
+        warn(_not_found(result), StructureWarning, who)
+        return
     supports, tol_given = asked["supports"], asked["tol"] is not None
     if len(result.chain) == 1 and (supports == "dense" or isinstance(supports, Chain)):
         return  # as asked
-    error = 0.0 if tol_given or result.misses_at_most_half() else result.relative_error
+    error = 0.0 if tol_given or result.misses_at_most(0.5) else result.relative_error
 
     def advice() -> str:
         if error > 0.5:
@@ -49,15 +56,26 @@ def warn_of_use(
     warn_if_useless(result.matrix, error, n_numbers, advice, tol_given=tol_given, who=who)
 
 
+def _not_found(result: Factorization) -> str:
+    m, n = result.matrix.shape
+    noise = noise_error(result.chain.merge_redundant()[0])
+    return (
+        f"permutation='search' found no order in which these supports fit the {m} x {n} matrix: "
+        f"the best leaves a relative error of {result.relative_error:.3g}, pure noise about "
+        f"{noise:.3g}. Try other supports or permutation='cluster'."
+    )
+
+
 def _closer(
     result: Factorization, asked: Mapping[str, Any], factorize: Callable[..., Factorization]
 ) -> str:
     """What reaches a smaller error, tried out where that is a fraction of a second."""
     A, rank = result.matrix, asked["rank"] or 1
     if A.shape[0] * A.shape[1] > TRIED:
-        return "Try permutation='digit-reversal', a larger rank, or other supports."
+        order = "" if asked["permutation"] == "auto" else "permutation='auto', "
+        return f"Try {order}a larger rank, or other supports."
     if asked["permutation"] is None:
-        for reversal in (REVERSED, {**REVERSED, "rank": 4 * rank}):
+        for reversal in (AUTO, {**AUTO, "rank": 4 * rank}):
             found = _tried(A, asked, reversal, factorize)
             if found is not None and found.relative_error <= result.relative_error / 2:
                 return f"{_words(reversal, found)}."
@@ -90,7 +108,7 @@ def _tried(
         chain = resolve_supports(wanted["supports"], *A.shape, rank=wanted["rank"])
         if chain.nnz >= count_nonzero(A):
             return None
-    order = {} if change.keys() == REVERSED.keys() else {"order": "balanced"}  # other factors
+    order = {} if change.keys() == AUTO.keys() else {"order": "balanced"}  # other factors
     try:
         return factorize(A, **{**asked, **change, **order})
     except ValueError:  # the chain may have no digits to reverse
@@ -108,9 +126,9 @@ def _fewer_numbers(
 ) -> str:
     """What takes fewer numbers than the matrix has."""
     if asked["permutation"] is None and A.shape[0] * A.shape[1] <= TRIED:
-        found = _tried(A, asked, REVERSED, factorize)
+        found = _tried(A, asked, AUTO, factorize)
         if found is not None and found.unit.nnz < count_nonzero(A) and found.relative_error <= 0.5:
-            return f"{_words(REVERSED, found)}."
+            return f"{_words(AUTO, found)}."
     supports = asked["supports"]
     if not isinstance(supports, str):
         return "Try supports with fewer non-zeros."

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from math import prod
+from functools import lru_cache, partial
+from math import gcd, prod
 from typing import Any
 
 from skfact._checks import positive_int
 from skfact.supports._chain import FAMILIES, Chain, family_chain
-from skfact.supports._radices import balanced_factors, padded_size, prime_factors
+from skfact.supports._radices import balanced_factors, divisors, padded_size, prime_factors
 
 
 def _radix_chain(n_out: int, n_in: int, rank: int, max_factors: int | None = None) -> Chain:
@@ -34,6 +34,43 @@ def _low_rank(n_out: int, n_in: int, rank: int) -> Chain:
 
 def _dense(n_out: int, n_in: int, rank: int) -> Chain:
     return Chain.dense(n_out, n_in)
+
+
+@lru_cache(maxsize=256)
+def aligned_chain(name: str, n_out: int, n_in: int, rank: int) -> Chain | None:
+    """Return the chain of a family at whose gaps a spacing of rows times the blocks is a constant.
+
+    ``(a, b, c, d)`` and its right neighbour ``(a2, ..)`` have ``d * a2`` equal to the longer side
+    n. Then a part of a Fourier matrix of size n, its columns in digit-reversed order, fits the
+    chain. The shorter side is padded to a multiple of a divisor of n: the one with the fewest
+    numbers. None for a family without gaps to choose.
+    """
+    if name not in ("butterfly", "monarch"):
+        return None
+    longer, shorter = padded_size(max(n_out, n_in)), min(n_out, n_in)
+    chains = []
+    for divisor in divisors(longer):
+        size = min(-(-shorter // divisor) * divisor, longer)
+        radices = _aligned_radices(size, longer, in_two=name == "monarch")
+        if n_in >= n_out:
+            q, p = zip(*radices, strict=True)
+        else:
+            p, q = zip(*radices[::-1], strict=True)
+        ranks = [min(rank, prod(q[:i]), prod(p[i:])) for i in range(1, len(q))]
+        chains.append(_at_most_dense(Chain.deformable(q, p, ranks), n_out, n_in))
+    return min(chains, key=lambda chain: chain.nnz)
+
+
+def _aligned_radices(size: int, longer: int, in_two: bool) -> list[tuple[int, int]]:
+    """Radices of both sides: what they do not share stands first, in one pair."""
+    common = gcd(size, longer)
+    first, last = size // common, longer // common
+    if not in_two:
+        pairs = [(first, last), *((prime, prime) for prime in prime_factors(common))]
+        return [pair for pair in pairs if pair != (1, 1)] or [(1, 1)]
+    # the node with the fewest numbers on that path
+    e = min(divisors(common), key=lambda e: size * last * e + longer * (common // e))
+    return [(first * e, last * e), (common // e, common // e)]
 
 
 FAMILIES |= {

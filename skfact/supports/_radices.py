@@ -84,14 +84,15 @@ def balanced_factors(n: int, n_factors: int) -> tuple[int, ...]:
     candidates = (
         tuple(sorted((d, *balanced_factors(n // d, n_factors - 1))))
         # the smallest factor is no larger than all of them would be if they were equal
-        for d in takewhile(lambda d: d**n_factors <= n, _divisors(n)[1:])
+        for d in takewhile(lambda d: d**n_factors <= n, divisors(n)[1:])
         if len(prime_factors(n // d)) >= n_factors - 1
     )
     return min(candidates, key=lambda factors: (sum(factors), factors[::-1]))
 
 
 @lru_cache(maxsize=4096)
-def _divisors(n: int) -> tuple[int, ...]:
+def divisors(n: int) -> tuple[int, ...]:
+    """Return the divisors of `n` in ascending order."""
     divisors = {1}
     for prime in prime_factors(n):
         divisors |= {prime * d for d in divisors}

@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from skfact import ButterflyFactorizer
-from skfact.butterfly import butterfly_factorize, split_errors
+from skfact.butterfly import butterfly_factorize, complementary_ranks, split_errors
 from skfact.supports import Chain, KroneckerSparse
 from tests.bad_input.cases import (
     BAD_MATRICES,
@@ -31,7 +31,7 @@ from tests.bad_input.cases import (
 # ---- matrices ------------------------------------------------------------------------------
 
 for id, matrix, error, message in BAD_MATRICES:
-    for function in (butterfly_factorize, split_errors):
+    for function in (butterfly_factorize, split_errors, complementary_ranks):
         refused(
             f"{function.__name__}: {id}",
             function,
@@ -130,7 +130,8 @@ BAD_OPTIONS = [
     ("orthonormalize", 1, TypeError, "orthonormalize"),
     ("orthonormalize", "yes", TypeError, "orthonormalize"),
     ("orthonormalize", None, TypeError, "orthonormalize"),
-    ("permutation", "random", ValueError, "permutation"),
+    ("permutation", "random", ValueError, "permutation.*'auto'.*got 'random'"),
+    ("permutation", "row", ValueError, "permutation.*'rows'"),
     ("permutation", 3, TypeError, "permutation"),
     ("permutation", index, TypeError, "permutation.*pair"),
     ("permutation", (index,), TypeError, "permutation.*pair"),
@@ -170,6 +171,39 @@ for number, (name, value, error, message) in enumerate(BAD_OPTIONS):
             error=error,
             message=message,
         )
+
+
+for options, matrix, message in [
+    ({"random_state": "none"}, A, "random_state"),
+    ({"rank": 2}, np.ones((64, 64)), "chain of rank one"),
+    ({"supports": Chain([(2, 2, 2, 2), (4, 2, 2, 1)])}, A, "product has no zeros"),
+    ({}, np.ones((11, 16)), "padding have no place"),
+]:
+    refused(
+        f"permutation='search': {options}, {matrix.shape}",
+        partial(butterfly_factorize, permutation="search", **options),
+        matrix,
+        error=ValueError,
+        message=message,
+    )
+
+for name, value, error, message in [
+    ("tol", -0.1, ValueError, "tol"),
+    ("tol", 1, ValueError, "tol must be a share"),
+    ("tol", np.nan, ValueError, "tol"),
+    ("tol", "small", TypeError, "tol"),
+    ("tol", None, TypeError, "tol"),
+    ("permutation", "row", ValueError, "permutation.*'rows'.*got 'row'"),
+    ("permutation", (index, None), TypeError, "permutation"),
+    ("permutation", 0, TypeError, "permutation"),
+]:
+    refused(
+        f"complementary_ranks: {name}={value!r:.20}",
+        partial(complementary_ranks, **{name: value}),
+        A,
+        error=error,
+        message=message,
+    )
 
 
 def low_rank_of_eight(result, A):

@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from itertools import takewhile
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ class TestTransforms:
 def test_a_wrong_permutation_does_not_make_a_dft_exact(n):
     chain = Chain.butterfly(n)
     reversal = digit_reversal(chain.in_radices)
-    assert relative(dft(n), butterfly_factorize(dft(n), chain)) > 0.4
+    assert relative(dft(n), butterfly_factorize(dft(n), chain, permutation=None)) > 0.4
     rows_only = butterfly_factorize(dft(n), chain, permutation=(reversal, None))
     assert relative(dft(n), rows_only) > 0.4
 
@@ -88,7 +89,8 @@ def test_a_wrong_permutation_does_not_make_a_dft_exact(n):
     "n, expected", [(8, [0.5**0.5, 0.5**0.5]), (16, [0.5**0.5, 0.75**0.5, 0.5**0.5])]
 )
 def test_split_errors_of_the_dft(n, expected):
-    assert_allclose(split_errors(dft(n)) / np.linalg.norm(dft(n)), expected, rtol=1e-12)
+    errors = split_errors(dft(n), permutation=None)
+    assert_allclose(errors / np.linalg.norm(dft(n)), expected, rtol=1e-12)
 
 
 def test_outer_product_plus_identity():
@@ -208,7 +210,8 @@ def test_split_errors_are_two_factor_optima(chain, random):
 def test_every_shape_and_family(shape, family, rank, order, random):
     A = gaussian(random, shape)
     chain = resolve_supports(family, *shape, rank=rank)
-    operator, errors = butterfly_factorize(A, family, rank=rank, order=order, return_errors=True)
+    plain = {"rank": rank, "permutation": None}
+    operator, errors = butterfly_factorize(A, family, **plain, order=order, return_errors=True)
     assert operator.shape == shape
     assert operator.nnz == chain.nnz <= A.size
     norm = np.linalg.norm(A)
@@ -218,8 +221,12 @@ def test_every_shape_and_family(shape, family, rank, order, random):
     if order != "balanced" and chain.shape == shape:
         assert_allclose(error, np.linalg.norm(errors), rtol=1e-10, atol=1e-13 * norm)
     padded = pad(A, chain.shape)
-    assert (errors <= split_errors(padded, chain) * (1 + 1e-12) + 1e-13 * norm).all()
-    assert_allclose(split_errors(A, family, rank=rank), split_errors(padded, chain), rtol=1e-12)
+    largest = split_errors(padded, chain, permutation=None)
+    assert (errors <= largest * (1 + 1e-12) + 1e-13 * norm).all()
+    assert_allclose(split_errors(A, family, **plain), largest, rtol=1e-12)
+    chosen = butterfly_factorize(A, family, rank=rank, order=order)
+    assert chosen.nnz <= min(A.size, 2 * chain.nnz)
+    assert error_of(A, chosen) <= error * (1 + 1e-12) + 1e-13 * norm
 
 
 @on_any_matrix
@@ -256,12 +263,17 @@ def test_tol_picks_the_smallest_rank_that_reaches_it(family, tol):
     random = np.random.default_rng(5)
     decaying = scipy.linalg.hilbert(32) + 1e-3 * np.diag(np.arange(32.0))
     for A in (gaussian(random, (32, 32)), decaying, gaussian(random, (24, 36), "complex128")):
-        result = factorize(A, family, tol=tol)
+        result = factorize(A, family, tol=tol, permutation=None)
         assert relative(A, result.operator) <= tol
         # every smaller rank misses it
-        ranks = range(1, 40)
-        first = next(r for r in ranks if relative(A, butterfly_factorize(A, family, rank=r)) <= tol)
+        misses = (
+            factorize(A, family, rank=rank, permutation=None).relative_error > tol
+            for rank in range(1, 40)
+        )
+        first = 1 + sum(takewhile(bool, misses))
         assert result.chain == resolve_supports(family, *A.shape, rank=first)
+        other = factorize(A, family, tol=tol)
+        assert other.relative_error <= tol and other.unit.nnz <= result.unit.nnz
 
 
 def test_tol_of_a_matrix_that_needs_rank_one_only():

@@ -1,7 +1,7 @@
 """Families: a sensible chain for every shape, by name, by callable, or given."""
 
 from functools import cache, reduce
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, pairwise
 from math import prod
 
 import numpy as np
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.fft import next_fast_len
 
 from skfact.supports import FAMILIES, Chain, resolve_supports
+from skfact.supports._families import aligned_chain
 from skfact.supports._radices import (
     balanced_factors,
     is_prime,
@@ -259,3 +260,17 @@ def test_highly_composite_shapes(n_out, n_in):
     chain = Chain.for_shape(n_out, n_in)
     assert chain.shape == (n_out, n_in)
     assert max(chain.out_radices) <= 7 * min(chain.out_radices)
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 3))
+def test_aligned_chains(n_out, n_in, rank):
+    """The condition for a part of a DFT, and the rules that hold for every family."""
+    for family in ("butterfly", "monarch"):
+        chain = aligned_chain(family, n_out, n_in, rank)
+        assert chain.shape[0] >= n_out and chain.shape[1] >= n_in
+        assert chain.nnz <= n_out * n_in and not chain.is_redundant()
+        longer = max(chain.shape)
+        assert all(left.d * right.a == longer for left, right in pairwise(chain))
+        assert len(chain) > 1 or chain == Chain.dense(n_out, n_in)
+        assert len(chain) <= 2 or family == "butterfly"
+    assert aligned_chain("low-rank", n_out, n_in, rank) is None
