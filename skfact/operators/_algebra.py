@@ -16,6 +16,7 @@ from skfact.operators._immutable_map import ImmutableMap
 class Algebra(ImmutableMap):
     """Sums, differences, multiples and products of operators."""
 
+    __pandas_priority__ = 5000  # frames leave + and - to it, as they do not know the result
     _kinds: ClassVar[dict[str, Any]] = {}  # the product of factors, and the sum
     _kind: ClassVar[str]
 
@@ -118,7 +119,9 @@ def as_operator(value: Any, name: str, default: Any = None) -> Any:
     if isinstance(value, Algebra):
         return value
     if is_sparse(value):
-        value = SparseFactor(value if value.dtype.kind in "fc" else value.astype(default or float))
+        if value.dtype.kind in "biu" and default is not None:
+            value = value.astype(dtype_name(default))
+        value = SparseFactor(value)
     if not isinstance(value, Factor):
         value = as_floating(value, name, default)
         if value.ndim != 2:
