@@ -19,7 +19,7 @@ from skfact.butterfly._structure.nodes import Node
 
 # ranks that are tried on the way; between them the budget is filled up
 RANKS = np.array([1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256])
-PRICES, ROUNDS = 6, 2
+PRICES, ROUNDS = 8, 1
 ROUNDING = 1e-14  # share of the energy that squared tails are not told from
 SPARE = 1.4  # times the squared error of two factors below which nodes of longer chains are kept
 FITTED = 6  # paths around the budget whose ranks are changed to meet it
@@ -66,6 +66,8 @@ def best_paths_of(
     least = min([least, *(path.error2 for some in found for path in some)])
     total = max(map(_total, profiles), default=0.0)
     within = max(SPARE * least, ROUNDING * total)
+    for some, tails in zip(found, profiles, strict=True):
+        some += three_factors(tails, shape, budget)
     around = _around(profiles, shape, budget, within)
     for some, tails, paths in zip(found, profiles, around, strict=True):
         longer = [_fitted(path, tails, shape, budget) for path in paths]
@@ -87,6 +89,47 @@ def two_factors(tails: Profile, shape: tuple[int, int], budget: int) -> list[Pat
                 r = max(1, int(np.argmax(tail**2 <= rounding)))
             found.append(_path([Node(Q, P, r)], tails, shape))
     return found
+
+
+def three_factors(tails: Profile, shape: tuple[int, int], budget: int) -> list[Path]:
+    """The best chains of three factors, for all pairs of nodes and all ranks of `RANKS` at one."""
+    if not tails:
+        return []
+    places = np.array(list(tails))
+    table, most = _table_of_squares(tails)
+    (Q, P), (m, n) = places.T, shape
+    follows = (Q[:, None] % Q == 0) & (P % P[:, None] == 0)
+    np.fill_diagonal(follows, False)
+    i, j = np.nonzero(follows)
+    ranks = np.minimum(RANKS, table.shape[1] - 1)
+    rest = budget - (m * P[i])[:, None] * ranks
+    each = (Q[i] * P[j])[:, None] * ranks + (n * Q[j])[:, None]
+    others = np.minimum(np.maximum(rest, 0) // each, most[j][:, None])
+    squares = table[i[:, None], ranks] + table[j[:, None], others]
+    squares[(others < 1) | (ranks > most[i][:, None])] = np.inf
+    at = np.argmin(squares, axis=1) if len(i) else np.zeros(0, dtype=int)
+    least = squares[np.arange(len(i)), at]
+    chosen = np.argsort(least, kind="stable")[:FITTED]
+    paths = []
+    for k in chosen[np.isfinite(least[chosen])].tolist():
+        before, after = places[i[k]].tolist(), places[j[k]].tolist()
+        r, r2 = int(ranks[at[k]]), int(others[k, at[k]])
+        paths.append(
+            _path([Node(before[0], before[1], r), Node(after[0], after[1], r2)], tails, shape)
+        )
+    return paths
+
+
+def _table_of_squares(tails: Profile) -> tuple[np.ndarray, np.ndarray]:
+    """Squared tails of all places, a row each, and the largest rank of each that is of use."""
+    longest = max(map(len, tails.values()))
+    table, rounding = np.zeros((len(tails), longest)), ROUNDING * _total(tails)
+    most = np.zeros(len(tails), dtype=int)
+    for row, tail in enumerate(tails.values()):
+        table[row, : len(tail)] = tail**2
+        enough = int(np.argmax(table[row] <= rounding)) if tail[0] > 0 else 1
+        most[row] = min(len(tail) - 2, max(enough, 1))
+    return table, most
 
 
 def _total(tails: Profile) -> float:

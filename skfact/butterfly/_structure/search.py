@@ -18,6 +18,7 @@ from skfact.supports._radices import balanced_factors, divisors, next_smooth, pr
 THINNED = 4  # divisors of the first stage are so far apart
 DRAWN = 64, 256  # rows or columns of the blocks that are looked at in each stage
 CHECKED = 6  # rounds in which the best path is looked at in all blocks
+HOPS = 2  # times that the neighbours of the best paths are looked at
 KEPT = 3  # paths whose neighbourhood is looked at in the second one
 LONGER = 0.9  # squared error of a chain of three factors or more, over the bound
 PADDING = 1.12  # a side may grow by so much
@@ -57,14 +58,16 @@ class StructureSearch:
         lattice = self.lattice
         if budget < sum(self.A.shape):
             return []
-        if not self.thorough:
+        for _ in range(0 if self.thorough else HOPS):
             near = {
                 neighbour
                 for _, path in lattice.best(budget)[:KEPT]
                 for node in path.nodes
                 for neighbour in _neighbours(node, lattice.shape)
             }
-            lattice.look((at for at in sorted(near) if _fits(at, self.largest)), DRAWN[1])
+            fitting = (at for at in sorted(near) if _fits(at, self.largest))
+            if not lattice.look(fitting, DRAWN[1]):
+                break
         for _ in range(CHECKED):  # samples flatter what they choose
             name, path = next(iter(lattice.best(budget)), (None, None))
             if path is None or not lattice.check(name, path):
@@ -116,8 +119,11 @@ class Lattice:
         self._drawn: dict[tuple[int, int], float] = {}  # rows or columns of the blocks looked at
         self.norm = 0.0
 
-    def look(self, places: Iterable[tuple[int, int]], drawn: int | None) -> None:
-        """Learn the tails at some places, from blocks with so many rows or columns (None: all)."""
+    def look(self, places: Iterable[tuple[int, int]], drawn: int | None) -> bool:
+        """Learn the tails at some places, from blocks with so many rows or columns (None: all).
+
+        Whether there were any to learn.
+        """
         size = math.inf if drawn is None else drawn
         places = [place for place in places if self._drawn.get(place, 0) < size]
         self._forget(ARRANGEMENTS if places else [])
@@ -135,6 +141,7 @@ class Lattice:
             self._drawn[Q, P] = math.inf if count >= Q * P else size
             if count >= Q * P:
                 self.exact.update((name, (Q, P)) for name in names)
+        return bool(places)
 
     def _forget(self, names: Iterable[str | None]) -> None:
         """Paths of arrangements that something new is known of."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from skfact.butterfly._factorize import factorize
 from skfact.butterfly._structure.nodes import ARRANGEMENTS, Node, chain_through, lattice
-from skfact.butterfly._structure.paths import best_paths, cheapest_paths, numbers_of
+from skfact.butterfly._structure.paths import best_paths, cheapest_paths, numbers_of, three_factors
 from skfact.butterfly._structure.tails import Tails
 from tests.arrays import gaussian
 from tests.butterfly.chains import seeds
@@ -61,6 +61,18 @@ def test_the_cheapest_path_is_that_of_a_search_through_all(shape, random):
         if best is not None:
             assert best.numbers <= budget
             assert min(within) - 1e-12 <= best.error2 <= 1.2 * min(within) + 1e-9
+
+
+@given(st.sampled_from([(8, 8), (12, 4), (9, 6)]), seeds)
+def test_the_best_of_three_factors(shape, random):
+    tails = tails_of(gaussian(random, shape))
+    chains = [chain for chain in all_chains(tails) if len(chain[0]) == 2]
+    for budget in (np.prod(shape) * np.array([0.5, 0.7, 0.9])).astype(int):
+        within = [error2 for nodes, error2 in chains if numbers_of(nodes, shape) <= budget]
+        found = three_factors(tails, shape, int(budget))
+        assert all(path.numbers <= budget for path in found)
+        best = min((path.error2 for path in found), default=np.inf)
+        assert best == pytest.approx(min(within, default=np.inf), rel=1e-12)
 
 
 @pytest.mark.parametrize("name, A", [("columns", np.fft.fft(np.eye(64))), (None, np.eye(64))])
