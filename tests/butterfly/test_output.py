@@ -176,6 +176,7 @@ def test_the_warning_speaks_of_inputs():
     butterfly_factorize(A, chain, inputs=correlated(random, 500, 64))
 
 
+@pytest.mark.filterwarnings("ignore::skfact.exceptions.StructureWarning")  # W has no structure
 class TestEstimator:
     """criterion="output" of ButterflyFactorizer."""
 
