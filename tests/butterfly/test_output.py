@@ -219,7 +219,7 @@ class TestEstimator:
             ).fit(X)
             missed = fast.transform(X) - pca.transform(X)
             errors[criterion] = np.linalg.norm(missed) / np.linalg.norm(pca.transform(X))
-        assert errors["output"] < 0.8 * errors["matrix"]
+        assert errors["output"] < 0.9 * errors["matrix"]
 
     def test_scales(self):
         plain = ButterflyFactorizer(operator=self.W, supports="monarch", criterion="output")
