@@ -247,6 +247,24 @@ def sweeps(results: dict[str, Any]) -> Figure:
     return figure
 
 
+def permutations(results: dict[str, Any]) -> Figure:
+    """Seconds of a search against n: a line for each kind of matrix."""
+    looks = {"DFT": "skfact", "Hadamard": "scipy", "butterfly": "lazylinop"}
+    looks["normal values"] = "pyfaust"
+    rows = [row for row in results["rows"] if row["noise"] == 0.01 and row["n"] & row["n"] - 1 == 0]
+    figure, axis = plt.subplots(figsize=(WIDTH, 4))
+    lines(
+        axis,
+        *(
+            Line(name, look, {r["n"]: r["median seconds"] for r in rows if r["matrix"] == name})
+            for name, look in looks.items()
+        ),
+        room=2.5,
+    )
+    axis.set(xlabel="n", ylabel="seconds")
+    return figure
+
+
 def palm(results: dict[str, Any]) -> Figure:
     """Milliseconds against n: one panel for each task."""
     tasks = cells(results["rows"], "task", "n")
@@ -459,6 +477,7 @@ def look_of(name: str, looks: dict[str, str]) -> str:
 
 FIGURES: dict[str, Iterable[Callable[[dict[str, Any]], Figure]]] = {
     "butterfly": (factoring, products, chains, one_vector, first_use, processes),
+    "permutations": (permutations,),
     "fixed_support": (disjoint, sweeps),
     "deep_linear_palm": (palm,),
     "deep_linear_training": (training,),

@@ -24,8 +24,8 @@ from skfact.butterfly._hierarchical import (
     splits_in_order,
 )
 from skfact.butterfly._plans import (
-    ALIGNED,
     CHOSEN,
+    CLUSTERED,
     REORDERED,
     Plan,
     clustered_plans,
@@ -409,8 +409,10 @@ def _closest(
     plain, *promised = promises(A, [first.plan, *others], rank) if others else [0.0]
     for _, some in groupby(zip(promised, others, strict=True), lambda pair: pair[1].share):
         least, plan = min(some, key=itemgetter(0))
-        reordered = plan.share != ALIGNED and least < REORDERED * plain
-        if not reordered and least > best.misses_about() / 2:
+        reordered = plan.share == REORDERED and least < REORDERED * plain
+        # what clusters promise is told from all blocks, and no chain misses less
+        most = plan.share if plan.share == CLUSTERED else 0.5
+        if not reordered and least > most * best.misses_about():
             continue
         other = _factorize_scaled(A, first.exponent, plan, plan.chain(rank=rank), options)
         # each split discards at most the error, and all of them together at least

@@ -120,7 +120,7 @@ def promises(A: Any, plans: list[Plan], rank: int | None) -> list[float]:
 
     About the least that the plan can miss. The matrix is of ordinary magnitude.
     """
-    looks: dict[Any, Tails] = {}
+    looks: dict[tuple[int, int], Tails] = {}
     found = []
     for plan in plans:
         chain = plan.chain(rank=rank)
@@ -128,16 +128,15 @@ def promises(A: Any, plans: list[Plan], rank: int | None) -> list[float]:
         if node is None:
             found.append(math.inf)
             continue
-        if not isinstance(plan.permutation, str | None):
-            look = Tails(arrange(A, chain, plan.permutation).toarray())
-            arrangement = ARRANGEMENTS[None]
-        else:
-            arrangement = ARRANGEMENTS[plan.permutation]
+        side = min(chain.shape[0] // node.Q, chain.shape[1] // node.P)
+        if isinstance(plan.permutation, str | None):
             if chain.shape not in looks:
                 looks[chain.shape] = Tails(A, chain.shape)
-            look = looks[chain.shape]
-        side = min(chain.shape[0] // node.Q, chain.shape[1] // node.P)
-        count, rng = max(4, SAMPLED // side), np.random.default_rng(0)
-        tails = look.sampled(node, arrangement, count, rng)
+            count, rng = max(4, SAMPLED // side), np.random.default_rng(0)
+            arrangement = ARRANGEMENTS[plan.permutation]
+            tails = looks[chain.shape].sampled(node, arrangement, count, rng)
+        else:  # the best of so many samples would flatter
+            arranged = Tails(arrange(A, chain, plan.permutation).toarray())
+            tails = arranged.exact(node, ARRANGEMENTS[None])
         found.append(max(tails[min(node.r, side)] / (tails[0] or 1.0), ROUNDING))
     return found

@@ -3,8 +3,9 @@
 Where rows and columns stand for points, vertices or sensors in no order, blocks of neighbours have
 small ranks once like stands beside like. Two ways of being alike are tried: a large cosine, which
 asks for multiples of each other (average linkage), and a small distance of the absolute values,
-which asks for non-zeros in the same places (Ward). Neither is of use for a transform, all of whose
-rows are orthogonal and of the same size.
+which asks for non-zeros in the same places (Ward). Rows or columns alone are clustered, too:
+the others may have an order, as eigenvectors of a graph have. None of it is of use for a transform,
+all of whose rows are orthogonal and of the same size.
 """
 
 from __future__ import annotations
@@ -15,9 +16,14 @@ from scipy.spatial.distance import squareform
 
 
 def clustered_orders(A: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Orders of the rows and columns of a matrix of ordinary magnitude, for each linkage."""
+    """Orders of the rows and columns of a matrix of ordinary magnitude."""
     A = A.astype(np.complex128 if np.iscomplexobj(A) else np.float64)
-    return [(order(A), order(A.T)) for order in (_by_cosine, _by_size)]
+    as_they_are = [np.arange(n) for n in A.shape]
+    pairs = []
+    for order in (_by_cosine, _by_size):
+        rows, cols = order(A), order(A.T)
+        pairs += [(rows, cols), (rows, as_they_are[1]), (as_they_are[0], cols)]
+    return pairs
 
 
 def _by_cosine(A: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def test_multiples_of_a_row_become_neighbours():
     patterns = gaussian(random, (4, 60))
     owner = random.permutation(np.repeat(np.arange(4), 8))
     A = random.uniform(0.5, 2, size=(32, 1)) * patterns[owner]
-    (rows, _), _ = clustered_orders(A)
+    rows, _ = clustered_orders(A)[0]
     assert np.count_nonzero(np.diff(owner[rows])) == 3
 
 
