@@ -6,6 +6,8 @@ from inspect import getdoc, isclass
 from pathlib import Path
 from typing import NamedTuple
 
+from skfact.operators._no_array import NoArray
+
 
 class Section(NamedTuple):
     """One subpackage: a title, an introduction and its public names."""
@@ -199,6 +201,8 @@ def _page(module: str, name: str) -> str:
         directive += (
             "   :exclude-members: set_fit_request, set_partial_fit_request, set_score_request\n"
         )
+        if issubclass(getattr(import_module(module), name), NoArray):  # operators and factors
+            directive += "   :inherited-members: NoArray\n"
     else:
         directive = f".. autofunction:: {name}\n"
     gallery = f"\n.. minigallery:: {_uses(module, name)}\n   :add-heading: Examples that use it\n"
@@ -208,7 +212,9 @@ def _page(module: str, name: str) -> str:
 def _uses(module: str, name: str) -> str:
     """Names under which sphinx-gallery files an example: as imported, or the method called."""
     value = getattr(import_module(module), name)
-    methods = [method for method in vars(value) if method[0] != "_"] if isclass(value) else []
+    bases = value.__mro__ if isclass(value) else []
+    ours = [base for base in bases if base.__module__.startswith("skfact.")]
+    methods = dict.fromkeys(method for base in ours for method in vars(base) if method[0] != "_")
     return " ".join(
         [f"{module}.{name}", f"skfact.{name}", *(f"{module}.{name}.{m}" for m in methods)]
     )

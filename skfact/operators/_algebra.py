@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from skfact.operators._immutable_map import ImmutableMap
 class Algebra(ImmutableMap):
     """Sums, differences, multiples and products of operators."""
 
+    __pandas_priority__ = 5000  # frames leave + and - to it, as they do not know the result
     _kinds: ClassVar[dict[str, Any]] = {}  # the product of factors, and the sum
     _kind: ClassVar[str]
 
@@ -24,11 +25,6 @@ class Algebra(ImmutableMap):
         if kind is not None:
             cls._kind = kind
             Algebra._kinds[kind] = cls
-
-    @property
-    def _summands(self) -> Sequence[Any]:
-        """The products of factors that it is the sum of."""
-        raise NotImplementedError
 
     def _scaled(self, scale: Callable[[Any], Any]) -> Self:
         """A multiple of the operator: `scale` applied to numbers that it is proportional to."""
@@ -123,7 +119,9 @@ def as_operator(value: Any, name: str, default: Any = None) -> Any:
     if isinstance(value, Algebra):
         return value
     if is_sparse(value):
-        value = SparseFactor(value if value.dtype.kind in "fc" else value.astype(default or float))
+        if value.dtype.kind in "biu" and default is not None:
+            value = value.astype(dtype_name(default))
+        value = SparseFactor(value)
     if not isinstance(value, Factor):
         value = as_floating(value, name, default)
         if value.ndim != 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 from typing import Any, Self
 
@@ -32,8 +32,8 @@ class ImmutableMap(NoArray):
     # What a kind of operator says
 
     @property
-    def _all_factors(self) -> Iterable[Any]:
-        """All factors that it is made of."""
+    def _summands(self) -> Sequence[Any]:
+        """The products of factors that it is the sum of."""
         raise NotImplementedError
 
     def _counted(self) -> str:
@@ -41,9 +41,11 @@ class ImmutableMap(NoArray):
         raise NotImplementedError
 
     def _transposed(self) -> Self:
+        """A new transpose."""
         raise NotImplementedError
 
     def _adjoint(self) -> Self:
+        """A new conjugate transpose."""
         raise NotImplementedError
 
     def _converted(self, dtype: Any) -> Self:
@@ -118,6 +120,10 @@ class ImmutableMap(NoArray):
         """Bytes of all stored entries and their indices; what stands in several places once."""
         factors = {id(factor): factor for factor in self._all_factors}
         return sum(factor.nbytes for factor in factors.values())
+
+    @property
+    def _all_factors(self) -> Iterator[Any]:
+        return (factor for term in self._summands for factor in term.factors)
 
     @property
     def _xp(self) -> Any:

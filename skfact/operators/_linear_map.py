@@ -176,8 +176,8 @@ class LinearMap(Algebra):
         The Frobenius norm takes as many products as the operator has rows or columns, of which
         there are fewer, in blocks of a few megabytes; it is exact up to the rounding of products.
 
-        The spectral norm is computed in double precision. If the operator has at most 256 rows or
-        columns, it is that of the dense matrix; else it comes from Lanczos' iteration, which ends
+        The spectral norm is computed in double precision. If the dense matrix has at most
+        :math:`2^{16}` entries, it is made; else the norm comes from Lanczos' iteration, which ends
         where the residual of :math:`A^H A` is :math:`10^{-12}` of the eigenvalue (SciPy's `svds`).
         That is a lower bound up to rounding, and the norm of :math:`A` itself unless the start, a
         fixed vector of Gaussian numbers, is nearly orthogonal to all leading singular vectors.

@@ -13,7 +13,7 @@ from skfact._inputs import dtype_name, is_complex_dtype
 from skfact._linalg import is_complex
 
 BLOCK_BYTES = 2**23  # of columns that are looked at together
-SMALL = 256  # up to this size a dense singular value decomposition takes milliseconds
+SMALL = 2**16  # entries of which a dense singular value decomposition takes milliseconds
 TOLERANCE = 1e-6  # of singular vectors, whose squares are the errors of singular values
 
 
@@ -44,14 +44,16 @@ def root_of_squares(array: Any) -> float:
 
 def spectral_norm(operator: Any) -> float:
     """The largest singular value, in double precision."""
+    if min(operator.shape) == 1:
+        return frobenius_norm(operator)
     double = operator.astype("complex128" if is_complex_dtype(operator.dtype) else "float64")
-    if min(double.shape) <= SMALL:
-        dense = double.toarray()
-        size = root_of_squares(dense)  # which LAPACK does not take if it is not finite
-        return (
-            float(double._xp.max(double._xp.linalg.svdvals(dense))) if math.isfinite(size) else size
-        )
-    return largest_singular_value(double if double.shape[0] >= double.shape[1] else double.T)
+    if math.prod(double.shape) > SMALL:
+        return largest_singular_value(double if double.shape[0] >= double.shape[1] else double.T)
+    dense = double.toarray()
+    size = root_of_squares(dense)
+    if not math.isfinite(size):  # LAPACK does not take it
+        return size
+    return float(double._xp.max(double._xp.linalg.svdvals(dense)))
 
 
 def largest_singular_value(tall: Any) -> float:

@@ -108,10 +108,6 @@ class FactorizedOperator(LinearMap, kind="product"):
         return factors
 
     @property
-    def _all_factors(self) -> tuple[Any, ...]:
-        return self.factors
-
-    @property
     def _summands(self) -> tuple[FactorizedOperator]:
         return (self,)
 

@@ -92,10 +92,6 @@ class OperatorSum(LinearMap, kind="sum"):
         return terms
 
     @property
-    def _all_factors(self) -> Iterator[Any]:
-        return (factor for term in self.terms for factor in term.factors)
-
-    @property
     def _summands(self) -> tuple[FactorizedOperator, ...]:
         return self.terms
 
@@ -184,7 +180,7 @@ class OperatorSum(LinearMap, kind="sum"):
             dense = self._once("dense", lambda: FactorizedOperator([self.toarray()]))
             return dense.solve(B)
         dtype = np.result_type(B.dtype, self.dtype)
-        lu = self._once(f"LU, {dtype}", lambda: lu_decomposition(self.toarray().astype(dtype)))
+        lu = self._once(f"LU, {dtype}", lambda: lu_decomposition(self.toarray(), dtype))
         return lu_solve(lu, B, check_finite=False)
 
     def to_sparse(self) -> list[scipy.sparse.csr_array]:
@@ -276,10 +272,11 @@ def total(arrays: Iterator[Any]) -> Any:
     return result
 
 
-def lu_decomposition(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The triangular factors of a matrix, as `scipy.linalg.lu_solve` takes them."""
+def lu_decomposition(matrix: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """The triangular factors, as `scipy.linalg.lu_solve` takes them; may overwrite the matrix."""
+    matrix = matrix.astype(dtype, order="F", copy=False)
     (getrf,) = get_lapack_funcs(("getrf",), (matrix,))
-    lu, pivots, info = getrf(matrix)
+    lu, pivots, info = getrf(matrix, overwrite_a=True)
     if info > 0:
         raise np.linalg.LinAlgError(f"The operator has no inverse: its pivot {info - 1} is zero.")
     return lu, pivots

@@ -144,6 +144,23 @@ def test_codes_of_a_padded_operator(make_operator):
     np.testing.assert_allclose(least_squares_codes(op, Y), expected, atol=1e-8)
 
 
+@for_each("dtype", DTYPES)
+def test_sparse_right_hand_sides(dtype):
+    op = well_conditioned(Chain.butterfly(8)).astype(dtype)
+    B = scipy.sparse.random_array((8, 3), density=0.4, rng=0).astype(dtype)
+    for got, expected in [
+        (op.solve(B), op.solve(B.toarray())),
+        (least_squares_codes(op, B.T), least_squares_codes(op, B.T.toarray())),
+    ]:
+        assert type(got) is np.ndarray
+        assert got.dtype == np.dtype(dtype)
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="B has shape"):
+        op.solve(scipy.sparse.eye_array(7))
+    with pytest.raises(TypeError, match="astype"):
+        op.solve(scipy.sparse.eye_array(8, dtype="longdouble"))
+
+
 def test_codes_are_not_pickled():
     op = FactorizedOperator([np.ones((40, 30))])
     size = len(pickle.dumps(op))

@@ -23,6 +23,7 @@ A = np.arange(9.0).reshape(3, 3)
 OP = FactorizedOperator([A + 1, A - 1])
 OBJECTS = {
     "operator": OP,
+    "sum": OP + A,
     "kronecker": KroneckerFactor(np.ones((3, 1, 1, 1)), (3, 1, 1, 1)),
     "sparse": SparseFactor(scipy.sparse.eye_array(3)),
     "selection": PartialPermutation([0, 1, 2], 3),
@@ -86,9 +87,9 @@ def test_products_as_functions_and_operators():
             np.testing.assert_allclose(multiple.toarray(), 2 * dense)
     np.testing.assert_allclose(OP @ pd.DataFrame(A), dense @ A)
     for sums, expected in (
-        ((A + OP, np.add(A, OP), OP + A, np.add(OP, A)), dense + A),
-        ((A - OP, np.subtract(A, OP)), A - dense),
-        ((OP - A, np.subtract(OP, A)), dense - A),
+        ((A + OP, np.add(A, OP), OP + A, pd.DataFrame(A) + OP), dense + A),
+        ((A - OP, np.subtract(A, OP), pd.DataFrame(A) - OP), A - dense),
+        ((OP - A, np.subtract(OP, A), OP - pd.DataFrame(A)), dense - A),
     ):
         for got in sums:
             assert isinstance(got, OperatorSum)

@@ -70,6 +70,7 @@ def test_every_product_on_every_library(asarray, dtype, permuted, make_operator,
         (op.toarray(), matrix),
         (op.T.toarray(), matrix.T),
         (op.H.toarray(), matrix.conj().T),
+        (op.conj().toarray(), matrix.conj()),
         ((2 * op).toarray(), 2 * matrix),
         ((op / 4.0).toarray(), matrix / 4),
         ((-op).toarray(), -matrix),
@@ -377,6 +378,16 @@ def test_sparse_rows(chain, dtype, make_operator, as_dense):
         assert type(got) is np.ndarray
         assert got.dtype == np.dtype(dtype)
         assert_close(got, expected, dtype)
+    right = scipy.sparse.csr_array(X.T)
+    left = scipy.sparse.random_array((3, op.shape[0]), density=0.4, rng=1).astype(dtype)
+    for got, product in [
+        (op @ right, expected.T),
+        (op.matmat(right), expected.T),
+        (op.rmatmat(left.T), as_dense(op).conj().T @ left.T.toarray()),
+        (np.matmul(left, op), left @ as_dense(op)),  # S @ op asks SciPy alone
+    ]:
+        assert type(got) is np.ndarray
+        assert_close(got, product, dtype)
 
 
 def test_sparse_rows_refused(make_operator, asarray):

@@ -288,6 +288,9 @@ def test_other_libraries_are_refused(asarray, make_operator):
         op + op.to_device(asarray(np.ones(1)))
     with pytest.raises(ValueError, match="must use the same namespace"):
         op + asarray(np.eye(4))
+    for dtype in ("float64", "int64"):
+        with pytest.raises(ValueError, match="must use the same namespace"):
+            op.to_device(asarray(np.ones(1))) + scipy.sparse.eye_array(4, dtype=dtype)
 
 
 def test_other_devices_are_refused(make_operator):
@@ -415,7 +418,7 @@ def test_codes_of_a_sum(asarray, dtype, make_operator):
 
 def test_codes_of_sparse_rows(make_operator):
     op = random_sum(make_operator)
-    Y = scipy.sparse.random_array((3, 7), density=0.5, rng=0)
+    Y = scipy.sparse.random_array((3, 7), density=0.5, rng=0, format="csr")
     for operator in (op, op.terms[2], square_sum() + np.zeros((5, 5))):
         rows = Y[:, : operator.shape[0]]
         expected = least_squares_codes(operator, rows.toarray())
