@@ -32,6 +32,7 @@ from page_parts import (
 PAGES = {  # name of the results -> module that holds their page
     "butterfly": "report",
     "permutations": "permutations",
+    "structure": "structure",
     "fixed_support": "fixed_support",
     "deep_linear_palm": "deep_linear_palm",
     "deep_linear_training": "deep_linear_training",

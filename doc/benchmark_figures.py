@@ -265,6 +265,17 @@ def permutations(results: dict[str, Any]) -> Figure:
     return figure
 
 
+def structure(results: dict[str, Any]) -> Figure:
+    """The error that was found against that of an exhaustive search."""
+    figure, axis = plt.subplots(figsize=(WIDTH, 4))
+    exhaustive = [max(row["exhaustive"], 1e-6) for row in results["rows"]]
+    found = [max(row["normal"], 1e-6) for row in results["rows"]]
+    axis.plot([1e-6, 1], [1e-6, 1], color="0.6", linewidth=0.8)
+    axis.plot(exhaustive, found, "o", markersize=4, alpha=0.6)
+    axis.set(xscale="log", yscale="log", xlabel="exhaustive search", ylabel='supports="auto"')
+    return figure
+
+
 def palm(results: dict[str, Any]) -> Figure:
     """Milliseconds against n: one panel for each task."""
     tasks = cells(results["rows"], "task", "n")
@@ -478,6 +489,7 @@ def look_of(name: str, looks: dict[str, str]) -> str:
 FIGURES: dict[str, Iterable[Callable[[dict[str, Any]], Figure]]] = {
     "butterfly": (factoring, products, chains, one_vector, first_use, processes),
     "permutations": (permutations,),
+    "structure": (structure,),
     "fixed_support": (disjoint, sweeps),
     "deep_linear_palm": (palm,),
     "deep_linear_training": (training,),

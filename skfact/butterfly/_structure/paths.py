@@ -19,7 +19,7 @@ from skfact.butterfly._structure.nodes import Node
 
 # ranks that are tried on the way; between them the budget is filled up
 RANKS = np.array([1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256])
-PRICES, ROUNDS = 8, 1
+PRICES, ROUNDS = 6, 1
 ROUNDING = 1e-14  # share of the energy that squared tails are not told from
 SPARE = 1.4  # times the squared error of two factors below which nodes of longer chains are kept
 FITTED = 6  # paths around the budget whose ranks are changed to meet it

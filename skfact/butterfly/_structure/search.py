@@ -16,7 +16,7 @@ from skfact.supports import Chain
 from skfact.supports._radices import balanced_factors, divisors, next_smooth, prime_factors
 
 THINNED = 4  # divisors of the first stage are so far apart
-DRAWN = 64, 256  # rows or columns of the blocks that are looked at in each stage
+DRAWN = 48, 96  # rows or columns of the blocks that are looked at in each stage
 CHECKED = 6  # rounds in which the best path is looked at in all blocks
 HOPS = 2  # times that the neighbours of the best paths are looked at
 KEPT = 3  # paths whose neighbourhood is looked at in the second one
