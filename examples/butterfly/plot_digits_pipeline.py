@@ -153,8 +153,9 @@ plt.show()
 #
 # Now larger maps: grey patches of 8 x 8, 16 x 16 and 32 x 32 pixels of two photographs, and a PCA
 # with a quarter as many components as there are pixels. One half of the patches is for fitting, the
-# other for measuring. The factors are those of ``n_components``. Quality is now :meth:`~skfact.butterfly.ButterflyFactorizer.score`, the share
-# of the variance that survives ``transform`` and ``inverse_transform``.
+# other for measuring. The factors are those of ``n_components``. Quality is now
+# :meth:`~skfact.butterfly.ButterflyFactorizer.score`, the share of the variance that survives
+# ``transform`` and ``inverse_transform``.
 
 photographs = [image.mean(axis=2) / 255 for image in load_sample_images().images]
 
