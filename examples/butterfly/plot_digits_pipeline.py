@@ -4,9 +4,10 @@ A cheaper PCA in a pipeline, and when it pays off
 =================================================
 
 A principal component analysis (PCA) multiplies every sample by a dense matrix, its
-``components_``. :class:`~skfact.butterfly.ButterflyFactorizer` with ``operator=PCA(...)`` fits that
-PCA and replaces the matrix by a product of sparse factors: fewer numbers to store and, for matrices
-large enough, less time to transform.
+``components_``. :class:`~skfact.butterfly.ButterflyFactorizer` has a product of sparse factors in
+its place: fewer numbers to store and, for matrices large enough, less time to transform. With
+``operator=PCA(...)`` it fits that PCA and factors its components, with ``n_components=`` it looks
+for those factors that keep the most variance.
 
 First on handwritten digits, with the pipeline and the grid search that one would use for any
 other transformer: what does the approximation cost in accuracy? Then on patches of photographs,
@@ -152,8 +153,9 @@ plt.show()
 #
 # Now larger maps: grey patches of 8 x 8, 16 x 16 and 32 x 32 pixels of two photographs, and a PCA
 # with a quarter as many components as there are pixels. One half of the patches is for fitting, the
-# other for measuring. Quality is now :meth:`~skfact.butterfly.ButterflyFactorizer.score`, the share
-# of the variance that survives ``transform`` and ``inverse_transform``.
+# other for measuring. The factors are those of ``n_components``. Quality is now
+# :meth:`~skfact.butterfly.ButterflyFactorizer.score`, the share of the variance that survives
+# ``transform`` and ``inverse_transform``.
 
 photographs = [image.mean(axis=2) / 255 for image in load_sample_images().images]
 
@@ -185,7 +187,7 @@ for side in sides:
     pca = PCA(n_components, svd_solver="covariance_eigh")
     maps = {"plain PCA": pca}
     for supports in colors:
-        maps[supports] = ButterflyFactorizer(operator=pca, supports=supports, criterion="subspace")
+        maps[supports] = ButterflyFactorizer(n_components, supports=supports, random_state=0)
     seconds = {}
     for name, reduce in maps.items():
         start = time.perf_counter()
@@ -213,14 +215,14 @@ for side in sides:
 # In time, the plain PCA wins for 8 x 8 pixels, as it did for the digits. The gain begins around
 # 16 x 16 pixels, and grows from there: for n pixels the dense matrix has n\ :sup:`2` / 4 numbers,
 # the two "monarch" factors of the order of n\ :sup:`1.5`, the butterfly n log n. The price is the
-# fit, seconds for 32 x 32 pixels: the criterion "subspace" factors anew after each rotation.
+# fit, many seconds for 32 x 32 pixels: it factors anew many times, and then improves all factors at
+# once.
 #
-# In quality, the factored PCA keeps less of the variance than the plain one, and **hardly more than
-# a plain PCA with as few numbers**: less for the smaller patches, a little more for 32 x 32 pixels.
-# Neighbouring pixels of a photograph are so alike that a few components hold nearly everything;
-# whoever only wants to compress these patches should take fewer components, which is faster still.
-# Factors pay where many outputs are needed and matter about equally, as for the standardized digits
-# above, or for the transforms in
+# In quality, the factors keep about as much of the variance as the plain PCA, and **more than a
+# plain PCA with as few numbers**. But neighbouring pixels of a photograph are so alike that a few
+# components hold nearly everything: whoever is content with 0.95 takes these, which is faster
+# still.
+# Factors pay where many outputs are needed, as for the digits above, or for the transforms in
 # :ref:`sphx_glr_auto_examples_butterfly_plot_fast_transforms.py`.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")

@@ -183,7 +183,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
 
     def __init__(
         self,
-        n_components: int | None = None,
+        n_components: int | float | None = None,
         *,
         supports: str | Callable[[int, int], Chain] | Chain = "butterfly",
         operator: Any = None,

@@ -46,14 +46,10 @@ def raise_energy(
     """
     outside = energy.outside(start.toarray())
     eps = float(array_namespace(energy.rows).finfo(start.dtype).eps)
-    valued = [f for f in start.factors if isinstance(f, KroneckerFactor)]
-    sizes = [_norm(f.values) / math.sqrt(f.nnz) for f in valued]
-    if max_iter == 0 or outside <= 10 * eps * energy.norm or min(sizes) == 0:
-        return Ascent(start, outside, 0, True)
     chain = _Chain(start, energy)
-    first = chain.vector([f.values / size for f, size in zip(valued, sizes, strict=True)])
-    if energy.rank(start.toarray()) < min(start.shape):
-        first = first + NUDGE * np.random.default_rng(0).standard_normal(first.size)
+    first = chain.start()
+    if max_iter == 0 or outside <= 10 * eps * energy.norm or first is None:
+        return Ascent(start, outside, 0, True)
     lost, converged = [1 - chain.look(first)[0].value], True
     seen: dict[float, float] = {}  # shares by the value, since the last step
 
@@ -103,6 +99,19 @@ class _Chain:
         self.factors = operator.astype(energy.dtype).factors
         self.energy = energy
         self.is_complex = energy.xp.isdtype(energy.dtype, "complex floating")
+
+    def start(self) -> np.ndarray | None:
+        """The values of the factors, each of the same size; None where one of them is zero."""
+        valued = [f for f in self.factors if isinstance(f, KroneckerFactor)]
+        sizes = [_norm(f.values) / math.sqrt(f.nnz) for f in valued]
+        if min(sizes) == 0:
+            return None
+        found = self.vector([f.values / size for f, size in zip(valued, sizes, strict=True)])
+        product = FactorizedOperator(self.factors)
+        if self.energy.rank(product.toarray()) < min(product.shape):
+            # dependent rows: no gradient leads out of them
+            found = found + NUDGE * np.random.default_rng(0).standard_normal(found.size)
+        return found
 
     def look(self, vector: np.ndarray) -> tuple[Look, np.ndarray]:
         """What the product is worth, and the gradient by the factors.

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact.butterfly._factorize import factorize
+from skfact.butterfly._subspace import energy as energy_module
 from skfact.butterfly._subspace.ascent import raise_energy
 from skfact.butterfly._subspace.energy import Energy
 from skfact.operators import FactorizedOperator, KroneckerFactor
@@ -115,6 +116,21 @@ def test_other_libraries(asarray):
     start = factorize(asarray(W), "monarch").unit
     found = raise_energy(start, Energy(asarray(rows)), 5, unheard)
     assert_like(found.operator.toarray(), start.toarray(), plain.operator.toarray(), atol=1e-6)
+
+
+@for_each("dtype", ["float32", "float64"])
+def test_without_the_products_of_all_pairs(monkeypatch, dtype):
+    """As for many features, in the precision of the rows."""
+    random = np.random.default_rng(7)
+    rows = (gaussian(random, (20, 32)) @ np.diag(np.geomspace(1, 0.1, 32))).astype(dtype)
+    start = factorize(np.linalg.svd(rows, full_matrices=False)[2][:8], "monarch").unit
+    with_them = raise_energy(start, Energy(rows), 100, unheard)
+    monkeypatch.setattr(energy_module, "FEW_FEATURES", 0)
+    energy = Energy(rows)
+    found = raise_energy(start, energy, 100, unheard)
+    assert found.operator.dtype == start.dtype == dtype
+    assert found.outside < 0.99 * energy.outside(start.toarray())
+    assert_allclose(found.outside, with_them.outside, rtol=0.01)
 
 
 def test_same_input_same_bits():
