@@ -21,7 +21,7 @@ from skfact.deep_linear import palm4msa
 from skfact.fixed_support import fixed_support_factorize
 from skfact.operators import FactorizedOperator, PartialPermutation, SparseFactor
 from skfact.relu import path_kernel, path_metric, path_norm
-from skfact.supports import KSparse
+from skfact.supports import Chain, KSparse
 from tests._kernels.cuda_on_cpu import emulation
 from tests.arrays import gaussian
 from tests.asserts import for_each, on_any_matrix
@@ -408,6 +408,19 @@ def test_kernels_built_for_the_processor_serve_arrays_of_the_device(cupy, dtype,
     for array, right in zip(found, expected, strict=True):
         assert array.dtype == dtype
         assert_allclose(array.get(), right, atol=50 * np.finfo(dtype).eps)
+
+
+@pytest.mark.skipif(not emulation.usable(), reason="there is no C++ compiler")
+def test_what_is_stated_of_a_long_matrix_of_entries_alike_is_what_it_loses(cupy, monkeypatch):
+    emulation.with_few_threads(monkeypatch)
+    cupy.ledger.run_kernels_by(emulation.RawModule)
+    A = np.full((5000, 4), 0.7, "f4")
+    chain = Chain.low_rank(5000, 4, 1)
+    operator, errors = butterfly_factorize(cupy.asarray(A), chain, return_errors=True)
+    assert cupy.ledger.launches["split_rank_one"] > 0
+    left, right = (factor.values.get().astype("f8") for factor in operator.factors)
+    lost = np.linalg.norm(A - left.reshape(-1, 1) * right.reshape(1, -1)) / np.linalg.norm(A)
+    assert max(lost, *errors) <= 20 * np.finfo("f4").eps
 
 
 def test_the_stand_in_refuses_what_cupy_refuses(cupy):
