@@ -13,6 +13,7 @@ import scipy.sparse
 from numpy.testing import assert_allclose
 from scipy.linalg import hadamard
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
 from skfact._backend import move_like, to_numpy
@@ -268,6 +269,21 @@ def test_the_script_that_measures_runs_through():
     )
     for section in sections:  # compiling may take the time of one
         assert f"\n{section}: done" in done.stderr or f"\n{section}: cut off" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["matrix", "blockwise", "lbfgs"])
+def test_a_fit_without_room_leaves_the_estimator_as_it_was(cupy, name):
+    data, few = cupy.asarray(X), cupy.asarray(X[:, :8])
+    whole, unfitted = fitted(name, data), clone(MODELS[name])
+    expected = whole.transform(data).get()
+    cupy.ledger.limit = cupy.get_default_memory_pool().used_bytes() + 100
+    for estimator in (whole, unfitted):
+        with pytest.raises(cupy.cuda.memory.OutOfMemoryError):
+            estimator.fit(few, few)
+    cupy.ledger.limit = float("inf")
+    assert_allclose(whole.transform(data).get(), expected)
+    with pytest.raises(NotFittedError):
+        unfitted.transform(data)
 
 
 def test_arrays_of_two_places_are_not_mixed(cupy):
