@@ -37,10 +37,26 @@ def folder() -> Path:
     return Path(path)
 
 
+def kernels_of(code: str) -> list[str]:
+    """Names of the kernels of a source.
+
+    Raises
+    ------
+    ValueError
+        If it has none, or one without launch bounds.
+    """
+    names = re.findall(r"__global__\s+void\s+__launch_bounds__\([^)]*\)\s*(\w+)\(", code)
+    if not names or len(names) != code.count("__global__"):
+        raise ValueError(
+            f"Of {code.count('__global__')} kernels of the source these have launch bounds: {names}"
+        )
+    return names
+
+
 @cache
 def build(code: str, options: tuple[str, ...], *flags: str) -> Path:
     """A binary of the kernels of a source."""
-    names = re.findall(r"__launch_bounds__\([^)]*\)\s*(\w+)\(", code)
+    names = kernels_of(code)
     kernels = "".join(f"KERNEL({name})" for name in names)
     key = hashlib.sha256(repr((code, options, flags)).encode()).hexdigest()[:16]
     source, binary = folder() / f"{key}.cpp", folder() / key
@@ -179,7 +195,7 @@ def sanitize(launches: list[Launch], which: str, *, code: str | None = None, ski
         timeout=60,
         check=False,
     )
-    if ended.returncode == 0 and ended.stdout == "all launches done\n":
+    if ended.returncode == 0 and ended.stdout == f"{len(launches)} launches done\n":
         return ""
     return f"{ended.stdout}{ended.stderr}" or f"ended with {ended.returncode}"
 

@@ -16,6 +16,7 @@ int main(int, char** argv)
     skipped = std::atoi(argv[2]);
     FILE* file = std::fopen(argv[1], "rb");
     int64_t head[4];
+    int done = 0;
     while (std::fread(head, sizeof head, 1, file)) {
         std::vector<char*> blocks;
         std::vector<void*> args;
@@ -36,13 +37,21 @@ int main(int, char** argv)
             pointers[i] = memory + kind[2];
             args.push_back(kind[0] ? pointers[i] : &pointers[i]);
         }
-#define KERNEL(name)                    \
-    if (!std::strcmp(argv[3], #name)) \
-        launch(name, args.data(), head[0], head[1], head[2]);
+        bool found = false;
+#define KERNEL(name)                                          \
+    if (!std::strcmp(argv[3], #name)) {                       \
+        found = true;                                         \
+        launch(name, args.data(), head[0], head[1], head[2]); \
+    }
         KERNELS
+        if (!found) {
+            std::printf("no kernel is named %s\n", argv[3]);
+            std::fflush(stdout), std::_Exit(3);
+        }
+        done++;
         for (char* memory : blocks)
             operator delete(memory, alignment);
     }
-    std::puts("all launches done");
+    std::printf("%d launches done\n", done);
 }
 #endif
