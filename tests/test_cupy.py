@@ -1,11 +1,13 @@
 """What the host does with arrays of CuPy, against a stand-in that counts what goes over the bus."""
 
+import json
 import os
 import pickle
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from runpy import run_path
 
 import numpy as np
 import pytest
@@ -257,11 +259,44 @@ def test_a_device_without_room_says_what_helps(cupy):
 
 
 @pytest.mark.usefixtures("cupy")
+def test_measurements_are_lost_to_sound_ones_only(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    measuring = run_path(str(BENCHMARKS / "cuda.py"))
+    facts = dict.fromkeys(("copy_tb_s", "cupy", "cuda", "driver"), 1)
+
+    def run(device, whole=True, **failing):
+        """A run in which the tests or another section fail; the card of the results that stay."""
+        run = measuring["Run"](tmp_path, small=True, whole=whole)
+        run.results["device"] = device and {"name": device, **facts}
+
+        def rows(name):
+            yield {"median_us": 1.0, **dict.fromkeys(("n", "dtype", "batch", "noise", "what"))} | {
+                "contender": name
+            }
+            if name in failing:
+                raise measuring["Wrong"]("3 failed")
+
+        for name in measuring["NAMES"] if whole else ["tiles"]:
+            assert run.section(name, 100, lambda _, name=name: rows(name)) == (name not in failing)
+        found = json.loads((tmp_path / "cuda.json").read_text())
+        assert ("tests failed: 3 failed" in (tmp_path / "cuda.rst").read_text()) == (
+            found["sections"]["tests"]["state"] != "done"
+        )
+        return found["device"]["name"]
+
+    assert run("first", tests=True) == "first"  # there is nothing to lose
+    assert run("second", whole=False) == run("third", tests=True) == "first"
+    assert run("fourth") == "fourth"
+    assert run("fifth", correctness=True) == "fourth"
+
+
+@pytest.mark.usefixtures("cupy")
 def test_the_script_that_measures_runs_through():
     """In a process of its own, with times that mean nothing."""
     sections = ["correctness", "products", "factorizations", "functions"]
+    command = [sys.executable, BENCHMARKS / "cuda.py", "--dry-run", "--only"]
     done = subprocess.run(
-        [sys.executable, BENCHMARKS / "cuda.py", "--dry-run", "--only", *sections],
+        [*command, *sections, "tiles"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (STAND_IN, ROOT)))},
         capture_output=True,
         check=True,
@@ -269,6 +304,9 @@ def test_the_script_that_measures_runs_through():
     )
     for section in sections:  # compiling may take the time of one
         assert f"\n{section}: done" in done.stderr or f"\n{section}: cut off" in done.stderr
+    assert "\ntiles: not measured: kernels cannot be compiled here" in done.stderr
+    unknown = subprocess.run([*command, "typo"], capture_output=True, check=False, text=True)
+    assert unknown.returncode and "invalid choice: 'typo'" in unknown.stderr
 
 
 @pytest.mark.parametrize("name", ["matrix", "blockwise", "lbfgs"])

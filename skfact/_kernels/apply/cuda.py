@@ -131,9 +131,15 @@ def lay_out(
 
 
 def options(
-    dtype: np.dtype, sides: Iterable[int], general: bool, tuning: Tuning = USUAL
+    dtype: np.dtype,
+    sides: Iterable[int] = USUAL.sides,
+    general: bool = True,
+    tuning: Tuning = USUAL,
 ) -> tuple[str, ...]:
-    """What the source is compiled with, for squares of these sides in place, and other blocks."""
+    """What the source is compiled with, for squares of these sides in place, and other blocks.
+
+    By default for all that a chain may have.
+    """
     registers = (128 if dtype.itemsize == LOAD else 80) * tuning.in_flight  # enough without spills
     return _cuda.options(
         dtype,

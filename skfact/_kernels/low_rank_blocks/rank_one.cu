@@ -9,6 +9,9 @@
 // Global memory: A is read once, 16 bytes at a time where its rows allow it; the vectors, norms and
 // what is missed are written once. Shared memory: every step reads P twice.
 //
+// CuPy compiles with -ftz=true: a block of float32 denormals alone counts as zero. Callers bring the
+// norm of a matrix near one, which such a block then changes by no digit.
+//
 // Macro beside those of number.cu, which stands before this: THREADS (of a block).
 
 constexpr REAL EPS = sizeof(REAL) == 4 ? 1.1920928955078125e-7 : 2.220446049250313e-16;
