@@ -18,7 +18,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
-from skfact._backend import move_like, to_numpy
+from skfact._backend import array_namespace, move_like, to_numpy
+from skfact._kernels import _cuda
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear import palm4msa
 from skfact.fixed_support import fixed_support_factorize
@@ -475,6 +476,19 @@ def test_what_is_stated_of_a_long_matrix_of_entries_alike_is_what_it_loses(cupy,
     left, right = (factor.values.get().astype("f8") for factor in operator.factors)
     lost = np.linalg.norm(A - left.reshape(-1, 1) * right.reshape(1, -1)) / np.linalg.norm(A)
     assert max(lost, *errors) <= 20 * np.finfo("f4").eps
+
+
+def test_kernels_of_cuda_are_not_for_devices_of_rocm(cupy, monkeypatch):
+    cupy.ledger.run_kernels_by(emulation.RawModule)
+    xp = array_namespace(cupy.asarray(X))
+    assert _cuda.serves(xp)
+    monkeypatch.setattr(cupy.cuda.runtime, "is_hip", True)
+    assert not _cuda.serves(xp)
+    data = cupy.asarray(X[:16])
+    assert_allclose(
+        butterfly_factorize(data).toarray().get(), butterfly_factorize(X[:16]).toarray()
+    )
+    assert cupy.ledger.launches["split_rank_one"] == 0
 
 
 def test_the_stand_in_refuses_what_cupy_refuses(cupy):

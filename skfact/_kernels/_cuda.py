@@ -21,8 +21,8 @@ TILE_BYTES = 72 * 1024  # shared memory of a thread block where three share a mu
 
 
 def serves(xp: Any) -> bool:
-    """Whether arrays of the namespace can be given to kernels."""
-    return hasattr(xp, "RawModule")
+    """Whether arrays of the namespace can be given to kernels: CuPy's, but for that of ROCm."""
+    return hasattr(xp, "RawModule") and not xp.cuda.runtime.is_hip
 
 
 def place(array: Any) -> tuple[Any, Any]:

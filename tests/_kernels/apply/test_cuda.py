@@ -124,6 +124,18 @@ def test_batch_tile_and_threads_change_no_bit():
         assert_array_equal(Y, results[0][: len(Y)])
 
 
+@pytest.mark.usefixtures("last_block_of_vast_arrays")
+@on_cpu
+def test_offsets_beyond_two_to_the_31_are_right():
+    random = np.random.default_rng(10)
+    factors = [factor(random, p, "float32") for p in [(1, 4, 4, 256), (256, 4, 4, 1)]]
+    tuning = cuda.Tuning(threads=32, samples=8)
+    X = emulation.vast((2**21 + 5, 1024), "float32")
+    X[-5:] = gaussian(random, (5, 1024), "float32")
+    case = factors, X, 1024, None, None, tuning
+    assert_close(run(case, "float32")[-5:], expected(factors, X[-5:]))
+
+
 @pytest.mark.usefixtures("cuda_on_cpu")
 @on_cpu
 def test_rows_that_are_not_in_one_piece_are_copied():

@@ -2,8 +2,10 @@
 // from a file, for sanitizers that must be there from the start. KERNELS is KERNEL(name) for each.
 #ifndef PROGRAM
 #define KERNEL(name)                                                                        \
-    extern "C" void launch_##name(void** args, unsigned grid, unsigned block, size_t bytes) \
+    extern "C" void launch_##name(                                                          \
+        void** args, unsigned first, unsigned grid, unsigned block, size_t bytes)           \
     {                                                                                       \
+        first_block = first;                                                                \
         launch(name, args, grid, block, bytes);                                             \
     }
 KERNELS

@@ -207,6 +207,28 @@ def test_zeros_entries_that_are_not_finite_and_unusual_magnitudes(dtype):
         split_product(Arranged(matrix), classes)
 
 
+@pytest.mark.usefixtures("last_block_of_vast_arrays")
+@on_cpu
+def test_offsets_beyond_two_to_the_31_are_right():
+    classes = Classes(a=1, t=2**16, u=1, d=2**15 - 1, b=2, c=2, r=1)
+    matrix = emulation.vast((2 * classes.d, 2 * classes.t), "float32")
+    block = np.outer([3.0, 4.0], [1.0, 2.0]).astype("f4")
+    matrix[-2:, -2:] = block
+    split = cuda.split_rank_one(matrix, classes, False)
+    assert split.left.size > 2**31 < split.right.size
+    x, y = split.left[0, -1, :, -1], split.right[-1, -1, 0, :]
+    assert_allclose(x[:, None] * y, block, rtol=1e-6)
+    assert_allclose(split.norm2[-1, -1], 125, rtol=1e-6)
+
+
+def test_sizes_that_no_launch_has_are_left_to_others(recorder):
+    for classes in (Classes(1, 2**16, 1, 2**15, 2, 2, 1), Classes(1, 1, 1, 2**31, 2, 2, 1)):
+        a, t, u, d, b, c, _ = classes
+        matrix = np.broadcast_to(np.float32(1), (a * d * b * u, t * c))
+        assert cuda.split_rank_one(matrix, classes, False) is None
+    assert recorder.launches == []
+
+
 def test_thread_blocks_are_as_large_as_memory_and_lines_ask(recorder):
     def launched(t, b, c, dtype="float32"):
         recorder.launches.clear()
