@@ -433,7 +433,14 @@ def test_kernels_of_a_source_are_called_as_those_of_cupy(cupy):
     x, y = cupy.asarray(np.ones(3)), cupy.empty(3)
     with pytest.raises(RuntimeError, match="INVALID_VALUE"):
         kernel((1,), (2,), (y, x, np.float64(5)), shared_mem=50_000)
+    with pytest.raises(RuntimeError, match="INVALID_VALUE"):
+        kernel.max_dynamic_shared_size_bytes = 10**6
     kernel.max_dynamic_shared_size_bytes = 50_000
+    for grid, block in [((1,), (1025,)), ((0,), (2,)), ((2**31,), (2,))]:
+        with pytest.raises(RuntimeError, match="INVALID_VALUE"):
+            kernel(grid, block, (y, x, np.float64(5)))
+    with pytest.raises(TypeError, match="of the host of 3"):
+        kernel((1,), (2,), (y, np.ones(3), np.float64(5)))
     kernel((1,), (2,), (y, x, np.float64(5)), shared_mem=50_000)
     assert_allclose(y.get(), 50_008)
     assert cupy.ledger.launches["scale"] == 1
@@ -453,7 +460,10 @@ def test_kernels_built_for_the_processor_serve_arrays_of_the_device(cupy, dtype,
     data = cupy.asarray(rows)
     operator = butterfly_factorize(cupy.asarray(A))
     assert cupy.ledger.launches["split_rank_one"] > 0
-    operator.apply(data), data @ operator  # lays the factors out
+    cupy.ledger.clear()
+    cupy.ledger.run_kernels_by(emulation.RawModule)
+    operator.apply(data), data @ operator  # lays the factors out, for calls on any stream
+    assert [wait for wait in cupy.ledger.waits if "synchronize" in wait and "lay_out" in wait]
     cupy.ledger.clear()
     cupy.ledger.run_kernels_by(emulation.RawModule)
     found = operator.apply(data), operator @ data[0, :], operator.matmat(data.T), data @ operator

@@ -4,7 +4,9 @@
 // shared memory and multiplies them there. From their largest row on, power steps y <- P^H P y go on
 // until x = P y is exact or certified: with theta = |x|^2, r = |P^H x - theta y| and the tail
 // |P|^2 - theta, which bounds every other eigenvalue of P^H P where it is less than theta, y misses
-// too much by at most r^2 / (theta - tail). Blocks without a certificate are marked by -1.
+// too much by at most r^2 / (theta - tail): the bound of Kato and Temple for the largest eigenvalue of
+// a Hermitian matrix (B. N. Parlett, The Symmetric Eigenvalue Problem, 1998, section 11.7). Blocks
+// without a certificate are marked by -1.
 //
 // Global memory: A is read once, 16 bytes at a time where its rows allow it; the vectors, norms and
 // what is missed are written once. Shared memory: every step reads P twice.
@@ -77,8 +79,9 @@ struct State {
     Status status;
 };
 
-// The shared memory of a thread block: its blocks, with an odd number of entries from row to row,
-// which makes columns and rows alike free of bank conflicts, and the vectors of each.
+// The shared memory of a thread block: its blocks, with an odd number of entries from row to row, so
+// that threads with neighbouring rows of a real float32 block meet no bank conflict (other types and
+// threads of several blocks meet some), and the vectors of each.
 struct Tile {
     int b, c, pitch;
     Number *P, *x, *y, *z;

@@ -98,10 +98,9 @@ def test_any_product(dtype):
 @pytest.mark.usefixtures("cuda_on_cpu")
 @on_cpu
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
-def test_side_eight_and_one_in_place_and_samples_in_flight(dtype):
+def test_samples_in_flight(dtype):
     random = np.random.default_rng(1)
-    sides = (1, 4, 8) if dtype == "float32" else (1, 4)
-    tuning = cuda.Tuning(sides, threads=32, in_flight=2, samples=3)
+    tuning = cuda.Tuning(threads=32, in_flight=2, samples=3)
     patterns = [(1, 8, 8, 8), (2, 4, 4, 8), (64, 1, 1, 1), (8, 8, 8, 1)]
     factors = [factor(random, pattern, dtype) for pattern in patterns]
     for batch in (1, 2, 7):
@@ -304,7 +303,7 @@ def test_direct_ends_save_barriers(recorder):
 @pytest.mark.parametrize("architecture", [nvrtc.ARCHITECTURES[0], nvrtc.ARCHITECTURES[-1]])
 def test_registers_suffice_on(architecture):
     for dtype in map(np.dtype, DTYPES):
-        options = cuda.options(dtype, cuda.USUAL.sides, True)
+        options = cuda.options(dtype, cuda.SIDES, True)
         compiled = nvrtc.compile_kernel(CODE, options, architecture)
         resident = int(re.search(r"RESIDENT=(\d)", " ".join(options))[1])
         assert compiled.spilled == compiled.stack == 0

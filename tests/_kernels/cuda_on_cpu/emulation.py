@@ -224,7 +224,10 @@ def vast(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 class Namespace:
     """NumPy with a `RawModule`, as if its arrays were on a device."""
 
-    cuda = SimpleNamespace(runtime=SimpleNamespace(is_hip=False))
+    cuda = SimpleNamespace(
+        runtime=SimpleNamespace(is_hip=False),
+        get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None),
+    )
 
     def __init__(self, raw_module: Any = RawModule) -> None:
         self.RawModule = raw_module
