@@ -78,6 +78,15 @@ def test_a_batch_that_fails_leaves_the_batches_before_it():
     assert estimator.loss_curve_ is curve
 
 
+def test_a_batch_that_fails_late_is_as_if_it_had_not_been(monkeypatch):
+    one, other = (SparseDeepLinearNet(random_state=0).partial_fit(X, Y) for _ in range(2))
+    with monkeypatch.context() as context:
+        context.setattr(SparseDeepLinearNet, "_record", Mock(side_effect=MemoryError))
+        with pytest.raises(MemoryError):
+            one.partial_fit(X[:5], Y[:5])
+    assert_array_equal(one.partial_fit(X, Y).predict(X), other.partial_fit(X, Y).predict(X))
+
+
 def test_an_interrupted_fit_leaves_nothing(monkeypatch):
     estimator = FixedSupportMF(4)
     monkeypatch.setattr(FixedSupportMF, "_record", Mock(side_effect=KeyboardInterrupt))

@@ -296,7 +296,9 @@ class SparseDeepLinearNet(
             )
         batch = self._moved(X, Y, weights)
         stream: Stream | None = getattr(self, "_stream", None)
-        if stream is None:
+        if stream is not None:
+            stream = stream.copy()  # this step may fail
+        else:
             network, units, samples, _ = self._network_on(*batch)
             values = None
             if fitted:
