@@ -5,9 +5,11 @@ as soon as they are done: what the device is, whether results are right (nothing
 the tests that need a device, tile sizes of the kernel, products with factors beside copies, cuBLAS,
 cuFFT and PyTorch, factorizations beside one copy of the matrix, and functions of the rest.
 
-Times are between CUDA events: the median of 20 calls after 3, on inputs that take turns and are
-together larger than the cache. Writes results/cuda.json and results/cuda.rst, or to ``--out``. With
-``--dry-run`` sizes are small, and only a table is printed.
+Times are between CUDA events: the median of 20 calls after 3. Batches take turns and are together
+larger than the cache, but for the smallest; a factorization is given the same matrix each time.
+Writes results/cuda.json and results/cuda.rst, or to ``--out``; where results of a device are there,
+a run with failures or with ``--only`` leaves them and writes cuda.new.json. With ``--dry-run`` the
+sizes are small, and only a table is printed.
 """
 
 import argparse
@@ -26,11 +28,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import machine, progress
+from measure import digest, machine, progress
 from page_parts import Rows, fold, short, table
 
+from skfact._kernels import _cuda
 from skfact._kernels.apply import cuda
 from skfact._kernels.apply.generic import apply_factor
+from skfact._kernels.low_rank_blocks import cuda as split
 from skfact.butterfly import butterfly_factorize
 from skfact.datasets import make_butterfly
 from skfact.deep_linear import palm4msa
@@ -51,12 +55,18 @@ WRONG = 100.0  # units of rounding that no result may be off
 class Run:
     """The results so far, and the time that is left."""
 
-    def __init__(self, path: Path | None, *, small: bool) -> None:
-        self.path, self.small = path, small
+    def __init__(self, path: Path | None, *, small: bool, whole: bool = True) -> None:
+        self.path, self.small, self.whole = path, small, whole
+        before = path and path / "cuda.json"
+        found = json.loads(before.read_text()) if before and before.exists() else {}
+        self.replaces_a_device = found.get("device") is not None
         self.start = self.section_start = time.monotonic()
         self.deadline = SECONDS
         self.results: dict[str, Any] = {**machine(), "commit": commit(), "device": None}
         self.results["sections"] = {}
+        self.results["sources"] = {
+            module.SOURCE.parent.name: digest(_cuda.code(module.SOURCE)) for module in (cuda, split)
+        }
         self.cupy: Any = None
 
     def left(self) -> float:
@@ -78,6 +88,8 @@ class Run:
                     break
         except NotMeasured as reason:
             entry["state"] = f"not measured: {reason}"
+        except Wrong as reason:
+            entry["state"] = f"failed: {reason}"
         except Exception as error:  # noqa: BLE001 - the other sections are worth having
             entry["state"] = f"failed: {type(error).__name__}: {error}"
         entry["seconds"] = round(time.monotonic() - self.section_start, 1)
@@ -95,22 +107,38 @@ class Run:
             return
         self.path.mkdir(parents=True, exist_ok=True)
         file = self.path / "cuda.json"
-        known = json.loads(file.read_text())["device"] if file.exists() else None
-        if self.results["device"] is None and known is not None:
-            return  # what was measured elsewhere stays
+        new = self.path / "cuda.new.json"
+        if self.replaces_a_device and not self.is_sound():  # what was measured stays
+            file = new
+        else:
+            (self.path / "cuda.rst").write_text(page(self.results))
+            new.unlink(missing_ok=True)
         file.write_text(json.dumps(self.results, indent=1) + "\n")
-        (self.path / "cuda.rst").write_text(page(self.results))
+
+    def is_sound(self) -> bool:
+        """Whether all sections have run on a device, and none failed."""
+        sections = self.results["sections"]
+        return (
+            self.whole
+            and self.results["device"] is not None
+            and all(name in sections for name in NAMES)
+            and not any(one["state"].startswith("failed") for one in sections.values())
+        )
 
 
 class NotMeasured(Exception):
     """Why a section cannot be measured here."""
 
 
+class Wrong(Exception):
+    """What went wrong in a section."""
+
+
 def commit() -> str:
-    """The commit of the checkout, where there is git and a repository."""
+    """The commit of the checkout, "-dirty" if files differ, where there is git and a repository."""
     try:
         return subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"],
+            ["git", "describe", "--always", "--dirty", "--exclude", "*"],
             cwd=Path(__file__).parent,
             capture_output=True,
             check=True,
@@ -189,7 +217,9 @@ def device(run: Run) -> Iterator[dict[str, Any]]:
     run.results["device"] = {
         "name": name,
         "cupy": cupy.__version__,
+        "cupy_settings": {key: os.environ[key] for key in os.environ if key.startswith("CUPY_")},
         "cuda": runtime.runtimeGetVersion(),
+        "nvrtc": list(cupy.cuda.nvrtc.getVersion()),
         "driver": runtime.driverGetVersion(),
         "multiprocessors": facts["multiProcessorCount"],
         "cache_bytes": facts["l2CacheSize"],
@@ -207,7 +237,8 @@ def correctness(run: Run) -> Iterator[dict[str, Any]]:
             worst = max(errors(run, random, operator, dtype))
             if not worst < WRONG:
                 raise ArithmeticError(f"{worst:.3g} eps for chain {number}, {operator!r}")
-            yield {"what": "product", "dtype": dtype, "error_eps": worst}
+            row = {"source": cuda.SOURCE.parent.name, "what": "product", "dtype": dtype}
+            yield {**row, "error_eps": worst}
     for dtype in DTYPES:
         for noise in (0.3,) if run.small else (0.0, 1e-2, 0.3):
             A = target(16 if run.small else 256, dtype, noise)
@@ -216,7 +247,8 @@ def correctness(run: Run) -> Iterator[dict[str, Any]]:
             eps = float(np.finfo(dtype).eps)
             if not error < max(2 * noise, WRONG * eps):  # all that is not noise can be met
                 raise ArithmeticError(f"error {error:.3g} at noise {noise} in {dtype}")
-            row = {"what": f"factors, noise {noise}", "dtype": dtype}
+            row = {"source": split.SOURCE.parent.name, "what": f"factors, noise {noise}"}
+            row["dtype"] = dtype
             yield {**row, "error": error, "error_eps": None if noise else error / eps}
 
 
@@ -296,10 +328,15 @@ def marked_tests(run: Run) -> Iterator[dict[str, Any]]:
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
     counts = {name: int(n) for n, name in re.findall(r"(\d+) (\w+)", lines[-1])}
     yield {"summary": lines[-1], "passed": counts.get("passed", 0), "failed": failed[:40]}
+    if done.returncode:
+        raise Wrong(lines[-1].strip("= "))
 
 
 def tiles(run: Run) -> Iterator[dict[str, Any]]:
     """Tunings of the kernel."""
+    if not _cuda.serves(run.cupy):
+        raise NotMeasured("kernels cannot be compiled here")
+    ran = False
     for n, dtype in [(256, "float32"), (1024, "float32"), (1024, "complex64"), (4096, "float32")]:
         operator = usual_operator(n, dtype).to_device("cupy")
         factors = operator._products.usual_plan()
@@ -318,7 +355,10 @@ def tiles(run: Run) -> Iterator[dict[str, Any]]:
             except Exception as error:  # noqa: BLE001 - this tuning does not fit the device
                 yield {**row, "error": f"{type(error).__name__}: {error}"[:200]}
                 continue
+            ran = True
             yield {**row, **timed, "share_of_copy": share(run, batches[0], timed)}
+    if not ran:
+        raise Wrong("no tuning ran")
 
 
 def one_of(batches: list[Any], program: Any, multiply: Callable[[Any, Any], Any], i: int) -> Any:
@@ -542,15 +582,18 @@ SECTIONS = (
     ("functions", 50, functions),
     ("tests", 150, marked_tests),
 )
+NAMES = tuple(name for name, *_ in SECTIONS)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder to write to")
     parser.add_argument("--dry-run", action="store_true", help="small sizes, and write nothing")
-    parser.add_argument("--only", nargs="+", help="sections, besides that of the device")
+    only = "sections, besides that of the device"
+    parser.add_argument("--only", nargs="+", choices=NAMES, metavar="SECTION", help=only)
     given = parser.parse_args()
-    run = Run(None if given.dry_run else given.out, small=given.dry_run)
+    path = None if given.dry_run else given.out
+    run = Run(path, small=given.dry_run, whole=not given.only)
     missing = "" if run.section("device", 20, device) else "no device"
     for name, seconds, rows in SECTIONS:
         if given.only and name not in given.only:

@@ -1,8 +1,9 @@
-"""Write the page of CUDA kernels: from their compiler, from the tests, and from measurements."""
+"""Write the page of CUDA kernels: from sources, their compiler, tests, and measurements."""
 
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,13 +11,14 @@ import numpy as np
 from what_runs_where import collect
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from measure import digest  # noqa: E402
 
 from skfact._kernels import _cuda  # noqa: E402
-from skfact._kernels.apply import cuda as apply  # noqa: E402
-from skfact._kernels.low_rank_blocks import cuda as split  # noqa: E402
-from tests._kernels.cuda_on_cpu import nvrtc  # noqa: E402
+from tests._kernels.cuda_on_cpu import emulation, nvrtc  # noqa: E402
 
+SOURCES = ROOT / "skfact" / "_kernels"
 DTYPES = ("float32", "float64", "complex64", "complex128")
 MEASURED = ROOT / "benchmarks" / "results" / "cuda.json"
 
@@ -24,43 +26,58 @@ PAGE = """\
 CUDA kernels
 ============
 
-What is known of each kernel that CuPy arrays go through, and how.
+What is known of each source of kernels that CuPy arrays go through, and how.
 
-- *Compiled* by NVIDIA's compiler for each architecture: the registers of a thread; none spills any
-  to memory.
-- *On the CPU* the same source runs with a thread of the processor for each thread of the device.
-  ●: the results are those of the array libraries; ●●: ThreadSanitizer, AddressSanitizer and
-  UndefinedBehaviorSanitizer watched it, too, and have nothing to say.
+- *Compiled* by NVIDIA's compiler for each architecture, with the options that CuPy gives it: the
+  most registers that a thread of its kernels takes.{spills}
+- *Tests on the CPU*: tests with this dtype build the same source for the processor and compare with
+  the array libraries (results), or let sanitizers watch (ThreadSanitizer with a thread of the
+  processor for each thread of a block; AddressSanitizer with UndefinedBehaviorSanitizer). They need
+  Linux and g++. This page knows that there are such tests, and the tests whether they pass.
+- *Results on a device*: the card that gave right results, from the source as it is now, and when.
 
-None of this shows a time, and only the last column says that a device has run the kernel.
+CuPy compiles with ``-ftz=true``: on a device, denormal numbers of float32 and complex64 are zero.
+Nothing here shows a time; for those see :doc:`/benchmarks`.
 
 .. list-table::
    :header-rows: 1
 
 """
+SPILLS = " None spills any to memory."
 
 
-class Kernel(NamedTuple):
-    """A kernel, and the options that its largest build takes."""
+class Source(NamedTuple):
+    """A source of kernels, and the module that launches them."""
 
-    title: str
+    folder: str
+    kernels: list[str]
     module: Any
-    options: Any
-    folder: str  # of its tests
+
+    @property
+    def title(self) -> str:
+        return f"{', '.join(f'``{name}``' for name in self.kernels)} ({self.folder})"
 
 
-KERNELS = (
-    Kernel(
-        "Product of a chain of factors",
-        apply,
-        lambda dtype: apply.options(dtype, apply.USUAL.sides, True),
-        "apply",
-    ),
-    Kernel("Split of rank one", split, split.options, "low_rank_blocks"),
-)
+def sources() -> list[Source]:
+    """All folders of loops that have a CUDA source; the module has `SOURCE` and `options(dtype)`.
+
+    Raises
+    ------
+    ValueError
+        If a source is that of no module.
+    """
+    found = []
+    for path in sorted(SOURCES.glob("*/*.cu")):
+        module = import_module(f"skfact._kernels.{path.parent.name}.cuda")
+        if path != module.SOURCE:
+            raise ValueError(f"{path} is not the SOURCE of {module.__name__}.")
+        found.append(
+            Source(path.parent.name, emulation.kernels_of(path.read_text("utf-8")), module)
+        )
+    return found
 
 
-def compiled(kernel: Kernel, dtype: str, architecture: str) -> str:
+def compiled(source: Source, dtype: str, architecture: str) -> str:
     """Registers of a thread.
 
     Raises
@@ -70,50 +87,67 @@ def compiled(kernel: Kernel, dtype: str, architecture: str) -> str:
     """
     if nvrtc.library() is None:
         return "not compiled here"
-    code, options = _cuda.code(kernel.module.SOURCE), kernel.options(np.dtype(dtype))
+    code, options = _cuda.code(source.module.SOURCE), source.module.options(np.dtype(dtype))
     found = nvrtc.compile_kernel(code, options, architecture)
     if found.spilled or found.stack:
-        raise ValueError(f"{kernel.title}, {dtype}, {architecture}: {found}")
+        raise ValueError(f"{source.title}, {dtype}, {architecture}: {found}")
     return str(found.registers)
 
 
-def on_cpu(items: list[Any], kernel: Kernel, dtype: str) -> str:
-    """Whether tests of the kernel run with the dtype, and whether sanitizers watch."""
+def on_cpu(items: list[Any], source: Source, dtype: str) -> str:
+    """What tests of the source there are with the dtype.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
     tests = [
         item.callspec.params
         for item in items
         if item.path.name == "test_cuda.py"
-        and item.path.parent.name == kernel.folder
+        and item.path.parent.name == source.folder
         and getattr(item, "callspec", None)
         and item.callspec.params.get("dtype") == dtype
     ]
-    watched = {parameters["sanitizer"] for parameters in tests if "sanitizer" in parameters}
     if not tests:
-        raise ValueError(f"No test of {kernel.title!r} runs with {dtype}.")
-    return "●●" if watched == {"thread", "address"} else "●"
+        raise ValueError(f"No test of {source.title} runs with {dtype}.")
+    watched = {parameters["sanitizer"] for parameters in tests if "sanitizer" in parameters}
+    return ", ".join(["results", *sorted(f"{sanitizer} sanitizer" for sanitizer in watched)])
 
 
-def on_device() -> str:
-    """The card and the date of the measurements."""
-    results = json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
-    device = results.get("device")
-    return f"{device['name']}, {results['date']}" if device else "not measured"
+def on_device(source: Source, dtype: str, results: dict[str, Any] | None = None) -> str:
+    """The card and the date of right results with the source as it is."""
+    if results is None:
+        results = json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
+    device, section = results.get("device"), results.get("sections", {}).get("correctness", {})
+    rows = [
+        row
+        for row in section.get("rows", [])
+        if (row["source"], row["dtype"]) == (source.folder, dtype)
+    ]
+    if not device or not rows or section["state"] not in ("done", "cut off"):
+        return "none yet"
+    if results.get("sources", {}).get(source.folder) != digest(_cuda.code(source.module.SOURCE)):
+        return "none since the source changed"
+    return f"{device['name']}, {results['date']}"
 
 
 def page(items: list[Any]) -> str:
     """The page as reStructuredText."""
-    cases = [(kernel, dtype) for kernel in KERNELS for dtype in DTYPES]
+    cases = [(source, dtype) for source in sources() for dtype in DTYPES]
     with ThreadPoolExecutor() as pool:
         tasks = [[pool.submit(compiled, *case, a) for a in nvrtc.ARCHITECTURES] for case in cases]
         registers = [[task.result() for task in row] for row in tasks]
-    rows = [["", "", *nvrtc.ARCHITECTURES, "On the CPU", "On a device"]]
-    for (kernel, dtype), counts in zip(cases, registers, strict=True):
-        title = kernel.title if dtype == DTYPES[0] else ""
-        rows.append([title, dtype, *counts, on_cpu(items, kernel, dtype), on_device()])
+    rows = [["", "", *nvrtc.ARCHITECTURES, "Tests on the CPU", "Results on a device"]]
+    for case, counts in zip(cases, registers, strict=True):
+        title = case[0].title if case[1] == DTYPES[0] else ""
+        rows.append([title, case[1], *counts, on_cpu(items, *case), on_device(*case)])
     lines = []
     for row in rows:
         lines += [f"   {'*' if i == 0 else ' '} - {cell}".rstrip() for i, cell in enumerate(row)]
-    return PAGE + "\n".join(lines) + "\n"
+    spills = "" if nvrtc.library() is None else SPILLS
+    return PAGE.format(spills=spills) + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

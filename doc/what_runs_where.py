@@ -30,8 +30,9 @@ is generated from the tests: ● means that tests run all names of the row there
 of NumPy and a second device of array_api_strict are tried as well where they apply.
 
 ○ on CuPy: these tests need a CUDA device. They pass against a stand-in for CuPy, which has its
-functions and refuses what it refuses. **No GPU has run them yet**. array_api_strict stands for any
-library that follows the array API standard.
+functions, refuses what it refuses, and compiles no kernels: arrays go through CuPy's functions
+there, and :doc:`cuda_kernels` says how the kernels are tested. **No GPU has run them yet**.
+array_api_strict stands for any library that follows the array API standard.
 
 .. list-table::
    :header-rows: 1

@@ -26,19 +26,25 @@ from skfact._samples import validate_samples
 from skfact._sklearn_compat import CallbackSupportMixin
 
 
-def on_full_device_advise(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of an estimator that says what helps where the memory of a device is too small."""
+def all_or_nothing(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A way to fit an estimator that ends, or leaves it as it was: unfitted, or as fitted before.
+
+    Where the memory of a device is too small, the error says what helps.
+    """
 
     @functools.wraps(method)
-    def advising(self: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
+    def fitting(self: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
+        before = dict(vars(self))
         try:
             return method(self, X, *args, **kwargs)
-        except (MemoryError, RuntimeError) as error:
+        except BaseException as error:
+            vars(self).clear()
+            vars(self).update(before)
             if is_full_device(error):
                 error.add_note(_advice(self, X))
             raise
 
-    return advising
+    return fitting
 
 
 def _advice(estimator: Any, X: Any) -> str:

@@ -1,11 +1,13 @@
 """What the host does with arrays of CuPy, against a stand-in that counts what goes over the bus."""
 
+import json
 import os
 import pickle
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from runpy import run_path
 
 import numpy as np
 import pytest
@@ -13,15 +15,17 @@ import scipy.sparse
 from numpy.testing import assert_allclose
 from scipy.linalg import hadamard
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
-from skfact._backend import move_like, to_numpy
+from skfact._backend import array_namespace, move_like, to_numpy
+from skfact._kernels import _cuda
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear import palm4msa
 from skfact.fixed_support import fixed_support_factorize
 from skfact.operators import FactorizedOperator, PartialPermutation, SparseFactor
 from skfact.relu import path_kernel, path_metric, path_norm
-from skfact.supports import KSparse
+from skfact.supports import Chain, KSparse
 from tests._kernels.cuda_on_cpu import emulation
 from tests.arrays import gaussian
 from tests.asserts import for_each, on_any_matrix
@@ -256,11 +260,44 @@ def test_a_device_without_room_says_what_helps(cupy):
 
 
 @pytest.mark.usefixtures("cupy")
+def test_measurements_are_lost_to_sound_ones_only(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    measuring = run_path(str(BENCHMARKS / "cuda.py"))
+    facts = dict.fromkeys(("copy_tb_s", "cupy", "cuda", "driver"), 1)
+
+    def run(device, whole=True, **failing):
+        """A run in which the tests or another section fail; the card of the results that stay."""
+        run = measuring["Run"](tmp_path, small=True, whole=whole)
+        run.results["device"] = device and {"name": device, **facts}
+
+        def rows(name):
+            yield {"median_us": 1.0, **dict.fromkeys(("n", "dtype", "batch", "noise", "what"))} | {
+                "contender": name
+            }
+            if name in failing:
+                raise measuring["Wrong"]("3 failed")
+
+        for name in measuring["NAMES"] if whole else ["tiles"]:
+            assert run.section(name, 100, lambda _, name=name: rows(name)) == (name not in failing)
+        found = json.loads((tmp_path / "cuda.json").read_text())
+        assert ("tests failed: 3 failed" in (tmp_path / "cuda.rst").read_text()) == (
+            found["sections"]["tests"]["state"] != "done"
+        )
+        return found["device"]["name"]
+
+    assert run("first", tests=True) == "first"  # there is nothing to lose
+    assert run("second", whole=False) == run("third", tests=True) == "first"
+    assert run("fourth") == "fourth"
+    assert run("fifth", correctness=True) == "fourth"
+
+
+@pytest.mark.usefixtures("cupy")
 def test_the_script_that_measures_runs_through():
     """In a process of its own, with times that mean nothing."""
     sections = ["correctness", "products", "factorizations", "functions"]
+    command = [sys.executable, BENCHMARKS / "cuda.py", "--dry-run", "--only"]
     done = subprocess.run(
-        [sys.executable, BENCHMARKS / "cuda.py", "--dry-run", "--only", *sections],
+        [*command, *sections, "tiles"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (STAND_IN, ROOT)))},
         capture_output=True,
         check=True,
@@ -268,6 +305,24 @@ def test_the_script_that_measures_runs_through():
     )
     for section in sections:  # compiling may take the time of one
         assert f"\n{section}: done" in done.stderr or f"\n{section}: cut off" in done.stderr
+    assert "\ntiles: not measured: kernels cannot be compiled here" in done.stderr
+    unknown = subprocess.run([*command, "typo"], capture_output=True, check=False, text=True)
+    assert unknown.returncode and "invalid choice: 'typo'" in unknown.stderr
+
+
+@pytest.mark.parametrize("name", ["matrix", "blockwise", "lbfgs"])
+def test_a_fit_without_room_leaves_the_estimator_as_it_was(cupy, name):
+    data, few = cupy.asarray(X), cupy.asarray(X[:, :8])
+    whole, unfitted = fitted(name, data), clone(MODELS[name])
+    expected = whole.transform(data).get()
+    cupy.ledger.limit = cupy.get_default_memory_pool().used_bytes() + 100
+    for estimator in (whole, unfitted):
+        with pytest.raises(cupy.cuda.memory.OutOfMemoryError):
+            estimator.fit(few, few)
+    cupy.ledger.limit = float("inf")
+    assert_allclose(whole.transform(data).get(), expected)
+    with pytest.raises(NotFittedError):
+        unfitted.transform(data)
 
 
 def test_arrays_of_two_places_are_not_mixed(cupy):
@@ -378,7 +433,14 @@ def test_kernels_of_a_source_are_called_as_those_of_cupy(cupy):
     x, y = cupy.asarray(np.ones(3)), cupy.empty(3)
     with pytest.raises(RuntimeError, match="INVALID_VALUE"):
         kernel((1,), (2,), (y, x, np.float64(5)), shared_mem=50_000)
+    with pytest.raises(RuntimeError, match="INVALID_VALUE"):
+        kernel.max_dynamic_shared_size_bytes = 10**6
     kernel.max_dynamic_shared_size_bytes = 50_000
+    for grid, block in [((1,), (1025,)), ((0,), (2,)), ((2**31,), (2,))]:
+        with pytest.raises(RuntimeError, match="INVALID_VALUE"):
+            kernel(grid, block, (y, x, np.float64(5)))
+    with pytest.raises(TypeError, match="of the host of 3"):
+        kernel((1,), (2,), (y, np.ones(3), np.float64(5)))
     kernel((1,), (2,), (y, x, np.float64(5)), shared_mem=50_000)
     assert_allclose(y.get(), 50_008)
     assert cupy.ledger.launches["scale"] == 1
@@ -398,7 +460,10 @@ def test_kernels_built_for_the_processor_serve_arrays_of_the_device(cupy, dtype,
     data = cupy.asarray(rows)
     operator = butterfly_factorize(cupy.asarray(A))
     assert cupy.ledger.launches["split_rank_one"] > 0
-    operator.apply(data), data @ operator  # lays the factors out
+    cupy.ledger.clear()
+    cupy.ledger.run_kernels_by(emulation.RawModule)
+    operator.apply(data), data @ operator  # lays the factors out, for calls on any stream
+    assert [wait for wait in cupy.ledger.waits if "synchronize" in wait and "lay_out" in wait]
     cupy.ledger.clear()
     cupy.ledger.run_kernels_by(emulation.RawModule)
     found = operator.apply(data), operator @ data[0, :], operator.matmat(data.T), data @ operator
@@ -408,6 +473,32 @@ def test_kernels_built_for_the_processor_serve_arrays_of_the_device(cupy, dtype,
     for array, right in zip(found, expected, strict=True):
         assert array.dtype == dtype
         assert_allclose(array.get(), right, atol=50 * np.finfo(dtype).eps)
+
+
+@pytest.mark.skipif(not emulation.usable(), reason="there is no C++ compiler")
+def test_what_is_stated_of_a_long_matrix_of_entries_alike_is_what_it_loses(cupy, monkeypatch):
+    emulation.with_few_threads(monkeypatch)
+    cupy.ledger.run_kernels_by(emulation.RawModule)
+    A = np.full((5000, 4), 0.7, "f4")
+    chain = Chain.low_rank(5000, 4, 1)
+    operator, errors = butterfly_factorize(cupy.asarray(A), chain, return_errors=True)
+    assert cupy.ledger.launches["split_rank_one"] > 0
+    left, right = (factor.values.get().astype("f8") for factor in operator.factors)
+    lost = np.linalg.norm(A - left.reshape(-1, 1) * right.reshape(1, -1)) / np.linalg.norm(A)
+    assert max(lost, *errors) <= 20 * np.finfo("f4").eps
+
+
+def test_kernels_of_cuda_are_not_for_devices_of_rocm(cupy, monkeypatch):
+    cupy.ledger.run_kernels_by(emulation.RawModule)
+    xp = array_namespace(cupy.asarray(X))
+    assert _cuda.serves(xp)
+    monkeypatch.setattr(cupy.cuda.runtime, "is_hip", True)
+    assert not _cuda.serves(xp)
+    data = cupy.asarray(X[:16])
+    assert_allclose(
+        butterfly_factorize(data).toarray().get(), butterfly_factorize(X[:16]).toarray()
+    )
+    assert cupy.ledger.launches["split_rank_one"] == 0
 
 
 def test_the_stand_in_refuses_what_cupy_refuses(cupy):

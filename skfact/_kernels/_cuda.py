@@ -17,12 +17,14 @@ from skfact._backend import array_namespace, device
 COMMON = Path(__file__).with_name("number.cu")
 LOAD = 16  # bytes of the widest load
 SECTOR = 32  # bytes that memory moves at least
-TILE_BYTES = 72 * 1024  # shared memory of a thread block where three share a multiprocessor
+# Shared memory of a thread block. Three share a multiprocessor that has 228 KB (compute capability
+# 9.0 and 10.0), fewer do elsewhere; a block never takes more than its device gives.
+TILE_BYTES = 72 * 1024
 
 
 def serves(xp: Any) -> bool:
-    """Whether arrays of the namespace can be given to kernels."""
-    return hasattr(xp, "RawModule")
+    """Whether arrays of the namespace can be given to kernels: CuPy's, but for that of ROCm."""
+    return hasattr(xp, "RawModule") and not xp.cuda.runtime.is_hip
 
 
 def place(array: Any) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skfact._backend import array_namespace, compute_namespace, device, move, move_like
 from skfact._checks import check_choice, check_number, check_verbose
 from skfact._exponents import times_power_of_two, unscaled
-from skfact._face import Face, ReportsProgress, on_full_device_advise
+from skfact._face import Face, ReportsProgress, all_or_nothing
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
 from skfact._warn import warn
@@ -214,8 +214,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         self.random_state = random_state
         self.verbose = verbose
 
+    @all_or_nothing
     @with_callbacks
-    @on_full_device_advise
     def fit(self, X: Any, y: Any = None) -> ButterflyFactorizer:
         """Find the factors.
 

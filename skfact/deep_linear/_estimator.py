@@ -20,7 +20,7 @@ from skfact._checks import (
     check_verbose,
 )
 from skfact._exponents import binary_exponent, times_power_of_two
-from skfact._face import Face, ReportsProgress, on_full_device_advise
+from skfact._face import Face, ReportsProgress, all_or_nothing
 from skfact._inputs import is_numpy
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
@@ -184,8 +184,8 @@ class SparseDeepLinearNet(
         self.random_state = random_state
         self.verbose = verbose
 
+    @all_or_nothing
     @with_callbacks
-    @on_full_device_advise
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseDeepLinearNet:
         """Learn the factors.
 
@@ -258,7 +258,7 @@ class SparseDeepLinearNet(
         return True
 
     @available_if(_takes_batches)
-    @on_full_device_advise
+    @all_or_nothing
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseDeepLinearNet:
         """Take one step of Adam on a batch.
 
@@ -296,7 +296,9 @@ class SparseDeepLinearNet(
             )
         batch = self._moved(X, Y, weights)
         stream: Stream | None = getattr(self, "_stream", None)
-        if stream is None:
+        if stream is not None:
+            stream = stream.copy()  # this step may fail
+        else:
             network, units, samples, _ = self._network_on(*batch)
             values = None
             if fitted:

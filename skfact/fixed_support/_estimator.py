@@ -13,7 +13,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from skfact._backend import array_namespace, compute_namespace, move, move_like
 from skfact._checks import check_random_state, check_verbose
-from skfact._face import Face, ReportsProgress, on_full_device_advise
+from skfact._face import Face, ReportsProgress, all_or_nothing
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
 from skfact._warn import warn
@@ -164,8 +164,8 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         self.random_state = random_state
         self.verbose = verbose
 
+    @all_or_nothing
     @with_callbacks
-    @on_full_device_advise
     def fit(self, X: Any, y: Any = None, left_support: Any = None) -> FixedSupportMF:
         """Find the factors.
 

@@ -18,7 +18,7 @@ from skfact._backend import (
     on_backend,
 )
 from skfact._checks import check_flag, check_number
-from skfact._face import Face, on_full_device_advise
+from skfact._face import Face, all_or_nothing
 from skfact._inputs import is_numpy
 from skfact._samples import clone_with_seed, validate_samples
 from skfact.relu._features import (
@@ -142,7 +142,7 @@ class ReLUPathEmbedding(Face):
         self.backend = backend
         self.random_state = random_state
 
-    @on_full_device_advise
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None) -> ReLUPathEmbedding:
         """Read, fit or draw the network, and choose its paths.
 

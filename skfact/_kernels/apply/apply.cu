@@ -4,9 +4,14 @@
 // one row after the other. Squares of a side in SIDES are multiplied in place, their arguments in
 // registers; other blocks (GENERAL) go from one half of the memory to the other.
 //
-// Global memory: X is read once, Y written once, and the values are read once per tile, 16 bytes at
-// a time. Shared memory: written and read once per factor; not by the first factor's reading where
-// it can read X itself, nor by the last one's writing where it can write Y (DIRECT ends).
+// Global memory, 16 bytes at a time where addresses allow it: X is read once and Y written once, and
+// with them their indices, if any, once per tile. The values of squares in place are read by each team
+// of threads that shares the samples of a tile: once per tile where a factor has as many blocks as
+// there are threads, else up to THREADS / blocks times; those of other blocks for each 4 samples.
+//
+// Shared memory: written and read once per factor, other blocks reading their arguments for each 4
+// rows, and once more to copy X in and Y out. The first factor reads X itself and the last one writes
+// Y where the program says so (direct_in, direct_out), which saves that copy.
 // Every sum is formed in a fixed order: the same bits in every run, batch and tile.
 //
 // Macros beside those of number.cu, which stands before this: SIDES (bit r for squares of side r),
@@ -31,7 +36,8 @@ static_assert(sizeof(Program) == 728, "cuda.py lays it out alike");
 
 constexpr int BANKS = 128 / sizeof(Number);  // entries that shared memory serves at once
 
-// Where entry n of a row of the tile lies: neighbours in steps of any power of two differ in banks.
+// Where entry n of a row of the tile lies: neighbours in steps of a power of two, of up to 32 rows of
+// banks, differ in banks as far as the swizzle reaches.
 __device__ __forceinline__ int place(int n, const Program& p)
 {
     return n ^ ((n / BANKS * p.swizzle) & (BANKS - 1));
@@ -243,11 +249,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) multiply_chain(
             const Number* source = direct_in && i == 0 ? X : nullptr;
             Number* target = p.direct_out && i == last ? Y : nullptr;
             switch (stage.b) {
-            case 1: multiply_squares<1>(stage, half, source, target, values, p, live); break;
             case 2: multiply_squares<2>(stage, half, source, target, values, p, live); break;
             case 3: multiply_squares<3>(stage, half, source, target, values, p, live); break;
             case 4: multiply_squares<4>(stage, half, source, target, values, p, live); break;
-            case 8: multiply_squares<8>(stage, half, source, target, values, p, live); break;
             }
             if (target)
                 return;

@@ -33,10 +33,12 @@ PROGRAM = np.dtype(
 assert PROGRAM.itemsize == 728, "apply.cu lays it out alike"
 
 
+SIDES = (2, 3, 4)  # of squares that are multiplied in place; larger ones would spill registers
+
+
 class Tuning(NamedTuple):
     """What changes no result, only the time. None of it has been measured yet."""
 
-    sides: tuple[int, ...] = (2, 3, 4)  # of squares that are multiplied in place; also 1 and 8
     threads: int = 256
     in_flight: int = 1  # samples that a thread works on at once
     samples: int | None = None  # rows of a tile
@@ -73,7 +75,7 @@ def cost(pattern: Pattern, dtype: np.dtype) -> float:
         return math.inf
     # multiplications of reals per entry, and float64 at half the rate
     work = {"f4": 1.0, "f8": 2.0, "c8": 4.0, "c16": 8.0}[dtype.str[1:]] * b * c
-    if not (b == c and b in USUAL.sides):
+    if not (b == c and b in SIDES):
         work *= 1.5  # values are read again for each 4 samples
     traversal = (b + c) * dtype.itemsize * 1.2 / 29.7e3
     return a * d * (traversal + b * c * dtype.itemsize / FEWEST / 5.5e3 + (work + 3 * b) / 29.7e3)
@@ -89,13 +91,13 @@ def lay_out(
 ) -> Program | None:
     """The program of a product, as of `layout.lay_out`; None where two samples do not fit a tile.
 
-    The values of the factors are on the device that will run it.
+    The values of the factors are on the device that will run it. Waits until they are laid out.
     """
     dtype = factors[0][1].dtype
     xp, where = _cuda.place(factors[0][1])
     row = WIDTH // dtype.itemsize
     height = -(-max(a * d * max(b, c) for (a, b, c, d), _ in factors) // row) * row
-    in_place = [b == c and b in tuning.sides for (_, b, c, _), _ in reversed(factors)]
+    in_place = [b == c and b in SIDES for (_, b, c, _), _ in reversed(factors)]
     row_bytes = height * dtype.itemsize * (1 if all(in_place) else 2)
     facts = where.attributes
     memory = facts["MaxSharedMemoryPerBlockOptin"]
@@ -109,6 +111,7 @@ def lay_out(
         ]
         values = xp.concat(packed)
         into, out = (None if i is None else xp.asarray(i.astype(np.int32)) for i in (into, result))
+        xp.cuda.get_current_stream().synchronize()  # later calls may be on any stream
     table = np.zeros((), PROGRAM)
     table["n_in"], table["n_out"], table["height"], table["fill"] = n_in, n_out, height, fill
     table["n_stages"] = len(factors)
@@ -131,9 +134,15 @@ def lay_out(
 
 
 def options(
-    dtype: np.dtype, sides: Iterable[int], general: bool, tuning: Tuning = USUAL
+    dtype: np.dtype,
+    sides: Iterable[int] = SIDES,
+    general: bool = True,
+    tuning: Tuning = USUAL,
 ) -> tuple[str, ...]:
-    """What the source is compiled with, for squares of these sides in place, and other blocks."""
+    """What the source is compiled with, for squares of these sides in place, and other blocks.
+
+    By default for all that a chain may have.
+    """
     registers = (128 if dtype.itemsize == LOAD else 80) * tuning.in_flight  # enough without spills
     return _cuda.options(
         dtype,

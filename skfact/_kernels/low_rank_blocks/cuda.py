@@ -21,6 +21,7 @@ from skfact._kernels.low_rank_blocks.layout import Classes
 SOURCE = Path(__file__).with_name("rank_one.cu")
 THREADS = 128
 SUMMING = 1024  # threads that sum up, a power of two
+MOST_BLOCKS = 2**31  # of a matrix, which kernels count by int
 LINE = 128  # bytes of neighbours in memory that are read together
 
 COUNTS = ("t", "u", "d", "b", "c", "together", "thread_blocks", "steps", "leftwards", "unused")
@@ -56,14 +57,14 @@ def split_rank_one(
     """`generic.split_product` for rank one, of a matrix (a d b u, t c), but for hard blocks.
 
     None where a block does not fit the memory of a multiprocessor, or its rows are so short that
-    most of what memory moves would be others'.
+    most of what memory moves would be others', or there are too many to be counted.
     """
     a, t, u, d, b, c, _ = classes
     xp, where = _cuda.place(matrix)
     dtype, facts = matrix.dtype, where.attributes
     memory = facts["MaxSharedMemoryPerBlockOptin"]
     row, most = c * dtype.itemsize, memory // _block_bytes(b, c, dtype)
-    if most * row < SECTOR and most < t:
+    if (most * row < SECTOR and most < t) or a * d * u * t >= MOST_BLOCKS:
         return None
     roomy = max(1, min(TILE_BYTES, memory) // _block_bytes(b, c, dtype))
     # all threads have a row or a column, and lines of memory are read whole

@@ -4,16 +4,64 @@
 // shared memory and multiplies them there. From their largest row on, power steps y <- P^H P y go on
 // until x = P y is exact or certified: with theta = |x|^2, r = |P^H x - theta y| and the tail
 // |P|^2 - theta, which bounds every other eigenvalue of P^H P where it is less than theta, y misses
-// too much by at most r^2 / (theta - tail). Blocks without a certificate are marked by -1.
+// too much by at most r^2 / (theta - tail): the bound of Kato and Temple for the largest eigenvalue of
+// a Hermitian matrix (B. N. Parlett, The Symmetric Eigenvalue Problem, 1998, section 11.7). Blocks
+// without a certificate are marked by -1.
 //
 // Global memory: A is read once, 16 bytes at a time where its rows allow it; the vectors, norms and
 // what is missed are written once. Shared memory: every step reads P twice.
+//
+// CuPy compiles with -ftz=true: a block of float32 denormals alone counts as zero. Callers bring the
+// norm of a matrix near one, which such a block then changes by no digit.
 //
 // Macro beside those of number.cu, which stands before this: THREADS (of a block).
 
 constexpr REAL EPS = sizeof(REAL) == 4 ? 1.1920928955078125e-7 : 2.220446049250313e-16;
 // squared norms between this and its inverse lose nothing to under- or overflow
 constexpr REAL TINY = sizeof(REAL) == 4 ? 6e-11 : 1e-245;
+
+// Numbers that are added up in a row. Sums of as many are added with what rounding takes from them:
+// a sum of any length is as exact as one of RUN numbers.
+constexpr int RUN = 32;
+
+struct Sum {
+    REAL total = 0, lost = 0;
+
+    __device__ __forceinline__ void add(REAL run)
+    {
+        REAL more = run - lost, sum = total + more;
+        lost = (sum - total) - more;
+        total = sum;
+    }
+};
+
+#if PARTS == 1
+struct NumberSum {
+    Sum sum;
+    __device__ __forceinline__ void add(Number run) { sum.add(run); }
+    __device__ __forceinline__ Number total() const { return sum.total; }
+};
+#else
+struct NumberSum {
+    Sum re, im;
+    __device__ __forceinline__ void add(Number run) { re.add(run.re), im.add(run.im); }
+    __device__ __forceinline__ Number total() const { return {re.total, im.total}; }
+};
+#endif
+
+// The squared norm of a vector.
+__device__ __forceinline__ REAL norm2_of(const Number* vector, int n)
+{
+    Sum sum;
+#pragma unroll 1
+    for (int l = 0; l < n;) {
+        REAL run = 0;
+        for (int end = min(n, l + RUN); l < end; l++)
+            run += abs2(vector[l]);
+        sum.add(run);
+    }
+    return sum.total;
+}
 
 struct Sizes {
     long long pitch;           // entries from one row of A to the next
@@ -31,8 +79,9 @@ struct State {
     Status status;
 };
 
-// The shared memory of a thread block: its blocks, with an odd number of entries from row to row,
-// which makes columns and rows alike free of bank conflicts, and the vectors of each.
+// The shared memory of a thread block: its blocks, with an odd number of entries from row to row, so
+// that threads with neighbouring rows of a real float32 block meet no bank conflict (other types and
+// threads of several blocks meet some), and the vectors of each.
 struct Tile {
     int b, c, pitch;
     Number *P, *x, *y, *z;
@@ -108,7 +157,7 @@ __device__ void start(Tile& tile, int n)
         else if (!(state.norm2 > TINY && state.norm2 < 1 / TINY))
             state.status = UNCERTIFIED;
         else
-            state.scale = 1 / sqrt(row2[state.pivot]);
+            state.scale = 1 / sqrt(norm2_of(tile.row(g, state.pivot), tile.c));
         tile.states[g] = state;
     }
 }
@@ -121,14 +170,19 @@ __device__ void multiply(Tile& tile, int n)
         if (tile.states[g].status != RUNNING)
             continue;
         const Number *row = tile.P + item * tile.pitch, *y = tile.y + g * tile.c;
-        Number total = zero();
-        for (int l = 0; l < tile.c; l++)
-            add_product(total, row[l], y[l]);
-        tile.x[item] = total;
+        NumberSum total;
+#pragma unroll 1
+        for (int l = 0; l < tile.c;) {
+            Number run = zero();
+            for (int end = min(tile.c, l + RUN); l < end; l++)
+                add_product(run, row[l], y[l]);
+            total.add(run);
+        }
+        tile.x[item] = total.total();
     }
 }
 
-// z = P^H x, and of each column the parts of |P - x y^H|^2 and of |z - theta y|^2.
+// z = P^H x, theta = |x|^2, and of each column the parts of |P - x y^H|^2 and of |z - theta y|^2.
 __device__ void multiply_back(Tile& tile, int n)
 {
     for (int item = threadIdx.x; item < n * tile.c; item += blockDim.x) {
@@ -136,20 +190,29 @@ __device__ void multiply_back(Tile& tile, int n)
         if (tile.states[g].status != RUNNING)
             continue;
         const Number *entry = tile.row(g, 0) + l, *x = tile.x + g * tile.b;
-        Number y = tile.y[item], minus = scaled(-1, conj(y)), z = zero();
-        REAL theta = 0, missed2 = 0;
-        for (int j = 0; j < tile.b; j++, entry += tile.pitch) {
-            Number rest = *entry;
-            add_product(z, conj(rest), x[j]);
-            add_product(rest, x[j], minus);
-            missed2 += abs2(rest);
-            theta += abs2(x[j]);
+        Number y = tile.y[item], minus = scaled(-1, conj(y));
+        NumberSum z;
+        Sum theta;
+        REAL missed2 = 0;
+#pragma unroll 1
+        for (int j = 0; j < tile.b;) {
+            Number z_run = zero();
+            REAL theta_run = 0, missed2_run = 0;
+#pragma unroll 2
+            for (int end = min(tile.b, j + RUN); j < end; j++, entry += tile.pitch) {
+                Number rest = *entry;
+                add_product(z_run, conj(rest), x[j]);
+                add_product(rest, x[j], minus);
+                missed2_run += abs2(rest);
+                theta_run += abs2(x[j]);
+            }
+            z.add(z_run), theta.add(theta_run), missed2 += missed2_run;
         }
-        tile.z[item] = z;
+        tile.z[item] = z.total();
         tile.sums[2 * item] = missed2;
-        tile.sums[2 * item + 1] = abs2(difference(z, scaled(theta, y)));
+        tile.sums[2 * item + 1] = abs2(difference(z.total(), scaled(theta.total, y)));
         if (l == 0)
-            tile.states[g].theta = theta;
+            tile.states[g].theta = theta.total;
     }
 }
 
@@ -160,16 +223,15 @@ __device__ void decide(Tile& tile, int n, bool last)
         State& state = tile.states[g];
         if (state.status != RUNNING)
             continue;
-        REAL missed2 = 0, off2 = 0, length2 = 0, theta = state.theta;
+        REAL missed2 = 0, off2 = 0, theta = state.theta;
         for (int k = g * tile.c; k < (g + 1) * tile.c; k++) {
             missed2 += tile.sums[2 * k];
             off2 += tile.sums[2 * k + 1];
-            length2 += abs2(tile.z[k]);
         }
         REAL least = EPS * EPS * (256 + 16 * max(tile.b, tile.c)) * theta * theta;
         REAL gap = theta - missed2;
         state.missed2 = missed2;
-        state.scale = 1 / sqrt(length2);
+        state.scale = 1 / sqrt(norm2_of(tile.z + g * tile.c, tile.c));
         if (missed2 <= 64 * EPS * EPS * tile.c * state.norm2)  // exact
             state.status = CERTIFIED;
         else if (!(gap > 0))
@@ -181,7 +243,7 @@ __device__ void decide(Tile& tile, int n, bool last)
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) split_rank_one(
+extern "C" __global__ void __launch_bounds__(THREADS, 8) split_rank_one(
     const Number* __restrict__ A, Number* __restrict__ left, Number* __restrict__ right,
     REAL* __restrict__ missed, REAL* __restrict__ norm2, const Sizes p)
 {

@@ -140,6 +140,14 @@ class Stream:
     def __getstate__(self) -> dict[str, Any]:
         return portable(vars(self))
 
+    def copy(self) -> Stream:
+        """A stream that goes on from here and leaves this one as it is."""
+        new, adam = object.__new__(Stream), object.__new__(Adam)
+        first, second = list(self.adam.first), list(self.adam.second)
+        vars(adam).update(vars(self.adam), first=first, second=second)
+        vars(new).update(vars(self), adam=adam)
+        return new
+
     @property
     def offset(self) -> Any:
         """Output at the mean of the samples."""

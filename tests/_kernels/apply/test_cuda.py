@@ -98,10 +98,9 @@ def test_any_product(dtype):
 @pytest.mark.usefixtures("cuda_on_cpu")
 @on_cpu
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
-def test_side_eight_and_one_in_place_and_samples_in_flight(dtype):
+def test_samples_in_flight(dtype):
     random = np.random.default_rng(1)
-    sides = (1, 4, 8) if dtype == "float32" else (1, 4)
-    tuning = cuda.Tuning(sides, threads=32, in_flight=2, samples=3)
+    tuning = cuda.Tuning(threads=32, in_flight=2, samples=3)
     patterns = [(1, 8, 8, 8), (2, 4, 4, 8), (64, 1, 1, 1), (8, 8, 8, 1)]
     factors = [factor(random, pattern, dtype) for pattern in patterns]
     for batch in (1, 2, 7):
@@ -122,6 +121,18 @@ def test_batch_tile_and_threads_change_no_bit():
     ]
     for Y in results[1:]:
         assert_array_equal(Y, results[0][: len(Y)])
+
+
+@pytest.mark.usefixtures("last_block_of_vast_arrays")
+@on_cpu
+def test_offsets_beyond_two_to_the_31_are_right():
+    random = np.random.default_rng(10)
+    factors = [factor(random, p, "float32") for p in [(1, 4, 4, 256), (256, 4, 4, 1)]]
+    tuning = cuda.Tuning(threads=32, samples=8)
+    X = emulation.vast((2**21 + 5, 1024), "float32")
+    X[-5:] = gaussian(random, (5, 1024), "float32")
+    case = factors, X, 1024, None, None, tuning
+    assert_close(run(case, "float32")[-5:], expected(factors, X[-5:]))
 
 
 @pytest.mark.usefixtures("cuda_on_cpu")
@@ -292,7 +303,7 @@ def test_direct_ends_save_barriers(recorder):
 @pytest.mark.parametrize("architecture", [nvrtc.ARCHITECTURES[0], nvrtc.ARCHITECTURES[-1]])
 def test_registers_suffice_on(architecture):
     for dtype in map(np.dtype, DTYPES):
-        options = cuda.options(dtype, cuda.USUAL.sides, True)
+        options = cuda.options(dtype, cuda.SIDES, True)
         compiled = nvrtc.compile_kernel(CODE, options, architecture)
         resident = int(re.search(r"RESIDENT=(\d)", " ".join(options))[1])
         assert compiled.spilled == compiled.stack == 0

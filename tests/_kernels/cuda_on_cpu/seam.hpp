@@ -2,8 +2,10 @@
 // from a file, for sanitizers that must be there from the start. KERNELS is KERNEL(name) for each.
 #ifndef PROGRAM
 #define KERNEL(name)                                                                        \
-    extern "C" void launch_##name(void** args, unsigned grid, unsigned block, size_t bytes) \
+    extern "C" void launch_##name(                                                          \
+        void** args, unsigned first, unsigned grid, unsigned block, size_t bytes)           \
     {                                                                                       \
+        first_block = first;                                                                \
         launch(name, args, grid, block, bytes);                                             \
     }
 KERNELS
@@ -16,6 +18,7 @@ int main(int, char** argv)
     skipped = std::atoi(argv[2]);
     FILE* file = std::fopen(argv[1], "rb");
     int64_t head[4];
+    int done = 0;
     while (std::fread(head, sizeof head, 1, file)) {
         std::vector<char*> blocks;
         std::vector<void*> args;
@@ -36,13 +39,21 @@ int main(int, char** argv)
             pointers[i] = memory + kind[2];
             args.push_back(kind[0] ? pointers[i] : &pointers[i]);
         }
-#define KERNEL(name)                    \
-    if (!std::strcmp(argv[3], #name)) \
-        launch(name, args.data(), head[0], head[1], head[2]);
+        bool found = false;
+#define KERNEL(name)                                          \
+    if (!std::strcmp(argv[3], #name)) {                       \
+        found = true;                                         \
+        launch(name, args.data(), head[0], head[1], head[2]); \
+    }
         KERNELS
+        if (!found) {
+            std::printf("no kernel is named %s\n", argv[3]);
+            std::fflush(stdout), std::_Exit(3);
+        }
+        done++;
         for (char* memory : blocks)
             operator delete(memory, alignment);
     }
-    std::puts("all launches done");
+    std::printf("%d launches done\n", done);
 }
 #endif

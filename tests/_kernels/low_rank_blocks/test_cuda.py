@@ -1,5 +1,7 @@
 """The CUDA kernel for splits of rank one: compiled for devices, and run on the CPU."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -22,6 +24,7 @@ from tests._kernels.low_rank_blocks.hard_blocks import (
     with_singular_values,
 )
 from tests.arrays import DTYPES, gaussian
+from tests.asserts import for_each
 
 THREADS = cuda.THREADS
 CODE = _cuda.code(cuda.SOURCE)
@@ -92,6 +95,32 @@ def test_every_block_against_its_svd(dtype):
     assert np.mean(certified[0.0]) == 1
     assert np.mean(certified[0.01]) > 0.95
     assert np.mean(certified[0.3]) > 0.6
+
+
+@pytest.mark.usefixtures("cuda_on_cpu")
+@on_cpu
+@pytest.mark.parametrize("dtype", DTYPES)
+@for_each("shape", [(1000, 2), (2, 1000), (5000, 2), (3, 2000), (40, 30)])
+def test_long_blocks_of_entries_alike_are_as_exact_as_short_ones(dtype, shape):
+    """Rounding errors of their sums have one sign, and would grow with the number of terms."""
+    if shape == (5000, 2) and dtype == "complex128":
+        shape = 2500, 2  # what the memory of a multiprocessor holds
+    entry = np.asarray(0.7 + (0.3j if np.dtype(dtype).kind == "c" else 0), dtype)
+    eps = np.finfo(dtype).eps
+    for noise, leftwards in product((0.0, 1e-3), (False, True)):
+        block = gaussian(np.random.default_rng(1), shape, dtype) * entry.real.dtype.type(noise)
+        block += entry
+        classes = Classes(1, 1, 1, 1, *shape, 1)
+        split = cuda.split_rank_one(block, classes, leftwards)
+        wide = block.astype(np.result_type(dtype, "f8"))
+        norm = np.linalg.norm(wide)
+        s = np.linalg.svd(wide, compute_uv=False)
+        tail = np.linalg.norm(s[1:]) if noise else 0.0
+        x, y = split.left.reshape(-1, 1), split.right.reshape(1, -1)
+        lost = np.linalg.norm(wide - x.astype(wide.dtype) @ y.astype(wide.dtype))
+        assert abs(lost - tail) <= 20 * eps * norm
+        assert abs(split.missed.item() - tail) <= 20 * eps * norm
+        assert abs(np.linalg.norm((y if leftwards else x).astype(wide.dtype)) - 1) <= 32 * eps
 
 
 @pytest.mark.usefixtures("cuda_on_cpu")
@@ -176,6 +205,28 @@ def test_zeros_entries_that_are_not_finite_and_unusual_magnitudes(dtype):
         assert_allclose(split_product(Arranged(scaled, checked=True), classes)[2], expected, 1e-4)
     with pytest.raises(OutOfScaleError):
         split_product(Arranged(matrix), classes)
+
+
+@pytest.mark.usefixtures("last_block_of_vast_arrays")
+@on_cpu
+def test_offsets_beyond_two_to_the_31_are_right():
+    classes = Classes(a=1, t=2**16, u=1, d=2**15 - 1, b=2, c=2, r=1)
+    matrix = emulation.vast((2 * classes.d, 2 * classes.t), "float32")
+    block = np.outer([3.0, 4.0], [1.0, 2.0]).astype("f4")
+    matrix[-2:, -2:] = block
+    split = cuda.split_rank_one(matrix, classes, False)
+    assert split.left.size > 2**31 < split.right.size
+    x, y = split.left[0, -1, :, -1], split.right[-1, -1, 0, :]
+    assert_allclose(x[:, None] * y, block, rtol=1e-6)
+    assert_allclose(split.norm2[-1, -1], 125, rtol=1e-6)
+
+
+def test_sizes_that_no_launch_has_are_left_to_others(recorder):
+    for classes in (Classes(1, 2**16, 1, 2**15, 2, 2, 1), Classes(1, 1, 1, 2**31, 2, 2, 1)):
+        a, t, u, d, b, c, _ = classes
+        matrix = np.broadcast_to(np.float32(1), (a * d * b * u, t * c))
+        assert cuda.split_rank_one(matrix, classes, False) is None
+    assert recorder.launches == []
 
 
 def test_thread_blocks_are_as_large_as_memory_and_lines_ask(recorder):
@@ -281,7 +332,7 @@ def test_without_power_steps_little_is_certified():
 
 
 @pytest.mark.skipif(nvrtc.library() is None, reason="nvidia-cuda-nvrtc-cu12 is not installed")
-@pytest.mark.parametrize("architecture", [nvrtc.ARCHITECTURES[0], nvrtc.ARCHITECTURES[-1]])
+@pytest.mark.parametrize("architecture", nvrtc.ARCHITECTURES)
 def test_registers_suffice_on(architecture, monkeypatch):
     monkeypatch.setattr(cuda, "THREADS", THREADS)
     for dtype in map(np.dtype, DTYPES):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cupy._ledger import ledger
-from cupy.cuda import memory, runtime
+from cupy.cuda import memory, nvrtc, runtime
 
 _current = [0]
 

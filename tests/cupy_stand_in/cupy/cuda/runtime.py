@@ -4,6 +4,8 @@ from typing import Any
 
 from cupy._ledger import ledger
 
+is_hip = False  # AMD's devices, with ROCm
+
 
 class CUDARuntimeError(RuntimeError):
     """As CUDA words it."""

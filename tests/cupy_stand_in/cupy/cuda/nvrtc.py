@@ -1,0 +1,5 @@
+"""The compiler of kernels."""
+
+
+def getVersion() -> tuple[int, int]:
+    return 13, 0
