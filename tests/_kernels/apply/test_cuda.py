@@ -248,6 +248,20 @@ def chain_of_three(recorder, direct):
 
 
 @on_cpu
+def test_samples_in_flight_are_those_that_are_there(recorder):
+    random = np.random.default_rng(11)
+    factors = [factor(random, pattern, "float32") for pattern in [(1, 4, 4, 16), (16, 4, 4, 1)]]
+    tuning = cuda.Tuning(threads=32, in_flight=2, samples=3)  # the last pair has one
+    program = cuda.lay_out(factors, 64, 64, tuning=tuning)
+    cuda.multiply_chain(program, gaussian(random, (5, 64), "float32"))
+    assert emulation.sanitize(recorder.launches, "address") == ""
+    right = "if (s + u < live)"
+    assert right in CODE
+    code = CODE.replace(right, "if (s + u <= live)")
+    assert "overflow" in emulation.sanitize(recorder.launches, "address", code=code)
+
+
+@on_cpu
 @pytest.mark.parametrize("barrier", range(4))
 def test_a_missing_barrier_is_found(barrier, recorder):
     said = emulation.sanitize(chain_of_three(recorder, False), "thread", skip=barrier)
