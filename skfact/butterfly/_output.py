@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, detached, device, move
-from skfact._checks import check_matrix
+from skfact._checks import check_matrix, require_finite
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._linalg import adjoint, is_complex, thin_qr
 from skfact.butterfly._reading import arrange
@@ -53,6 +53,7 @@ class Inputs:
         if is_complex(X) and not is_complex(A):  # the outputs of both parts
             X = xp.concat([xp.real(X), xp.imag(X)]) * math.sqrt(2)
         X = xp.astype(X, A.dtype)
+        require_finite(float(xp.max(xp.abs(X))), "inputs")
         self.exponent = binary_exponent(X)
         X = times_power_of_two(X, -self.exponent) / math.sqrt(X.shape[0])
         # no more rows than columns, and the same Gram matrix
@@ -67,13 +68,13 @@ class Inputs:
         return float(array_namespace(E).linalg.vector_norm(self.image(E)))
 
     def block_roots(self, groups: np.ndarray) -> Any:
-        """M of every group of columns (.., c), lower triangular; -1 is a column of zeros."""
+        """M of groups of columns (a, d, c), lower triangular; -1 is a column of zeros."""
         xp, where = array_namespace(self.root), device(self.root)
         flat = move(np.where(groups < 0, 0, groups).ravel(), xp, where)
         blocks = xp.reshape(xp.take(self.root, flat, axis=1), (-1, *groups.shape))
         there = move(groups >= 0, xp, where)
         blocks = xp.where(there, blocks, xp.zeros_like(blocks))
-        blocks = xp.moveaxis(blocks, 0, -1)  # (.., c, k)
+        blocks = xp.permute_dims(blocks, (1, 2, 3, 0))
         gram = blocks @ adjoint(blocks)
         energy = float(xp.linalg.vector_norm(self.root)) ** 2 / self.root.shape[1]
         damping = (DAMPING * energy or 1.0) * xp.eye(groups.shape[-1], dtype=gram.dtype)
@@ -103,7 +104,7 @@ def weighted(A: Any, groups: np.ndarray, roots: Any) -> Any:
     real = move(np.where(flat < 0, 0, flat), xp, where)
     blocks = xp.reshape(xp.take(A, real, axis=1), (A.shape[0], *groups.shape))
     blocks = xp.where(move(groups >= 0, xp, where), blocks, xp.zeros_like(blocks))
-    found = xp.moveaxis(xp.moveaxis(blocks, 0, 2) @ roots, 2, 0)
+    found = xp.permute_dims(xp.permute_dims(blocks, (1, 2, 0, 3)) @ roots, (2, 0, 1, 3))
     place = np.empty(A.shape[1], dtype=np.intp)
     place[flat[flat >= 0]] = np.nonzero(flat >= 0)[0]
     found = xp.reshape(found, (A.shape[0], flat.size))

@@ -253,16 +253,22 @@ for options, matrix, message in [
         message=message,
     )
 
-for options, error, message in [
-    ({"inputs": np.ones((3, 7))}, ValueError, "inputs must have one column per column of A, 8"),
-    ({"inputs": np.ones(8)}, ValueError, "inputs"),
-    ({"inputs": np.full((3, 8), np.nan)}, ValueError, "inputs"),
-    ({"inputs": "samples"}, TypeError, "inputs"),
-    ({"inputs": A, "supports": "low-rank+sparse", "max_density": 0.9}, ValueError, "inputs=None"),
-    ({"inputs": A, "supports": "auto", "tol": 0.1}, ValueError, "max_density"),
-]:
+for number, (options, error, message) in enumerate(
+    [
+        ({"inputs": np.ones((3, 7))}, ValueError, "inputs must have one column per column of A, 8"),
+        ({"inputs": np.ones(8)}, ValueError, "inputs"),
+        ({"inputs": np.full((3, 8), np.nan)}, ValueError, "inputs"),
+        ({"inputs": "samples"}, TypeError, "inputs"),
+        (
+            {"inputs": A, "supports": "low-rank+sparse", "max_density": 0.9},
+            ValueError,
+            "inputs=None",
+        ),
+        ({"inputs": A, "supports": "auto", "tol": 0.1}, ValueError, "max_density"),
+    ]
+):
     refused(
-        f"butterfly_factorize: {options!r:.60}",
+        f"butterfly_factorize: inputs {number}",
         partial(butterfly_factorize, **options),
         A,
         error=error,

@@ -23,7 +23,7 @@ class Tails:
 
     def __init__(self, A: Any, shape: tuple[int, int] | None = None) -> None:
         self.A = A if shape is None else padded(A, shape)
-        self._by_rows: dict[tuple[int, bool], np.ndarray] = {}  # energies (Q, n) of classes
+        self._by_rows: dict[tuple[int, bool], Any] = {}  # energies (Q, n) of classes, beside A
 
     def exact(self, node: Node, arrangement: Arrangement) -> np.ndarray:
         """From all blocks of a node."""
@@ -61,20 +61,22 @@ class Tails:
         ]
 
     def _block_energies(self, node: Node, arrangement: Arrangement) -> np.ndarray:
-        """Squared norms of all blocks, row by row."""
-        key = node.Q, arrangement.rows
+        """Squared norms of all blocks, row by row, on the host."""
+        xp, key = array_namespace(self.A), (node.Q, arrangement.rows)
         if key not in self._by_rows:
             energy, (m, n) = self._energy, self.A.shape
             split = (node.Q, m // node.Q, n) if arrangement.rows else (m // node.Q, node.Q, n)
-            self._by_rows[key] = np.sum(energy.reshape(split), axis=1 if arrangement.rows else 0)
+            axis = 1 if arrangement.rows else 0
+            self._by_rows[key] = xp.sum(xp.reshape(energy, split), axis=axis)
         by_rows = self._by_rows[key]
         n, P = self.A.shape[1], node.P
         split = (node.Q, n // P, P) if arrangement.cols else (node.Q, P, n // P)
-        return np.ravel(np.sum(by_rows.reshape(split), axis=1 if arrangement.cols else 2))
+        energies = xp.sum(xp.reshape(by_rows, split), axis=1 if arrangement.cols else 2)
+        return np.ravel(to_numpy(energies))
 
     @cached_property
-    def _energy(self) -> np.ndarray:
-        return to_numpy(abs2(self.A)).astype(float)
+    def _energy(self) -> Any:
+        return array_namespace(self.A).astype(abs2(self.A), array_namespace(self.A).float64)
 
 
 def _some_blocks(blocks: Any, chosen: np.ndarray) -> Any:
