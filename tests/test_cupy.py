@@ -260,9 +260,10 @@ def test_a_device_without_room_says_what_helps(cupy):
 
 
 @pytest.mark.usefixtures("cupy")
-def test_measurements_are_lost_to_sound_ones_only(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    measuring = run_path(str(BENCHMARKS / "cuda.py"))
+def test_measurements_are_lost_to_sound_ones_only(tmp_path):
+    with pytest.MonkeyPatch.context() as context:  # ends before that of the fixture
+        context.syspath_prepend(BENCHMARKS)
+        measuring = run_path(str(BENCHMARKS / "cuda.py"))
     facts = dict.fromkeys(("copy_tb_s", "cupy", "cuda", "driver"), 1)
 
     def run(device, whole=True, **failing):
