@@ -115,8 +115,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         alternation, which the error does not exceed; for outputs those of the matrix weighted by
         the inputs, if its factors were taken.
     reconstruction_err_ : float
-        ||matrix - operator_||_F. With ``criterion="output"`` the root of the mean of
-        ||(matrix - operator_)(x - mean_)||^2 over the samples. With ``criterion="subspace"`` what
+        ||matrix - operator_||_F. With ``criterion="output"`` the root of the mean over
+        the samples of the squared norms of ``(matrix - operator_) @ (x - mean_)``. With ``criterion="subspace"`` what
         the matrix has outside the row space of `operator_`: the least ||matrix - M operator_||_F
         over square M. With
         `n_components` and no `operator` what the row space keeps less of the centred X than that of
