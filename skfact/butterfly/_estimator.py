@@ -115,12 +115,12 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         alternation, which the error does not exceed; for outputs those of the matrix weighted by
         the inputs, if its factors were taken.
     reconstruction_err_ : float
-        ||matrix - operator_||_F. With ``criterion="output"`` the root of the mean over
-        the samples of the squared norms of ``(matrix - operator_) @ (x - mean_)``. With ``criterion="subspace"`` what
-        the matrix has outside the row space of `operator_`: the least ||matrix - M operator_||_F
-        over square M. With
-        `n_components` and no `operator` what the row space keeps less of the centred X than that of
-        PCA: the root of the difference of the squared norms.
+        ||matrix - operator_||_F. With ``criterion="output"`` the root of the mean over the samples
+        of the squared norms of ``(matrix - operator_) @ (x - mean_)``. With
+        ``criterion="subspace"`` what the matrix has outside the row space of `operator_`: the least
+        ||matrix - M operator_||_F over square M. With `n_components` and no `operator` what the row
+        space keeps less of the centred X than that of PCA: the root of the difference of the
+        squared norms.
     relative_error_ : float
         `reconstruction_err_` over the norm of the matrix, of the outputs, or of what PCA keeps of
         the centred X.
