@@ -28,6 +28,7 @@ FUNCTIONS = {
     "full": "shape fill_value dtype order",
     "full_like": "a fill_value dtype order subok shape",
     "imag": "val",
+    "linalg.cholesky": "a",
     "linalg.eigh": "a UPLO",
     "linalg.eigvalsh": "a UPLO",
     "linalg.inv": "a",
@@ -68,7 +69,7 @@ int32 int64 int8 integer intp nan newaxis pi uint16 uint32 uint64 uint8
 # what array-api-compat only names when it is imported
 NAMED = """
 arccos arccosh arcsin arcsinh arctan arctan2 arctanh broadcast_arrays ceil count_nonzero
-expand_dims isin left_shift linalg.cholesky linalg.lstsq meshgrid right_shift searchsorted
+expand_dims isin left_shift linalg.lstsq meshgrid right_shift searchsorted
 take_along_axis trunc
 """
 WAITS = ("nonzero",)  # the size of the result is a number of the device

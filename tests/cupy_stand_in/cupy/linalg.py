@@ -20,6 +20,10 @@ def solve(a: Any, b: Any) -> Any:
     return launch("linalg.solve", _nan_where_singular(np.linalg.solve), a, b)
 
 
+def cholesky(a: Any) -> Any:
+    return launch("linalg.cholesky", _nan_where_singular(np.linalg.cholesky), a)
+
+
 def inv(a: Any) -> Any:
     return launch("linalg.inv", _nan_where_singular(np.linalg.inv), a)
 
