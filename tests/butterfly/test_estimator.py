@@ -346,7 +346,7 @@ def test_defaults_converge_on_ordinary_data(load, supports, rank):
     for samples in (X, StandardScaler().fit_transform(X)):
         for n_components in (8, 24):
             estimator = ButterflyFactorizer(n_components, supports=supports, rank=rank).fit(samples)
-            assert estimator.n_iter_ < 300
+            assert estimator.n_iter_ < 500
 
 
 # ---- transform and back -------------------------------------------------------------------

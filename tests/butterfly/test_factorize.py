@@ -185,7 +185,8 @@ def test_two_factors_are_optimal(chain, random, dtype):
     """Also counting what no product of the two patterns can reach."""
     A = noisy_member(random, chain, dtype)
     optimum = two_factor_optimum(A, *chain)
-    assert abs(error_of(A, butterfly_factorize(A, chain)) - optimum) <= 1e-12 * optimum + 1e-13
+    operator = butterfly_factorize(A, chain, permutation=None)
+    assert abs(error_of(A, operator) - optimum) <= 1e-12 * optimum + 1e-13
 
 
 @given(chains(), seeds)
@@ -194,7 +195,8 @@ def test_split_errors_are_two_factor_optima(chain, random):
     expected = [
         two_factor_optimum(A, chain[:s].product, chain[s:].product) for s in range(1, len(chain))
     ]
-    assert_allclose(split_errors(A, chain), expected, rtol=1e-12, atol=1e-13)
+    found = split_errors(A, chain, permutation=None)
+    assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
 
 
 @on_any_matrix
