@@ -6,6 +6,8 @@ import pickle
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from runpy import run_path
 
@@ -24,7 +26,7 @@ from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear import palm4msa
 from skfact.fixed_support import fixed_support_factorize
 from skfact.operators import FactorizedOperator, PartialPermutation, SparseFactor
-from skfact.relu import path_kernel, path_metric, path_norm
+from skfact.relu import path_kernel, path_metric, path_norm, path_sketch
 from skfact.supports import Chain, KSparse
 from tests._kernels.cuda_on_cpu import emulation
 from tests.arrays import gaussian
@@ -119,6 +121,53 @@ def test_samples_of_the_device_stay_there(cupy, name):
     own = getattr(estimator, "mean_", getattr(estimator, "components_", None))
     assert own is None or isinstance(own, cupy.ndarray)
     assert_same(estimator, data, fitted(name, X), X)
+
+
+class TestTraffic:
+    """Bytes that operations of CuPy read and write, which the page of CUDA kernels states."""
+
+    random = np.random.default_rng(0)
+    left, right = random.random((512, 32)) < 0.2, random.random((32, 512)) < 0.2
+
+    def once(self, cupy, function):
+        """Bytes and operations of one call, after a first one."""
+        function()
+        cupy.ledger.clear()
+        function()
+        return np.array([sum(cupy.ledger.traffic), len(cupy.ledger.traffic)])
+
+    @pytest.fixture
+    def network(self, cupy):
+        sizes = (784, 1024, 1024, 10)
+        shapes = [*pairwise(sizes), *((n,) for n in sizes[1:])]
+        arrays = [cupy.asarray(gaussian(self.random, shape, "float32")) for shape in shapes]
+        return (arrays[:3], arrays[3:]), sum(array.nbytes for array in arrays)
+
+    def test_a_path_norm_moves_the_weights_three_times(self, cupy, network):
+        traffic, _ = self.once(cupy, lambda: path_norm(network[0]))
+        assert traffic == pytest.approx(3 * network[1], rel=0.02)
+
+    def test_signs_of_sketches_come_from_the_host(self, cupy, network):
+        traffic, _ = self.once(cupy, lambda: path_sketch(network[0], 100, random_state=0))
+        assert traffic < 8 * network[1]
+        assert sum(cupy.ledger.to_device) == 100 * (784 + 2 * 1024)
+
+    @pytest.mark.parametrize(
+        ("kind", "matrices", "operations"), [("alternating", 9, 800), ("palm", 450, 600)]
+    )
+    def test_a_sweep(self, cupy, kind, matrices, operations):
+        n = 512 if kind == "alternating" else 256
+        A = cupy.asarray(gaussian(self.random, (n, n), "float32"))
+
+        def run(sweeps):
+            if kind == "palm":
+                return palm4msa(A, Chain.butterfly(n), max_iter=sweeps, tol=0.0)
+            options = {"solver": "alternating", "tol": 0.0, "random_state": 0, "alpha": 0.1}
+            return fixed_support_factorize(A, self.left, self.right, max_iter=sweeps, **options)
+
+        few, many = (self.once(cupy, partial(run, sweeps)) for sweeps in (2, 7))
+        traffic, done = (many - few) / 5
+        assert 0 < traffic <= matrices * A.nbytes and 0 < done <= operations
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -101,7 +101,7 @@ def path_sketch(
         steps = [step._replace(bias=None) for step in steps]
 
     def draw(*shape: int) -> Any:
-        drawn = 2.0 * random.randint(0, 2, size=shape, dtype="int8") - 1.0
+        drawn = 2 * random.randint(0, 2, size=shape, dtype="int8") - 1  # a byte each on the bus
         return xp.astype(move(drawn, xp, network.device), paths.network.dtype)
 
     if signs == "node":

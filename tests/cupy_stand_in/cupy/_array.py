@@ -72,7 +72,26 @@ def launch(name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -
     host = [unwrapped(arg, name) for arg in args]
     with np.errstate(all="ignore"):
         result = function(*host, **{key: unwrapped(arg, name) for key, arg in kwargs.items()})
+    moved = _bytes_moved([*args, *kwargs.values()], result)
+    ledger.traffic += [moved] if moved else []
     return kwargs["out"] if isinstance(kwargs.get("out"), ndarray) else wrapped(result)
+
+
+def _bytes_moved(given: Any, result: Any) -> int:
+    arrays = {id(array): array.on_host for array in _arrays_of(given)}.values()
+    made = result if isinstance(result, tuple) else (result,)
+    new = [array for array in made if isinstance(array, np.ndarray)]
+    if any(np.may_share_memory(array, other) for array in new for other in arrays):
+        return 0
+    return sum(array.nbytes for array in [*arrays, *new])
+
+
+def _arrays_of(value: Any) -> Iterator[ndarray]:
+    if isinstance(value, ndarray):
+        yield value
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _arrays_of(part)
 
 
 class Pointer(NamedTuple):

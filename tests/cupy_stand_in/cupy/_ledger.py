@@ -16,6 +16,7 @@ class Ledger:
     limit: float
     raw_module: Any
     launches: Counter[str]  # by function
+    traffic: list[int]  # bytes that each function reads and writes; no views
     to_device: list[int]  # bytes of each transfer
     to_host: list[int]
     waits: Counter[str]  # where the host waits for the device, by line of the package
@@ -28,7 +29,7 @@ class Ledger:
         self.n_devices, self.no_driver, self.limit = 2, "", float("inf")
         self.run_kernels_by(None)
         self.launches, self.waits = Counter(), Counter()
-        self.to_device, self.to_host = [], []
+        self.to_device, self.to_host, self.traffic = [], [], []
 
     def run_kernels_by(self, raw_module: Any) -> None:
         """Have a `RawModule`, whose kernels are those of this class; None has none."""
