@@ -137,6 +137,15 @@ def is_full_device(error: BaseException) -> bool:
     return type(error).__name__ == "OutOfMemoryError"
 
 
+def advise_if_full(error: BaseException, what: str) -> None:
+    """Add to an error what helps where the memory of a device is too small for something."""
+    if is_full_device(error):
+        error.add_note(
+            f"The device has too little memory for {what}: pass fewer rows at a time or float32, "
+            "free arrays that it still holds, or compute on the host, with NumPy arrays."
+        )
+
+
 def detached(array: Any) -> Any:
     """The array, or the tensors in nested lists, without the graph of autograd."""
     if isinstance(array, list | tuple):

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -373,6 +374,22 @@ def test_a_fit_without_room_leaves_the_estimator_as_it_was(cupy, name):
     assert_allclose(whole.transform(data).get(), expected)
     with pytest.raises(NotFittedError):
         unfitted.transform(data)
+
+
+def test_functions_and_operators_say_what_helps_where_there_is_no_room(cupy):
+    data, operator = cupy.asarray(X), butterfly_factorize(X[:16])
+    there = operator.to_device("cupy")
+    cupy.ledger.limit = cupy.get_default_memory_pool().used_bytes() + 100
+    for words, call in {
+        r"rows of shape \(256, 16\)": lambda: there.apply(data),
+        r"columns of shape \(16, 256\)": lambda: there.matmat(data.T),
+        "FactorizedOperator": lambda: (2 * operator).to_device("cupy"),
+        r"a matrix of shape \(256, 16\)": lambda: butterfly_factorize(data),
+    }.items():
+        with pytest.raises(cupy.cuda.memory.OutOfMemoryError) as caught:
+            call()
+        (note,) = caught.value.__notes__
+        assert re.search(f"too little memory for .*{words}.*: pass fewer rows.*float32", note)
 
 
 def test_arrays_of_two_places_are_not_mixed(cupy):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skfact._backend import array_namespace, detached
+from skfact._backend import advise_if_full, array_namespace, detached
 from skfact._checks import check_flag, check_matrix
 from skfact._exponents import binary_exponent, equal_shares, times_power_of_two, unscaled
 from skfact._kernels.low_rank_blocks import Arranged, OutOfScaleError
@@ -301,8 +301,12 @@ def butterfly_factorize(
         "inputs": inputs,
         "random_state": random_state,
     }
-    result = factorize(A, **asked)
-    warn_of_use(result, asked, factorize)
+    try:
+        result = factorize(A, **asked)
+        warn_of_use(result, asked, factorize)
+    except (MemoryError, RuntimeError) as error:
+        advise_if_full(error, f"factors of a matrix of shape {tuple(A.shape)}")
+        raise
     return (result.operator, result.discarded) if return_errors else result.operator
 
 

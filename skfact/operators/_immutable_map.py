@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from array_api_compat import is_array_api_obj
 
-from skfact._backend import array_namespace, compute_namespace, device
+from skfact._backend import advise_if_full, array_namespace, compute_namespace, device
 from skfact._inputs import dtype_name, is_complex_dtype, namespace_dtype
 from skfact.operators._no_array import NoArray
 from skfact.operators._products import keep
@@ -223,8 +223,12 @@ class ImmutableMap(NoArray):
         """The operator in an array library and on a device of it."""
         if xp is self._xp and place == self._device:
             return self
-        return self._once_and_back(
-            f"on {xp.__name__}, {place}",
-            f"on {self._xp.__name__}, {self._device}",
-            lambda: self._moved(xp, place),
-        )
+        try:
+            return self._once_and_back(
+                f"on {xp.__name__}, {place}",
+                f"on {self._xp.__name__}, {self._device}",
+                lambda: self._moved(xp, place),
+            )
+        except (MemoryError, RuntimeError) as error:
+            advise_if_full(error, repr(self))
+            raise

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse
 from array_api_compat import is_cupy_namespace
 
+from skfact._backend import advise_if_full
 from skfact._checks import is_number
 from skfact.operators._algebra import Algebra, is_foreign_map
 from skfact.operators._indexing import part
@@ -63,7 +64,12 @@ class LinearMap(Algebra):
         """
         if scipy.sparse.issparse(X):
             return self._products.sparse_rows(sparse_operand(X, "X", self._products, (1, 1)))
-        return self._products.rows(dense_operand(X, "X", self._products, (2,), (1, 1)))
+        X = dense_operand(X, "X", self._products, (2,), (1, 1))
+        try:
+            return self._products.rows(X)
+        except (MemoryError, RuntimeError) as error:
+            advise_if_full(error, f"{self!r} and rows of shape {tuple(X.shape)}")
+            raise
 
     def matvec(self, x: Any) -> Any:
         """Multiply a vector: ``operator @ x``.
@@ -110,7 +116,12 @@ class LinearMap(Algebra):
         """
         if scipy.sparse.issparse(X):
             return self._products.sparse_rows(sparse_operand(X, "X", self._products, (0, 1)).T).T
-        return self._products.columns(dense_operand(X, "X", self._products, (2,), (0, 1)))
+        X = dense_operand(X, "X", self._products, (2,), (0, 1))
+        try:
+            return self._products.columns(X)
+        except (MemoryError, RuntimeError) as error:
+            advise_if_full(error, f"{self!r} and columns of shape {tuple(X.shape)}")
+            raise
 
     def rmatmat(self, X: Any) -> Any:
         """Multiply a batch of vectors by the adjoint: ``operator.H @ X``.
