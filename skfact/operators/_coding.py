@@ -73,10 +73,10 @@ def least_squares_codes(op: LinearMap, Y: Any) -> Any:
 
 def inverse(op: LinearMap) -> FactorizedOperator:
     """The inverse with the operator's own structure where that is accurate, else dense."""
-    eps = float(op._xp.finfo(op.dtype).eps)
+    eps = float(op._namespace.finfo(op.dtype).eps)
     # the product of the factors' condition numbers bounds that of the operator
     if isinstance(op, FactorizedOperator) and (
         prod(factor._condition() for factor in op.factors) < eps**-0.25
     ):
         return op._of([factor._inverse() for factor in reversed(op.factors)])
-    return FactorizedOperator([op._xp.linalg.pinv(op.toarray(), rtol=max(op.shape) * eps)])
+    return FactorizedOperator([op._namespace.linalg.pinv(op.toarray(), rtol=max(op.shape) * eps)])

@@ -83,7 +83,7 @@ class ImmutableMap(NoArray):
 
     def __repr__(self) -> str:
         m, n = self.shape
-        where = "" if self._products.on_numpy else f", {self._xp.__name__.split('.')[-1]}"
+        where = "" if self._products.on_numpy else f", {self._namespace.__name__.split('.')[-1]}"
         return (
             f"{type(self).__name__}({m} x {n}, {self._counted()}, nnz={self.nnz}, "
             f"{dtype_name(self.dtype)}{where})"
@@ -126,7 +126,7 @@ class ImmutableMap(NoArray):
         return (factor for term in self._summands for factor in term.factors)
 
     @property
-    def _xp(self) -> Any:
+    def _namespace(self) -> Any:
         return self._products.xp
 
     @property
@@ -175,7 +175,7 @@ class ImmutableMap(NoArray):
         TypeError
             If `dtype` is another one, or real for a complex operator.
         """
-        dtype = namespace_dtype(dtype, self._xp)
+        dtype = namespace_dtype(dtype, self._namespace)
         if dtype == self.dtype:
             return self
         if is_complex_dtype(self.dtype) and not is_complex_dtype(dtype):
@@ -221,12 +221,12 @@ class ImmutableMap(NoArray):
 
     def _at(self, xp: Any, place: Any) -> Self:
         """The operator in an array library and on a device of it."""
-        if xp is self._xp and place == self._device:
+        if xp is self._namespace and place == self._device:
             return self
         try:
             return self._once_and_back(
                 f"on {xp.__name__}, {place}",
-                f"on {self._xp.__name__}, {self._device}",
+                f"on {self._namespace.__name__}, {self._device}",
                 lambda: self._moved(xp, place),
             )
         except (MemoryError, RuntimeError) as error:

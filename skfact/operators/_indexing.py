@@ -75,8 +75,8 @@ def chosen(shape: tuple[int, int], axis: int, key: Any) -> np.ndarray:
 def line(operator: Any, number: int) -> Any:
     """A column of the operator as an array."""
     array = operator._products.array
-    places = operator._xp.arange(operator.shape[1], device=device(array))
-    return operator._products.vector(operator._xp.astype(places == number, operator.dtype))
+    places = operator._namespace.arange(operator.shape[1], device=device(array))
+    return operator._products.vector(operator._namespace.astype(places == number, operator.dtype))
 
 
 def taken(vector: Any, numbers: np.ndarray) -> Any:
@@ -95,4 +95,4 @@ def selection(numbers: np.ndarray, axis: int, operator: Any) -> Any:
     ones = np.ones(numbers.size, dtype_name(operator.dtype))
     rows = (ones, numbers, np.arange(numbers.size + 1))
     repeating = SparseFactor(scipy.sparse.csr_array(rows, shape=(numbers.size, n)))
-    return repeating._to_device(operator._xp, device(array))
+    return repeating._to_device(operator._namespace, device(array))

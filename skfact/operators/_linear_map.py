@@ -250,12 +250,12 @@ class LinearMap(Algebra):
         """
         if self._products.on_numpy:
             from scipy.sparse.linalg import LinearOperator
-        elif is_cupy_namespace(self._xp):
+        elif is_cupy_namespace(xp := self._namespace):
             from cupyx.scipy.sparse.linalg import LinearOperator
         else:
             raise TypeError(
                 "aslinearoperator serves the solvers of SciPy and CuPy, but the operator's factors "
-                f"are of {self._xp.__name__.split('.')[-1]}: use operator.to_device('numpy')."
+                f"are of {xp.__name__.split('.')[-1]}: use operator.to_device('numpy')."
             )
         return LinearOperator(
             self.shape,

@@ -20,7 +20,7 @@ TOLERANCE = 1e-6  # of singular vectors, whose squares are the errors of singula
 def frobenius_norm(operator: Any) -> float:
     """Root of the sum of squares of all entries, from as many columns at a time as fit a block."""
     tall = operator if operator.shape[0] >= operator.shape[1] else operator.T
-    xp, (n_out, n_in) = tall._xp, tall.shape
+    xp, (n_out, n_in) = tall._namespace, tall.shape
     width = max(1, BLOCK_BYTES // (16 * n_out))
     norm = 0.0
     for start in range(0, n_in, width):
@@ -53,7 +53,7 @@ def spectral_norm(operator: Any) -> float:
     size = root_of_squares(dense)
     if not math.isfinite(size):  # LAPACK does not take it
         return size
-    return float(double._xp.max(double._xp.linalg.svdvals(dense)))
+    return float(double._namespace.max(double._namespace.linalg.svdvals(dense)))
 
 
 def largest_singular_value(tall: Any) -> float:

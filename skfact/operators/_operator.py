@@ -142,7 +142,7 @@ class FactorizedOperator(LinearMap, kind="product"):
                     f"The operator has no inverse of its own: factors[{position}] = {factor!r} is "
                     "not invertible. Use least_squares_codes for the least-squares solution."
                 )
-        xp = self._xp
+        xp = self._namespace
         X = right_hand_side(B, self._products)
         dtype = xp.result_type(X.dtype, self.dtype)
         X = xp.astype(X, dtype, copy=True)
@@ -166,7 +166,7 @@ class FactorizedOperator(LinearMap, kind="product"):
         factors = list(self.factors)
         if all(factor.dtype is None for factor in factors):  # a diagonal factor carries the number
             n = self.shape[0]
-            ones = self._xp.ones((n, 1, 1, 1), dtype=self.dtype, device=self._device)
+            ones = self._namespace.ones((n, 1, 1, 1), dtype=self.dtype, device=self._device)
             factors.insert(0, KroneckerFactor._wrap(ones, KroneckerSparse(n, 1, 1, 1)))
         numerical = [i for i, factor in enumerate(factors) if factor.dtype is not None]
         smallest = min(numerical, key=lambda i: factors[i].nnz)
@@ -238,8 +238,10 @@ class FactorizedOperator(LinearMap, kind="product"):
     def _dense(self) -> Any:
         n_out, n_in = self.shape
         if n_in > n_out:
-            return self._xp.asarray(self._xp.permute_dims(self.T.toarray(), (1, 0)), copy=True)
-        identity = self._xp.eye(n_in, dtype=self.dtype, device=self._device)
+            return self._namespace.asarray(
+                self._namespace.permute_dims(self.T.toarray(), (1, 0)), copy=True
+            )
+        identity = self._namespace.eye(n_in, dtype=self.dtype, device=self._device)
         return self._products.columns(identity)
 
     def to_sparse(self) -> list[scipy.sparse.csr_array]:

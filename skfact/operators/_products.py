@@ -57,7 +57,7 @@ class Products:
     def __init__(self, factors: tuple[Any, ...], dtype: Any) -> None:
         self.factors, self.dtype = factors, dtype
         self.shape = factors[0].shape[0], factors[-1].shape[1]
-        self.array, self.xp = factors[0]._array, factors[0]._xp
+        self.array, self.xp = factors[0]._array, factors[0]._namespace
         self.on_numpy, self.on_cuda = is_numpy(self.xp), _cuda.serves(self.xp)
         self._converted: dict[Any, tuple[Any, ...]] = {}
         self._fused: dict[tuple[Any, Runs], tuple[Any, ...]] = {}

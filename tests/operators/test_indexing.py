@@ -111,7 +111,7 @@ def test_lines_that_are_taken_twice(asarray):
     np.testing.assert_array_equal(op[[1, 1, 0], :].toarray(), op.toarray()[[1, 1, 0]])
     np.testing.assert_array_equal(op[:, [2, 2]].toarray(), op.toarray()[:, [2, 2]])
     there = op.to_device(asarray(np.ones(1)))
-    if there is not op and "cupy" not in there._xp.__name__:
+    if there is not op and "cupy" not in there._namespace.__name__:
         with pytest.raises(TypeError, match="SparseFactor"):
             there[[1, 1], :]
 

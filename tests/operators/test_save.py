@@ -57,7 +57,7 @@ def test_round_trip_from_every_library(asarray, tmp_path, make_operator):
     host = make_operator(Chain.butterfly(6), permuted=True)
     host.to_device(asarray(np.ones(1))).save(tmp_path / "operator")
     got = FactorizedOperator.load(tmp_path / "operator")
-    assert is_numpy(got._xp)
+    assert is_numpy(got._namespace)
     assert_same(got, host)
 
 

@@ -230,9 +230,9 @@ def test_linear_operators_stay_linear_operators(make_operator):
     right = aslinearoperator(np.ones((6, 2)))
     for got, expected in [
         (op + other, matrix + 1),
-        (other + op, matrix + 1),
         (op - other, matrix - 1),
-        (other - op, 1 - matrix),
+        (other + op.aslinearoperator(), matrix + 1),
+        (other - op.aslinearoperator(), 1 - matrix),
         (op @ right, matrix @ np.ones((6, 2))),
         (op.terms[0] @ right, op.terms[0].toarray() @ np.ones((6, 2))),
         (aslinearoperator(np.ones((2, 7))) @ op.aslinearoperator(), np.ones((2, 7)) @ matrix),
@@ -241,8 +241,21 @@ def test_linear_operators_stay_linear_operators(make_operator):
         assert_close(got @ np.eye(got.shape[1]), expected)
         assert_close(got.H @ np.eye(got.shape[0]), expected.T)
     for foreign in (aslinearoperator(np.ones((2, 7))), scipy.sparse.csr_array(np.ones((2, 7)))):
-        with pytest.raises(TypeError, match=r"aslinearoperator.*operator\.T\.apply\(S\)"):
+        with pytest.raises(TypeError, match=r"operator\.T\.apply\(S\)|neither array API"):
             foreign @ op  # SciPy asks for an array, and not for our product
+
+
+def test_linear_operators_on_the_left(make_operator):
+    """Whether SciPy asks for our sum depends on its version and on SCIPY_ARRAY_API."""
+    op, other = random_sum(make_operator), aslinearoperator(np.ones((7, 6)))
+    for call, expected in [(other.__add__, dense_sum(op) + 1), (other.__sub__, 1 - dense_sum(op))]:
+        try:
+            got = call(op)
+        except TypeError:  # SciPy 1.18 with SCIPY_ARRAY_API: ours is no array
+            continue
+        if got is NotImplemented:
+            got = op.__radd__(other) if call == other.__add__ else op.__rsub__(other)
+        assert_close(got @ np.eye(6), expected)
 
 
 def test_in_the_solvers_of_scipy(make_operator):

@@ -23,10 +23,10 @@ class Factor(NoArray, ABC):
     A new kind of factor opens no other file.
     """
 
-    __slots__ = ("_xp", "shape")
+    __slots__ = ("_namespace", "shape")
     _kinds: ClassVar[dict[str, type[Factor]]] = {}  # by what files call them
     shape: tuple[int, int]
-    _xp: Any
+    _namespace: Any
     _pattern: Any = None  # a KroneckerSparse or SELECTION, where neighbours may be fused
 
     def __init_subclass__(cls, kind: str) -> None:

@@ -95,7 +95,7 @@ class KroneckerFactor(Factor, kind="kronecker"):
 
     def _fill(self, values: Any, pattern: KroneckerSparse) -> None:
         xp = array_namespace(values)
-        self._set(values=values, pattern=pattern, shape=pattern.shape, _xp=xp)
+        self._set(values=values, pattern=pattern, shape=pattern.shape, _namespace=xp)
 
     @classmethod
     def _wrap(cls, values: Any, pattern: KroneckerSparse) -> KroneckerFactor:
@@ -122,7 +122,7 @@ class KroneckerFactor(Factor, kind="kronecker"):
 
     @property
     def T(self) -> KroneckerFactor:
-        values = self._xp.permute_dims(self.values, (0, 1, 3, 2))
+        values = self._namespace.permute_dims(self.values, (0, 1, 3, 2))
         return KroneckerFactor._wrap(values, self.pattern.T)
 
     @property
@@ -130,13 +130,13 @@ class KroneckerFactor(Factor, kind="kronecker"):
         transpose = self.T
         if not is_complex_dtype(self.dtype):
             return transpose
-        return KroneckerFactor._wrap(self._xp.conj(transpose.values), transpose.pattern)
+        return KroneckerFactor._wrap(self._namespace.conj(transpose.values), transpose.pattern)
 
     def astype(self, dtype: Any) -> KroneckerFactor:
-        dtype = namespace_dtype(dtype, self._xp)
+        dtype = namespace_dtype(dtype, self._namespace)
         if dtype == self.dtype:
             return self
-        return KroneckerFactor._wrap(self._xp.astype(self.values, dtype), self.pattern)
+        return KroneckerFactor._wrap(self._namespace.astype(self.values, dtype), self.pattern)
 
     def apply(self, X: Any) -> Any:
         return apply_factor(self.values, X)
@@ -145,7 +145,7 @@ class KroneckerFactor(Factor, kind="kronecker"):
         a, b, c, d = self.pattern
         if b != c:
             raise ValueError(f"{self!r} has no inverse: its blocks are {b} x {c}, not square.")
-        xp, batch = self._xp, B.shape[1]
+        xp, batch = self._namespace, B.shape[1]
         right = xp.permute_dims(xp.reshape(B, (a, b, d, batch)), (0, 2, 1, 3))  # (a, d, b, batch)
         solution = solve_blocks(xp, self.values, right)  # (a, d, c, batch)
         return xp.reshape(xp.permute_dims(solution, (0, 2, 1, 3)), (a * c * d, batch))
@@ -183,19 +183,19 @@ class KroneckerFactor(Factor, kind="kronecker"):
         return KroneckerFactor._wrap(values, self.pattern.product(right.pattern))
 
     def _is_safe(self) -> bool:
-        largest = float(self._xp.max(self._xp.abs(self.values)))
-        limits = self._xp.finfo(self.dtype)
+        largest = float(self._namespace.max(self._namespace.abs(self.values)))
+        limits = self._namespace.finfo(self.dtype)
         return math.sqrt(float(limits.smallest_normal)) < largest < math.sqrt(float(limits.max))
 
     def _condition(self) -> float:
         if not self._is_invertible:
             return math.inf
-        singular = self._xp.linalg.svdvals(self.values)
-        smallest = float(self._xp.min(singular))
-        return float(self._xp.max(singular)) / smallest if smallest > 0 else math.inf
+        singular = self._namespace.linalg.svdvals(self.values)
+        smallest = float(self._namespace.min(singular))
+        return float(self._namespace.max(singular)) / smallest if smallest > 0 else math.inf
 
     def _inverse(self) -> KroneckerFactor:
-        return KroneckerFactor._wrap(self._xp.linalg.inv(self.values), self.pattern)
+        return KroneckerFactor._wrap(self._namespace.linalg.inv(self.values), self.pattern)
 
     def _layer(self) -> Any:
         from skfact.operators._torch import KroneckerLayer, tensor

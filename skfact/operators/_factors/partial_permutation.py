@@ -113,7 +113,7 @@ class PartialPermutation(Factor, kind="selection"):
             _host=host,
             _kept=int(taken.size) if np.array_equal(host, prefix) else None,
             _total=taken.size == host.size,
-            _xp=array_namespace(like),
+            _namespace=array_namespace(like),
         )
 
     @classmethod
@@ -197,7 +197,7 @@ class PartialPermutation(Factor, kind="selection"):
         return self
 
     def apply(self, X: Any) -> Any:
-        xp = self._xp
+        xp = self._namespace
         n_out = self.shape[0]
         if self._kept == n_out:
             return X[:n_out, ...]
@@ -217,7 +217,7 @@ class PartialPermutation(Factor, kind="selection"):
         return self.T.apply(B)
 
     def toarray(self) -> Any:
-        xp = self._xp
+        xp = self._namespace
         columns = xp.arange(self.n_in, dtype=self.index.dtype, device=device(self.index))
         return xp.astype(self.index[:, None] == columns[None, :], xp.float64)
 

@@ -72,10 +72,10 @@ class SparseFactor(Factor, kind="sparse"):
             for part in (csr.data, csr.indices, csr.indptr):
                 part.flags.writeable = False
         shape = (int(csr.shape[0]), int(csr.shape[1]))
-        self._set(csr=csr, shape=shape, _xp=array_namespace(csr.data))
+        self._set(csr=csr, shape=shape, _namespace=array_namespace(csr.data))
 
     def __reduce__(self) -> Any:
-        if is_numpy(self._xp):
+        if is_numpy(self._namespace):
             return SparseFactor, (self.csr,)
         return _on_device_if_there, (self.to_csr(),)
 
@@ -100,7 +100,7 @@ class SparseFactor(Factor, kind="sparse"):
         return SparseFactor(self.csr.T.conj())
 
     def astype(self, dtype: Any) -> SparseFactor:
-        dtype = namespace_dtype(dtype, self._xp)
+        dtype = namespace_dtype(dtype, self._namespace)
         return self if dtype == self.dtype else SparseFactor(self.csr.astype(dtype))
 
     def apply(self, X: Any) -> Any:
@@ -109,7 +109,7 @@ class SparseFactor(Factor, kind="sparse"):
     def solve(self, B: Any) -> Any:
         if self.shape[0] != self.shape[1]:
             raise ValueError(f"{self!r} has no inverse: it is not square.")
-        if is_numpy(self._xp):
+        if is_numpy(self._namespace):
             from scipy.sparse.linalg import splu
         else:
             from cupyx.scipy.sparse.linalg import splu
@@ -119,17 +119,19 @@ class SparseFactor(Factor, kind="sparse"):
             raise np.linalg.LinAlgError(
                 f"The operator has no inverse: {self!r} is singular ({error})."
             ) from error
-        return decomposition.solve(self._xp.asarray(B, copy=True))
+        return decomposition.solve(self._namespace.asarray(B, copy=True))
 
     def toarray(self) -> Any:
         return self.csr.toarray()
 
     def to_csr(self) -> scipy.sparse.csr_array:
-        return self.csr.copy() if is_numpy(self._xp) else scipy.sparse.csr_array(self.csr.get())
+        return (
+            self.csr.copy() if is_numpy(self._namespace) else scipy.sparse.csr_array(self.csr.get())
+        )
 
     def _to_device(self, xp: Any, target: Any) -> SparseFactor:
         if is_numpy(xp):
-            return self if is_numpy(self._xp) else SparseFactor(self.to_csr())
+            return self if is_numpy(self._namespace) else SparseFactor(self.to_csr())
         if not is_cupy_namespace(xp):
             raise TypeError(
                 f"A SparseFactor lives on NumPy or CuPy, not on {xp.__name__.split('.')[-1]}: give "
