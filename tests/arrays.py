@@ -5,9 +5,14 @@ from typing import Any
 
 import numpy as np
 
-# SKFACT_TESTS=few: a quick second run, of fewer cases; each precision has its loops compiled
-FEW = os.environ.get("SKFACT_TESTS") == "few"
-DTYPES = ("float32", "complex128") if FEW else ("float32", "float64", "complex64", "complex128")
+# SKFACT_TESTS: a quick run, of fewer cases; each precision has its loops compiled, which takes long
+PRECISIONS = {
+    "": ("float32", "float64", "complex64", "complex128"),
+    "few": ("float32", "complex128"),
+    "few-others": ("float64", "complex64"),
+}
+FEW = os.environ.get("SKFACT_TESTS", "") != ""
+DTYPES = PRECISIONS[os.environ.get("SKFACT_TESTS", "")]
 
 
 def gaussian(random: np.random.Generator, shape: Any, dtype: str = "float64") -> np.ndarray:
