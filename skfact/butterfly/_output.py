@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ import numpy as np
 from skfact._backend import array_namespace, detached, device, move
 from skfact._checks import check_matrix, require_finite
 from skfact._exponents import binary_exponent, times_power_of_two
+from skfact._kernels.low_rank_blocks import Arranged
 from skfact._linalg import adjoint, is_complex, thin_qr
 from skfact.butterfly._reading import arrange
 from skfact.butterfly._structure.nodes import ARRANGEMENTS, Node, chain_through
@@ -59,6 +61,11 @@ class Inputs:
         # no more rows than columns, and the same Gram matrix
         self.root = X if X.shape[0] <= X.shape[1] else thin_qr(X)[1]
 
+    @cached_property
+    def largest(self) -> float:
+        """The most that errors grow on the inputs, from the Frobenius norm."""
+        return float(array_namespace(self.root).linalg.matrix_norm(self.root, ord=2))
+
     def image(self, E: Any) -> Any:
         """The outputs (n_out, k) of a matrix for as many inputs with the same Gram matrix."""
         return E @ array_namespace(E).matrix_transpose(self.root)
@@ -70,11 +77,7 @@ class Inputs:
     def block_roots(self, groups: np.ndarray) -> Any:
         """M of groups of columns (a, d, c), lower triangular; -1 is a column of zeros."""
         xp, where = array_namespace(self.root), device(self.root)
-        flat = move(np.where(groups < 0, 0, groups).ravel(), xp, where)
-        blocks = xp.reshape(xp.take(self.root, flat, axis=1), (-1, *groups.shape))
-        there = move(groups >= 0, xp, where)
-        blocks = xp.where(there, blocks, xp.zeros_like(blocks))
-        blocks = xp.permute_dims(blocks, (1, 2, 3, 0))
+        blocks = xp.permute_dims(_grouped(self.root, groups), (1, 2, 3, 0))
         gram = blocks @ adjoint(blocks)
         energy = float(xp.linalg.vector_norm(self.root)) ** 2 / self.root.shape[1]
         damping = (DAMPING * energy or 1.0) * xp.eye(groups.shape[-1], dtype=gram.dtype)
@@ -101,14 +104,18 @@ def weighted(A: Any, groups: np.ndarray, roots: Any) -> Any:
     """A M: the columns of every group times its root."""
     xp, where = array_namespace(A), device(A)
     flat = groups.ravel()
-    real = move(np.where(flat < 0, 0, flat), xp, where)
-    blocks = xp.reshape(xp.take(A, real, axis=1), (A.shape[0], *groups.shape))
-    blocks = xp.where(move(groups >= 0, xp, where), blocks, xp.zeros_like(blocks))
-    found = xp.permute_dims(xp.permute_dims(blocks, (1, 2, 0, 3)) @ roots, (2, 0, 1, 3))
+    blocks = xp.permute_dims(_grouped(A, groups), (1, 2, 0, 3))
+    found = xp.permute_dims(blocks @ roots, (2, 0, 1, 3))
     place = np.empty(A.shape[1], dtype=np.intp)
     place[flat[flat >= 0]] = np.nonzero(flat >= 0)[0]
     found = xp.reshape(found, (A.shape[0], flat.size))
     return xp.take(found, move(place, xp, where), axis=1)
+
+
+def _grouped(matrix: Any, groups: np.ndarray) -> Any:
+    """Columns of a matrix by groups: (rows, a, d, c); those of -1 are zero."""
+    columns = Arranged(matrix, cols=groups.ravel()).toarray()
+    return array_namespace(matrix).reshape(columns, (-1, *groups.shape))
 
 
 def undone(operator: FactorizedOperator, roots: Any) -> FactorizedOperator:
@@ -135,8 +142,7 @@ def both_ways(
     found = factor(A_weighted, plan, chain)
     seen = Seen(inputs, A_weighted, math.sqrt(math.prod(groups.shape[:2])))
     yield replace(found, matrix=A, unit=undone(found.unit, roots), seen=seen, kept=0.0)
-    largest = float(array_namespace(A).linalg.matrix_norm(inputs.root, ord=2))
-    yield replace(factor(A, plan, chain), seen=Seen(inputs, A, largest), kept=0.0)
+    yield replace(factor(A, plan, chain), seen=Seen(inputs, A, inputs.largest), kept=0.0)
 
 
 def closest(found: Sequence[Factorization]) -> Factorization:
@@ -154,13 +160,11 @@ def weighted_structures(A: Any, inputs: Inputs, budget: int, count: int) -> list
     norm = inputs.norm(A) or 1.0
     found = []
     for P in divisors(shape[1])[:-1]:
-        for name, arrangement in ARRANGEMENTS.items():
-            if arrangement.rows:  # beside the one with the same columns, below
-                continue
-            groups = _classes(shape[1], P, arrangement.cols, A.shape[1])
+        for spaced in (False, True):
+            groups = _classes(shape[1], P, spaced, A.shape[1])
             A_weighted = weighted(A, groups, inputs.block_roots(groups))
             tails = Tails(A_weighted, shape)
-            rows = {None: "rows", "columns": "both"}[name]
+            alike = [item for item in ARRANGEMENTS.items() if item[1].cols == spaced]
             for Q in divisors(shape[0])[:-1]:
                 r = min(
                     budget // (shape[0] * P + shape[1] * Q), shape[0] // Q - 1, shape[1] // P - 1
@@ -168,10 +172,10 @@ def weighted_structures(A: Any, inputs: Inputs, budget: int, count: int) -> list
                 if r < 1:
                     continue
                 node = Node(Q, P, r)
-                for each in (name, rows):
-                    missed = tails.exact(node, ARRANGEMENTS[each])[r] / norm
-                    chain = chain_through([node], shape)
-                    found.append(Structure(each, chain, float(missed)))
+                chain = chain_through([node], shape)
+                for name, arrangement in alike:
+                    missed = tails.exact(node, arrangement)[r] / norm
+                    found.append(Structure(name, chain, float(missed)))
     return sorted(found, key=lambda structure: structure.estimate)[:count]
 
 
