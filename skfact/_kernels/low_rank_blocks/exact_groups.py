@@ -17,7 +17,7 @@ from functools import partial
 
 from skfact._kernels._jit import jit
 
-# Rows that are compared together: v_w and z_w are read once for all of them.
+# Rows that are compared together: v_w is read once for all of them.
 TOGETHER = 4
 
 
@@ -44,11 +44,11 @@ def gather(matrix, rows, cols, row, lines, place):  # type: ignore[no-untyped-de
 
 @partial(jit, inline=True)
 def exact_group(  # type: ignore[no-untyped-def]
-    matrix, rows, cols, lines, gathered, first, step, group, with_z, bound, missed, norm2, x, v, z
+    matrix, rows, cols, lines, gathered, first, step, group, bound, missed, norm2, x, v
 ):
-    """Whether the blocks of a group are all of rank one: block w is x_w v_w then.
+    """Whether the blocks of a group are all of rank one: block w is x_w v_w then, ||v_w|| = 1.
 
-    ||v_w|| = 1 and, with `with_z`, z_w = x_w^H block. Its rows are `first`, first + step, ...
+    Its rows are `first`, first + step, ...
     """
     parts, b, t = x.shape
     c = v.shape[2]
@@ -69,13 +69,9 @@ def exact_group(  # type: ignore[no-untyped-def]
         x[0, 0, w] = length
         missed[group, w], norm2[group, w] = 0.0, 0.0 if together else total
         scale = 1.0 / length
-        start = 0.0 if together else length  # the first row is among those that come together
         for e in range(parts):
             for l in range(c):
                 v[w, e, l] = scale * lines[row, w, e, l]
-            if with_z:
-                for l in range(c):
-                    z[w, e, l] = start * lines[row, w, e, l]
     if together:
         for j in range(0, b - TOGETHER + 1, TOGETHER):
             row = first + j * step
@@ -88,10 +84,10 @@ def exact_group(  # type: ignore[no-untyped-def]
                 r0, r1, r2, r3 = 0, 1, 2, 3
             for w in range(t):
                 if parts == 1:
-                    rest2, kept2 = four_rows(lines, r0, r1, r2, r3, w, j, with_z, x, v, z)
+                    rest2, kept2 = four_rows(lines, r0, r1, r2, r3, w, j, x, v)
                 else:
-                    rest2, kept2 = two_complex_rows(lines, r0, r1, w, j, with_z, x, v, z)
-                    more, kept = two_complex_rows(lines, r2, r3, w, j + 2, with_z, x, v, z)
+                    rest2, kept2 = two_complex_rows(lines, r0, r1, w, j, x, v)
+                    more, kept = two_complex_rows(lines, r2, r3, w, j + 2, x, v)
                     rest2 += more
                     kept2 += kept
                 missed[group, w] += rest2
@@ -104,7 +100,7 @@ def exact_group(  # type: ignore[no-untyped-def]
             gather(matrix, rows, cols, row, lines, 0)
             row = 0
         for w in range(t):
-            rest2, kept2 = one_row(lines, row, w, j, with_z, x, v, z)
+            rest2, kept2 = one_row(lines, row, w, j, x, v)
             missed[group, w] += rest2
             norm2[group, w] += rest2 + kept2
             if not missed[group, w] <= bound * norm2[group, w]:
@@ -113,7 +109,7 @@ def exact_group(  # type: ignore[no-untyped-def]
 
 
 @partial(jit, inline=True)
-def one_row(lines, row, w, j, with_z, x, v, z):  # type: ignore[no-untyped-def]
+def one_row(lines, row, w, j, x, v):  # type: ignore[no-untyped-def]
     """Coefficient of a row in the direction v_w, kept as x_w[j]; what is left of it, and kept."""
     parts, c = v.shape[1], v.shape[2]
     real = imag = rest2 = 0.0
@@ -123,9 +119,6 @@ def one_row(lines, row, w, j, with_z, x, v, z):  # type: ignore[no-untyped-def]
         for l in range(c):
             rest = lines[row, w, 0, l] - real * v[w, 0, l]
             rest2 += rest * rest
-        if with_z:
-            for l in range(c):
-                z[w, 0, l] += real * lines[row, w, 0, l]
         x[0, j, w] = real
         return rest2, real * real
     for l in range(c):
@@ -136,17 +129,12 @@ def one_row(lines, row, w, j, with_z, x, v, z):  # type: ignore[no-untyped-def]
         rest = lines[row, w, 0, l] - real * v[w, 0, l] + imag * v[w, 1, l]
         rest_imag = lines[row, w, 1, l] - real * v[w, 1, l] - imag * v[w, 0, l]
         rest2 += rest * rest + rest_imag * rest_imag
-    if with_z:
-        for l in range(c):
-            re, im = lines[row, w, 0, l], lines[row, w, 1, l]
-            z[w, 0, l] += real * re + imag * im
-            z[w, 1, l] += real * im - imag * re
     x[0, j, w], x[1, j, w] = real, imag
     return rest2, real * real + imag * imag
 
 
 @partial(jit, inline=True)
-def four_rows(lines, r0, r1, r2, r3, w, j, with_z, x, v, z):  # type: ignore[no-untyped-def]
+def four_rows(lines, r0, r1, r2, r3, w, j, x, v):  # type: ignore[no-untyped-def]
     """The same for four real rows."""
     c = v.shape[2]
     a0 = a1 = a2 = a3 = rest2 = 0.0
@@ -158,20 +146,6 @@ def four_rows(lines, r0, r1, r2, r3, w, j, with_z, x, v, z):  # type: ignore[no-
         a3 += lines[r3, w, 0, l] * direction
     x[0, j, w], x[0, j + 1, w], x[0, j + 2, w], x[0, j + 3, w] = a0, a1, a2, a3
     kept2 = a0 * a0 + a1 * a1 + a2 * a2 + a3 * a3
-    if with_z:
-        for l in range(c):
-            e0, e1 = lines[r0, w, 0, l], lines[r1, w, 0, l]
-            e2, e3 = lines[r2, w, 0, l], lines[r3, w, 0, l]
-            z[w, 0, l] += a0 * e0 + a1 * e1 + a2 * e2 + a3 * e3
-            direction = v[w, 0, l]
-            d0, d1, d2, d3 = (
-                e0 - a0 * direction,
-                e1 - a1 * direction,
-                e2 - a2 * direction,
-                e3 - a3 * direction,
-            )
-            rest2 += d0 * d0 + d1 * d1 + d2 * d2 + d3 * d3
-        return rest2, kept2
     for l in range(c):
         direction = v[w, 0, l]
         d0 = lines[r0, w, 0, l] - a0 * direction
@@ -183,7 +157,7 @@ def four_rows(lines, r0, r1, r2, r3, w, j, with_z, x, v, z):  # type: ignore[no-
 
 
 @partial(jit, inline=True)
-def two_complex_rows(lines, r0, r1, w, j, with_z, x, v, z):  # type: ignore[no-untyped-def]
+def two_complex_rows(lines, r0, r1, w, j, x, v):  # type: ignore[no-untyped-def]
     """The same for two complex rows."""
     c = v.shape[2]
     a0 = a1 = b0 = b1 = rest2 = 0.0
@@ -202,9 +176,6 @@ def two_complex_rows(lines, r0, r1, w, j, with_z, x, v, z):  # type: ignore[no-u
             lines[r1, w, 0, l],
             lines[r1, w, 1, l],
         )
-        if with_z:
-            z[w, 0, l] += a0 * e0 + b0 * f0 + a1 * e1 + b1 * f1
-            z[w, 1, l] += a0 * f0 - b0 * e0 + a1 * f1 - b1 * e1
         d0, g0 = e0 - a0 * re + b0 * im, f0 - a0 * im - b0 * re
         d1, g1 = e1 - a1 * re + b1 * im, f1 - a1 * im - b1 * re
         rest2 += d0 * d0 + g0 * g0 + d1 * d1 + g1 * g1
@@ -212,8 +183,8 @@ def two_complex_rows(lines, r0, r1, w, j, with_z, x, v, z):  # type: ignore[no-u
 
 
 @partial(jit, inline=True)
-def store_group(left, right, top, out, step, group, with_z, missed, norm2, x, v, z):  # type: ignore[no-untyped-def]
-    """Write x_w v_w of every block or, with z, x_w / ||x_w|| and z_w / ||x_w||.
+def store_group(left, right, top, out, step, group, unit_column, missed, norm2, x, v):  # type: ignore[no-untyped-def]
+    """Write x_w v_w of every block: the column or the row as a unit vector.
 
     Columns go to the rows `top`, `top` + 1, ... of left, rows to the rows `out`, `out` + `step`,
     ... of right.
@@ -221,16 +192,14 @@ def store_group(left, right, top, out, step, group, with_z, missed, norm2, x, v,
     parts, b, t = x.shape
     c = v.shape[2]
     for w in range(t):
-        scale = 1.0 / math.sqrt(norm2[group, w]) if with_z else 1.0
+        # what one takes and the other gives has to be the same, whatever its rounding errors
+        length = math.sqrt(norm2[group, w]) if unit_column else 1.0
+        scale = 1.0 / length
         for j in range(b):
             left[top + j, parts * w] = scale * x[0, j, w]
             if parts == 2:
                 left[top + j, 2 * w + 1] = scale * x[1, j, w]
         for e in range(parts):
-            if with_z:
-                for l in range(c):
-                    right[out + w * step, parts * l + e] = scale * z[w, e, l]
-            else:
-                for l in range(c):
-                    right[out + w * step, parts * l + e] = v[w, e, l]
+            for l in range(c):
+                right[out + w * step, parts * l + e] = length * v[w, e, l]
         missed[group, w] = math.sqrt(missed[group, w])

@@ -80,8 +80,8 @@ def split_groups(  # type: ignore[no-untyped-def]
     gathered = rows.size + cols.size > 0 or parts == 2
     lines = np.empty((TOGETHER, t, parts, c), matrix.dtype) if gathered else matrix
     # work space of a group that is exact
-    with_z, bound = not leftwards, (8 * eps) ** 2 * c
-    xs, vs, zs = np.empty((parts, b, t)), np.empty((t, parts, c)), np.empty((t, parts, c))
+    bound = (8 * eps) ** 2 * c
+    xs, vs = np.empty((parts, b, t)), np.empty((t, parts, c))
     # and of blocks one by one, whose rows are their long side
     transposed = b > c
     p, q = (c, b) if transposed else (b, c)
@@ -116,15 +116,13 @@ def split_groups(  # type: ignore[no-untyped-def]
             first,
             u,
             group,
-            with_z,
             bound,
             missed,
             norm2,
             xs,
             vs,
-            zs,
         ):
-            store_group(left, right, top, out, d * u, group, with_z, missed, norm2, xs, vs, zs)
+            store_group(left, right, top, out, d * u, group, not leftwards, missed, norm2, xs, vs)
             continue
         for w0 in range(0, t, chunk):
             n = min(chunk, t - w0)

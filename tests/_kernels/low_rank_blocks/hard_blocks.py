@@ -1,10 +1,12 @@
 """Blocks whose best approximations are hard to find, and what these must fulfil."""
 
 import math
+from itertools import product
 
 import numpy as np
 from numpy.testing import assert_allclose
 
+from skfact._kernels.low_rank_blocks import Classes
 from tests import arrays
 
 
@@ -103,3 +105,24 @@ KINDS = [
     "deficient",
     "exact, graded",
 ]
+
+
+def check_alike(split_rank_one, shape, dtype):
+    """One block of entries alike, and one of almost alike ones, split by a loop for rank one.
+
+    Rounding errors of their sums have one sign, and would grow with the number of terms.
+    """
+    entry = np.asarray(0.7 + (0.3j if np.dtype(dtype).kind == "c" else 0), dtype)
+    eps = np.finfo(dtype).eps
+    for noise, leftwards in product((0.0, 1e-3), (False, True)):
+        block = arrays.gaussian(np.random.default_rng(1), shape, dtype)
+        block = block * entry.real.dtype.type(noise) + entry
+        left, right, missed, *_ = split_rank_one(block, Classes(1, 1, 1, 1, *shape, 1), leftwards)
+        wide = block.astype(np.result_type(dtype, "f8"))
+        norm = np.linalg.norm(wide)
+        tail = np.linalg.norm(np.linalg.svd(wide, compute_uv=False)[1:]) if noise else 0.0
+        x = left.reshape(-1, 1).astype(wide.dtype)
+        y = right.reshape(1, -1).astype(wide.dtype)
+        assert abs(np.linalg.norm(wide - x @ y) - tail) <= 20 * eps * norm
+        assert abs(missed.item() - tail) <= 20 * eps * norm
+        assert abs(np.linalg.norm(y if leftwards else x) - 1) <= 32 * eps

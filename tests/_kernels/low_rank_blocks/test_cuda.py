@@ -1,7 +1,5 @@
 """The CUDA kernel for splits of rank one: compiled for devices, and run on the CPU."""
 
-from itertools import product
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -20,6 +18,7 @@ from tests._kernels.cuda_on_cpu import emulation, nvrtc
 from tests._kernels.low_rank_blocks.hard_blocks import (
     KINDS,
     check,
+    check_alike,
     spectra,
     with_singular_values,
 )
@@ -102,25 +101,9 @@ def test_every_block_against_its_svd(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @for_each("shape", [(1000, 2), (2, 1000), (5000, 2), (3, 2000), (40, 30)])
 def test_long_blocks_of_entries_alike_are_as_exact_as_short_ones(dtype, shape):
-    """Rounding errors of their sums have one sign, and would grow with the number of terms."""
     if shape == (5000, 2) and dtype == "complex128":
         shape = 2500, 2  # what the memory of a multiprocessor holds
-    entry = np.asarray(0.7 + (0.3j if np.dtype(dtype).kind == "c" else 0), dtype)
-    eps = np.finfo(dtype).eps
-    for noise, leftwards in product((0.0, 1e-3), (False, True)):
-        block = gaussian(np.random.default_rng(1), shape, dtype) * entry.real.dtype.type(noise)
-        block += entry
-        classes = Classes(1, 1, 1, 1, *shape, 1)
-        split = cuda.split_rank_one(block, classes, leftwards)
-        wide = block.astype(np.result_type(dtype, "f8"))
-        norm = np.linalg.norm(wide)
-        s = np.linalg.svd(wide, compute_uv=False)
-        tail = np.linalg.norm(s[1:]) if noise else 0.0
-        x, y = split.left.reshape(-1, 1), split.right.reshape(1, -1)
-        lost = np.linalg.norm(wide - x.astype(wide.dtype) @ y.astype(wide.dtype))
-        assert abs(lost - tail) <= 20 * eps * norm
-        assert abs(split.missed.item() - tail) <= 20 * eps * norm
-        assert abs(np.linalg.norm((y if leftwards else x).astype(wide.dtype)) - 1) <= 32 * eps
+    check_alike(cuda.split_rank_one, shape, dtype)
 
 
 @pytest.mark.usefixtures("cuda_on_cpu")

@@ -23,6 +23,7 @@ from skfact.supports import digit_reversal
 from tests._kernels.low_rank_blocks.hard_blocks import (
     KINDS,
     check,
+    check_alike,
     gaussian,
     spectra,
     with_singular_values,
@@ -82,6 +83,12 @@ def test_two_leading_values_close_to_each_other_and_far_from_the_others(gap):
     random = np.random.default_rng(0)
     s = np.tile([1 + gap, 1, *np.linspace(0.3, 0.1, 14)], (40, 1))
     check_split(with_singular_values(random, s, 16, 16), False)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@for_each("shape", [(1000, 2), (2, 1000), (5000, 2), (1000, 40), (40, 30), (300, 300)])
+def test_long_blocks_of_entries_alike_are_as_exact_as_short_ones(dtype, shape):
+    check_alike(loops.split_rank_one, shape, dtype)
 
 
 @pytest.mark.parametrize("dtype, smallest", [("f8", -320), ("c16", -310), ("f4", -44)])
