@@ -543,6 +543,36 @@ def test_kernels_built_for_the_processor_serve_arrays_of_the_device(cupy, dtype,
 
 
 @pytest.mark.skipif(not emulation.usable(), reason="there is no C++ compiler")
+@for_each("dtype", ["float32", "complex128"])
+def test_terms_of_a_sum_are_added_up_by_the_kernel(cupy, dtype, monkeypatch):
+    emulation.with_few_threads(monkeypatch)
+    cupy.ledger.run_kernels_by(emulation.RawModule)
+    A = [
+        (hadamard(16) / 4).astype(dtype),
+        np.eye(16, dtype=dtype),
+        gaussian(RANDOM, (16, 16), dtype),
+    ]
+    terms = [butterfly_factorize(cupy.asarray(matrix), "butterfly") for matrix in A[:2]]
+    operator = terms[0] + terms[1] - terms[0].T
+    rows = gaussian(RANDOM, (33, 16), dtype)
+    data, image = cupy.asarray(rows), rows @ (A[0] + A[1] - A[0].T).T
+    operator.apply(data)  # lays the factors out
+    for run, right in [
+        (operator.apply, image),
+        (lambda X: operator.matmat(X.T), image.T),
+        (lambda X: operator.matvec(X[0, :]), image[0]),
+    ]:
+        cupy.ledger.clear()
+        cupy.ledger.run_kernels_by(emulation.RawModule)
+        found = run(data)
+        assert cupy.ledger.launches["multiply_chain"] == 3
+        assert not cupy.ledger.waits and sum(cupy.ledger.traffic) <= found.nbytes
+        assert_allclose(found.get(), right, atol=50 * np.finfo(dtype).eps)
+    dense = operator + cupy.asarray(A[2])  # one term is no chain that the kernel serves better
+    assert_allclose(dense.apply(data).get(), image + rows @ A[2].T, atol=1e-5)
+
+
+@pytest.mark.skipif(not emulation.usable(), reason="there is no C++ compiler")
 def test_what_is_stated_of_a_long_matrix_of_entries_alike_is_what_it_loses(cupy, monkeypatch):
     emulation.with_few_threads(monkeypatch)
     cupy.ledger.run_kernels_by(emulation.RawModule)

@@ -7,6 +7,7 @@ typedef REAL Number;
 __device__ __forceinline__ Number zero() { return 0; }
 __device__ __forceinline__ Number conj(Number x) { return x; }
 __device__ __forceinline__ Number scaled(REAL s, Number x) { return s * x; }
+__device__ __forceinline__ Number sum(Number x, Number y) { return x + y; }
 __device__ __forceinline__ Number difference(Number x, Number y) { return x - y; }
 __device__ __forceinline__ REAL abs2(Number x) { return x * x; }
 __device__ __forceinline__ bool is_zero(Number x) { return x == 0; }
@@ -18,6 +19,7 @@ struct alignas(2 * sizeof(REAL)) Number {
 __device__ __forceinline__ Number zero() { return {0, 0}; }
 __device__ __forceinline__ Number conj(Number x) { return {x.re, -x.im}; }
 __device__ __forceinline__ Number scaled(REAL s, Number x) { return {s * x.re, s * x.im}; }
+__device__ __forceinline__ Number sum(Number x, Number y) { return {x.re + y.re, x.im + y.im}; }
 __device__ __forceinline__ Number difference(Number x, Number y)
 {
     return {x.re - y.re, x.im - y.im};

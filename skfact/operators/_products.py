@@ -43,6 +43,12 @@ FILLED = 3  # a tile is worth it from a third of its vectors on
 
 MISSING: Any = object()
 
+AS_ROWS: dict[str, Callable[[Any], Any]] = {
+    "columns": lambda X: X.T,
+    "rows": lambda X: X,
+    "vector": lambda x: x[None, :],
+}
+
 Runs = tuple[tuple[int, int], ...]
 PatternCost = Callable[[Any, Any], float]  # of a pattern and a dtype
 
@@ -98,6 +104,17 @@ class Products:
         if program is not None:
             return cuda.multiply_chain(program, x[None, :])[0]
         return self._own(multiply(self.plan(x.dtype, 1), x[:, None]))[:, 0]
+
+    def add(self, form: str, X: Any, onto: Any) -> None:
+        """Add "columns", "rows" or "vector" of `X` to an array of the result's dtype, in place.
+
+        One launch for a program of CUDA, which reads and writes the array itself.
+        """
+        program, in_rows = self.device_program(X.dtype), AS_ROWS[form]
+        if program is not None and in_rows(onto).flags.c_contiguous:
+            cuda.multiply_chain(program, in_rows(X), in_rows(onto))
+        else:
+            onto += getattr(self, form)(X)
 
     def sparse_rows(self, X: Any) -> np.ndarray:
         """The same for the rows of a SciPy sparse matrix, sparse through the first factor applied.

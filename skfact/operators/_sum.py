@@ -240,28 +240,29 @@ class SummedProducts:
 
     def columns(self, X: Any) -> Any:
         """Product with the columns of an array (n_in, batch)."""
-        X = self._promoted(X)
-        return total(term._products.columns(X) for term in self.terms)
+        return self._total("columns", X)
 
     def rows(self, X: Any) -> Any:
         """The same for the rows of an array (batch, n_in)."""
-        X = self._promoted(X)
-        return total(term._products.rows(X) for term in self.terms)
+        return self._total("rows", X)
 
     def vector(self, x: Any) -> Any:
         """The same for one vector (n_in,)."""
-        x = self._promoted(x)
-        return total(term._products.vector(x) for term in self.terms)
+        return self._total("vector", x)
 
     def sparse_rows(self, X: Any) -> Any:
         """The same for the rows of a SciPy sparse matrix."""
         return total(term._products.sparse_rows(X) for term in self.terms)
 
-    def _promoted(self, X: Any) -> Any:
-        """`X` in the dtype of the result, once for all terms."""
-        if X.dtype == self.dtype:
-            return X
-        return self.xp.astype(X, self.xp.result_type(X.dtype, self.dtype), copy=False)
+    def _total(self, form: str, X: Any) -> Any:
+        """The products of all terms in one array; `X` takes its dtype once for all of them."""
+        if X.dtype != self.dtype:
+            X = self.xp.astype(X, self.xp.result_type(X.dtype, self.dtype), copy=False)
+        first, *others = (term._products for term in self.terms)
+        result = getattr(first, form)(X)
+        for other in others:
+            other.add(form, X, result)
+        return result
 
 
 def total(arrays: Iterator[Any]) -> Any:

@@ -4,8 +4,8 @@
 // one row after the other. Squares of a side in SIDES are multiplied in place, their arguments in
 // registers; other blocks (GENERAL) go from one half of the memory to the other.
 //
-// Global memory, 16 bytes at a time where addresses allow it: X is read once and Y written once, and
-// with them their indices, if any, once per tile. The values of squares in place are read by each team
+// Global memory, 16 bytes at a time where addresses allow it: X is read once and Y written once (and
+// read once, if the product is added to it), and with them their indices, if any, once per tile. The values of squares in place are read by each team
 // of threads that shares the samples of a tile: once per tile where a factor has as many blocks as
 // there are threads, else up to THREADS / blocks times; those of other blocks for each 4 samples.
 //
@@ -30,9 +30,10 @@ struct Program {
     int samples;       // rows of a tile
     int height, half;  // entries from one row of the tile to the next, and between its halves
     int swizzle, fill, direct_in, direct_out, n_stages;
+    int adds;  // whether the product is added to Y
     Stage stages[24];
 };
-static_assert(sizeof(Program) == 728, "cuda.py lays it out alike");
+static_assert(sizeof(Program) == 736, "cuda.py lays it out alike");
 
 constexpr int BANKS = 128 / sizeof(Number);  // entries that shared memory serves at once
 
@@ -78,6 +79,12 @@ __device__ void read_rows(
     }
 }
 
+// What Y holds after an entry of the product has come to it.
+__device__ __forceinline__ Number stored(Number y, const Number& before, const Program& p)
+{
+    return p.adds ? sum(before, y) : y;
+}
+
 // Entries of the tile into rows of Y: entry n is out[n], or zero where that is -1.
 template <int COUNT>
 __device__ void write_rows(
@@ -96,12 +103,14 @@ __device__ void write_rows(
             Number* to = Y + (long long)s * p.n_out + n;
             if constexpr (COUNT == WIDE) {
                 Pack pack;
+                if (p.adds)
+                    pack = *reinterpret_cast<const Pack*>(to);
 #pragma unroll
                 for (int e = 0; e < WIDE; e++)
-                    pack.entry[e] = y[e];
+                    pack.entry[e] = stored(y[e], pack.entry[e], p);
                 *reinterpret_cast<Pack*>(to) = pack;
             } else
-                to[0] = y[0];
+                to[0] = stored(y[0], to[0], p);
         }
     }
 }
@@ -148,9 +157,10 @@ __device__ __forceinline__ void multiply_squares(
 #pragma unroll
                         for (int k = 0; k < R; k++)
                             add_product(y, block[j * R + k], x[u][k]);
-                        if constexpr (TO_Y)
-                            Y[(long long)(s + u) * p.n_out + first + j * stage.d] = y;
-                        else
+                        if constexpr (TO_Y) {
+                            Number* to = Y + (long long)(s + u) * p.n_out + first + j * stage.d;
+                            *to = stored(y, *to, p);
+                        } else
                             tile[(s + u) * p.height + at[j]] = y;
                     }
                 }

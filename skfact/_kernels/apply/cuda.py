@@ -27,10 +27,11 @@ STAGE = np.dtype([(name, "i4") for name in ("blocks", "b", "c", "d", "from", "to
 NUMBERS = ("n_in", "n_out", "samples", "height", "half", "swizzle", "fill", "direct_in")
 PROGRAM = np.dtype(
     [(name, "i8") for name in ("batch", "pitch")]
-    + [(name, "i4") for name in (*NUMBERS, "direct_out", "n_stages")]
-    + [("stages", STAGE, MAX_STAGES)]
+    + [(name, "i4") for name in (*NUMBERS, "direct_out", "n_stages", "adds")]
+    + [("stages", STAGE, MAX_STAGES)],
+    align=True,
 )
-assert PROGRAM.itemsize == 728, "apply.cu lays it out alike"
+assert PROGRAM.itemsize == 736, "apply.cu lays it out alike"
 
 
 SIDES = (2, 3, 4)  # of squares that are multiplied in place; larger ones would spill registers
@@ -167,13 +168,17 @@ def _stages(
     return stages
 
 
-def multiply_chain(program: Program, X: Any) -> Any:
-    """Images (batch, n_out), C-ordered, of the rows of X (batch, n_in), of the program's dtype."""
+def multiply_chain(program: Program, X: Any, onto: Any = None) -> Any:
+    """Images (batch, n_out), C-ordered, of the rows of X (batch, n_in), of the program's dtype.
+
+    They are added to what is in `onto`, if given: an array like the result.
+    """
     (xp, where), batch = _cuda.place(X), X.shape[0]
     with where:
         X = _cuda.in_rows(xp, X)
         table = program.table.copy()
-        Y = xp.empty((batch, int(table["n_out"])), dtype=X.dtype)
+        Y = xp.empty((batch, int(table["n_out"])), dtype=X.dtype) if onto is None else onto
+        table["adds"] = onto is not None
         if batch == 0:
             return Y
         samples = program.tuning.samples or _samples(program, batch)

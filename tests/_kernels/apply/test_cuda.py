@@ -66,10 +66,10 @@ def random_case(random, dtype, *, most=30, aligned=False):
     return factors, X, n_out, source, result, tuning
 
 
-def run(case, dtype):
+def run(case, dtype, onto=None):
     factors, X, n_out, source, result, tuning = case
     program = cuda.lay_out(factors, X.shape[1], n_out, source, result, tuning)
-    return cuda.multiply_chain(replace(program, options=everything(dtype)), X)
+    return cuda.multiply_chain(replace(program, options=everything(dtype)), X, onto)
 
 
 @pytest.mark.usefixtures("cuda_on_cpu")
@@ -93,6 +93,23 @@ def test_any_product(dtype):
         (_, b, c, _), (_, _, _, d) = factors[-1][0], factors[0][0]
         direct += source is None and b == c == 4 and d > 8
     assert direct > 3
+
+
+@pytest.mark.usefixtures("cuda_on_cpu")
+@on_cpu
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_is_added_to_an_array(dtype):
+    random = np.random.default_rng(11)
+    for _ in range(40):
+        case = random_case(random, dtype)
+        factors, X, n_out, source, result, _ = case
+        memory = gaussian(random, 1 + len(X) * n_out, dtype)
+        onto = memory[random.integers(2) :][: len(X) * n_out].reshape(len(X), n_out)
+        before = onto.copy()
+        Y = run(case, dtype, onto)
+        assert Y is onto
+        assert_close(Y - before, expected(factors, X, source, result))
+        assert_array_equal(Y, before + run(case, dtype))
 
 
 @pytest.mark.usefixtures("cuda_on_cpu")
@@ -323,5 +340,5 @@ def test_registers_suffice_on(architecture):
         assert compiled.spilled == compiled.stack == 0
         assert resident == (2 if dtype == "complex128" else 3)
         assert compiled.registers * cuda.USUAL.threads * resident <= cuda.REGISTERS
-        # indices, and the entries of rows that are not aligned to 16 bytes
-        assert compiled.loads <= 24 < compiled.wide_loads
+        # indices, and entries of rows that are not aligned to 16 bytes, read or added to
+        assert compiled.loads <= 36 and compiled.wide_loads > 24
