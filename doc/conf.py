@@ -1,5 +1,6 @@
 """Sphinx configuration: `sphinx-build -W doc doc/_build/html`, from anywhere and offline."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -50,6 +51,8 @@ toc_object_entries_show_parents = "hide"  # the column beside a page is narrow
 numpydoc_show_class_members = False
 copybutton_prompt_text = r">>> |\.\.\. "  # prompts and results are not copied
 copybutton_prompt_is_regexp = True
+# that loops are compiled is no output of an example
+logging.getLogger("skfact").setLevel(logging.ERROR)
 suppress_warnings = ["sphinx_gallery.space_in_filename"]  # of the folder of the checkout
 intersphinx_mapping = mapping(HERE / "generated")
 intersphinx_timeout = 5
