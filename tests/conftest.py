@@ -24,7 +24,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from tests.arrays import FEW
+from tests.arrays import DTYPES, FEW
 
 pytest.register_assert_rewrite("tests.asserts")
 
@@ -81,10 +81,14 @@ def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest
     return [collector for collector in collectors if type(collector) is pytest.Module]
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Each file in one process: two that need the same loops would both compile them."""
-    return import_module("xdist.scheduler").LoadFileScheduling(config, log)
+def pytest_sessionstart() -> None:
+    """Of several processes each compiles loops for one precision; others find them on disk."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker:
+        butterfly = import_module("skfact.butterfly")
+        A = np.eye(16, dtype=DTYPES[int(worker.removeprefix("gw")) % len(DTYPES)])
+        operator = butterfly.butterfly_factorize(A)
+        operator.apply(A), operator.matvec(A[0])
 
 
 def skip_unless_usable(library: str) -> None:
