@@ -73,6 +73,7 @@ sphinx_gallery_conf = {
     "capture_repr": (),  # what is to be read is printed
 }
 
+html_domain_indices = False  # the reference lists the modules
 html_theme = "pydata_sphinx_theme"
 html_title = f"skfact {release}"
 html_theme_options = {
