@@ -76,6 +76,14 @@ API_REFERENCE = {
             "rank_one_tensor": True,
             "are_rescalings": True,
             "factor_distance": True,
+            "tensor_stability_bound": True,
+            "tensor_lipschitz_bound": True,
+            "ConvolutionTree": True,
+            "TreeCollision": False,
+            "convolution_tree_is_recoverable": False,
+            "recover_convolution_tree": True,
+            "TreeRecovery": False,
+            "indistinguishable_kernels": False,
         },
         {"rank_one_tensor": "Stable recovery"},
     ),
@@ -138,7 +146,7 @@ API_REFERENCE = {
     "skfact.datasets": Section(
         "Datasets",
         "Matrices and operators with known factors.",
-        {"make_butterfly": False},
+        {"make_butterfly": False, "make_convolution_tree": False},
     ),
     "skfact.exceptions": Section(
         "Warnings",
