@@ -158,6 +158,7 @@ API_REFERENCE = {
         "Pictures, in the style of scikit-learn's displays; they need matplotlib.",
         {
             "ActivationRegionsDisplay": True,
+            "ConvolutionTreeDisplay": True,
             "IdentifiabilityDisplay": False,
             "RankProfileDisplay": False,
             "StructureDisplay": False,
