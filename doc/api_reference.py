@@ -16,6 +16,8 @@ class Section(NamedTuple):
     text: str
     # public name -> whether it takes arrays of any library ("what runs where" has a row for it)
     names: dict[str, bool]
+    # the first name of a part of the table -> the heading of that part
+    headings: dict[str, str] = {}
 
 
 API_REFERENCE = {
@@ -71,7 +73,19 @@ API_REFERENCE = {
             "CirculantFactor": True,
             "palm4msa": True,
             "hierarchical_palm": True,
+            "rank_one_tensor": True,
+            "are_rescalings": True,
+            "factor_distance": True,
+            "tensor_stability_bound": True,
+            "tensor_lipschitz_bound": True,
+            "ConvolutionTree": True,
+            "TreeCollision": False,
+            "convolution_tree_is_recoverable": False,
+            "recover_convolution_tree": True,
+            "TreeRecovery": False,
+            "indistinguishable_kernels": False,
         },
+        {"rank_one_tensor": "Stable recovery"},
     ),
     "skfact.relu": Section(
         "ReLU networks",
@@ -132,7 +146,7 @@ API_REFERENCE = {
     "skfact.datasets": Section(
         "Datasets",
         "Matrices and operators with known factors.",
-        {"make_butterfly": False},
+        {"make_butterfly": False, "make_convolution_tree": False},
     ),
     "skfact.exceptions": Section(
         "Warnings",
@@ -144,6 +158,7 @@ API_REFERENCE = {
         "Pictures, in the style of scikit-learn's displays; they need matplotlib.",
         {
             "ActivationRegionsDisplay": True,
+            "ConvolutionTreeDisplay": True,
             "IdentifiabilityDisplay": False,
             "RankProfileDisplay": False,
             "StructureDisplay": False,
@@ -173,8 +188,11 @@ def write_pages(folder: Path) -> None:
     for module, section in API_REFERENCE.items():
         lines += [f".. module:: {module}", "", section.title, "-" * len(section.title), ""]
         lines += [section.text, ""]
-        lines += [".. list-table::", "   :class: names", "   :widths: 30 70", ""]
+        table = [".. list-table::", "   :class: names", "   :widths: 30 70", ""]
+        lines += table
         for name in section.names:
+            if name in section.headings:
+                lines += ["", f".. rubric:: {section.headings[name]}", "", *table]
             lines += [f"   * - :obj:`~{module}.{name}`", f"     - {_summary(module, name)}"]
             _write(folder / f"{module}.{name}.rst", _page(module, name))
         lines += ["", ".. toctree::", "   :hidden:", f"   :caption: {section.title}", ""]

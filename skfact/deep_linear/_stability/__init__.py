@@ -1,0 +1,1 @@
+"""Stable recovery: when factors are determined by their product, and how well."""
