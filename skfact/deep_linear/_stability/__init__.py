@@ -1,0 +1,1 @@
+"""When the parameters of a product of factors are determined by it, and how stably."""
