@@ -16,6 +16,8 @@ class Section(NamedTuple):
     text: str
     # public name -> whether it takes arrays of any library ("what runs where" has a row for it)
     names: dict[str, bool]
+    # the first name of a part of the table -> the heading of that part
+    headings: dict[str, str] = {}
 
 
 API_REFERENCE = {
@@ -71,7 +73,11 @@ API_REFERENCE = {
             "CirculantFactor": True,
             "palm4msa": True,
             "hierarchical_palm": True,
+            "rank_one_tensor": True,
+            "are_rescalings": True,
+            "factor_distance": True,
         },
+        {"rank_one_tensor": "Stable recovery"},
     ),
     "skfact.relu": Section(
         "ReLU networks",
@@ -173,8 +179,11 @@ def write_pages(folder: Path) -> None:
     for module, section in API_REFERENCE.items():
         lines += [f".. module:: {module}", "", section.title, "-" * len(section.title), ""]
         lines += [section.text, ""]
-        lines += [".. list-table::", "   :class: names", "   :widths: 30 70", ""]
+        table = [".. list-table::", "   :class: names", "   :widths: 30 70", ""]
+        lines += table
         for name in section.names:
+            if name in section.headings:
+                lines += ["", f".. rubric:: {section.headings[name]}", "", *table]
             lines += [f"   * - :obj:`~{module}.{name}`", f"     - {_summary(module, name)}"]
             _write(folder / f"{module}.{name}.rst", _page(module, name))
         lines += ["", ".. toctree::", "   :hidden:", f"   :caption: {section.title}", ""]

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 
 from skfact import SparseDeepLinearNet
-from skfact.deep_linear import StructuredFactor, ToeplitzFactor
+from skfact.deep_linear import (
+    StructuredFactor,
+    ToeplitzFactor,
+    are_rescalings,
+    factor_distance,
+    rank_one_tensor,
+)
 from skfact.supports import Chain, FixedMask, KSparse
 from tests.bad_input.cases import RANDOM, changed, refused, works
 
@@ -124,3 +130,39 @@ for id, supports, options, message in [
         error=TypeError,
         message=message,
     )
+
+PAIR = [np.array([1.0, 2.0]), np.array([3.0, 0.0, -1.0])]
+for id, h, error, message in [
+    ("a text", "h", TypeError, "h must be a sequence of parameter vectors"),
+    ("a number", 3.0, TypeError, "h must be a sequence of parameter vectors"),
+    ("no vector", [], ValueError, "h is empty"),
+    ("an empty vector", [PAIR[0], []], ValueError, r"h\[1\] must be a vector"),
+    ("a matrix", [PAIR[0], np.eye(2)], ValueError, r"h\[1\] must be a vector.*\(2, 2\)"),
+    ("one vector without a list", PAIR[0], ValueError, r"h\[0\] must be a vector.*list of one"),
+    ("NaN", [PAIR[0], [np.nan]], ValueError, r"h\[1\] contains NaN"),
+    ("complex NaN", [[complex(0, np.nan)], PAIR[1]], ValueError, r"h\[0\] contains NaN"),
+    ("inf", [PAIR[0], [np.inf]], ValueError, r"h\[1\] contains infinity"),
+    ("names", [PAIR[0], ["a"]], TypeError, r"h\[1\] has dtype"),
+]:
+    refused(f"rank_one_tensor: {id}", rank_one_tensor, h, error=error, message=message)
+    refused(f"are_rescalings: {id}", are_rescalings, h, PAIR, error=error, message=message)
+    refused(f"factor_distance: {id}", factor_distance, h, PAIR, error=error, message=message)
+for id, g, error, message in [
+    ("another number of vectors", PAIR[:1], ValueError, r"lengths \[2, 3\] and \[2\]"),
+    ("other lengths", PAIR[::-1], ValueError, r"lengths \[2, 3\] and \[3, 2\]"),
+    ("g with NaN", [PAIR[0], changed(np.ones((2, 3)), np.nan)[1]], ValueError, r"g\[1\] contains"),
+]:
+    refused(f"are_rescalings: {id}", are_rescalings, PAIR, g, error=error, message=message)
+    refused(f"factor_distance: {id}", factor_distance, PAIR, g, error=error, message=message)
+for id, p, error, message in [
+    ("p below one", 0.5, ValueError, "p must be at least 1, got 0.5"),
+    ("p is NaN", np.nan, ValueError, "p must be at least 1"),
+    ("p in words", "fro", TypeError, "p must be a number"),
+]:
+    refused(f"factor_distance: {id}", factor_distance, PAIR, PAIR, p, error=error, message=message)
+for id, rtol, error, message in [
+    ("negative rtol", -1e-3, ValueError, "rtol must be at least 0"),
+    ("infinite rtol", np.inf, ValueError, "rtol must be finite"),
+    ("rtol in words", "loose", TypeError, "rtol must be float"),
+]:
+    refused(f"are_rescalings: {id}", are_rescalings, PAIR, PAIR, rtol, error=error, message=message)

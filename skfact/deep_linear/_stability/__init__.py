@@ -1,1 +1,1 @@
-"""When the parameters of a product of factors are determined by it, and how stably."""
+"""Stable recovery: when factors are determined by their product, and how well."""
