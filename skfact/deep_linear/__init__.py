@@ -4,17 +4,38 @@ from skfact.deep_linear._estimator import SparseDeepLinearNet
 from skfact.deep_linear._palm.hierarchical import hierarchical_palm
 from skfact.deep_linear._palm.palm4msa import palm4msa
 from skfact.deep_linear._stability.factor_distance import factor_distance
+from skfact.deep_linear._stability.identifiability import (
+    StructureIdentifiability,
+    structure_identifiability,
+)
+from skfact.deep_linear._stability.lifting import LiftingOperator, lifting_operator
+from skfact.deep_linear._stability.lifting_rank import lifting_rank
+from skfact.deep_linear._stability.null_space import (
+    DeepNullSpaceConstant,
+    FactorErrorBound,
+    deep_null_space_constant,
+    factor_error_bound,
+)
 from skfact.deep_linear._stability.rank_one import are_rescalings, rank_one_tensor
 from skfact.deep_linear._structured import CirculantFactor, StructuredFactor, ToeplitzFactor
 
 __all__ = [
     "CirculantFactor",
+    "DeepNullSpaceConstant",
+    "FactorErrorBound",
+    "LiftingOperator",
     "SparseDeepLinearNet",
+    "StructureIdentifiability",
     "StructuredFactor",
     "ToeplitzFactor",
     "are_rescalings",
+    "deep_null_space_constant",
     "factor_distance",
+    "factor_error_bound",
     "hierarchical_palm",
+    "lifting_operator",
+    "lifting_rank",
     "palm4msa",
     "rank_one_tensor",
+    "structure_identifiability",
 ]

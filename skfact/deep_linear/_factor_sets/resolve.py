@@ -65,9 +65,7 @@ def as_support(support: Any, name: str) -> Any:
         ) from error
 
 
-def _sizes(
-    supports: list[Any], shape: tuple[int, int], inner_sizes: Any, name: str
-) -> list[int]:
+def _sizes(supports: list[Any], shape: tuple[int, int], inner_sizes: Any, name: str) -> list[int]:
     """Size at each of the J + 1 gaps, ends included."""
     count = len(supports) - 1
     inner: list[int | None] = [None] * count

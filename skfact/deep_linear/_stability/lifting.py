@@ -25,7 +25,8 @@ class LiftingOperator:
     Made by :func:`lifting_operator`. For factors :math:`M_k(h_k)`, linear in :math:`h_k`, it is the
     one linear map with
 
-    .. math:: \mathcal{A}\,(h_1 \otimes \cdots \otimes h_K) = \mathrm{vec}(M_1(h_1) \cdots M_K(h_K)).
+    .. math:: \mathcal{A}\,(h_1 \otimes \cdots \otimes h_K)
+              = \mathrm{vec}(M_1(h_1) \cdots M_K(h_K)).
 
     Its column for the indices :math:`(s_1, \ldots, s_K)` is the product of the factors of the unit
     vectors with these numbers. Products with it go through the factors one after another, and
@@ -140,11 +141,9 @@ class LiftingOperator:
             If it has another shape.
         """
         xp = array_namespace(tensors)
-        shape = getattr(tensors, "shape", ())
+        shape: tuple[int, ...] = tuple(getattr(tensors, "shape", ()))
         if len(shape) != 2 or shape[0] != self.shape[1]:
-            raise ValueError(
-                f"tensors must have shape ({self.shape[1]}, count), got {tuple(shape)}."
-            )
+            raise ValueError(f"tensors must have shape ({self.shape[1]}, count), got {shape}.")
         flat = xp.reshape(xp.matrix_transpose(tensors), (-1,))
         _, flat = self._checked(flat, self.shape[1] * shape[1], "tensors", shape)
         found = self._sum(0, xp.reshape(flat, (shape[1], *self.sizes)))
@@ -224,7 +223,7 @@ class LiftingOperator:
         return np.sqrt(squares[squares > 1e-12 * squares[0]])
 
     def _gram(self) -> np.ndarray:
-        """The operator times its adjoint, (n_out n_in, n_out n_in), from the last factor to the first."""
+        """The operator times its adjoint, (n_out n_in, n_out n_in), from the last factor on."""
         shapes = [one.shape for one in self._structure.sets]
         inner = [rows * self._structure.shape[1] for rows, _ in shapes]
         outer = [rows * columns for rows, columns in shapes]
@@ -283,7 +282,7 @@ class LiftingOperator:
         return xp.permute_dims(xp.reshape(total, (rows, batch, n_in)), (1, 0, 2))
 
     def _correlate(self, k: int, X: Any) -> Any:
-        """Inner products with tuples from factor k on: (batch, rows, n_in) to (batch, S_k, .., S_K)."""
+        """Inner products with tuples from k on: (batch, rows, n_in) to (batch, S_k, .., S_K)."""
         xp, one = array_namespace(X), self._structure.sets[k]
         batch, rows, n_in = X.shape
         if k == len(self.sizes) - 1:

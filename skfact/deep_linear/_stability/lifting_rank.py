@@ -12,13 +12,15 @@ import scipy.sparse
 from skfact._checks import check_random_state
 from skfact.deep_linear._stability.lifting import path_counts
 from skfact.deep_linear._stability.structure import Structure, as_structure
+from skfact.deep_linear._structured import CirculantFactor, ToeplitzFactor
 
 LARGEST_RANK = 4096  # that is looked for
 ALL_ENTRIES = 4096  # of products that are kept; beyond, as many random combinations as needed
 COPIES = 8  # combinations that each entry takes part in
+CLOSE = 1e-2  # distance below which rounding is taken out once more
 BLOCK = 256  # products that are added at a time
 INDEPENDENT = 1e-9  # distance of a unit product from the span of others that counts
-WORK = 3e11  # multiplications in all the products that may be asked for
+WORK = 1e11  # multiplications in all the products that may be asked for
 LARGEST_JACOBIAN = 2**25  # numbers in the derivative of all entries
 MOST_PARAMETERS = 2000  # of a derivative whose singular values are computed
 ZERO, NONZERO = 1e-11, 1e-7  # singular values that are certainly one or the other
@@ -98,20 +100,27 @@ def lifting_rank(structure: Any, *, random_state: Any = None) -> int:
 
 
 def known_rank(structure: Structure) -> int | None:
-    """The rank without random draws: that of masks and patterns."""
+    """The rank without random draws: that of masks and patterns, and of a Toeplitz factor alone."""
     if structure.chain is not None:
         return structure.chain.product.nnz
     counts = path_counts(structure)
-    return None if counts is None else counts.size
+    if counts is not None:
+        return counts.size
+    support = getattr(structure.sets[0], "support", None)
+    if len(structure.sets) == 1 and isinstance(support, ToeplitzFactor | CirculantFactor):
+        return support.n_parameters  # each has entries of its own
+    return None
 
 
-def random_rank(structure: Structure, random: np.random.RandomState) -> int | None:
-    """The rank by random products; None if it is too large to be found so."""
+def random_rank(
+    structure: Structure, random: np.random.RandomState, largest: int = LARGEST_RANK
+) -> int | None:
+    """The rank by random products; None if it is above the largest, or takes too long to find."""
     most = min(structure.n_entries, structure.n_columns)
     kept = structure.n_entries if structure.n_entries <= ALL_ENTRIES else 1024
     while True:
         # a rank close to the number of combinations may be cut off by it
-        limit = kept if kept == structure.n_entries else int(0.8 * kept)
+        limit = min(largest, kept if kept == structure.n_entries else int(0.8 * kept))
         if min(limit, most) * _cost(structure) > WORK:
             return None
         combine = None
@@ -120,11 +129,9 @@ def random_rank(structure: Structure, random: np.random.RandomState) -> int | No
         rank = _growing_rank(structure, min(limit, most), combine, random)
         if rank is not None:
             return rank
-        if limit >= LARGEST_RANK:
+        if limit == largest:
             return None
         kept = min(2 * kept, structure.n_entries)
-        if kept > 2 * LARGEST_RANK:
-            return None
 
 
 def _cost(structure: Structure) -> float:
@@ -147,18 +154,21 @@ def _growing_rank(
     """The number of independent random products; None once it reaches a limit below the most."""
     n_rows = structure.n_entries if combine is None else combine.shape[0]
     most = min(structure.n_entries, structure.n_columns)
-    span = np.empty((n_rows, 0))
-    count = 32
-    while span.shape[1] < limit:
+    span, rank, count = np.empty((n_rows, 0)), 0, 32
+    while rank < limit:
         products = _unit_products(structure, count, combine, random)
-        rest = products - span @ (span.T @ products)
-        rest -= span @ (span.T @ rest)
-        # the distances of products from the span of those before; unpivoted they are the paper's
-        basis, triangle, _ = scipy.linalg.qr(rest, mode="economic", pivoting=True)
+        rest = products - span[:, :rank] @ (span[:, :rank].T @ products)
+        if np.min(np.linalg.norm(rest, axis=0)) < CLOSE:  # rounding would count
+            rest -= span[:, :rank] @ (span[:, :rank].T @ rest)
+        basis, triangle = scipy.linalg.qr(rest, mode="economic")
+        # the distance of each product from the span of those before it
         new = int(np.count_nonzero(np.abs(triangle.diagonal()) > INDEPENDENT))
-        span = np.concatenate([span, basis[:, :new]], axis=1)
         if new < count:
-            return min(span.shape[1], most)
+            return min(rank + new, most)
+        if rank + count > span.shape[1]:
+            span = np.concatenate([span, np.empty((n_rows, rank + count))], axis=1)
+        span[:, rank : rank + count] = basis
+        rank += count
         count = min(2 * count, BLOCK)
     return most if limit == most else None
 
@@ -185,7 +195,7 @@ def jacobian_rank(structure: Structure, random: np.random.RandomState) -> int | 
     """
     if structure.chain is not None:
         chain, _ = structure.chain.merge_redundant()
-        gaps = zip(chain, chain[1:], chain.ranks)
+        gaps = zip(chain.patterns, chain.patterns[1:], chain.ranks)
         return chain.nnz - sum(left.d * right.a * rank**2 for left, right, rank in gaps)
     if sum(structure.sizes) > MOST_PARAMETERS or not structure.is_small(LARGEST_JACOBIAN):
         return None

@@ -198,7 +198,9 @@ def _linear_sets(listed: list[Any]) -> list[FactorSet]:
     sets = resolve_factor_sets(supports, shape, np.zeros(()), name="structure")
     for i, one in enumerate(sets):
         if math.prod(one.values_shape) == 0:
-            raise ValueError(f"structure[{i}] is a mask without a True entry: nothing to determine.")
+            raise ValueError(
+                f"structure[{i}] is a mask without a True entry: every product is zero."
+            )
     return sets
 
 
@@ -222,7 +224,8 @@ def _without_padding(one: FactorSet) -> FactorSet:
     """A cropped pattern as the mask of what is left of it."""
     if not isinstance(one, CroppedSet):
         return one
-    (m, n), whole = one.shape, one
+    m, n = one.shape
+    whole: FactorSet = one
     while isinstance(whole, CroppedSet):
         whole = whole.whole
     assert isinstance(whole, KroneckerSet)  # only chains are cropped
