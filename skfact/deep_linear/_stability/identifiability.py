@@ -523,12 +523,17 @@ def _diagonals(facts: Facts) -> Finding:
     structure = facts.structure
     if structure.masks is not None:
         return _masks_up_to_diagonals(facts)
-    if not facts.is_searched:
+    scalars = len(structure.sizes) - 1
+    free: int | None = None
+    if facts.jacobian_rank == facts.bounds[0] or scalars == 0:
+        free = scalars  # there is room for no more
+    elif structure.is_small(DENSE):
+        free = n_diagonals(structure, facts.random)
+    if free is None:
         return Finding(
             UNDECIDED, "the structure is too large to find the diagonal matrices it allows.", OPEN
         )
-    free = n_diagonals(structure, facts.random)
-    if free == len(structure.sizes) - 1:
+    if free == scalars:
         found = _scalars(facts)
         return found._replace(
             reason="no diagonal matrices but multiples of the identity keep the factors inside the "

@@ -16,7 +16,7 @@ from skfact.deep_linear._stability.structure import Structure, as_structure
 MAX_BYTES = 2**30  # of the matrix that `toarray` forms
 TOGETHER = 2**22  # numbers of partial products that are held at a time
 LARGEST_SVD = 2048  # shorter side of a matrix whose singular values are computed
-LARGEST_GRAM = 2**24  # numbers in the Gram matrices of partial products
+LARGEST_GRAM = 2**22  # numbers in the Gram matrices of partial products
 
 
 class LiftingOperator:
