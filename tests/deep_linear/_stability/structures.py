@@ -30,7 +30,7 @@ def circular(support: list[int], n: int) -> StructuredFactor:
 
 
 def of_lift(lift: np.ndarray, *sizes: int) -> list[StructuredFactor]:
-    """Factors whose lifting operator is a given matrix (N, S_1 .. S_K): rows of tensors, then it."""
+    """Factors whose lifting operator is a given matrix (N, S_1 .. S_K)."""
     factors, count = [], 1
     for size in sizes[:-1]:
         basis = np.zeros((size, count, count, size))
