@@ -85,6 +85,14 @@ API_REFERENCE = {
             "DeepNullSpaceConstant": False,
             "factor_error_bound": True,
             "FactorErrorBound": False,
+            "tensor_stability_bound": True,
+            "tensor_lipschitz_bound": True,
+            "ConvolutionTree": True,
+            "TreeCollision": False,
+            "convolution_tree_is_recoverable": False,
+            "recover_convolution_tree": True,
+            "TreeRecovery": False,
+            "indistinguishable_kernels": False,
         },
         {"rank_one_tensor": "Stable recovery"},
     ),
@@ -147,7 +155,7 @@ API_REFERENCE = {
     "skfact.datasets": Section(
         "Datasets",
         "Matrices and operators with known factors.",
-        {"make_butterfly": False},
+        {"make_butterfly": False, "make_convolution_tree": False},
     ),
     "skfact.exceptions": Section(
         "Warnings",
@@ -159,6 +167,7 @@ API_REFERENCE = {
         "Pictures, in the style of scikit-learn's displays; they need matplotlib.",
         {
             "ActivationRegionsDisplay": True,
+            "ConvolutionTreeDisplay": True,
             "IdentifiabilityDisplay": False,
             "RankProfileDisplay": False,
             "StructureDisplay": False,

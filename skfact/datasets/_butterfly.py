@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skfact._checks import check_number, check_random_state
+from skfact._checks import check_random_state
+from skfact.datasets._noise import checked_dtype, checked_noise, plus_noise, random_values
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
 from skfact.supports import Chain, resolve_supports
 
@@ -78,12 +79,7 @@ def make_butterfly(
     True
     """
     chain = resolve_supports(supports, n_out, n_out if n_in is None else n_in, rank=rank)
-    check_number(noise, "noise", float, 0)
-    if not math.isfinite(noise):
-        raise ValueError(f"noise must be finite, got {noise!r}.")
-    dtype = np.dtype(dtype)
-    if dtype.char not in "fdFD":
-        raise TypeError(f"dtype must be float32, float64, complex64 or complex128, got {dtype}.")
+    noise, dtype = checked_noise(noise), checked_dtype(dtype)
     n_out, n_in = int(n_out), int(n_out if n_in is None else n_in)
     random = check_random_state(random_state)
 
@@ -93,9 +89,7 @@ def make_butterfly(
     factors: list[Any] = []
     for pattern in chain:
         a, b, c, d = pattern
-        size = (a, d, b, c)
-        values = random.uniform(0.5, 1.5, size) * _phases(random, size, dtype.kind == "c")
-        factors.append(KroneckerFactor((scale * values).astype(dtype), pattern))
+        factors.append(KroneckerFactor(random_values(random, (a, d, b, c), dtype, scale), pattern))
     m, n = chain.shape
     if m > n_out:
         factors.insert(0, PartialPermutation.crop(n_out, m))
@@ -103,17 +97,4 @@ def make_butterfly(
         factors.append(PartialPermutation.pad(n, n_in))
     operator = FactorizedOperator(factors)
 
-    product = operator.toarray()
-    if noise == 0:
-        return product, operator
-    disturbance = random.normal(size=product.shape)
-    if dtype.kind == "c":
-        disturbance = disturbance + 1j * random.normal(size=product.shape)
-    disturbance *= noise * np.linalg.norm(product) / np.linalg.norm(disturbance)
-    return product + disturbance.astype(dtype), operator
-
-
-def _phases(random: np.random.RandomState, size: tuple[int, ...], is_complex: bool) -> np.ndarray:
-    if is_complex:
-        return np.exp(2j * np.pi * random.uniform(size=size))
-    return random.choice([-1.0, 1.0], size)
+    return plus_noise(random, operator.toarray(), noise), operator

@@ -121,20 +121,23 @@ class StructuredFactor:
         return f"{type(self).__name__}({self.shape}, n_parameters={self.n_parameters})"
 
 
-class _TiedEntries(StructuredFactor):
-    """Entries that share parameters: entry (i, j) is parameter ``index[i, j]``."""
+class TiedEntries(StructuredFactor):
+    """Entries that share parameters: entry (i, j) is parameter ``index[i, j]``, or zero for -1."""
 
     _arguments: tuple[Any, ...]  # of the constructor, the blocks last
 
     def __init__(self, index: np.ndarray) -> None:
         flat = index.ravel()
         n_parameters = int(flat.max()) + 1
-        order = np.argsort(flat, kind="stable")
-        counts = np.bincount(flat, minlength=n_parameters)
+        order = np.argsort(flat, kind="stable")[np.count_nonzero(flat < 0) :]
+        counts = np.bincount(flat[order], minlength=n_parameters)
         # the entries of each parameter, filled up with one past the last entry
         table = np.full((n_parameters, counts.max()), flat.size)
         table[np.arange(counts.max()) < counts[:, None]] = order
-        self._index, self._table, self._counts = flat, table, counts.astype(float)
+        self._has_zeros = order.size < flat.size
+        # zero is what stands past the last parameter
+        self._index = np.where(flat < 0, n_parameters, flat) if self._has_zeros else flat
+        self._table, self._counts = table, counts.astype(float)
         super().__init__(index.shape, n_parameters, self._gather, self._sum)
 
     def __repr__(self) -> str:
@@ -149,6 +152,9 @@ class _TiedEntries(StructuredFactor):
     def _gather(self, parameters: Any) -> Any:
         xp = array_namespace(parameters)
         index = move(self._index, xp, device(parameters))
+        if self._has_zeros:
+            zero = xp.zeros((1,), dtype=parameters.dtype, device=device(parameters))
+            parameters = xp.concat([parameters, zero])
         return xp.reshape(xp.take(parameters, index), self.shape)
 
     def _sum(self, matrix: Any) -> Any:
@@ -159,7 +165,7 @@ class _TiedEntries(StructuredFactor):
         return xp.sum(xp.reshape(xp.take(entries, table), self._table.shape), axis=1)
 
 
-class ToeplitzFactor(_TiedEntries):
+class ToeplitzFactor(TiedEntries):
     """Factor that is constant along its diagonals, or whose blocks are each so.
 
     Parameters
@@ -198,7 +204,7 @@ class ToeplitzFactor(_TiedEntries):
         self._arguments = (m, n, tuple(blocks))
 
 
-class CirculantFactor(_TiedEntries):
+class CirculantFactor(TiedEntries):
     """Factor whose rows are cyclic shifts of each other, or whose blocks are each so.
 
     Parameters

@@ -7,11 +7,17 @@ import numpy as np
 
 from skfact import SparseDeepLinearNet
 from skfact.deep_linear import (
+    ConvolutionTree,
     StructuredFactor,
     ToeplitzFactor,
     are_rescalings,
+    convolution_tree_is_recoverable,
     factor_distance,
+    indistinguishable_kernels,
     rank_one_tensor,
+    recover_convolution_tree,
+    tensor_lipschitz_bound,
+    tensor_stability_bound,
 )
 from skfact.supports import Chain, FixedMask, KSparse
 from tests.bad_input.cases import RANDOM, changed, refused, works
@@ -146,7 +152,9 @@ for id, h, error, message in [
 ]:
     refused(f"rank_one_tensor: {id}", rank_one_tensor, h, error=error, message=message)
     refused(f"are_rescalings: {id}", are_rescalings, h, PAIR, error=error, message=message)
-    refused(f"factor_distance: {id}", factor_distance, h, PAIR, error=error, message=message)
+    for function in (factor_distance, tensor_stability_bound, tensor_lipschitz_bound):
+        name = f"{function.__name__}: {id}"
+        refused(name, function, h, PAIR, error=error, message=message)
 for id, g, error, message in [
     ("another number of vectors", PAIR[:1], ValueError, r"lengths \[2, 3\] and \[2\]"),
     ("other lengths", PAIR[::-1], ValueError, r"lengths \[2, 3\] and \[3, 2\]"),
@@ -159,10 +167,102 @@ for id, p, error, message in [
     ("p is NaN", np.nan, ValueError, "p must be at least 1"),
     ("p in words", "fro", TypeError, "p must be a number"),
 ]:
-    refused(f"factor_distance: {id}", factor_distance, PAIR, PAIR, p, error=error, message=message)
+    for function in (factor_distance, tensor_stability_bound, tensor_lipschitz_bound):
+        name = f"{function.__name__}: {id}"
+        refused(name, function, PAIR, PAIR, p, error=error, message=message)
 for id, rtol, error, message in [
     ("negative rtol", -1e-3, ValueError, "rtol must be at least 0"),
     ("infinite rtol", np.inf, ValueError, "rtol must be finite"),
     ("rtol in words", "loose", TypeError, "rtol must be float"),
 ]:
     refused(f"are_rescalings: {id}", are_rescalings, PAIR, PAIR, rtol, error=error, message=message)
+refused(
+    "tensor_stability_bound: unknown constant",
+    lambda h: tensor_stability_bound(h, h, constant="7"),
+    PAIR,
+    error=ValueError,
+    message="constant must be one of",
+)
+
+EDGES, PLACES = [(0, 1), (1, 2), (1, 3)], [(0, 1), (0, 2), (0, 4)]
+for id, edges, supports, size, error, message in [
+    ("no edges", [], [], 8, ValueError, "edges is empty"),
+    ("a number for edges", 3, PLACES, 8, TypeError, "edges must be a sequence of pairs"),
+    ("an edge of three", [(0, 1, 2)], [(0,)], 8, TypeError, r"edges\[0\] must be a pair"),
+    ("an edge in words", ["ab"], [(0,)], 8, TypeError, r"edges\[0\] must be a pair"),
+    ("a node in a list", [([0], 1)], [(0,)], 8, TypeError, "not hashable"),
+    ("two roots", [(0, 1), (2, 3)], PLACES[:2], 8, ValueError, r"2 roots, \[0, 2\]"),
+    ("two parents", [(0, 1), (0, 2), (1, 2)], PLACES, 8, ValueError, "two edges to node 2"),
+    ("a cycle", [(0, 1), (1, 2), (2, 0)], PLACES, 8, ValueError, "cycle"),
+    ("a cycle beside a tree", [(0, 1), (2, 3), (3, 2)], PLACES, 8, ValueError, "cycle"),
+    ("an edge to itself", [(0, 1), (2, 2)], PLACES[:2], 8, ValueError, "cycle"),
+    ("too few supports", EDGES, PLACES[:2], 8, ValueError, "one support for each of the 3 edges"),
+    ("a number for supports", EDGES, 3, 8, TypeError, "supports must be a sequence"),
+    ("a number for a support", EDGES, [0, 1, 2], 8, TypeError, r"supports\[0\] must be a sequence"),
+    ("an empty support", EDGES, [(0,), (), (1,)], 8, ValueError, r"supports\[1\] is empty"),
+    ("an index twice", EDGES, [(0,), (3, 1, 3), (1,)], 8, ValueError, "index 3 more than once"),
+    ("an index outside", EDGES, [(0,), (8,), (1,)], 8, ValueError, "index 8 outside.*would be 0"),
+    ("a negative index", EDGES, [(0,), (-1,), (1,)], 8, ValueError, "index -1 outside.*be 7"),
+    ("a fraction", EDGES, [(0,), (0.5,), (1,)], 8, TypeError, r"supports\[1\] must hold indices"),
+    ("bools", EDGES, [(0,), (True,), (1,)], 8, TypeError, r"supports\[1\] must hold indices"),
+    ("pairs for signals", EDGES, [[(0, 1)]] * 3, 8, TypeError, "must hold indices"),
+    ("numbers for images", EDGES, [(0, 1)] * 3, (8, 8), TypeError, "must hold pairs"),
+    ("pairs outside", EDGES, [[(0, 9)]] * 3, (8, 8), ValueError, r"would be \(0, 1\)"),
+    ("size 0", EDGES, PLACES, 0, ValueError, "size must be at least 1"),
+    ("three sizes", EDGES, PLACES, (2, 2, 2), ValueError, "size must be an int or a pair"),
+    ("size in words", EDGES, PLACES, "8", TypeError, "size must be an integer"),
+]:
+    refused(
+        f"ConvolutionTree: {id}",
+        ConvolutionTree,
+        edges,
+        supports,
+        size,
+        error=error,
+        message=message,
+    )
+TREE = ConvolutionTree(EDGES, PLACES, 8)
+KERNELS = [np.array([1.0, 2.0])] * 3
+for id, kernels, error, message in [
+    ("too few kernels", KERNELS[:2], ValueError, "one kernel for each of the 3 edges"),
+    ("other lengths", [*KERNELS[:2], np.ones(3)], ValueError, r"kernels\[2\] must have one value"),
+    ("NaN", [*KERNELS[:2], [np.nan, 1.0]], ValueError, r"kernels\[2\] contains NaN"),
+    ("a matrix", [*KERNELS[:2], np.eye(2)], ValueError, r"kernels\[2\] must be a vector"),
+]:
+    refused(f"ConvolutionTree.product: {id}", TREE.product, kernels, error=error, message=message)
+for id, X, options, error, message in [
+    ("another length", np.ones((9, 2)), {}, ValueError, r"X must have shape \(8, 2\).*\(8, 16\)"),
+    ("one column", np.ones(8), {}, ValueError, "X must have shape"),
+    ("NaN", np.full((8, 2), np.nan), {}, ValueError, "X contains NaN"),
+    ("names", np.full((8, 2), "a"), {}, TypeError, "X has dtype"),
+    ("negative noise", np.ones((8, 2)), {"noise": -1.0}, ValueError, "noise must be at least 0"),
+    ("NaN of noise", np.ones((8, 2)), {"noise": [0, np.nan]}, ValueError, "noise must not be"),
+    (
+        "noises of other leaves",
+        np.ones((8, 2)),
+        {"noise": [1.0]},
+        ValueError,
+        "each of the 2 leaves",
+    ),
+    ("no sweep", np.ones((8, 2)), {"max_iter": 0}, ValueError, "max_iter must be at least 1"),
+]:
+    refused(
+        f"recover_convolution_tree: {id}",
+        lambda X, options=options: recover_convolution_tree(X, TREE, **options),
+        X,
+        error=error,
+        message=message,
+    )
+for name, call in {
+    "convolution_tree_is_recoverable": convolution_tree_is_recoverable,
+    "recover_convolution_tree": lambda tree: recover_convolution_tree(np.ones((8, 2)), tree),
+    "indistinguishable_kernels": indistinguishable_kernels,
+}.items():
+    refused(f"{name}: no tree", call, EDGES, error=TypeError, message="tree must be a Convolution")
+refused(
+    "convolution_tree_is_recoverable: unknown method",
+    lambda edges: convolution_tree_is_recoverable(TREE, "sums"),
+    EDGES,
+    error=ValueError,
+    message="method must be one of",
+)

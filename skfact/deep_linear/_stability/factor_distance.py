@@ -16,7 +16,7 @@ from skfact.deep_linear._stability.rank_one import ScaledUnits, read_pair, scale
 
 GRID = 512  # first angles that are tried
 FINEST = 2.0**-20  # how far the intervals of angles that could hold the minimum are halved
-MOST_NORMS = 2**22  # entries of all vectors that are tried, after which they are halved no more
+MOST_NORMS = 2**20  # entries of all vectors that are tried, after which they are halved no more
 
 
 def factor_distance(h: Sequence[Any], g: Sequence[Any], p: float = 2) -> float:
@@ -99,8 +99,28 @@ def check_exponent(p: Any, name: str = "p") -> float:
 
 def class_distance(one: ScaledUnits | None, two: ScaledUnits | None, p: float) -> float:
     """d_p between two classes, given by unit vectors and sizes; None is the zero class."""
+    for x in (one, two):
+        if x is not None and p != 2 and len(x.units) > 2 and is_complex(x.units[0]):
+            raise ValueError(
+                f"The distance of {len(x.units)} complex vectors is known for p=2 only, got "
+                f"p={p:g}: its minimum over the phases has no formula for another p. Pass p=2."
+            )
+    pieces, exponent = best_pieces(one, two, p)
+    return scaled(p_norm([p_norm(x, p) for x in pieces], p), exponent)
+
+
+def best_pieces(
+    one: ScaledUnits | None, two: ScaledUnits | None, p: float
+) -> tuple[list[np.ndarray], int]:
+    """Differences h'_k - s_k g'_k for the best signs or phases, and their power of two.
+
+    For three or more complex vectors and another p, the phases that are best for p = 2.
+    """
     if one is None or two is None:
-        return max(_class_norm(one, p), _class_norm(two, p))
+        if one is two:
+            return [np.zeros(1)], 0
+        size, exponent = (one or two).level  # type: ignore[union-attr]
+        return [size * u for u in (one or two).units], exponent  # type: ignore[union-attr]
     level = max(one.level[1], two.level[1])
     a, b = (  # the normal forms, the larger of ordinary magnitude
         [times_power_of_two(size * u, exponent - level) for u in x.units]
@@ -111,16 +131,11 @@ def class_distance(one: ScaledUnits | None, two: ScaledUnits | None, p: float) -
         pieces = [a[0] - b[0]]
     elif not is_complex(a[0]):
         pieces = _best_signs(a, b, p)
-    elif p == 2:
-        pieces = _turned(a, b, _best_phases(a, b))
-    elif len(a) == 2:
+    elif len(a) == 2 and p != 2:
         pieces = _turned(a, b, _best_angle(a, b, p))
     else:
-        raise ValueError(
-            f"The distance of {len(a)} complex vectors is known for p=2 only, got p={p}: its "
-            "minimum over the phases has no formula for another p. Pass p=2."
-        )
-    return scaled(p_norm([p_norm(x, p) for x in pieces], p), level)
+        pieces = _turned(a, b, _best_phases(a, b))
+    return pieces, level
 
 
 def p_norm(x: Any, p: float) -> float:
@@ -130,14 +145,6 @@ def p_norm(x: Any, p: float) -> float:
     if largest == 0 or p == math.inf:
         return largest
     return largest * float(np.sum((size / largest) ** p) ** (1 / p))
-
-
-def _class_norm(one: ScaledUnits | None, p: float) -> float:
-    """Distance of a class to zero: the norm of its normal form."""
-    if one is None:
-        return 0.0
-    size, exponent = one.level
-    return scaled(size * p_norm([p_norm(u, p) for u in one.units], p), exponent)
 
 
 def scaled(value: float, exponent: int) -> float:

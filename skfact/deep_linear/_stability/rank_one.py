@@ -186,7 +186,7 @@ def scaled_units(h: Sequence[Any]) -> ScaledUnits | None:
     units, sizes, exponents = [], [], []
     for x in h:
         xp = array_namespace(x)
-        exponent = math.frexp(_largest_part(x))[1]
+        exponent = math.frexp(largest_part(x))[1]
         x = times_power_of_two(x, -exponent)
         largest = float(xp.max(xp.abs(x)))
         if largest == 0:
@@ -229,7 +229,7 @@ def read_parameters(h: Any, name: str) -> list[Any]:
                 f"{name}[{k}] must be a vector of at least one parameter, got an array of shape "
                 f"{tuple(x.shape)}. The parameters of a single factor are a list of one vector."
             )
-        require_finite(_largest_part(x), f"{name}[{k}]")
+        require_finite(largest_part(x), f"{name}[{k}]")
     return in_one_dtype(vectors)
 
 
@@ -268,7 +268,7 @@ def _precision(*parameters: Sequence[Any]) -> float:
     return max(2.0**-23 if dtype_name(d) in ("float32", "complex64") else 2.0**-52 for d in dtypes)
 
 
-def _largest_part(x: Any) -> float:
+def largest_part(x: Any) -> float:
     """The largest magnitude of a real or imaginary part: that of an entry could overflow."""
     xp = array_namespace(x)
     if not is_complex(x):

@@ -85,7 +85,7 @@ def test_it_is_a_metric_on_classes(kind):
 
 def test_phases_are_the_best_ones():
     random = np.random.default_rng(2)
-    for _ in range(20 if FEW else 60):
+    for _ in range(10 if FEW else 30):
         sizes = random.integers(1, 5, random.integers(2, 5))
         h, g = (draw(random, sizes, "complex128") for _ in "hg")
         a, b = normal_form(h), normal_form(g)
@@ -94,7 +94,7 @@ def test_phases_are_the_best_ones():
             turns = np.exp(1j * np.append(t, -np.sum(t)))
             return sum(np.sum(np.abs(x - u * y) ** 2) for x, y, u in zip(a, b, turns))
 
-        starts = random.uniform(0, 6.3, (10, len(a) - 1))
+        starts = random.uniform(0, 6.3, (5, len(a) - 1))
         best = min(minimize(squares, start).fun for start in starts) ** 0.5
         assert_allclose(factor_distance(h, g), best, rtol=1e-6)
         assert factor_distance(h, g) <= best * (1 + 1e-12)
