@@ -143,7 +143,10 @@ def deep_null_space_constant(structure: Any, *, random_state: Any = None) -> Dee
 
 def _of_one_matrix(structure: Structure) -> float:
     """Norm of the matrix that spans the kernel over that of its best error of rank 2."""
-    kernel = scipy.linalg.svd(LiftingOperator(structure).toarray())[2][-1]
+    lift = LiftingOperator(structure).toarray()
+    if lift.shape[0] > lift.shape[1]:
+        lift = scipy.linalg.qr(lift, mode="r")[0][: lift.shape[1]]
+    kernel = scipy.linalg.svd(lift)[2][-1]
     sizes = [size for size in structure.sizes if size > 1]
     values = np.linalg.svd(kernel.reshape(sizes), compute_uv=False)
     return float(np.linalg.norm(values) / np.linalg.norm(values[2:]))
