@@ -74,6 +74,7 @@ ALMOST_ALL = (
 )
 DEAD = "a parameter of a mask is on no path: no entry depends on it."
 REAL = "Verdicts are about real parameters."
+MODELS = " Projections of parameters are left out: within them fewer parameters may be possible."
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -306,7 +307,7 @@ def structure_identifiability(
         found.n_columns,
         facts.jacobian_rank,
         facts.bounds,
-        f"{reason} {REAL}",
+        f"{reason} {REAL}{MODELS if any(one.has_model for one in found.sets) else ''}",
         meaning,
         pair,
     )
