@@ -299,7 +299,6 @@ for id, structure, error, message in [
     ("factors that do not chain", COLUMN_ROW[::-1], ValueError, r"structure\[1\] has shape.*chain"),
     ("an empty mask", [np.zeros((2, 2))], ValueError, r"structure\[0\] is a mask without"),
     ("a mask of twos", [2 * np.eye(2)], ValueError, r"structure\[0\] must be"),
-    ("a wrong adjoint", [BENT], ValueError, r"structure\[0\]: the adjoint fails"),
     ("an unfitted family", SparseDeepLinearNet(), ValueError, "structure: the supports of this"),
     (
         "budgets of a net",
@@ -323,6 +322,14 @@ for id, structure, error, message in [
         structure,
         error=error,
         message=message if structure is not None else "structure is None",
+    )
+for call in (lifting_operator, lifting_rank, structure_identifiability, deep_null_space_constant):
+    refused(
+        f"{call.__name__}: a wrong adjoint",
+        lambda X, call=call: call([BENT]),  # its functions cannot be pickled
+        X,
+        error=ValueError,
+        message=r"structure\[0\]: the adjoint fails",
     )
 for call in (lifting_rank, structure_identifiability, deep_null_space_constant):
     refused(
