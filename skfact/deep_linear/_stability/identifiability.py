@@ -37,7 +37,7 @@ from skfact.deep_linear._stability.second_solutions import (
     verified,
     with_equal_products,
 )
-from skfact.deep_linear._stability.structure import Structure, as_structure
+from skfact.deep_linear._stability.structure import Structure, as_structure, balanced
 from skfact.fixed_support import is_locally_identifiable
 
 YES, NO, UNDECIDED = "identifiable", "not identifiable", "undecided"
@@ -297,7 +297,8 @@ def structure_identifiability(
     """
     check_choice(up_to, "up_to", ("scalars", "diagonals"))
     found = as_structure(structure)
-    facts = _facts(found, check_random_state(random_state))
+    same, weights = balanced(found)
+    facts = _facts(same, check_random_state(random_state))
     verdict, reason, meaning, pair = (_scalars if up_to == "scalars" else _diagonals)(facts)
     return StructureIdentifiability(
         verdict,
@@ -309,8 +310,12 @@ def structure_identifiability(
         facts.bounds,
         f"{reason} {REAL}{MODELS if any(one.has_model for one in found.sets) else ''}",
         meaning,
-        pair,
+        None if pair is None else (_times(weights, pair[0]), _times(weights, pair[1])),
     )
+
+
+def _times(weights: list[np.ndarray], h: list[np.ndarray]) -> list[np.ndarray]:
+    return [w * x for w, x in zip(weights, h)]
 
 
 def _facts(structure: Structure, random: np.random.RandomState) -> Facts:

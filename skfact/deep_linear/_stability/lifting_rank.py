@@ -11,7 +11,7 @@ import scipy.sparse
 
 from skfact._checks import check_random_state
 from skfact.deep_linear._stability.lifting import path_counts
-from skfact.deep_linear._stability.structure import Structure, as_structure
+from skfact.deep_linear._stability.structure import Structure, as_structure, balanced
 from skfact.deep_linear._structured import CirculantFactor, ToeplitzFactor
 
 LARGEST_RANK = 4096  # that is looked for
@@ -89,7 +89,7 @@ def lifting_rank(structure: Any, *, random_state: Any = None) -> int:
     random = check_random_state(random_state)
     rank = known_rank(found)
     if rank is None:
-        rank = random_rank(found, random)
+        rank = random_rank(balanced(found)[0], random)
     if rank is None:
         raise ValueError(
             f"structure has a lifting operator of shape {found.n_entries} x {found.n_columns}, "

@@ -340,6 +340,8 @@ def _of_size(structure: Any, sizes: list[int]) -> Structure:
 
 def _of_factors(h: list[Any], tensor_bound: float, p: float, constant: str) -> float:
     """The bound on the distance of parameters from that on their tensors."""
+    if tensor_bound in (0.0, math.inf):
+        return tensor_bound
     count = sum(x.shape[0] for x in h) ** (1 / p)
     factor = 1 + math.sqrt(2) if is_complex(h[0]) else 2.0
     units = scaled_units(h)
@@ -349,10 +351,8 @@ def _of_factors(h: list[Any], tensor_bound: float, p: float, constant: str) -> f
     # log2 of the largest entry of the tensor
     largest = units.log_sizes + sum(units.exponents)
     if constant == "published":
-        if tensor_bound > 0 and math.log2(tensor_bound) > largest - 1:
+        if math.log2(tensor_bound) > largest - 1:
             return math.inf
         factor = PUBLISHED
-    if tensor_bound in (0.0, math.inf):
-        return tensor_bound
     exponent = (1 / len(h) - 1) * largest + math.log2(tensor_bound)
     return factor * count * 2.0**exponent if exponent < 1000 else math.inf

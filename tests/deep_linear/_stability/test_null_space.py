@@ -173,6 +173,7 @@ def test_what_is_not_bounded():
     pair = [ToeplitzFactor(3, 2), ToeplitzFactor(2, 3)]
     assert factor_error_bound(pair, ones, 0.0).bound == math.inf
     assert factor_error_bound(PAIR, [np.zeros(4), np.ones(3)], 1e-9).bound == math.inf
-    assert factor_error_bound(PAIR, [np.ones(4), np.ones(3)], 0.0).bound == 0
+    for h in ([np.ones(4), np.ones(3)], [np.zeros(4), np.ones(3)]):
+        assert factor_error_bound(PAIR, h, 0.0).bound == 0
     found = factor_error_bound(with_kernel(W), [np.ones(2)] * 3, 0.1, random_state=0)
     assert not found.is_guaranteed
