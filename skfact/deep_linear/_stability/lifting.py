@@ -94,7 +94,9 @@ class LiftingOperator:
             If it has another number of entries.
         """
         xp, tensor = self._checked(tensor, self.shape[1], "tensor", self.sizes)
-        return xp.reshape(self._sum(0, xp.reshape(tensor, (1, *self.sizes)), self._last_basis(tensor)), (-1,))
+        return xp.reshape(
+            self._sum(0, xp.reshape(tensor, (1, *self.sizes)), self._last_basis(tensor)), (-1,)
+        )
 
     def rmatvec(self, vector: Any) -> Any:
         """Apply the adjoint, to a vector or a matrix of the shape of the product.
@@ -118,7 +120,9 @@ class LiftingOperator:
         """
         shape = self._structure.shape
         xp, vector = self._checked(vector, self.shape[0], "vector", shape)
-        return xp.reshape(self._correlate(0, xp.reshape(vector, (1, *shape)), self._last_basis(vector)), (-1,))
+        return xp.reshape(
+            self._correlate(0, xp.reshape(vector, (1, *shape)), self._last_basis(vector)), (-1,)
+        )
 
     def matmat(self, tensors: Any) -> Any:
         """Apply the operator to several tensors at once.

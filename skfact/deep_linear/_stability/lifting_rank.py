@@ -119,6 +119,8 @@ def random_rank(
     """The rank by random products; None if it is above the largest, or takes too long to find."""
     most = min(structure.n_entries, structure.n_columns)
     limit = min(largest, most)
+    if limit * _cost(structure) > WORK and BLOCK * _cost(structure) > WORK:
+        return None  # before the first products
     kept, combine = int(1.25 * limit) + 64, None  # a rank close to their number may be cut off
     if max(kept, ALL_ENTRIES) < structure.n_entries:
         combine = _combinations(kept, structure.n_entries, random)
