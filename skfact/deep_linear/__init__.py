@@ -9,6 +9,18 @@ from skfact.deep_linear._stability.convolution_tree import (
     convolution_tree_is_recoverable,
 )
 from skfact.deep_linear._stability.factor_distance import factor_distance
+from skfact.deep_linear._stability.identifiability import (
+    StructureIdentifiability,
+    structure_identifiability,
+)
+from skfact.deep_linear._stability.lifting import LiftingOperator, lifting_operator
+from skfact.deep_linear._stability.lifting_rank import lifting_rank
+from skfact.deep_linear._stability.null_space import (
+    DeepNullSpaceConstant,
+    FactorErrorBound,
+    deep_null_space_constant,
+    factor_error_bound,
+)
 from skfact.deep_linear._stability.rank_one import are_rescalings, rank_one_tensor
 from skfact.deep_linear._stability.tensor_bounds import (
     tensor_lipschitz_bound,
@@ -24,19 +36,28 @@ from skfact.deep_linear._structured import CirculantFactor, StructuredFactor, To
 __all__ = [
     "CirculantFactor",
     "ConvolutionTree",
+    "DeepNullSpaceConstant",
+    "FactorErrorBound",
+    "LiftingOperator",
     "SparseDeepLinearNet",
+    "StructureIdentifiability",
     "StructuredFactor",
     "ToeplitzFactor",
     "TreeCollision",
     "TreeRecovery",
     "are_rescalings",
     "convolution_tree_is_recoverable",
+    "deep_null_space_constant",
     "factor_distance",
+    "factor_error_bound",
     "hierarchical_palm",
     "indistinguishable_kernels",
+    "lifting_operator",
+    "lifting_rank",
     "palm4msa",
     "rank_one_tensor",
     "recover_convolution_tree",
+    "structure_identifiability",
     "tensor_lipschitz_bound",
     "tensor_stability_bound",
 ]

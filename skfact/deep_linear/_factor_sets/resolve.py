@@ -15,13 +15,18 @@ from skfact.supports import Chain, FixedMask, KroneckerSparse, resolve_supports
 
 
 def resolve_factor_sets(
-    supports: Any, shape: tuple[int, int], like: Any, inner_sizes: Any = None
+    supports: Any,
+    shape: tuple[int, int],
+    like: Any,
+    inner_sizes: Any = None,
+    name: str = "supports",
 ) -> list[FactorSet]:
     """The sets of the factors of a matrix, from left to right.
 
     A family, a callable or a Chain may be larger than the matrix, which is then padded with zeros;
     a list has to fit. Budgets have no shape: a size between two of them is taken from
     `inner_sizes`, or the smaller side of the matrix. Adjoints are tested in the library of `like`.
+    `name` is what errors call the supports.
     """
     if isinstance(supports, (str, Chain)) or callable(supports):
         if inner_sizes is not None:
@@ -31,17 +36,17 @@ def resolve_factor_sets(
         return [factor_set(p, p.shape) for p in resolve_supports(supports, *shape)]
     if is_support(supports) or not isinstance(supports, Sequence):
         raise TypeError(
-            "supports must be the name of a family, a Chain, a callable (n_out, n_in) -> Chain, or "
+            f"{name} must be the name of a family, a Chain, a callable (n_out, n_in) -> Chain, or "
             "a list with one KroneckerSparse, FixedMask, KSparse or StructuredFactor per factor, "
             f"got {supports!r}."
         )
     if len(supports) == 0:
-        raise ValueError("supports is empty; a product needs at least one factor.")
-    listed = [_as_support(support, i) for i, support in enumerate(supports)]
-    sizes = _sizes(listed, shape, inner_sizes)
+        raise ValueError(f"{name} is empty; a product needs at least one factor.")
+    listed = [as_support(support, f"{name}[{i}]") for i, support in enumerate(supports)]
+    sizes = _sizes(listed, shape, inner_sizes, name)
     sets = [factor_set(*pair) for pair in zip(listed, pairwise(sizes))]
     for i, one in enumerate(sets):
-        one.check(like, f"supports[{i}]")
+        one.check(like, f"{name}[{i}]")
     return sets
 
 
@@ -66,7 +71,8 @@ def resolve_linear_or_budgets(
     return sets
 
 
-def _as_support(support: Any, position: int) -> Any:
+def as_support(support: Any, name: str) -> Any:
+    """An item of a list of supports as one of a known kind; `name` is what errors call it."""
     if is_support(support):
         return support
     if isinstance(support, tuple) and len(support) == 4:
@@ -75,12 +81,12 @@ def _as_support(support: Any, position: int) -> Any:
         return FixedMask(support)
     except (TypeError, ValueError) as error:
         raise type(error)(
-            f"supports[{position}] must be a KroneckerSparse, a KSparse, a StructuredFactor, a "
+            f"{name} must be a KroneckerSparse, a KSparse, a StructuredFactor, a "
             f"FixedMask or a mask of booleans: {error}"
         ) from error
 
 
-def _sizes(supports: list[Any], shape: tuple[int, int], inner_sizes: Any) -> list[int]:
+def _sizes(supports: list[Any], shape: tuple[int, int], inner_sizes: Any, name: str) -> list[int]:
     """Size at each of the J + 1 gaps, ends included."""
     count = len(supports) - 1
     inner: list[int | None] = [None] * count
@@ -99,11 +105,11 @@ def _sizes(supports: list[Any], shape: tuple[int, int], inner_sizes: Any) -> lis
             continue
         for gap, size in zip((i, i + 1), support.shape):
             if sizes[gap] is None:
-                sizes[gap], origin[gap] = size, f"supports[{i}]"
+                sizes[gap], origin[gap] = size, f"{name}[{i}]"
             elif sizes[gap] != size:
                 side = "rows" if gap == i else "columns"
                 raise ValueError(
-                    f"supports[{i}] has shape {support.shape}: {size} {side}, where "
+                    f"{name}[{i}] has shape {support.shape}: {size} {side}, where "
                     f"{origin[gap]} has {sizes[gap]}. Neighbouring factors must chain, and the "
                     f"first and last fit the matrix of shape {shape}."
                 )
