@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skfact.deep_linear import ToeplitzFactor, lifting_operator, rank_one_tensor
-from skfact.deep_linear._stability.second_solutions import (
+from skfact.deep_linear._stability._identifiability.second_solutions import (
     along_fibre,
     flattest_difference,
     in_kernel,
@@ -14,7 +14,7 @@ from skfact.deep_linear._stability.second_solutions import (
     verified,
     with_equal_products,
 )
-from skfact.deep_linear._stability.structure import as_structure
+from skfact.deep_linear._stability._lifting.structure import as_structure
 from skfact.supports import Chain
 from tests.asserts import for_each
 from tests.deep_linear._stability.structures import W, circular, of_lift, with_kernel

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact.deep_linear import are_rescalings, rank_one_tensor
-from skfact.deep_linear._stability.rank_one import normal_form
+from skfact.deep_linear._stability._classes.rank_one import normal_form
 from tests.arrays import DTYPES
 from tests.asserts import assert_like, for_each
 from tests.deep_linear._stability.parameters import draw, rescaled

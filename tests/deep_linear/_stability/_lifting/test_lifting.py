@@ -8,8 +8,8 @@ import scipy.sparse.linalg
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact.deep_linear import ToeplitzFactor, lifting_operator, rank_one_tensor
-from skfact.deep_linear._stability import lifting
-from skfact.deep_linear._stability.structure import as_structure
+from skfact.deep_linear._stability._lifting import lifting
+from skfact.deep_linear._stability._lifting.structure import as_structure
 from skfact.supports import Chain
 from tests.arrays import DTYPES, gaussian
 from tests.asserts import assert_like, for_each

@@ -12,13 +12,13 @@ import numpy as np
 from skfact._backend import array_namespace
 from skfact._checks import check_choice
 from skfact._linalg import is_complex
-from skfact.deep_linear._stability.factor_distance import (
+from skfact.deep_linear._stability._classes.factor_distance import (
     best_pieces,
     check_exponent,
     p_norm,
     scaled,
 )
-from skfact.deep_linear._stability.rank_one import ScaledUnits, read_pair, scaled_units
+from skfact.deep_linear._stability._classes.rank_one import ScaledUnits, read_pair, scaled_units
 
 MOST_ENTRIES = 2**24  # of a complex tensor that is formed
 REAL, COMPLEX, PUBLISHED = 2.0, 1 + math.sqrt(2), 7.0

@@ -10,8 +10,8 @@ import scipy.linalg
 import scipy.sparse
 
 from skfact._checks import check_random_state
-from skfact.deep_linear._stability.lifting import path_counts
-from skfact.deep_linear._stability.structure import Structure, as_structure, balanced
+from skfact.deep_linear._stability._lifting.lifting import path_counts
+from skfact.deep_linear._stability._lifting.structure import Structure, as_structure, balanced
 from skfact.deep_linear._structured import CirculantFactor, ToeplitzFactor
 
 LARGEST_RANK = 4096  # that is looked for

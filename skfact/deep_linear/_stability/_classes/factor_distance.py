@@ -12,7 +12,7 @@ from scipy.optimize import brentq, minimize_scalar
 from skfact._checks import is_number
 from skfact._exponents import times_power_of_two
 from skfact._linalg import is_complex
-from skfact.deep_linear._stability.rank_one import ScaledUnits, read_pair, scaled_units
+from skfact.deep_linear._stability._classes.rank_one import ScaledUnits, read_pair, scaled_units
 
 GRID = 512  # first angles that are tried
 FINEST = 2.0**-20  # how far the intervals of angles that could hold the minimum are halved

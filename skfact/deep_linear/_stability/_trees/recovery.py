@@ -15,10 +15,10 @@ from skfact._exponents import times_power_of_two
 from skfact._inputs import as_floating
 from skfact._linalg import is_complex
 from skfact._warn import warn
-from skfact.deep_linear._stability.convolution_tree import ConvolutionTree, check_tree
-from skfact.deep_linear._stability.factor_distance import scaled
-from skfact.deep_linear._stability.rank_one import largest_part, rank_one_tensor
-from skfact.deep_linear._stability.tensor_bounds import bound_near
+from skfact.deep_linear._stability._classes.factor_distance import scaled
+from skfact.deep_linear._stability._classes.rank_one import largest_part, rank_one_tensor
+from skfact.deep_linear._stability._classes.tensor_bounds import bound_near
+from skfact.deep_linear._stability._trees.convolution_tree import ConvolutionTree, check_tree
 
 SETTLED = 10  # multiples of eps by which vectors change that change no more
 

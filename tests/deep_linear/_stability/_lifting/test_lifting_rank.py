@@ -10,15 +10,15 @@ from skfact.deep_linear import (
     lifting_rank,
     rank_one_tensor,
 )
-from skfact.deep_linear._stability import lifting_rank as module
-from skfact.deep_linear._stability.lifting_rank import (
+from skfact.deep_linear._stability._lifting import lifting_rank as module
+from skfact.deep_linear._stability._lifting.lifting_rank import (
     certain_rank,
     jacobian,
     jacobian_rank,
     random_rank,
     thresholds,
 )
-from skfact.deep_linear._stability.structure import as_structure
+from skfact.deep_linear._stability._lifting.structure import as_structure
 from skfact.supports import Chain
 from tests.asserts import for_each
 from tests.deep_linear._stability.structures import TABLE, circular, random_structure

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from skfact import SparseDeepLinearNet
 from skfact.deep_linear import ToeplitzFactor
-from skfact.deep_linear._stability.structure import as_structure
+from skfact.deep_linear._stability._lifting.structure import as_structure
 from skfact.supports import Chain, FixedMask, KroneckerSparse
 from tests.asserts import assert_like, for_each, on_any_matrix
 from tests.deep_linear._stability.structures import random_structure

@@ -16,8 +16,10 @@ from skfact.deep_linear import (
     lifting_operator,
     structure_identifiability,
 )
-from skfact.deep_linear._stability.identifiability import largest_matricization_rank
-from skfact.deep_linear._stability.structure import as_structure
+from skfact.deep_linear._stability._identifiability.up_to_scalars import (
+    largest_matricization_rank,
+)
+from skfact.deep_linear._stability._lifting.structure import as_structure
 from skfact.fixed_support import is_closable
 from skfact.supports import Chain
 from tests.asserts import for_each, on_any_matrix

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 
 from skfact.deep_linear import are_rescalings, factor_distance
-from skfact.deep_linear._stability.rank_one import normal_form
+from skfact.deep_linear._stability._classes.rank_one import normal_form
 from tests.arrays import DTYPES, FEW, gaussian
 from tests.asserts import for_each
 from tests.deep_linear._stability.parameters import draw, rescaled

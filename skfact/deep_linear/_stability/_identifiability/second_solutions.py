@@ -11,15 +11,15 @@ import numpy as np
 import scipy.linalg
 
 from skfact.deep_linear._factor_sets.structured import StructuredSet
-from skfact.deep_linear._stability.diagonal_scalings import (
+from skfact.deep_linear._stability._classes.factor_distance import factor_distance
+from skfact.deep_linear._stability._identifiability.diagonal_scalings import (
     dead_entry,
     directions,
     inner_nodes,
     rescaled,
 )
-from skfact.deep_linear._stability.factor_distance import factor_distance
-from skfact.deep_linear._stability.lifting_rank import jacobian, null_space
-from skfact.deep_linear._stability.structure import Structure
+from skfact.deep_linear._stability._lifting.lifting_rank import jacobian, null_space
+from skfact.deep_linear._stability._lifting.structure import Structure
 from skfact.deep_linear._structured import ToeplitzFactor
 
 Pair: TypeAlias = tuple[list[np.ndarray], list[np.ndarray]]

@@ -15,8 +15,8 @@ from skfact.deep_linear import (
     lifting_operator,
     rank_one_tensor,
 )
-from skfact.deep_linear._stability.null_space import _largest_ratio
-from skfact.deep_linear._stability.structure import as_structure
+from skfact.deep_linear._stability._identifiability.null_space import _largest_ratio
+from skfact.deep_linear._stability._lifting.structure import as_structure
 from skfact.supports import Chain
 from tests.asserts import for_each
 from tests.deep_linear._stability.parameters import draw

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skfact.deep_linear._stability.tree_reading import (
+from skfact.deep_linear._stability._trees.reading import (
     check_one_root,
     checked_edges,
     checked_support,

@@ -10,7 +10,7 @@ from skfact.deep_linear import (
     tensor_lipschitz_bound,
     tensor_stability_bound,
 )
-from skfact.deep_linear._stability.tensor_bounds import _hull
+from skfact.deep_linear._stability._classes.tensor_bounds import _hull
 from tests.arrays import DTYPES, FEW
 from tests.asserts import for_each
 from tests.deep_linear._stability.parameters import draw, rescaled

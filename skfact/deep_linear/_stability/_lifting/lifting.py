@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from skfact._backend import array_namespace, is_array_api_obj
 from skfact._checks import check_number
-from skfact.deep_linear._stability.structure import Structure, as_structure
+from skfact.deep_linear._stability._lifting.structure import Structure, as_structure
 
 MAX_BYTES = 2**30  # of the matrix that `toarray` forms
 TOGETHER = 2**22  # numbers of partial products that are held at a time

@@ -14,9 +14,9 @@ from skfact._backend import array_namespace, device
 from skfact._checks import check_choice, check_ordered, positive_int, positive_ints
 from skfact._exponents import times_power_of_two
 from skfact._inputs import dtype_name
-from skfact.deep_linear._stability.rank_one import read_parameters, scaled_units
-from skfact.deep_linear._stability.tree_factors import tree_factors
-from skfact.deep_linear._stability.tree_reading import (
+from skfact.deep_linear._stability._classes.rank_one import read_parameters, scaled_units
+from skfact.deep_linear._stability._trees.factors import tree_factors
+from skfact.deep_linear._stability._trees.reading import (
     check_one_root,
     checked_edges,
     checked_support,

@@ -11,18 +11,20 @@ import numpy as np
 
 from skfact._checks import check_choice, check_number, check_random_state
 from skfact._linalg import is_complex
-from skfact.deep_linear._stability.factor_distance import check_exponent
-from skfact.deep_linear._stability.identifiability import (
-    NO,
-    YES,
+from skfact.deep_linear._stability._classes.factor_distance import check_exponent
+from skfact.deep_linear._stability._classes.rank_one import read_parameters, scaled_units
+from skfact.deep_linear._stability._identifiability.facts import NO, YES
+from skfact.deep_linear._stability._identifiability.identifiability import (
     StructureIdentifiability,
     structure_identifiability,
 )
-from skfact.deep_linear._stability.lifting import LiftingOperator
-from skfact.deep_linear._stability.lifting_rank import null_space
-from skfact.deep_linear._stability.rank_one import read_parameters, scaled_units
-from skfact.deep_linear._stability.second_solutions import STARTS, flattest_difference
-from skfact.deep_linear._stability.structure import Structure, as_structure
+from skfact.deep_linear._stability._identifiability.second_solutions import (
+    STARTS,
+    flattest_difference,
+)
+from skfact.deep_linear._stability._lifting.lifting import LiftingOperator
+from skfact.deep_linear._stability._lifting.lifting_rank import null_space
+from skfact.deep_linear._stability._lifting.structure import Structure, as_structure
 
 CONSTANTS = ("sharp", "published")
 PUBLISHED = 7.0

@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 
 from skfact.deep_linear import CirculantFactor, ToeplitzFactor, factor_distance
 from skfact.deep_linear._factor_sets.factor_set import factor_set
-from skfact.deep_linear._stability.diagonal_scalings import (
+from skfact.deep_linear._stability._identifiability.diagonal_scalings import (
     closes,
     dead_entry,
     directions,
@@ -15,8 +15,8 @@ from skfact.deep_linear._stability.diagonal_scalings import (
     n_diagonals,
     rescaled,
 )
-from skfact.deep_linear._stability.lifting_rank import jacobian
-from skfact.deep_linear._stability.structure import as_structure
+from skfact.deep_linear._stability._lifting.lifting_rank import jacobian
+from skfact.deep_linear._stability._lifting.structure import as_structure
 from skfact.supports import Chain, FixedMask
 from tests.asserts import for_each
 from tests.deep_linear._stability.structures import random_structure

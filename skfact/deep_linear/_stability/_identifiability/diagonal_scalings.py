@@ -11,8 +11,8 @@ import numpy as np
 import scipy.sparse
 
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
-from skfact.deep_linear._stability.lifting_rank import null_space
-from skfact.deep_linear._stability.structure import Structure
+from skfact.deep_linear._stability._lifting.lifting_rank import null_space
+from skfact.deep_linear._stability._lifting.structure import Structure
 from skfact.fixed_support import is_closable
 
 LARGEST_MIXED = 4096  # inner sizes at which pairs of nodes are compared

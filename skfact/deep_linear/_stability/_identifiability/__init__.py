@@ -1,0 +1,1 @@
+"""Whether products determine their factors, and how much noise moves them."""

@@ -1,0 +1,1 @@
+"""Structures, and the linear operator from rank-one tensors to products of factors."""
