@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from skfact._backend import array_namespace, device
-from skfact._kernels.drawn_blocks import block_view
+from skfact._kernels.block_grams import block_view
 from skfact.butterfly._reading import REVERSED
 from skfact.supports import Chain
 from skfact.supports._radices import divisors

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skfact._kernels.block_grams import Look
 from skfact._linalg import norm2
 from skfact.butterfly._structure.nodes import ARRANGEMENTS, Arrangement, Node, chain_through
 from skfact.butterfly._structure.paths import Candidates, Path, best_of, candidates
 from skfact.butterfly._structure.profiles import Profiles
-from skfact.butterfly._structure.tails import Look, Tails
+from skfact.butterfly._structure.tails import Tails
 from skfact.supports import Chain
 from skfact.supports._radices import balanced_factors, divisors, next_smooth, prime_factors
 
@@ -25,14 +26,16 @@ KEPT = 3  # paths whose neighbourhood is looked at in the second one
 LONGER = 0.9  # squared error of a chain of three factors or more, over the bound
 PADDING = 1.12  # a side may grow by so much
 ROUNDING = 1e-7  # relative errors that are not told from zero
-NAMES, FLAGS = list(ARRANGEMENTS), np.array(list(ARRANGEMENTS.values()), dtype=np.int64)
-#: For each arrangement the first one with the same blocks, where there are more classes than one
-#: of rows, and of columns: one class has no order.
-DIFFERENT = {
-    (rows, cols): [
-        list(ARRANGEMENTS.values()).index(Arrangement(way.rows and rows, way.cols and cols))
-        for way in ARRANGEMENTS.values()
-    ]
+NAMES, WAYS = list(ARRANGEMENTS), list(ARRANGEMENTS.values())
+#: Which arrangements have the same blocks, where there are more classes than one of rows, and of
+#: columns: one class has no order.
+ALIKE = {
+    (rows, cols): {
+        WAYS.index(first): [
+            i for i, way in enumerate(WAYS) if (way.rows and rows, way.cols and cols) == first
+        ]
+        for first in dict.fromkeys(Arrangement(way.rows and rows, way.cols and cols) for way in WAYS)
+    }
     for rows in (False, True)
     for cols in (False, True)
 }
@@ -148,10 +151,10 @@ class Lattice:
                 continue
             side = min(self.shape[0] // Q, self.shape[1] // P)
             count = Q * P if drawn is None else min(max(2, drawn // side), Q * P)
-            different = DIFFERENT[Q > 1, P > 1]
-            own = [i for i in dict.fromkeys(different) if not self.exact[i, at]]
-            looks.append(Look((Q, P), FLAGS[own], count))
-            rows.append([[j for j, first in enumerate(different) if first == i] for i in own])
+            for i, alike in ALIKE[Q > 1, P > 1].items():
+                if not self.exact[i, at]:
+                    looks.append(Look(Q, P, *WAYS[i], count))
+                    rows.append(alike)
             self._drawn[at] = math.inf if count == Q * P else size
         self._learn(looks, rows)
         return bool(looks)
@@ -160,25 +163,24 @@ class Lattice:
         """Learn the exact tails along a path; whether there were any to learn."""
         i, looks, rows = NAMES.index(name), [], []
         for Q, P, _ in path.nodes:
-            different = DIFFERENT[Q > 1, P > 1]
             if not self.exact[i, self.profiles.index[Q, P]]:
-                looks.append(Look((Q, P), FLAGS[i : i + 1], Q * P))
-                rows.append([[j for j in range(len(NAMES)) if different[j] == different[i]]])
+                looks.append(Look(Q, P, *WAYS[i], Q * P))
+                rows.append(next(some for some in ALIKE[Q > 1, P > 1].values() if i in some))
         self._learn(looks, rows)
         return bool(looks)
 
-    def _learn(self, looks: Sequence[Look], rows: Sequence[list[list[int]]]) -> None:
-        """Look; what is found in each arrangement is true of some rows."""
+    def _learn(self, looks: Sequence[Look], rows: Sequence[list[int]]) -> None:
+        """Look; what is found is true of some rows."""
         news: set[int] = set()
-        squares = self.tails.squares(looks, self.rng)
-        for look, all_rows, all_found in zip(looks, rows, squares, strict=True):
-            at = self.profiles.index[look.place]
+        for look, alike, found in zip(
+            looks, rows, self.tails.squares(looks, self.rng), strict=True
+        ):
+            at = self.profiles.index[look.Q, look.P]
             where = self.profiles.at(at)
-            for alike, found in zip(all_rows, all_found, strict=True):
-                for j in alike:
-                    self.profiles.squares[j, where] = found
-                    self.exact[j, at] = look.count == look.place[0] * look.place[1]
-                news.update(alike)
+            for j in alike:
+                self.profiles.squares[j, where] = found
+                self.exact[j, at] = look.takes_all
+            news.update(alike)
         for stale in self._stale.values():
             stale |= news
 
@@ -206,7 +208,7 @@ class Lattice:
         Q, P, *_ = self.profiles.places
         there = some.places >= 0
         alike = [~np.any(there & (side[some.places] > 1), axis=-1) for side in (Q, P)]
-        rows_too, cols_too = FLAGS[rows].T[..., None] > 0
+        rows_too, cols_too = np.array([WAYS[i] for i in rows]).T[..., None]
         some.error2[(rows_too & alike[0]) | (cols_too & alike[1])] = np.inf
         return some
 

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
 from skfact._backend import array_namespace, to_numpy
-from skfact._kernels.drawn_blocks import drawn_blocks
-from skfact._linalg import abs2, adjoint
+from skfact._kernels.block_grams import Look, block_grams
+from skfact._linalg import abs2
 from skfact.butterfly._structure.nodes import Arrangement, Node, padded
 
 
 TOGETHER = 2**18  # entries of Gram matrices
-
-
-class Look(NamedTuple):
-    """A place to look at: in which arrangements, and at how many blocks of each."""
-
-    place: tuple[int, int]
-    arrangements: np.ndarray  # (w, 2)
-    count: int
 
 
 class Tails:
@@ -45,53 +38,40 @@ class Tails:
         self, node: Node, arrangement: Arrangement, count: int, rng: np.random.Generator
     ) -> np.ndarray:
         """Estimated from some blocks, drawn with a probability proportional to their energy."""
-        (squares,) = self.squares([Look(node[:2], np.array([arrangement], dtype=np.int64), count)], rng)
-        return np.sqrt(squares[0])
+        (squares,) = self.squares([Look(node.Q, node.P, *arrangement, count)], rng)
+        return np.sqrt(squares)
 
     def squares(self, looks: Sequence[Look], rng: np.random.Generator) -> list[np.ndarray]:
-        """Squared tails (arrangements, ranks) of some places: from all blocks if they are so few.
+        """Squared tails (ranks,) of some places: from all blocks if they are so few.
 
         Gram matrices of one size are taken together.
         """
         found: list[np.ndarray] = [np.zeros(0)] * len(looks)
-        batch: list[tuple[int, Any, np.ndarray]] = []
-        sizes = [self._side(look.place) for look in looks]
-        for i in sorted(range(len(looks)), key=sizes.__getitem__):
-            blocks, weights = self._blocks(looks[i], rng)
-            wide = blocks.shape[-2] <= blocks.shape[-1]
-            gram = blocks @ adjoint(blocks) if wide else adjoint(blocks) @ blocks
-            full = sum(len(grams) for _, grams, _ in batch) * sizes[i] ** 2 > TOGETHER
-            if batch and (full or sizes[i] != sizes[batch[0][0]]):
-                self._finish(batch, found)
-                batch = []
-            batch.append((i, gram, weights))
-        self._finish(batch, found)
+        sides = [min(self.A.shape[0] // look.Q, self.A.shape[1] // look.P) for look in looks]
+        batch: list[int] = []
+        entries = 0
+        for i in [*sorted(range(len(looks)), key=sides.__getitem__), None]:
+            if batch and (i is None or sides[i] != sides[batch[0]] or entries > TOGETHER):
+                for j, tails in zip(batch, self._together([looks[j] for j in batch], rng)):
+                    found[j] = tails
+                batch, entries = [], 0
+            if i is not None:
+                batch.append(i)
+                entries += looks[i].size * sides[i] ** 2
         return found
 
-    def _finish(self, batch: Sequence[tuple[int, Any, np.ndarray]], found: list[Any]) -> None:
-        """Squared tails from the Gram matrices of some places."""
-        if not batch:
-            return
-        xp, grams = array_namespace(self.A), [grams for _, grams, _ in batch]
-        spectra = to_numpy(xp.linalg.eigvalsh(xp.concat(grams) if len(grams) > 1 else grams[0]))
-        spectra, start = np.maximum(spectra, 0), 0
-        for i, _, weights in batch:
-            own = spectra[start : start + weights.size].reshape(*weights.shape, -1)
-            squares = (weights[:, None] @ own)[:, 0]
-            found[i] = np.zeros((len(weights), squares.shape[1] + 1))
-            found[i][:, -2::-1] = np.cumsum(squares, axis=1)
-            start += weights.size
-
-    def _side(self, place: tuple[int, int]) -> int:
-        return min(self.A.shape[0] // place[0], self.A.shape[1] // place[1])
-
-    def _blocks(self, look: Look, rng: np.random.Generator) -> tuple[Any, np.ndarray]:
-        """Blocks (.., rows, columns), and what each counts for in its arrangement."""
-        place, ways, count = look
-        if count >= place[0] * place[1]:
-            return drawn_blocks(self.A, place, ways, None, None)
-        uniform = rng.random((len(ways), count))
-        return drawn_blocks(self.A, place, ways, self._energies(place[0]), uniform)
+    def _together(self, looks: Sequence[Look], rng: np.random.Generator) -> np.ndarray:
+        """Squared tails (looks, ranks) of places whose Gram matrices have one size."""
+        drawn = [look for look in looks if not look.takes_all]
+        energies = {look.Q: self._energies(look.Q) for look in drawn}
+        uniform = rng.random(sum(look.count for look in drawn))
+        grams, weights = block_grams(self.A, looks, energies, uniform)
+        spectra = to_numpy(array_namespace(self.A).linalg.eigvalsh(grams))
+        starts = [0, *accumulate(look.size for look in looks)][:-1]
+        squares = np.add.reduceat(weights[:, None] * np.maximum(spectra, 0), starts, axis=0)
+        tails = np.zeros((len(looks), squares.shape[1] + 1))
+        tails[:, -2::-1] = np.cumsum(squares, axis=1)
+        return tails
 
     def _energies(self, Q: int) -> Any:
         """Squared norms of each column in the Q classes of rows: spaced, and contiguous."""
