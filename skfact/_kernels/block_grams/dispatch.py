@@ -26,11 +26,11 @@ def block_grams(
     if loops is None:
         return generic.block_grams(A, looks, energies, uniform)
     starts, parts, rows = {}, [np.empty((2, 0, n))], 0
-    for Q in {look.Q for look in looks if not look.takes_all}:
+    for Q in {look.Q for look in looks if look.drawn}:
         starts[Q] = rows
         parts.append(energies[Q])
         rows += Q
-    numbers = [(*look[:4], look.size, -1 if look.takes_all else starts[look.Q]) for look in looks]
+    numbers = [(*look[:5], starts[look.Q] if look.drawn else -1) for look in looks]
     dtype = A.dtype if A.dtype in (np.float64, np.complex128) else np.result_type(A, np.float64)
     size = sum(look[4] for look in numbers)
     grams, weights = np.zeros((size, side, side), dtype), np.empty(size)

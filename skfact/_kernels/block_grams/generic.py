@@ -18,17 +18,8 @@ class Look(NamedTuple):
     P: int
     contiguous_rows: bool
     spaced_cols: bool
-    count: int  # all of them if there are no more
-
-    @property
-    def takes_all(self) -> bool:
-        """Whether all blocks are looked at."""
-        return self.count >= self.Q * self.P
-
-    @property
-    def size(self) -> int:
-        """Number of blocks."""
-        return min(self.count, self.Q * self.P)
+    count: int  # at most Q P
+    drawn: bool  # from more blocks than that
 
 
 def block_view(A: Any, place: tuple[int, int], contiguous_rows: bool, spaced_cols: bool) -> Any:
@@ -54,9 +45,9 @@ def block_grams(
     grams, weights, start = [], [], 0
     for look in looks:
         blocks = block_view(A, look[:2], look.contiguous_rows, look.spaced_cols)
-        if look.takes_all:
-            blocks = xp.reshape(blocks, (look.size, *blocks.shape[2:]))
-            weights.append(np.ones(look.size))
+        if not look.drawn:
+            blocks = xp.reshape(blocks, (look.count, *blocks.shape[2:]))
+            weights.append(np.ones(look.count))
         else:
             energy = energies[look.Q][int(look.contiguous_rows), ...]
             chosen, counted = _drawn(energy, look, uniform[start : start + look.count])

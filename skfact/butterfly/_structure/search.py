@@ -14,12 +14,13 @@ from skfact._linalg import norm2
 from skfact.butterfly._structure.nodes import ARRANGEMENTS, Arrangement, Node, chain_through
 from skfact.butterfly._structure.paths import Candidates, Path, best_of, candidates
 from skfact.butterfly._structure.profiles import Profiles
-from skfact.butterfly._structure.tails import Tails
+from skfact.butterfly._structure.tails import Tails, look_at
 from skfact.supports import Chain
 from skfact.supports._radices import balanced_factors, divisors, next_smooth, prime_factors
 
 THINNED = 4  # divisors of the first stage are so far apart
 DRAWN = 48, 96  # rows or columns of the blocks that are looked at in each stage
+SMALL = 2**14  # entries of matrices that are looked at everywhere at once
 CHECKED = 6  # rounds in which the best path is looked at in all blocks
 HOPS = 2  # times that the neighbours of the best paths are looked at
 KEPT = 3  # paths whose neighbourhood is looked at in the second one
@@ -63,6 +64,8 @@ class StructureSearch:
         self.lattice = Lattice(Tails(A, shape), shape, everything)
         if thorough:
             self.lattice.look(everything, None)
+        elif A.shape[0] * A.shape[1] <= SMALL:
+            self.lattice.look(everything, DRAWN[0])
         else:
             first = self._fitting(_thinned(shape[0]), _thinned(shape[1]))
             first += (at for at in _balanced(shape) if _fits(at, largest))
@@ -76,7 +79,8 @@ class StructureSearch:
         lattice = self.lattice
         if budget < sum(self.A.shape):
             return []
-        for _ in range(0 if self.thorough else HOPS):
+        knows_all = self.thorough or self.A.shape[0] * self.A.shape[1] <= SMALL
+        for _ in range(0 if knows_all else HOPS):
             near = {
                 neighbour
                 for _, path in lattice.best(budget, KEPT)
@@ -150,12 +154,12 @@ class Lattice:
             if self._drawn[at] >= size:
                 continue
             side = min(self.shape[0] // Q, self.shape[1] // P)
-            count = Q * P if drawn is None else min(max(2, drawn // side), Q * P)
+            count = Q * P if drawn is None else max(2, drawn // side)
             for i, alike in ALIKE[Q > 1, P > 1].items():
                 if not self.exact[i, at]:
-                    looks.append(Look(Q, P, *WAYS[i], count))
+                    looks.append(look_at((Q, P), WAYS[i], count))
                     rows.append(alike)
-            self._drawn[at] = math.inf if count == Q * P else size
+            self._drawn[at] = math.inf if count >= Q * P else size
         self._learn(looks, rows)
         return bool(looks)
 
@@ -164,7 +168,7 @@ class Lattice:
         i, looks, rows = NAMES.index(name), [], []
         for Q, P, _ in path.nodes:
             if not self.exact[i, self.profiles.index[Q, P]]:
-                looks.append(Look(Q, P, *WAYS[i], Q * P))
+                looks.append(look_at((Q, P), WAYS[i], Q * P))
                 rows.append(next(some for some in ALIKE[Q > 1, P > 1].values() if i in some))
         self._learn(looks, rows)
         return bool(looks)
@@ -179,7 +183,7 @@ class Lattice:
             where = self.profiles.at(at)
             for j in alike:
                 self.profiles.squares[j, where] = found
-                self.exact[j, at] = look.takes_all
+                self.exact[j, at] = not look.drawn
             news.update(alike)
         for stale in self._stale.values():
             stale |= news

@@ -18,6 +18,12 @@ from skfact.butterfly._structure.nodes import Arrangement, Node, padded
 TOGETHER = 2**18  # entries of Gram matrices
 
 
+def look_at(place: tuple[int, int], arrangement: Arrangement, count: int) -> Look:
+    """A look at so many blocks, or at all if there are no more."""
+    size = place[0] * place[1]
+    return Look(*place, *arrangement, min(count, size), count < size)
+
+
 class Tails:
     r"""Norms that the best blocks of rank 0, 1, .. leave out of a matrix of ordinary magnitude.
 
@@ -38,7 +44,7 @@ class Tails:
         self, node: Node, arrangement: Arrangement, count: int, rng: np.random.Generator
     ) -> np.ndarray:
         """Estimated from some blocks, drawn with a probability proportional to their energy."""
-        (squares,) = self.squares([Look(node.Q, node.P, *arrangement, count)], rng)
+        (squares,) = self.squares([look_at(node[:2], arrangement, count)], rng)
         return np.sqrt(squares)
 
     def squares(self, looks: Sequence[Look], rng: np.random.Generator) -> list[np.ndarray]:
@@ -57,17 +63,17 @@ class Tails:
                 batch, entries = [], 0
             if i is not None:
                 batch.append(i)
-                entries += looks[i].size * sides[i] ** 2
+                entries += looks[i].count * sides[i] ** 2
         return found
 
     def _together(self, looks: Sequence[Look], rng: np.random.Generator) -> np.ndarray:
         """Squared tails (looks, ranks) of places whose Gram matrices have one size."""
-        drawn = [look for look in looks if not look.takes_all]
+        drawn = [look for look in looks if look.drawn]
         energies = {look.Q: self._energies(look.Q) for look in drawn}
         uniform = rng.random(sum(look.count for look in drawn))
         grams, weights = block_grams(self.A, looks, energies, uniform)
         spectra = to_numpy(array_namespace(self.A).linalg.eigvalsh(grams))
-        starts = [0, *accumulate(look.size for look in looks)][:-1]
+        starts = [0, *accumulate(look.count for look in looks)][:-1]
         squares = np.add.reduceat(weights[:, None] * np.maximum(spectra, 0), starts, axis=0)
         tails = np.zeros((len(looks), squares.shape[1] + 1))
         tails[:, -2::-1] = np.cumsum(squares, axis=1)
