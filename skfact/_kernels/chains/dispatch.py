@@ -53,4 +53,3 @@ def fit_ranks(
         generic.fit_ranks(places, squares, which, paths, ranks, limits)
     else:
         loops.fit_ranks(*places, squares, which, paths, ranks, limits)
-

@@ -20,7 +20,7 @@ from skfact.supports._radices import balanced_factors, divisors, next_smooth, pr
 
 THINNED = 4  # divisors of the first stage are so far apart
 DRAWN = 48, 96  # rows or columns of the blocks that are looked at in each stage
-SMALL = 2**14  # entries of matrices that are looked at everywhere at once
+SMALL = 2**12  # entries of matrices that are looked at everywhere at once
 CHECKED = 6  # rounds in which the best path is looked at in all blocks
 HOPS = 2  # times that the neighbours of the best paths are looked at
 KEPT = 3  # paths whose neighbourhood is looked at in the second one
@@ -35,7 +35,9 @@ ALIKE = {
         WAYS.index(first): [
             i for i, way in enumerate(WAYS) if (way.rows and rows, way.cols and cols) == first
         ]
-        for first in dict.fromkeys(Arrangement(way.rows and rows, way.cols and cols) for way in WAYS)
+        for first in dict.fromkeys(
+            Arrangement(way.rows and rows, way.cols and cols) for way in WAYS
+        )
     }
     for rows in (False, True)
     for cols in (False, True)
@@ -64,7 +66,7 @@ class StructureSearch:
         self.lattice = Lattice(Tails(A, shape), shape, everything)
         if thorough:
             self.lattice.look(everything, None)
-        elif A.shape[0] * A.shape[1] <= SMALL:
+        elif self._is_small():
             self.lattice.look(everything, DRAWN[0])
         else:
             first = self._fitting(_thinned(shape[0]), _thinned(shape[1]))
@@ -79,8 +81,7 @@ class StructureSearch:
         lattice = self.lattice
         if budget < sum(self.A.shape):
             return []
-        knows_all = self.thorough or self.A.shape[0] * self.A.shape[1] <= SMALL
-        for _ in range(0 if knows_all else HOPS):
+        for _ in range(0 if self.thorough or self._is_small() else HOPS):
             near = {
                 neighbour
                 for _, path in lattice.best(budget, KEPT)
@@ -122,6 +123,9 @@ class StructureSearch:
         if tails is None:
             tails = Tails(self.A).exact(Node(1, 1, 1), ARRANGEMENTS[None])
         return tails / (tails[0] or 1.0)
+
+    def _is_small(self) -> bool:
+        return bool(self.A.shape[0] * self.A.shape[1] <= SMALL)
 
     def _fitting(self, rows: Sequence[int], cols: Sequence[int]) -> list[tuple[int, int]]:
         """Places with these numbers of classes, blocks of two rows and columns at least."""

@@ -14,7 +14,6 @@ from skfact._kernels.block_grams import Look, block_grams
 from skfact._linalg import abs2
 from skfact.butterfly._structure.nodes import Arrangement, Node, padded
 
-
 TOGETHER = 2**18  # entries of Gram matrices
 
 
@@ -91,4 +90,3 @@ class Tails:
     @cached_property
     def _energy(self) -> Any:
         return array_namespace(self.A).astype(abs2(self.A), array_namespace(self.A).float64)
-
