@@ -68,7 +68,7 @@ class Tails:
     def _together(self, looks: Sequence[Look], rng: np.random.Generator) -> np.ndarray:
         """Squared tails (looks, ranks) of places whose Gram matrices have one size."""
         drawn = [look for look in looks if look.drawn]
-        energies = {look.Q: self._energies(look.Q) for look in drawn}
+        energies = {Q: self._energies(Q) for Q in {look.Q for look in drawn}}
         uniform = rng.random(sum(look.count for look in drawn))
         grams, weights = block_grams(self.A, looks, energies, uniform)
         spectra = to_numpy(array_namespace(self.A).linalg.eigvalsh(grams))
