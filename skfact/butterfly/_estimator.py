@@ -21,7 +21,8 @@ from skfact._warn import warn
 from skfact.butterfly._bounds import error_bound, rounding_allowance
 from skfact.butterfly._factorize import Factorization, factorize, rescaled
 from skfact.butterfly._split_errors import errors_of_splits
-from skfact.butterfly._subspace.row_space import SpanFactorization, fit_row_space
+from skfact.butterfly._subspace.row_space import RowSpace, SpanFactorization, fit_row_space
+from skfact.butterfly._subspace.supports import fit_supports
 from skfact.butterfly._subspace.variance import variances_of
 from skfact.butterfly._target import Target, centred_on, needs_target, target_of
 from skfact.butterfly._usefulness import warn_of_span, warn_of_use
@@ -299,7 +300,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         warn_of_use(result, asked, factorize, who, also, judged=not of_span)
         if isinstance(result, SpanFactorization):
             rows = matrix if samples is None else samples
-            warn_of_span(result, rows, result.share, asked["supports"], who)
+            warn_of_span(result, rows, asked["supports"], who)
         return move_like(result.product, target.mean)
 
     def _fit_row_space(
@@ -311,13 +312,6 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         report: Callable[..., bool],
     ) -> tuple[SpanFactorization, Any]:
         """Fit to the row space of the matrix, or the span of samples; and the rotation."""
-        plan = None
-
-        def by_one_plan(rotated: Any) -> Factorization:
-            nonlocal plan
-            found = factorize(rotated, **asked, plan=plan, on_attempt=on_attempt, entries=False)
-            plan = found.plan
-            return found
 
         def on_rotation(number: int, error: float) -> bool:
             return report("rotation", f"rotation {number}, error: {error:.3e}")
@@ -325,9 +319,13 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         def on_step(number: int, outside: float) -> bool:
             return report("step", f"step {number}, outside the row space: {outside:.3e}", number)
 
-        result, rotation, self.n_iter_, converged = fit_row_space(
-            matrix, samples, by_one_plan, int(self.max_iter), on_rotation, on_step
-        )
+        def fit(factored: Callable[[Any], Factorization]) -> RowSpace:
+            return fit_row_space(
+                matrix, samples, factored, int(self.max_iter), on_rotation, on_step
+            )
+
+        asked = {**asked, "on_attempt": on_attempt}
+        result, rotation, self.n_iter_, converged = fit_supports(matrix, samples, asked, fit)
         if not converged:
             warn(
                 f"the row space still improved after max_iter={self.max_iter} rounds; increase "

@@ -448,10 +448,10 @@ def _factorize_on_inputs(
             plans += other_plans(supports, A.shape, rank, aligned=isinstance(options.order, str))
         if options.permutation == "cluster":
             plans += clustered_plans(A, supports, rank)
-    return best(rank) if tol is None else _least_within(float(tol), best)
+    return best(rank) if tol is None else least_within(float(tol), best)
 
 
-def _least_within(tol: float, best: Callable[[int], Factorization]) -> Factorization:
+def least_within(tol: float, best: Callable[[int], Any]) -> Any:
     """The result of the least rank found whose relative error is at most `tol`: bisection."""
     low, high = 0, 1
     found = best(high)

@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from skfact._linalg import count_nonzero, is_complex
-from skfact._warn import TOY, low_rank_error, warn, warn_if_useless
+from skfact._warn import low_rank_error, warn, warn_if_useless
 from skfact.butterfly._permutations import noise_error as noise_of_orders
+from skfact.butterfly._rank_search import supports_are
+from skfact.butterfly._structure.nodes import dimensions
 from skfact.butterfly._structure.noise import noise_entries_error, noise_error
 from skfact.exceptions import StructureWarning
 from skfact.supports import Chain, resolve_supports
 
 if TYPE_CHECKING:
     from skfact.butterfly._factorize import Factorization
+    from skfact.butterfly._subspace.row_space import SpanFactorization
 
 TRIED = 2**18  # entries of a matrix up to which it is factored again to see what would help
 BETTER = 0.9  # share of the error up to which another structure is worth its name
@@ -68,33 +71,41 @@ def warn_of_use(
     )
 
 
-def warn_of_span(result: Factorization, rows: Any, kept: float, supports: Any, who: str) -> None:
+def warn_of_span(result: SpanFactorization, rows: Any, supports: Any, who: str) -> None:
     """Warn if a row space holds no more of the rows than one without structure of as many numbers.
 
-    Or if the rows span everything, so that there is no row space to choose. `kept` is the share of
-    the energy of the rows in it.
+    Or if it cannot have as many dimensions as were asked for, or the rows span everything, so that
+    there is no row space to choose.
     """
     m, n = result.matrix.shape
-    as_many = result.unit.nnz // n
-    if m * n < TOY or (len(result.chain) == 1 and supports == "dense"):
+    as_many, kept = result.unit.nnz // n, result.share
+    if len(result.chain) == 1 and supports_are(supports, "dense"):
         return
-    if m >= n and rows.shape == (m, n) and kept > 1 - 1e-12:
+    if m >= n and kept > 1 - 1e-12:
         warn(
-            f"The row space of the {m} x {n} matrix is the whole space, which that of nearly any "
-            "map is, too: criterion='subspace' has nothing to choose. Use criterion='matrix'.",
+            f"A row space of {m} dimensions for {n} columns is the whole space, which that of "
+            "nearly any map is, too: there is nothing to choose. Take fewer components, or "
+            "criterion='matrix'.",
             StructureWarning,
             who,
         )
         return
+    most, parts = dimensions(result.chain), []
+    if most < min(m, n):
+        parts.append(
+            f"Products of these factors have rank {most} at most, so that {m - most} of {m} "
+            "components are made of the others: allow more numbers (max_density, rank), or ask "
+            f"for {most} components."
+        )
     plain = 1 - low_rank_error(rows, as_many) ** 2 if 0 < as_many < m else 0.0
-    if plain > kept:
-        warn(
+    if plain > kept + 1e-12:
+        parts.append(
             f"The {result.unit.nnz} numbers in the factors keep {kept:.3g} of the energy of the "
             f"rows, {as_many} dense directions with as many numbers (PCA, SVD) {plain:.3g}: take "
-            "these, or other supports, or a larger rank.",
-            StructureWarning,
-            who,
+            "these, or other supports, or a larger rank."
         )
+    if parts:
+        warn(" ".join(parts), StructureWarning, who)
 
 
 def _not_found(result: Factorization) -> str:
