@@ -50,6 +50,14 @@ def warn_of_use(
     if not result.plan.found:
         warn(_not_found(result), StructureWarning, who)
         return
+    if not result.plan.agreed:
+        warn(
+            "permutation='search' found an order that leaves a relative error of "
+            f"{result.relative_error:.3g}, but no two attempts came to the same error: there may "
+            "be a better one. Another random_state looks at other rows.",
+            StructureWarning,
+            who,
+        )
     supports, tol_given = asked["supports"], asked["tol"] is not None or not judged
     if len(result.chain) == 1 and (supports == "dense" or isinstance(supports, Chain)):
         return  # as asked

@@ -31,6 +31,7 @@ class Found(NamedTuple):
     cols: np.ndarray
     error: float  # of the factorization, relative to the norm of A
     found: bool
+    agreed: bool  # whether the error is rounding, or two attempts came to it
 
 
 def search_permutations(
@@ -46,8 +47,9 @@ def search_permutations(
     A round looks once from the rows and once from the columns; the first is quick, the others take
     more and other rows, drawn at random. The search succeeds (`found`) if its error is one of
     rounding, or at most half of what it would be for pure noise (:func:`noise_error`). It ends
-    there as soon as the error is rounding, or two attempts agree about the least error. Success
-    does not say that no other permutation is better: the error says how good this one is.
+    there as soon as the error is rounding, or two attempts agree about the least error (`agreed`).
+    Success does not say that no other permutation is better: the error says how good this one is,
+    and attempts that do not agree say that there may well be a better one.
 
     `on_attempt` is told the number of each attempt and its relative error. The result does not
     depend on `random_state` where the first round ends the search.
@@ -72,9 +74,10 @@ def search_permutations(
         if on_attempt is not None:
             on_attempt(len(errors), error)
         if best is None or error < best.error:
-            best = Found(rows, cols, error, error <= low)
-        agreed = sum(error <= AGREEMENT * best.error for error in errors) > 1
-        if best.error <= exact or (best.found and agreed):
+            best = Found(rows, cols, error, error <= low, False)
+        close = sum(error <= AGREEMENT * best.error for error in errors)
+        best = best._replace(agreed=best.error <= exact or close > 1)
+        if best.found and best.agreed:
             break
     assert best is not None
     return best
