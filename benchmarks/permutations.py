@@ -171,8 +171,8 @@ def page(results: dict[str, Any]) -> str:
             "A search succeeds if the error of the factorization is at most 1.3 times the noise. "
             "It ends early where two attempts agree, or the error is rounding; noisy products of "
             "normal values, whose rows differ much in size, take more attempts. "
-            "Limits: noisy products of normal values are searched for up to 32 rows with a tenth of "
-            "noise, and up to 128 with a hundredth. Beyond that searches miss: with a tenth of "
+            "Limits: noisy products of normal values are searched for up to 32 rows with a tenth "
+            "of noise, and up to 128 with a hundredth. Beyond that searches miss: with a tenth of "
             "noise and 128 rows 2 of 5 ended at errors of .136 and .227, above the noise. No two "
             'attempts agree then, of which ``permutation="search"`` warns.',
             fold("Searches", table=lines(rows)),
