@@ -23,17 +23,23 @@ from skfact.butterfly._hierarchical import (
     hierarchical_factorization,
     splits_in_order,
 )
-from skfact.butterfly._output import Inputs, Seen, both_ways, closest, weighted_structures
+from skfact.butterfly._output import (
+    Inputs,
+    OutputSearch,
+    Seen,
+    both_ways,
+    closest,
+    least_output_error,
+)
 from skfact.butterfly._plans import (
     CHOSEN,
     CLUSTERED,
     REORDERED,
     Plan,
-    clustered_plans,
-    first_plan,
-    other_plans,
+    Wanted,
+    fixed_plan,
+    plans_for,
     promises,
-    searched_plan,
 )
 from skfact.butterfly._rank_search import (
     auto_budget,
@@ -53,7 +59,7 @@ from skfact.butterfly._reading import (
     check_permutation,
     values_on_support,
 )
-from skfact.butterfly._structure.choice import CANDIDATES, dense, fewest_numbers, least_error
+from skfact.butterfly._structure.choice import fewest_numbers, least_error
 from skfact.butterfly._structure.search import Structure, StructureSearch
 from skfact.butterfly._sum import entries_beside_low_rank, factorize_sum, family_of_sum
 from skfact.butterfly._usefulness import warn_of_use
@@ -165,6 +171,11 @@ class Options(NamedTuple):
     random_state: Any = None  # of the search for a permutation
     on_split: Callable[[int, float], Any] | None = None  # (split, norm discarded)
     on_attempt: Callable[[int, float], Any] | None = None  # (of the search, relative error)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What plans depend on."""
+        return Wanted(self.permutation, self.order, self.random_state, self.on_attempt)
 
 
 def butterfly_factorize(
@@ -347,20 +358,9 @@ def factorize(
         budget = numbers_within(max_density, A.shape)
         rank = largest_rank(supports, A.shape, budget)
     auto = plan is None and options.permutation in CHOSEN
-    if plan is None and options.permutation == "search":
-        plan = searched_plan(A, supports, rank, options.random_state, options.on_attempt)
-    elif plan is None:
-        plan = first_plan(supports, A.shape, options.permutation)
-
-    def others() -> list[Plan]:
-        if not auto:
-            return []
-        named = isinstance(options.order, str)  # or the chain has to stay
-        plans = other_plans(supports, A.shape, rank, aligned=named)
-        if options.permutation == "cluster":
-            plans += clustered_plans(A, supports, rank)
-        return [plan for plan in plans if rank is None or plan.chain(rank=rank).nnz <= budget]
-
+    others: Callable[[], list[Plan]] = list
+    if plan is None:
+        plan, others = plans_for(A, supports, rank, budget, options.wanted)
     if tol is not None:
         return _within(A, float(tol), plan, others, options)
     found = _factorize_plan(A, plan, rank, options)
@@ -388,7 +388,7 @@ def _factorize_best(
     scaled = times_power_of_two(A, -exponent)
 
     def factor(structure: Structure) -> Factorization:
-        plan = Plan(lambda rank: structure.chain, structure.permutation)
+        plan = fixed_plan(structure.chain, structure.permutation)
         return _factorize_scaled(scaled, exponent, plan, structure.chain, options)
 
     exact = 100 * float(array_namespace(A).finfo(A.dtype).eps)
@@ -401,7 +401,7 @@ def _factorize_best(
     def low_rank(B: Any, numbers: int, plan: Plan | None) -> Factorization:
         m, n = A.shape
         chain = Chain.low_rank(m, n, min(numbers // (m + n), m, n))
-        return _factorize_scaled(B, 0, Plan(lambda rank: chain, None), chain, options)
+        return _factorize_scaled(B, 0, fixed_plan(chain, None), chain, options)
 
     if not options.entries:
         return found
@@ -427,27 +427,15 @@ def _factorize_on_inputs(
 
     if supports_are(supports, "auto"):
         check_auto(options.permutation, options.order)
-        budget, size = auto_budget(max_density, A.shape), math.prod(A.shape)
-        within = min(budget, size - 1)
-        structures = weighted_structures(scaled, inputs, within, CANDIDATES)
-        structures += StructureSearch(scaled, within).best(within)[:1]
-        if budget >= size or not structures:
-            structures.append(dense(*A.shape))
-        plans = [
-            Plan(lambda rank, chain=chain: chain, permutation)
-            for permutation, chain, _ in structures
-        ]
-        return best(None)
+        budget = auto_budget(max_density, A.shape)
+        plain = StructureSearch(scaled, min(budget, math.prod(A.shape) - 1))
+        return least_output_error(OutputSearch(scaled, inputs), plain, budget, factor)
+    most = math.inf
     if max_density is not None:
-        rank = largest_rank(supports, A.shape, numbers_within(max_density, A.shape))
-    if isinstance(options.permutation, str) and options.permutation == "search":
-        plans = [searched_plan(A, supports, rank, options.random_state, options.on_attempt)]
-    else:
-        plans = [first_plan(supports, A.shape, options.permutation)]
-        if options.permutation in CHOSEN:
-            plans += other_plans(supports, A.shape, rank, aligned=isinstance(options.order, str))
-        if options.permutation == "cluster":
-            plans += clustered_plans(A, supports, rank)
+        most = numbers_within(max_density, A.shape)
+        rank = largest_rank(supports, A.shape, int(most))
+    first, others = plans_for(A, supports, rank, most, options.wanted)
+    plans = [first, *others()]
     return best(rank) if tol is None else least_within(float(tol), best)
 
 
@@ -547,6 +535,11 @@ def _within(
         if result.error <= target or len(chain) == 1:
             return result
         ranks[place] += 1
+
+
+def factor_plan(A: Any, plan: Plan, chain: Chain) -> Factorization:
+    """Factor a matrix of ordinary magnitude along a chain."""
+    return _factorize_scaled(A, 0, plan, chain, Options())
 
 
 def _factorize_scaled(

@@ -26,9 +26,11 @@ from skfact._checks import check_matrix, require_finite
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._kernels.low_rank_blocks import Arranged
 from skfact._linalg import adjoint, is_complex, thin_qr
+from skfact.butterfly._plans import Plan, fixed_plan
 from skfact.butterfly._reading import arrange
+from skfact.butterfly._structure.choice import CANDIDATES, dense
 from skfact.butterfly._structure.nodes import ARRANGEMENTS, Node, chain_through
-from skfact.butterfly._structure.search import Structure, rich_size
+from skfact.butterfly._structure.search import Structure, StructureSearch, rich_size
 from skfact.butterfly._structure.tails import Tails
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
 from skfact.supports import Chain
@@ -36,7 +38,6 @@ from skfact.supports._radices import divisors
 
 if TYPE_CHECKING:
     from skfact.butterfly._factorize import Factorization
-    from skfact.butterfly._plans import Plan
 
 DAMPING = 1e-2  # of the mean diagonal of the Gram matrix
 
@@ -151,32 +152,64 @@ def closest(found: Sequence[Factorization]) -> Factorization:
     return min(found, key=lambda result: max(result.relative_error, exact))
 
 
-def weighted_structures(A: Any, inputs: Inputs, budget: int, count: int) -> list[Structure]:
-    """The best chains of two factors with at most so many numbers, weighted before chosen.
+class OutputSearch:
+    """The best chains of two factors for a matrix on inputs, weighted before chosen.
 
     The matrix is of ordinary magnitude. Errors are relative to the norm of the outputs.
     """
-    shape = rich_size(A.shape[0]), rich_size(A.shape[1])
-    norm = inputs.norm(A) or 1.0
-    found = []
-    for P in divisors(shape[1])[:-1]:
-        for spaced in (False, True):
-            groups = _classes(shape[1], P, spaced, A.shape[1])
-            A_weighted = weighted(A, groups, inputs.block_roots(groups))
-            tails = Tails(A_weighted, shape)
-            alike = [item for item in ARRANGEMENTS.items() if item[1].cols == spaced]
-            for Q in divisors(shape[0])[:-1]:
-                r = min(
-                    budget // (shape[0] * P + shape[1] * Q), shape[0] // Q - 1, shape[1] // P - 1
-                )
-                if r < 1:
-                    continue
-                node = Node(Q, P, r)
-                chain = chain_through([node], shape)
-                for name, arrangement in alike:
-                    missed = tails.exact(node, arrangement)[r] / norm
-                    found.append(Structure(name, chain, float(missed)))
-    return sorted(found, key=lambda structure: structure.estimate)[:count]
+
+    def __init__(self, A: Any, inputs: Inputs) -> None:
+        self.A, self.inputs = A, inputs
+        self.shape = rich_size(A.shape[0]), rich_size(A.shape[1])
+
+    @cached_property
+    def tails(self) -> list[tuple[str | None, tuple[int, int], np.ndarray]]:
+        """Relative tails of all places in all arrangements."""
+        found, (m, n) = [], self.shape
+        norm = self.inputs.norm(self.A) or 1.0
+        for P in divisors(n)[:-1]:
+            for spaced in (False, True)[: None if P > 1 else 1]:
+                groups = _classes(n, P, spaced, self.A.shape[1])
+                roots = self.inputs.block_roots(groups)
+                look = Tails(weighted(self.A, groups, roots), self.shape)
+                alike = [item for item in ARRANGEMENTS.items() if item[1].cols == spaced]
+                for Q in divisors(m)[:-1]:
+                    for name, arrangement in alike[: None if Q > 1 else 1]:
+                        tails = look.exact(Node(Q, P, 1), arrangement) / norm
+                        found.append((name, (Q, P), tails))
+        return found
+
+    def best(self, budget: int, count: int = 1) -> list[Structure]:
+        """Structures with at most so many numbers, the best one first; none if none is so small."""
+        found, (m, n) = [], self.shape
+        for name, (Q, P), tails in self.tails:
+            r = min(budget // (m * P + n * Q), len(tails) - 2)
+            if r >= 1:
+                found.append((float(tails[r]), len(found), name, Node(Q, P, r)))
+        return [
+            Structure(name, chain_through([node], self.shape), estimate)
+            for estimate, _, name, node in sorted(found)[:count]
+        ]
+
+
+def least_output_error(
+    search: OutputSearch, plain: StructureSearch, budget: int, factor: Any
+) -> Factorization:
+    """The factorization of least error on inputs with at most so many numbers.
+
+    Of the most promising structures with weights and of that without, dense where all numbers may
+    be taken. `factor` is called with (matrix, plan, chain).
+    """
+    A, size = search.A, math.prod(search.A.shape)
+    within = min(budget, size - 1)
+    structures = search.best(within, CANDIDATES) + plain.best(within)[:1]
+    if budget >= size or not structures:
+        structures.append(dense(*A.shape))
+    ways = [
+        both_ways(A, search.inputs, fixed_plan(chain, permutation), chain, factor)
+        for permutation, chain, _ in structures
+    ]
+    return closest([result for both in ways for result in both])
 
 
 def _classes(n: int, P: int, spaced: bool, real: int) -> np.ndarray:

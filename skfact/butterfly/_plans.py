@@ -42,6 +42,15 @@ class Plan(NamedTuple):
     agreed: bool = True  # whether attempts of it came to the same error
 
 
+def fixed_plan(chain: Chain, permutation: Any) -> Plan:
+    """The plan of a chain that has its ranks."""
+    return Plan(partial(_fixed, chain), permutation)
+
+
+def _fixed(chain: Chain, rank: int | None) -> Chain:
+    return chain
+
+
 def first_plan(supports: Any, shape: tuple[int, int], permutation: Permutation) -> Plan:
     """The plan that was asked for; where one is to be chosen, the one that is tried first."""
     chain = partial(resolve_supports, supports, *shape)
@@ -61,6 +70,36 @@ def searched_plan(
     found = search_permutations(A, chain, random_state=random_state, on_attempt=on_attempt)
     orders = found.rows, found.cols
     return plan._replace(permutation=orders, found=found.found, agreed=found.agreed)
+
+
+class Wanted(NamedTuple):
+    """What the plans for a matrix depend on, beside its supports and its rank."""
+
+    permutation: Any
+    order: Any
+    random_state: Any = None  # of the search for a permutation
+    on_attempt: Callable[[int, float], Any] | None = None
+
+
+def plans_for(
+    A: Any, supports: Any, rank: int | None, budget: float, wanted: Wanted
+) -> tuple[Plan, Callable[[], list[Plan]]]:
+    """The plan to try first, and what finds the others with at most so many numbers."""
+    if isinstance(wanted.permutation, str) and wanted.permutation == "search":
+        plan = searched_plan(A, supports, rank, wanted.random_state, wanted.on_attempt)
+        return plan, list
+    first = first_plan(supports, A.shape, wanted.permutation)
+
+    def others() -> list[Plan]:
+        if wanted.permutation not in CHOSEN:
+            return []
+        named = isinstance(wanted.order, str)  # or the chain has to stay
+        plans = other_plans(supports, A.shape, rank, aligned=named)
+        if wanted.permutation == "cluster":
+            plans += clustered_plans(A, supports, rank)
+        return [plan for plan in plans if rank is None or plan.chain(rank=rank).nnz <= budget]
+
+    return first, others
 
 
 def clustered_plans(A: Any, supports: Any, rank: int | None) -> list[Plan]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skfact._checks import check_number
-from skfact.inspection._matplotlib import Display
+from skfact.inspection._matplotlib import Display, check_shown
 from skfact.relu import IdentifiabilityReport, identifiability_report
 
 HEALTHY = "#d9d9d9"
@@ -58,11 +58,10 @@ class IdentifiabilityDisplay(Display):
     """
 
     def __init__(self, report: IdentifiabilityReport) -> None:
-        if not isinstance(report, IdentifiabilityReport):
-            raise TypeError(
-                f"report must be an IdentifiabilityReport, got {type(report).__name__}: pass "
-                "identifiability_report(network, X), or use from_network."
-            )
+        instead = "identifiability_report(network, X), or use from_network"
+        check_shown(
+            report, IdentifiabilityReport, "report must be an IdentifiabilityReport", instead
+        )
         self.report = report
 
     @classmethod

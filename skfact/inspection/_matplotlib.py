@@ -38,6 +38,12 @@ class Display:
         self.ax_.legend(handles=handles, **place, ncols=2, fontsize=size, frameon=False)
 
 
+def check_shown(value: Any, kind: type, what: str, instead: str) -> None:
+    """Raise unless a display shows a thing of the kind that it is for."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{what}, got {type(value).__name__}: pass {instead}.")
+
+
 def check_estimator_fitted(estimator: Any) -> None:
     """Raise unless it is an estimator that was fitted."""
     if isinstance(estimator, type) or not hasattr(estimator, "fit"):

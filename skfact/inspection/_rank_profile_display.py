@@ -9,7 +9,7 @@ import numpy as np
 
 from skfact.butterfly import ComplementaryRanks, complementary_ranks
 from skfact.butterfly._structure.nodes import nodes_of
-from skfact.inspection._matplotlib import Display, is_dark
+from skfact.inspection._matplotlib import Display, check_shown, is_dark
 from skfact.supports._radices import divisors
 
 MOST = 14  # rows or columns of the table up to which the ranks are written into it
@@ -52,11 +52,8 @@ class RankProfileDisplay(Display):
     """
 
     def __init__(self, ranks: ComplementaryRanks) -> None:
-        if not isinstance(ranks, ComplementaryRanks):
-            raise TypeError(
-                f"ranks must be ComplementaryRanks, got {type(ranks).__name__}: pass "
-                "complementary_ranks(A), or use from_matrix."
-            )
+        instead = "complementary_ranks(A), or use from_matrix"
+        check_shown(ranks, ComplementaryRanks, "ranks must be ComplementaryRanks", instead)
         self.ranks = ranks
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skfact.butterfly import StructureReport, StructureRow, structure_report
-from skfact.inspection._matplotlib import Display
+from skfact.inspection._matplotlib import Display, check_shown
 
 LEAST = 1e-16  # errors below are drawn here
 # label, colour, marker
@@ -53,11 +53,8 @@ class StructureDisplay(Display):
     """
 
     def __init__(self, report: StructureReport) -> None:
-        if not isinstance(report, StructureReport):
-            raise TypeError(
-                f"report must be a StructureReport, got {type(report).__name__}: pass "
-                "structure_report(A), or use from_matrix."
-            )
+        instead = "structure_report(A), or use from_matrix"
+        check_shown(report, StructureReport, "report must be a StructureReport", instead)
         self.report = report
 
     @classmethod
@@ -86,6 +83,7 @@ class StructureDisplay(Display):
         max_density: float | None = None,
         tol: float | None = None,
         effort: str = "normal",
+        inputs: Any = None,
         ax: Any = None,
     ) -> StructureDisplay:
         """Make the report on a matrix, and draw it.
@@ -100,6 +98,8 @@ class StructureDisplay(Display):
             Look for the fewest numbers with at most this relative error.
         effort : {"normal", "high"}, default="normal"
             How thorough the search is.
+        inputs : array-like of shape (n_samples, n_in), default=None
+            Samples on whose outputs errors are measured.
         ax : matplotlib Axes, default=None
             Axes to draw in; None makes a figure.
 
@@ -108,7 +108,7 @@ class StructureDisplay(Display):
         display : StructureDisplay
             The drawn display.
         """
-        report = structure_report(A, max_density=max_density, tol=tol, effort=effort)
+        report = structure_report(A, max_density=max_density, tol=tol, effort=effort, inputs=inputs)
         return cls.from_report(report, ax=ax)
 
     def plot(self, ax: Any = None) -> StructureDisplay:
@@ -178,7 +178,8 @@ class StructureDisplay(Display):
             [100 * row.share for row in rows], [f"{100 * row.share:.3g} %" for row in rows]
         )
         ax.minorticks_off()
-        ax.set(xlabel=f"numbers, as a share of {m} x {n}", ylabel="relative error")
+        about = "" if self.report.n_inputs is None else " of outputs"
+        ax.set(xlabel=f"numbers, as a share of {m} x {n}", ylabel=f"relative error{about}")
         best = self.report.best
         verdict = "keep it dense" if best is None else f"{best.verdict} at {100 * best.share:.3g} %"
         ax.set_title(verdict, fontsize="medium")

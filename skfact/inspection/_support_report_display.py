@@ -8,7 +8,7 @@ import numpy as np
 
 from skfact._checks import check_number
 from skfact.fixed_support import SupportReport, analyze_supports
-from skfact.inspection._matplotlib import Display, check_estimator_fitted
+from skfact.inspection._matplotlib import Display, check_estimator_fitted, check_shown
 
 GAP = 0.16  # between two panels, in units of the longest side
 THINNEST = 0.06  # a mask of a few components is drawn at least this wide
@@ -55,11 +55,8 @@ class SupportReportDisplay(Display):
     """
 
     def __init__(self, report: SupportReport) -> None:
-        if not isinstance(report, SupportReport):
-            raise TypeError(
-                f"report must be a SupportReport, got {type(report).__name__}: pass "
-                "analyze_supports(left, right), or use from_supports."
-            )
+        instead = "analyze_supports(left, right), or use from_supports"
+        check_shown(report, SupportReport, "report must be a SupportReport", instead)
         self.report = report
 
     @classmethod

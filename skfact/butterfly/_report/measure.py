@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -13,8 +14,16 @@ from skfact._backend import detached, to_numpy
 from skfact._checks import check_choice, check_matrix
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._linalg import is_complex
-from skfact.butterfly._factorize import Factorization, factorize
-from skfact.butterfly._rank_search import auto_budget, check_bounds
+from skfact.butterfly._factorize import Factorization, factor_plan, factorize
+from skfact.butterfly._output import (
+    Inputs,
+    OutputSearch,
+    both_ways,
+    closest,
+    least_output_error,
+)
+from skfact.butterfly._plans import fixed_plan
+from skfact.butterfly._rank_search import auto_budget, check_bounds, check_inputs
 from skfact.butterfly._report.report import (
     EXACT,
     StructureOption,
@@ -27,6 +36,7 @@ from skfact.butterfly._structure.noise import noise_entries_error, noise_error
 from skfact.butterfly._structure.search import Structure, StructureSearch
 from skfact.butterfly._structure.sums import PER_ENTRY, best_low_rank_sum
 from skfact.butterfly._sum import leading_directions
+from skfact.supports import Chain
 
 DENSITIES = 0.0625, 0.125, 0.25, 0.5
 STEP = 1.25  # between budgets at which half the error is looked for
@@ -38,6 +48,7 @@ def structure_report(
     max_density: float | None = None,
     tol: float | None = None,
     effort: str = "normal",
+    inputs: Any = None,
 ) -> StructureReport:
     """Which structure fits a matrix: products of sparse factors, low rank, or low rank and entries.
 
@@ -58,6 +69,12 @@ def structure_report(
     effort : {"normal", "high"}, default="normal"
         "high" looks at all blocks of all nodes and factors three chains of each budget: some ten
         times slower.
+    inputs : array-like of shape (n_samples, n_in), default=None
+        Samples x of what is multiplied by the matrix: all errors are then those of the outputs A x,
+        and what is compared, low rank among it, is weighted by the samples, as with `inputs` in
+        :func:`butterfly_factorize`. Noise is a Gaussian matrix that is fitted to the same inputs.
+        Only chains of two factors are weighted before they are chosen, and no entries are added.
+        Subtract the mean where the matrix will be applied to centred samples.
 
     Returns
     -------
@@ -71,7 +88,8 @@ def structure_report(
     TypeError
         If an argument has the wrong type.
     ValueError
-        If `A` is not a finite matrix, or another argument has a wrong value.
+        If `A` is not a finite matrix, or another argument has a wrong value; if `tol` comes with
+        `inputs`.
 
     See Also
     --------
@@ -95,13 +113,18 @@ def structure_report(
     A = times_power_of_two(A, -binary_exponent(A))
     m, n = A.shape
     look = _Look(A, thorough=effort == "high")
+    n_inputs = None
+    if inputs is not None:
+        check_inputs("auto", tol)
+        look = _LookOnInputs(A, inputs, thorough=effort == "high")
+        n_inputs = look.n_inputs
     if tol is not None:
         rows = [look.row_within(float(tol))]
     else:
         densities = DENSITIES if max_density is None else (max_density,)
         budgets = sorted({auto_budget(density, A.shape) for density in _possible(densities, A)})
         rows = [look.row(budget) for budget in budgets]
-    return StructureReport((m, n), None if tol is None else float(tol), tuple(rows))
+    return StructureReport((m, n), None if tol is None else float(tol), tuple(rows), n_inputs)
 
 
 def _possible(densities: Sequence[float], A: np.ndarray) -> list[float]:
@@ -117,7 +140,7 @@ class _Look:
 
     def __init__(self, A: np.ndarray, *, thorough: bool) -> None:
         self.A, self.size = A, math.prod(A.shape)
-        self.search = StructureSearch(A, self.size - 1, thorough=thorough)
+        self.search: Any = StructureSearch(A, self.size - 1, thorough=thorough)
         self.exact = 100 * float(np.finfo(A.dtype).eps)
         self._directions: np.ndarray | None = None
         self._promises: dict[int, float] = {}
@@ -141,7 +164,7 @@ class _Look:
             product=product,
             low_rank=self._low_rank(budget),
             low_rank_sparse=both,
-            noise_error=noise_error(self.A.shape, budget),
+            noise_error=self._noise(budget),
             noise_entries_error=noise_entries_error(
                 budget / PER_ENTRY / self.size, is_complex=is_complex(self.A)
             ),
@@ -191,6 +214,9 @@ class _Look:
             MappingProxyType({"supports": "low-rank+sparse", "max_density": budget / self.size}),
         )
 
+    def _noise(self, budget: int) -> float:
+        return noise_error(self.A.shape, budget)
+
     def _half_at(self, error: float, budget: int) -> int | None:
         """About how many numbers a structure needs for an error, by what it promises."""
         while (budget := math.ceil(STEP * budget)) < self.size:
@@ -200,3 +226,51 @@ class _Look:
             if self._promises[budget] <= error:
                 return budget
         return None
+
+
+class _LookOnInputs(_Look):
+    """The same where errors are those of the outputs for some inputs."""
+
+    def __init__(self, A: np.ndarray, X: Any, *, thorough: bool) -> None:
+        super().__init__(A, thorough=thorough)
+        self.plain, self.X = self.search, X
+        self.inputs = Inputs(to_numpy(detached(check_matrix(X, "inputs"))), A)
+        self.n_inputs = len(X)
+        self.search = OutputSearch(A, self.inputs)
+        noise = np.random.default_rng(0).normal(size=(2, *A.shape))
+        noise = (noise[0] + 1j * noise[1] if is_complex(A) else noise[0]).astype(A.dtype)
+        self.of_noise = OutputSearch(noise, self.inputs)
+
+    def row(self, budget: int) -> StructureRow:
+        found = least_output_error(self.search, self.plain, budget, factor_plan)
+        return self._row(budget, found)
+
+    def _option(self, found: Factorization) -> StructureOption:
+        return self._with_inputs(super()._option(found))
+
+    def _with_inputs(self, option: StructureOption) -> StructureOption:
+        return replace(option, arguments=MappingProxyType({**option.arguments, "inputs": self.X}))
+
+    def _low_rank(self, budget: int) -> StructureOption | None:
+        m, n = self.A.shape
+        rank = min(budget // (m + n), m, n)
+        if rank == 0:
+            return None
+        chain = Chain.low_rank(m, n, rank)
+        found = closest(
+            list(both_ways(self.A, self.inputs, fixed_plan(chain, None), chain, factor_plan))
+        )
+        arguments = MappingProxyType({"supports": "low-rank", "rank": rank})
+        return self._with_inputs(
+            StructureOption(
+                "low rank", f"low rank, {rank}", chain.nnz, found.relative_error, arguments
+            )
+        )
+
+    def _low_rank_sparse(self, budget: int) -> None:
+        """Entries are not fitted to inputs."""
+
+    def _noise(self, budget: int) -> float:
+        """What the most promising structure leaves of noise."""
+        found = self.of_noise.best(min(budget, self.size - 1))
+        return 0.0 if budget >= self.size or not found else found[0].estimate

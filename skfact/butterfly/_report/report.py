@@ -170,6 +170,8 @@ class StructureReport:
         Relative error that was asked for.
     rows : tuple of StructureRow
         What fits best in each budget, which grow.
+    n_inputs : int or None
+        How many inputs all errors are about: those of the outputs. None for errors of entries.
 
     See Also
     --------
@@ -188,6 +190,7 @@ class StructureReport:
     shape: tuple[int, int]
     tol: float | None
     rows: tuple[StructureRow, ...]
+    n_inputs: int | None = None
 
     @property
     def best(self) -> StructureRow | None:
@@ -211,25 +214,42 @@ class StructureReport:
         if best is None and self.tol is not None:
             return f"No structure with fewer numbers reaches tol={self.tol:.3g}: keep it dense."
         if best is None:
+            beside = " with a few entries" if self.n_inputs is None else ", even on these inputs"
             return (
-                "The matrix is not in the class of products of sparse factors, nor of low rank "
-                "with a few entries: keep it dense."
+                "The matrix is not in the class of products of sparse factors, nor of low rank"
+                f"{beside}: keep it dense."
             )
-        error = best.option.error
-        if error <= EXACT:
-            return f"Exact with {best.option.numbers} numbers: take {best.option.description}."
-        if error <= GOOD or (self.tol is not None and error <= self.tol):
-            return f"Take {best.option.description}, with {best.option.numbers} numbers, as it is."
-        if error <= FAIR:
-            return f"Take {best.option.description}, after a check of what it does to your data."
+        option = best.option
+        if option.error <= EXACT:
+            return f"Exact with {option.numbers} numbers: take {option.description}."
+        if option.error <= GOOD or (self.tol is not None and option.error <= self.tol):
+            return f"Take {option.description}, with {option.numbers} numbers, as it is."
+        if self.n_inputs is not None:
+            return (
+                f"Outputs miss {option.error:.2g}: keep the matrix dense unless what they are for "
+                f"bears that; then take {option.description}."
+            )
+        if option.error <= FAIR:
+            return f"Take {option.description}, after a check of what it does to your data."
         return (
-            f"A relative error of {error:.2g} is too large to use without a look at data: keep the "
-            "matrix dense unless what it is applied to needs only a part of it."
+            f"A relative error of {option.error:.2g} is too large to use without a look at data, "
+            "which structure_report(A, inputs=X) takes: keep the matrix dense unless its outputs "
+            "miss less."
         )
+
+    @property
+    def _about(self) -> str:
+        """Of what the errors are."""
+        if self.n_inputs is None:
+            return ""
+        return f", errors of its outputs for {self.n_inputs} inputs"
 
     def __str__(self) -> str:
         m, n = self.shape
-        lines = [f"Structure of a {m} x {n} matrix of {m * n} entries", *map(str, self.rows)]
+        lines = [
+            f"Structure of a {m} x {n} matrix of {m * n} entries{self._about}",
+            *map(str, self.rows),
+        ]
         return "\n".join([*lines, self.advice])
 
     def __repr__(self) -> str:
@@ -255,7 +275,8 @@ class StructureReport:
         )
         m, n = self.shape
         return (
-            f"<table><caption>Structure of a {m} x {n} matrix. {escape(self.advice)}</caption>"
+            f"<table><caption>Structure of a {m} x {n} matrix{self._about}. "
+            f"{escape(self.advice)}</caption>"
             f"<thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead>"
             f"<tbody>{body}</tbody></table>"
         )

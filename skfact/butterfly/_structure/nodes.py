@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from skfact._backend import array_namespace, device
+from skfact._kernels.block_grams import block_view
 from skfact.butterfly._reading import REVERSED
 from skfact.supports import Chain
 from skfact.supports._radices import divisors
@@ -86,9 +87,4 @@ def padded(A: Any, shape: tuple[int, int]) -> Any:
 
 def blocks_at(A: Any, node: Node, arrangement: Arrangement) -> Any:
     """View of a matrix as the blocks (Q, P, m / Q, n / P) of a node."""
-    xp = array_namespace(A)
-    (m, n), (Q, P, _) = A.shape, node
-    row_axes = (Q, m // Q) if arrangement.rows else (m // Q, Q)
-    col_axes = (n // P, P) if arrangement.cols else (P, n // P)
-    q, p = (0 if arrangement.rows else 1), (3 if arrangement.cols else 2)
-    return xp.permute_dims(xp.reshape(A, (*row_axes, *col_axes)), (q, p, 1 - q, 5 - p))
+    return block_view(A, node[:2], *arrangement)

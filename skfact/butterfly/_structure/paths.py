@@ -4,25 +4,26 @@ With orthogonal splits from one end to the other the squared error of a chain is
 the squared tails of its nodes, and at least the largest of them. So the sum ranks the chains before
 any is factored. It is minimized together with the numbers of the factors times a price
 (a Lagrange multiplier), for some prices at once; what is left of the budget goes into ranks.
+Chains of two and of three factors are all looked at.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from skfact._kernels.chains import best_pairs, cheapest, fit_ranks
 from skfact.butterfly._structure.nodes import Node
+from skfact.butterfly._structure.profiles import ROUNDING, Profiles
 
 # ranks that are tried on the way; between them the budget is filled up
 RANKS = np.array([1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256])
-PRICES, ROUNDS = 6, 1
-ROUNDING = 1e-14  # share of the energy that squared tails are not told from
+PRICES = np.geomspace(1e-7, 1e1, 6)  # times the energy of the matrix over the budget
 SPARE = 1.4  # times the squared error of two factors below which nodes of longer chains are kept
-FITTED = 6  # paths around the budget whose ranks are changed to meet it
+TRIPLES = 6  # chains of three factors that are kept
 
 
 class Path(NamedTuple):
@@ -33,7 +34,13 @@ class Path(NamedTuple):
     error2: float
 
 
-Profile = Mapping[tuple[int, int], np.ndarray]  # (Q, P) -> tails of rank 0, 1, ..
+class Candidates(NamedTuple):
+    """Chains by their places and ranks, -1 at their ends."""
+
+    places: np.ndarray  # (.., length)
+    ranks: np.ndarray
+    numbers: np.ndarray  # (..)
+    error2: np.ndarray  # infinite for none
 
 
 def numbers_of(nodes: Sequence[Node], shape: tuple[int, int]) -> int:
@@ -42,146 +49,123 @@ def numbers_of(nodes: Sequence[Node], shape: tuple[int, int]) -> int:
     return sum(before.numbers_before(after) for before, after in pairwise(path))
 
 
-def best_paths(tails: Profile, shape: tuple[int, int], budget: int, count: int = 1) -> list[Path]:
-    """Paths of small squared errors with at most so many numbers, the best one first.
+def best_paths(tails: Profiles, budget: int, count: int = 1) -> list[Path]:
+    """Paths of small squared errors with at most so many numbers, the best one first."""
+    some = candidates(tails, [0], budget) if tails.names else None
+    return [] if some is None else [path for _, path in best_of(tails, some, count)]
 
-    One node with all the numbers is the best chain of two factors through it, exactly.
+
+def candidates(
+    profiles: Profiles, rows: Sequence[int], budget: int, least: float = np.inf
+) -> Candidates:
+    """Chains (rows, ..) of small squared errors with at most so many numbers.
+
+    One node with all the numbers is the best chain of two factors through it, exactly. Longer ones
+    only if their squared error may be about the least that is known, of any row or elsewhere.
     """
-    return best_paths_of([tails], shape, budget, count)[0]
+    squares = profiles.squares[rows]
+    most = profiles.useful(squares)
+    ranks, least_of_two = _two_factors(profiles, squares, most, budget)
+    within = max(SPARE * min(least, least_of_two), ROUNDING * profiles.energy)
+    three = best_pairs(profiles.places, squares, most, RANKS, budget, TRIPLES)
+    more = _longer(profiles, squares, budget, within)
+    sizes = [ranks.shape[1], TRIPLES, more[0].shape[1]]
+    places_of = np.full((len(squares), sum(sizes), more[0].shape[-1]), -1)
+    ranks_of = np.zeros_like(places_of)
+    places_of[:, : sizes[0], 0] = np.where(ranks >= 1, np.arange(sizes[0]), -1)
+    ranks_of[:, : sizes[0], 0] = ranks
+    for start, (places, chosen) in ((sizes[0], three), (sizes[0] + sizes[1], more)):
+        own = slice(start, start + places.shape[1]), slice(places.shape[2])
+        places_of[:, *own], ranks_of[:, *own] = places, chosen
+    return _counted(profiles, squares, places_of, ranks_of)
 
 
-def best_paths_of(
-    profiles: Sequence[Profile],
-    shape: tuple[int, int],
-    budget: int,
-    count: int,
-    least: float = np.inf,
-) -> list[list[Path]]:
-    """`best_paths` of some profiles at once.
+def _counted(
+    profiles: Profiles, squares: np.ndarray, places: np.ndarray, ranks: np.ndarray
+) -> Candidates:
+    """Chains, and what they cost and leave."""
+    (m, n), (Q, P, starts, _) = profiles.shape, profiles.places
+    there = places >= 0
+    Qr, Pr = (np.where(there, side[places] * ranks, 1) for side in (Q, P))
+    numbers = m * Pr[..., 0] + np.sum(
+        np.where(there[..., 1:], Qr[..., :-1] * Pr[..., 1:], 0), axis=-1
+    )
+    last = np.maximum(np.sum(there, axis=-1, keepdims=True) - 1, 0)
+    numbers += n * np.take_along_axis(Qr, last, axis=-1)[..., 0]
+    at = np.where(there, starts[places] + ranks, 0).reshape(len(squares), -1)
+    left = np.take_along_axis(squares, at, axis=1).reshape(there.shape)
+    error2 = np.sum(np.where(there, left, 0.0), axis=-1)
+    return Candidates(places, ranks, numbers, np.where(there[..., 0], error2, np.inf))
 
-    Longer ones than two factors only if their squared error may be about the least that is known,
-    of any profile or elsewhere.
+
+def best_of(
+    profiles: Profiles, some: Candidates, count: int, longer: float = 1.0
+) -> list[tuple[int, Path]]:
+    """The rows and paths of the best candidates (rows, ..), the best one first.
+
+    `longer` is the squared error of a chain of three factors or more, over its bound.
     """
-    found = [two_factors(tails, shape, budget) for tails in profiles]
-    least = min([least, *(path.error2 for some in found for path in some)])
-    total = max(map(_total, profiles), default=0.0)
-    within = max(SPARE * least, ROUNDING * total)
-    for some, tails in zip(found, profiles, strict=True):
-        some += three_factors(tails, shape, budget)
-    around = _around(profiles, shape, budget, within)
-    for some, tails, paths in zip(found, profiles, around, strict=True):
-        longer = [_fitted(path, tails, shape, budget) for path in paths]
-        some += [path for path in longer if path is not None]
-
-    def by_error(path: Path) -> tuple[float, int]:
-        return max(path.error2, ROUNDING * total), path.numbers
-
-    return [sorted(dict.fromkeys(some), key=by_error)[:count] for some in found]
+    keys = some.error2 * np.where(some.places[..., 1] >= 0, longer, 1.0)
+    keys = np.maximum(keys, ROUNDING * profiles.energy).ravel()
+    found: dict[tuple[int, Path], None] = {}
+    for at in np.lexsort((some.numbers.ravel(), keys)).tolist():
+        row, i = divmod(at, some.numbers.shape[1])
+        if len(found) == count or not some.error2[row, i] < np.inf:
+            break
+        pairs = zip(some.places[row, i].tolist(), some.ranks[row, i].tolist(), strict=True)
+        nodes = tuple(Node(*profiles.names[place], r) for place, r in pairs if place >= 0)
+        path = Path(nodes, int(some.numbers[row, i]), float(some.error2[row, i]))
+        found[row, path] = None
+    return list(found)
 
 
-def two_factors(tails: Profile, shape: tuple[int, int], budget: int) -> list[Path]:
-    """The best chains of two factors through each node, whose error is that of its blocks."""
-    found, rounding = [], ROUNDING * _total(tails)
-    for (Q, P), tail in tails.items():
-        r = min(budget // (shape[0] * P + shape[1] * Q), len(tail) - 2)
-        if r >= 1:
-            if tail[r] ** 2 <= rounding:  # fewer will do
-                r = max(1, int(np.argmax(tail**2 <= rounding)))
-            found.append(_path([Node(Q, P, r)], tails, shape))
-    return found
+def _two_factors(
+    profiles: Profiles, squares: np.ndarray, most: np.ndarray, budget: int
+) -> tuple[np.ndarray, float]:
+    """The largest rank at each place (rows, p) for chains of two factors, and the least error.
+
+    Their errors are those of their blocks.
+    """
+    (m, n), (Q, P, starts, _) = profiles.shape, profiles.places
+    ranks = np.minimum(budget // (m * P + n * Q), most)
+    left = np.take_along_axis(squares, starts[:-1] + ranks, axis=1)
+    return ranks, float(np.min(left, where=ranks >= 1, initial=np.inf))
 
 
-def three_factors(tails: Profile, shape: tuple[int, int], budget: int) -> list[Path]:
-    """The best chains of three factors, for all pairs of nodes and all ranks of `RANKS` at one."""
-    if not tails:
-        return []
-    places = np.array(list(tails))
-    table, most = _table_of_squares(tails)
-    (Q, P), (m, n) = places.T, shape
-    follows = (Q[:, None] % Q == 0) & (P % P[:, None] == 0)
-    np.fill_diagonal(follows, False)
-    i, j = np.nonzero(follows)
-    ranks = np.minimum(RANKS, table.shape[1] - 1)
-    rest = budget - (m * P[i])[:, None] * ranks
-    each = (Q[i] * P[j])[:, None] * ranks + (n * Q[j])[:, None]
-    others = np.minimum(np.maximum(rest, 0) // each, most[j][:, None])
-    squares = table[i[:, None], ranks] + table[j[:, None], others]
-    squares[(others < 1) | (ranks > most[i][:, None])] = np.inf
-    at = np.argmin(squares, axis=1) if len(i) else np.zeros(0, dtype=int)
-    least = squares[np.arange(len(i)), at]
-    chosen = np.argsort(least, kind="stable")[:FITTED]
-    paths = []
-    for k in chosen[np.isfinite(least[chosen])].tolist():
-        before, after = places[i[k]].tolist(), places[j[k]].tolist()
-        r, r2 = int(ranks[at[k]]), int(others[k, at[k]])
-        paths.append(
-            _path([Node(before[0], before[1], r), Node(after[0], after[1], r2)], tails, shape)
-        )
-    return paths
-
-
-def _table_of_squares(tails: Profile) -> tuple[np.ndarray, np.ndarray]:
-    """Squared tails of all places, a row each, and the largest rank of each that is of use."""
-    longest = max(map(len, tails.values()))
-    table, rounding = np.zeros((len(tails), longest)), ROUNDING * _total(tails)
-    most = np.zeros(len(tails), dtype=int)
-    for row, tail in enumerate(tails.values()):
-        table[row, : len(tail)] = tail**2
-        enough = int(np.argmax(table[row] <= rounding)) if tail[0] > 0 else 1
-        most[row] = min(len(tail) - 2, max(enough, 1))
-    return table, most
-
-
-def _total(tails: Profile) -> float:
-    """Squared norm of the matrix."""
-    return max((float(tail[0]) ** 2 for tail in tails.values()), default=0.0)
-
-
-def _around(
-    profiles: Sequence[Profile], shape: tuple[int, int], budget: int, within: float
-) -> list[list[Path]]:
-    """For each profile paths of least cost whose numbers are around the budget."""
-    places = dict.fromkeys(place for tails in profiles for place in tails)
-    squares = {place: _useful_ranks(profiles, place, budget, within) for place in places}
-    squares = {place: some for place, some in squares.items() if len(some[0])}
-    total = max(map(_total, profiles), default=0.0) or 1.0
-    prices = np.tile(np.geomspace(1e-7, 1e1, PRICES) * total / budget, (len(profiles), 1))
-    found: list[set[Path]] = [set() for _ in profiles]
-    for _ in range(ROUNDS):
-        for i, paths in enumerate(_cheapest(squares, shape, prices)):
-            found[i].update(path for path in paths if path is not None)
-            # the numbers fall as the price rises: go on between the last two that differ
-            fit = [path is not None and path.numbers <= budget for path in paths]
-            at = fit.index(True) if any(fit) else 0
-            if at > 0:
-                prices[i] = np.geomspace(prices[i, at - 1], prices[i, at], PRICES)
-    return [_closest(paths, budget) for paths in found]
-
-
-def _closest(found: set[Path], budget: int) -> list[Path]:
-    """Paths whose numbers are closest to the budget, one for each sequence of places."""
-    apart = sorted(found, key=lambda path: (abs(np.log(path.numbers / budget)), path))
-    by_place = {tuple(node[:2] for node in path.nodes): path for path in reversed(apart)}
-    return list(by_place.values())[::-1][:FITTED]
+def _longer(
+    profiles: Profiles, squares: np.ndarray, budget: int, within: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places and ranks (rows, prices, length): paths of least cost, made to meet the budget."""
+    first, ranks, left = _useful_ranks(profiles, squares, budget, within)
+    prices = np.tile(PRICES * (profiles.energy or 1.0) / budget, (len(squares), 1))
+    paths = cheapest(profiles.places, first, ranks, left, prices)
+    of = np.append(np.repeat(np.arange(len(first) - 1), np.diff(first)), -1)
+    places, chosen = of[paths], np.append(ranks, 1)[paths]
+    which = np.repeat(np.arange(len(squares)), prices.shape[1])
+    limits = np.array([budget, ROUNDING * profiles.energy])
+    flat = places.reshape(len(which), -1), chosen.reshape(len(which), -1)
+    fit_ranks(profiles.places, squares, which, *flat, limits)
+    places[chosen[..., 0] < 0] = -1
+    return places, chosen
 
 
 def _useful_ranks(
-    profiles: Sequence[Profile], place: tuple[int, int], budget: int, within: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks that are worth their numbers at a node, and the squared tails that they leave.
+    profiles: Profiles, squares: np.ndarray, budget: int, within: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ranks that are worth their numbers at each place, and the squared tails that they leave.
 
     On either side of the node is a factor with Q P r numbers times r at least, or 2: with fewer
     it could be multiplied out. And no path is better than one of its nodes.
     """
-    length = max(len(tails[place]) for tails in profiles if place in tails)
-    most = budget // (4 * place[0] * place[1])
-    most = min(length - 2, most, int(math.sqrt(budget / (2 * place[0] * place[1]))))
-    ranks = RANKS[most >= RANKS]
-    missing = np.full(len(ranks), np.inf)
-    left = np.stack([tails[place][ranks] ** 2 if place in tails else missing for tails in profiles])
+    Q, P, starts, _ = profiles.places
+    most = np.minimum(budget // (4 * Q * P), np.sqrt(budget / (2 * Q * P)).astype(int))
+    most = np.minimum(most, profiles.lengths - 2)
+    place, at = np.nonzero(most[:, None] >= RANKS)
+    left = squares[:, starts[place] + RANKS[at]]
     left[left > within] = np.inf
     useful = np.isfinite(left).any(axis=0)
-    return ranks[useful], left[:, useful]
+    first = np.concatenate([[0], np.cumsum(np.bincount(place[useful], minlength=len(Q)))])
+    return first, RANKS[at[useful]], np.ascontiguousarray(left[:, useful])
 
 
 def cheapest_paths(
@@ -194,97 +178,15 @@ def cheapest_paths(
     `squares` are, for each (Q, P), the ranks that it may have and what they leave. A path passes
     one node at least.
     """
-    lifted = {place: (ranks, left[None]) for place, (ranks, left) in squares.items()}
-    (paths,) = _cheapest(lifted, shape, prices[None])
-    return [path for path in paths if path is not None]
-
-
-def _cheapest(
-    squares: Mapping[tuple[int, int], tuple[np.ndarray, np.ndarray]],
-    shape: tuple[int, int],
-    prices: np.ndarray,
-) -> list[list[Path | None]]:
-    """`cheapest_paths` of some profiles at once, each with prices (k, n) and tails (k, ranks)."""
-    m, n = shape
-    # from the end, (1, n), to the start: the followers of a node come before it
-    places = sorted(squares, key=lambda place: (place[0], -place[1]))
-    states = np.array([[1, n, 1]])  # Q, P, r
-    leave = np.zeros((len(prices), 1))
-    value = np.zeros((*prices.shape, 1))  # least cost from a state to the end
-    following = np.full(value.shape, -1)
-    for Q, P in [*places, (m, 1)]:
-        start = np.array([1]), np.zeros((len(prices), 1))
-        ranks, left = squares[Q, P] if (m, 1) != (Q, P) else start
-        fits = (Q % states[:, 0] == 0) & (states[:, 1] % P == 0)
-        fits &= (states[:, 0] != Q) | (states[:, 1] != P)
-        if (m, 1) == (Q, P):
-            fits[0] = False  # not at once to the end
-        (after,) = np.nonzero(fits)
-        if not len(after):
-            return [[None] * prices.shape[1] for _ in prices]
-        numbers = np.outer(Q * ranks, states[after, 1] * states[after, 2])
-        costs = prices[..., None, None] * numbers + value[..., None, after]  # (k, n, ranks, after)
-        choice = np.argmin(costs, axis=-1)
-        least = np.take_along_axis(costs, choice[..., None], axis=-1)[..., 0]
-        here = np.column_stack([np.full_like(ranks, Q), np.full_like(ranks, P), ranks])
-        states, leave = np.concatenate([states, here]), np.concatenate([leave, left], axis=1)
-        value = np.concatenate([value, least + left[:, None, :]], axis=-1)
-        following = np.concatenate([following, after[choice]], axis=-1)
-    return [
-        [
-            _followed(states, leave[k], following[k, i], shape)
-            if np.isfinite(value[k, i, -1])
-            else None
-            for i in range(prices.shape[1])
-        ]
-        for k in range(len(prices))
-    ]
-
-
-def _followed(
-    states: np.ndarray, leave: np.ndarray, following: np.ndarray, shape: tuple[int, int]
-) -> Path:
-    """The path from the start, which is the last of the states."""
-    at, passed = following[-1], []
-    while at > 0:
-        passed.append(at)
-        at = following[at]
-    nodes = tuple(Node(*map(int, states[i])) for i in passed)
-    return Path(nodes, numbers_of(nodes, shape), float(np.sum(leave[passed])))
-
-
-def _path(nodes: Sequence[Node], tails: Profile, shape: tuple[int, int]) -> Path:
-    error2 = sum(float(tails[node.Q, node.P][node.r]) ** 2 for node in nodes)
-    return Path(tuple(nodes), numbers_of(nodes, shape), error2)
-
-
-def _fitted(path: Path, tails: Profile, shape: tuple[int, int], budget: int) -> Path | None:
-    """The path with ranks lowered where that loses least, then raised where it wins most.
-
-    Each time by one, for each number; None if all ranks are one before the budget is met.
-    """
-
-    def changed(by: int) -> list[Path]:
-        places = enumerate(path.nodes)
-        one_off = [(i, node._replace(r=node.r + by)) for i, node in places]
-        return [
-            _path([*path.nodes[:i], node, *path.nodes[i + 1 :]], tails, shape)
-            for i, node in one_off
-            if 1 <= node.r < len(tails[node.Q, node.P]) - 1
-        ]
-
-    def slope(other: Path) -> float:
-        return (path.error2 - other.error2) / (other.numbers - path.numbers)
-
-    rounding = ROUNDING * _total(tails)
-    while path.numbers > budget:
-        lower = changed(-1)
-        if not lower:
-            return None
-        path = min(lower, key=slope)
-    while True:
-        higher = [other for other in changed(1) if other.numbers <= budget]
-        best = max(higher, key=slope, default=None)
-        if best is None or path.error2 <= rounding or best.error2 >= path.error2:
-            return path
-        path = best
+    profiles = Profiles(squares, shape, 0.0)
+    some = [squares[place] for place in profiles.names]
+    first = np.concatenate([[0], np.cumsum([len(ranks) for ranks, _ in some], dtype=int)])
+    ranks, left = (np.concatenate(parts) for parts in zip(*some, strict=True))
+    of = np.repeat(np.arange(len(some)), np.diff(first))
+    found = []
+    for path in cheapest(profiles.places, first, ranks, left[None], prices[None])[0].tolist():
+        states = [s for s in path if s >= 0]
+        nodes = tuple(Node(*profiles.names[of[s]], int(ranks[s])) for s in states)
+        if nodes:
+            found.append(Path(nodes, numbers_of(nodes, shape), float(np.sum(left[states]))))
+    return found

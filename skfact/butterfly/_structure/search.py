@@ -9,20 +9,39 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skfact.butterfly._structure.nodes import ARRANGEMENTS, Node, chain_through
-from skfact.butterfly._structure.paths import Path, best_paths_of
-from skfact.butterfly._structure.tails import Tails
+from skfact._kernels.block_grams import Look
+from skfact._linalg import norm2
+from skfact.butterfly._structure.nodes import ARRANGEMENTS, Arrangement, Node, chain_through
+from skfact.butterfly._structure.paths import Candidates, Path, best_of, candidates
+from skfact.butterfly._structure.profiles import Profiles
+from skfact.butterfly._structure.tails import Tails, look_at
 from skfact.supports import Chain
 from skfact.supports._radices import balanced_factors, divisors, next_smooth, prime_factors
 
 THINNED = 4  # divisors of the first stage are so far apart
 DRAWN = 48, 96  # rows or columns of the blocks that are looked at in each stage
+SMALL = 2**12  # entries of matrices that are looked at everywhere at once
 CHECKED = 6  # rounds in which the best path is looked at in all blocks
 HOPS = 2  # times that the neighbours of the best paths are looked at
 KEPT = 3  # paths whose neighbourhood is looked at in the second one
 LONGER = 0.9  # squared error of a chain of three factors or more, over the bound
 PADDING = 1.12  # a side may grow by so much
 ROUNDING = 1e-7  # relative errors that are not told from zero
+NAMES, WAYS = list(ARRANGEMENTS), list(ARRANGEMENTS.values())
+#: Which arrangements have the same blocks, where there are more classes than one of rows, and of
+#: columns: one class has no order.
+ALIKE = {
+    (rows, cols): {
+        WAYS.index(first): [
+            i for i, way in enumerate(WAYS) if (way.rows and rows, way.cols and cols) == first
+        ]
+        for first in dict.fromkeys(
+            Arrangement(way.rows and rows, way.cols and cols) for way in WAYS
+        )
+    }
+    for rows in (False, True)
+    for cols in (False, True)
+}
 
 
 class Structure(NamedTuple):
@@ -43,12 +62,16 @@ class StructureSearch:
     def __init__(self, A: Any, largest: int, *, thorough: bool = False) -> None:
         shape = rich_size(A.shape[0]), rich_size(A.shape[1])
         self.A, self.largest, self.thorough = A, largest, thorough
-        self.lattice = Lattice(Tails(A, shape), shape)
+        everything = self._fitting(divisors(shape[0]), divisors(shape[1]))
+        self.lattice = Lattice(Tails(A, shape), shape, everything)
         if thorough:
-            self.lattice.look(self._fitting(divisors(shape[0]), divisors(shape[1])), None)
+            self.lattice.look(everything, None)
+        elif self._is_small():
+            self.lattice.look(everything, DRAWN[0])
         else:
-            self.lattice.look(self._fitting(_thinned(shape[0]), _thinned(shape[1])), DRAWN[0])
-            self.lattice.look((at for at in _balanced(shape) if _fits(at, largest)), DRAWN[0])
+            first = self._fitting(_thinned(shape[0]), _thinned(shape[1]))
+            first += (at for at in _balanced(shape) if _fits(at, largest))
+            self.lattice.look(dict.fromkeys(first), DRAWN[0])
 
     def best(self, budget: int, count: int = 1) -> list[Structure]:
         """Structures with at most so many numbers, the best one first; none if none is so small.
@@ -58,10 +81,10 @@ class StructureSearch:
         lattice = self.lattice
         if budget < sum(self.A.shape):
             return []
-        for _ in range(0 if self.thorough else HOPS):
+        for _ in range(0 if self.thorough or self._is_small() else HOPS):
             near = {
                 neighbour
-                for _, path in lattice.best(budget)[:KEPT]
+                for _, path in lattice.best(budget, KEPT)
                 for node in path.nodes
                 for neighbour in _neighbours(node, lattice.shape)
             }
@@ -69,12 +92,12 @@ class StructureSearch:
             if not lattice.look(fitting, DRAWN[1]):
                 break
         for _ in range(CHECKED):  # samples flatter what they choose
-            name, path = next(iter(lattice.best(budget)), (None, None))
+            name, path = next(iter(lattice.best(budget, 1)), (None, None))
             if path is None or not lattice.check(name, path):
                 break
         found = [
             Structure(name, chain_through(path.nodes, lattice.shape), _estimate(path, lattice.norm))
-            for name, path in lattice.best(budget)[:count]
+            for name, path in lattice.best(budget, count)
         ]
         low_rank = self.low_rank(budget)
         if low_rank is None or any(structure.chain == low_rank.chain for structure in found):
@@ -96,10 +119,13 @@ class StructureSearch:
     @cached_property
     def low_rank_errors(self) -> np.ndarray:
         """Relative errors of rank 0, 1, .."""
-        whole = ARRANGEMENTS[None]
-        known = self.lattice.known[None].get((1, 1)) if self.lattice.shape == self.A.shape else None
-        tails = Tails(self.A).exact(Node(1, 1, 1), whole) if known is None else known
+        tails = self.lattice.whole() if self.lattice.shape == self.A.shape else None
+        if tails is None:
+            tails = Tails(self.A).exact(Node(1, 1, 1), ARRANGEMENTS[None])
         return tails / (tails[0] or 1.0)
+
+    def _is_small(self) -> bool:
+        return bool(self.A.shape[0] * self.A.shape[1] <= SMALL)
 
     def _fitting(self, rows: Sequence[int], cols: Sequence[int]) -> list[tuple[int, int]]:
         """Places with these numbers of classes, blocks of two rows and columns at least."""
@@ -109,15 +135,16 @@ class StructureSearch:
 class Lattice:
     """What has been looked at of a matrix: tails by arrangement and (Q, P)."""
 
-    def __init__(self, tails: Tails, shape: tuple[int, int]) -> None:
+    def __init__(
+        self, tails: Tails, shape: tuple[int, int], places: Iterable[tuple[int, int]]
+    ) -> None:
         self.tails, self.shape, self.rng = tails, shape, np.random.default_rng(0)
-        self.known: dict[str | None, dict[tuple[int, int], np.ndarray]] = {
-            name: {} for name in ARRANGEMENTS
-        }
-        self._paths: dict[Any, list[Path]] = {}  # by arrangement and budget
-        self.exact: set[tuple[str | None, tuple[int, int]]] = set()
-        self._drawn: dict[tuple[int, int], float] = {}  # rows or columns of the blocks looked at
-        self.norm = 0.0
+        self.norm = math.sqrt(norm2(tails.A))
+        self.profiles = Profiles(places, shape, self.norm**2, len(NAMES))
+        self.exact = np.zeros((len(NAMES), len(self.profiles.names)), dtype=bool)
+        self._drawn = [0.0] * len(self.profiles.names)  # rows or columns of the blocks looked at
+        self._candidates: dict[int, Candidates] = {}  # by budget
+        self._stale: dict[int, set[int]] = {}  # arrangements that more is known of since
 
     def look(self, places: Iterable[tuple[int, int]], drawn: int | None) -> bool:
         """Learn the tails at some places, from blocks with so many rows or columns (None: all).
@@ -125,54 +152,80 @@ class Lattice:
         Whether there were any to learn.
         """
         size = math.inf if drawn is None else drawn
-        places = [place for place in places if self._drawn.get(place, 0) < size]
-        self._forget(ARRANGEMENTS if places else [])
+        looks, rows = [], []
         for Q, P in places:
-            names = [name for name in ARRANGEMENTS if (name, (Q, P)) not in self.exact]
-            if Q == P == 1:  # one block is the same in any order
-                names = [name for name in names if name is None]
+            at = self.profiles.index[Q, P]
+            if self._drawn[at] >= size:
+                continue
             side = min(self.shape[0] // Q, self.shape[1] // P)
             count = Q * P if drawn is None else max(2, drawn // side)
-            arrangements = [ARRANGEMENTS[name] for name in names]
-            found = self.tails.sampled_in_all(Node(Q, P, 1), arrangements, count, self.rng)
-            for name, tails in zip(names, found, strict=True):
-                self.known[name][Q, P] = tails
-                self.norm = max(self.norm, float(tails[0]))
-            self._drawn[Q, P] = math.inf if count >= Q * P else size
-            if count >= Q * P:
-                self.exact.update((name, (Q, P)) for name in names)
-        return bool(places)
-
-    def _forget(self, names: Iterable[str | None]) -> None:
-        """Paths of arrangements that something new is known of."""
-        names = list(names)
-        self._paths = {key: paths for key, paths in self._paths.items() if key[0] not in names}
+            for i, alike in ALIKE[Q > 1, P > 1].items():
+                if not self.exact[i, at]:
+                    looks.append(look_at((Q, P), WAYS[i], count))
+                    rows.append(alike)
+            self._drawn[at] = math.inf if count >= Q * P else size
+        self._learn(looks, rows)
+        return bool(looks)
 
     def check(self, name: str | None, path: Path) -> bool:
         """Learn the exact tails along a path; whether there were any to learn."""
-        news = [node for node in path.nodes if (name, node[:2]) not in self.exact]
-        self._forget([name] if news else [])
-        for node in news:
-            self.known[name][node[:2]] = self.tails.exact(node, ARRANGEMENTS[name])
-            self.exact.add((name, node[:2]))
-        return bool(news)
+        i, looks, rows = NAMES.index(name), [], []
+        for Q, P, _ in path.nodes:
+            if not self.exact[i, self.profiles.index[Q, P]]:
+                looks.append(look_at((Q, P), WAYS[i], Q * P))
+                rows.append(next(some for some in ALIKE[Q > 1, P > 1].values() if i in some))
+        self._learn(looks, rows)
+        return bool(looks)
 
-    def best(self, budget: int) -> list[tuple[str | None, Path]]:
-        """The best paths of all arrangements, by their estimate."""
-        missing = [name for name in self.known if (name, budget) not in self._paths]
-        if missing:
-            least = min(
-                (some[0].error2 for (_, at), some in self._paths.items() if at == budget and some),
-                default=math.inf,
-            )
-            profiles = [self.known[name] for name in missing]
-            found = best_paths_of(profiles, self.shape, budget, KEPT, least)
-            self._paths |= {(name, budget): some for name, some in zip(missing, found, strict=True)}
-        paths = [(name, path) for name in self.known for path in self._paths[name, budget]]
-        return sorted(
-            paths,
-            key=lambda pair: (max(_estimate(pair[1], self.norm), ROUNDING), pair[1].numbers),
-        )
+    def _learn(self, looks: Sequence[Look], rows: Sequence[list[int]]) -> None:
+        """Look; what is found is true of some rows."""
+        news: set[int] = set()
+        for look, alike, found in zip(
+            looks, rows, self.tails.squares(looks, self.rng), strict=True
+        ):
+            at = self.profiles.index[look.Q, look.P]
+            where = self.profiles.at(at)
+            for j in alike:
+                self.profiles.squares[j, where] = found
+                self.exact[j, at] = not look.drawn
+            news.update(alike)
+        for stale in self._stale.values():
+            stale |= news
+
+    def best(self, budget: int, count: int) -> list[tuple[str | None, Path]]:
+        """The best paths in all arrangements, by their estimate."""
+        if not self.profiles.names:
+            return []
+        stale = sorted(self._stale.get(budget, range(len(NAMES))))
+        if stale:
+            known = self._candidates.get(budget)
+            fresh = [i for i in range(len(NAMES)) if i not in stale]
+            least = math.inf if known is None else float(known.error2[fresh].min(initial=math.inf))
+            found = self._named_once(candidates(self.profiles, stale, budget, least), stale)
+            if known is None:
+                self._candidates[budget] = found
+            else:
+                for ours, news in zip(known, found, strict=True):
+                    ours[stale] = news
+            self._stale[budget] = set()
+        some = best_of(self.profiles, self._candidates[budget], count, LONGER)
+        return [(NAMES[i], path) for i, path in some]
+
+    def _named_once(self, some: Candidates, rows: list[int]) -> Candidates:
+        """Without those in an arrangement in which the plain one has the same blocks."""
+        Q, P, *_ = self.profiles.places
+        there = some.places >= 0
+        alike = [~np.any(there & (side[some.places] > 1), axis=-1) for side in (Q, P)]
+        rows_too, cols_too = np.array([WAYS[i] for i in rows]).T[..., None]
+        some.error2[(rows_too & alike[0]) | (cols_too & alike[1])] = np.inf
+        return some
+
+    def whole(self) -> np.ndarray | None:
+        """Tails of the matrix itself, if they are known."""
+        at = self.profiles.index.get((1, 1))
+        if at is None or not self.exact[0, at]:
+            return None
+        return np.sqrt(self.profiles.squares[0, self.profiles.at(at)])
 
 
 def rich_size(n: int) -> int:
