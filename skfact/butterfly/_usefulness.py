@@ -12,6 +12,7 @@ from skfact.butterfly._permutations import noise_error as noise_of_orders
 from skfact.butterfly._rank_search import supports_are
 from skfact.butterfly._structure.nodes import dimensions
 from skfact.butterfly._structure.noise import noise_entries_error, noise_error
+from skfact.butterfly._sum import family_of_sum
 from skfact.exceptions import StructureWarning
 from skfact.supports import Chain, resolve_supports
 
@@ -232,8 +233,8 @@ def _fewer_numbers(
         return (
             "No structure was found that saves numbers: keep the matrix, or allow a larger error."
         )
-    if not isinstance(supports, str):
-        return "Try supports with fewer non-zeros."
+    if not isinstance(supports, str) or family_of_sum(supports) is not None:
+        return "Try supports with fewer non-zeros, or keep the matrix as a sparse one."
     n_needed = count_nonzero(A)
     saving = ""
     for rank in (2**i for i in range(min(A.shape).bit_length())):
