@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from skfact._linalg import count_nonzero, is_complex
 from skfact._warn import low_rank_error, warn, warn_if_useless
+from skfact.butterfly._permutations import hint_of_orders
 from skfact.butterfly._permutations import noise_error as noise_of_orders
 from skfact.butterfly._rank_search import supports_are
 from skfact.butterfly._structure.nodes import dimensions
@@ -140,6 +141,7 @@ def _closer(
         return (
             f"As many numbers leave about {noise:.2g} of noise of this shape. structure_report(A) "
             "says what other budgets reach; keep a matrix without structure dense."
+            f"{hint_of_orders(A.shape)}"
         )
     if A.shape[0] * A.shape[1] > TRIED:
         order = "" if asked["permutation"] == "auto" else "permutation='auto', "

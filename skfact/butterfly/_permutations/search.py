@@ -19,6 +19,8 @@ from skfact.butterfly._permutations.levels import Effort, descend
 from skfact.operators import FactorizedOperator, KroneckerFactor
 from skfact.supports import Chain, resolve_supports
 
+SMALLEST = 8  # rows and columns of matrices of which an order is looked for
+LARGEST = 256  # rows or columns up to which searches were measured
 AGREEMENT = 1.02  # errors whose ratio is at most this are those of one structure
 
 QUICK, THOROUGH = Effort(3, 1, 1), Effort(8, 3, 4)
@@ -100,6 +102,17 @@ def noise_error(chain: Chain) -> float:
             size *= radix
         orders += math.lgamma(size + 1)
     return math.sqrt(max(0.0, 1 - (free + 2 * orders) / math.prod(chain.shape)))
+
+
+def hint_of_orders(shape: tuple[int, int]) -> str:
+    """What to try on a matrix of this shape whose rows and columns may stand in any order."""
+    if min(shape) < SMALLEST:
+        return ""
+    ways = "permutation='cluster' (points, sensors, vertices)"
+    own = Chain.for_shape(*shape)
+    if own.shape == tuple(shape) and len(own) > 1 and max(shape) <= LARGEST:
+        ways = f"permutation='search' (a product of rank one, as shuffled transforms are) or {ways}"
+    return f" If the order of its rows or columns carries no meaning, try {ways}."
 
 
 def factorization_error(A: Any, chain: Chain, rows: np.ndarray, cols: np.ndarray) -> float:
