@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TRIED = 2**18  # entries of a matrix up to which it is factored again to see what would help
 BETTER = 0.9  # share of the error up to which another structure is worth its name
+MEAN = 0.5  # share of the energy of inputs from which on their mean decides
 AUTO: dict[str, Any] = {"permutation": "auto"}
 
 
@@ -46,6 +47,16 @@ def warn_of_use(
             f"number of {result.matrix.dtype}, which those of the matrix come close to: divide the "
             "matrix by a power of two.",
             who=who,
+        )
+    if result.seen is not None and result.seen.inputs.mean_share > MEAN:
+        share = result.seen.inputs.mean_share
+        warn(
+            f"{share:.0%} of the energy of the inputs is in their mean, which the factors are "
+            "fitted to in the first place: pass inputs - mean, and add A @ mean to the offset of what the "
+            "operator stands for (operator @ (x - mean) + A @ mean), or use "
+            "ButterflyFactorizer(operator=A, criterion='output'), which does both.",
+            StructureWarning,
+            who,
         )
     if asked["permutation"] in ("cluster", "search"):  # found once is enough
         asked = {**asked, "permutation": result.plan.permutation}

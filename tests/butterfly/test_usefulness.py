@@ -184,3 +184,12 @@ def test_auto_says_where_noise_is():
     assert "structure_report(A)" in message and re.search(r"leave about 0\.\d+ of noise", message)
     message = said(lambda: butterfly_factorize(GAUSSIAN, "auto", tol=0.01))
     assert "No structure was found that saves numbers" in message
+
+
+def test_the_mean_of_inputs():
+    """Pixels are not negative: half of their energy and more is in their mean."""
+    W = GAUSSIAN[:40]
+    message = said(lambda: butterfly_factorize(W, "low-rank", rank=12, inputs=DIGITS))
+    share = np.sum(DIGITS.mean(axis=0) ** 2) / np.mean(np.sum(DIGITS**2, axis=1))
+    assert message.startswith(f"{share:.0%} of the energy") and "A @ mean" in message
+    butterfly_factorize(W, "low-rank", rank=12, inputs=DIGITS - DIGITS.mean(axis=0))
