@@ -72,7 +72,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     rank : int, default=None
         Rank of the blocks of a named family; None is 1.
     tol : float, default=None
-        Take the smallest rank whose relative error is at most `tol`, instead of `rank`. With
+        Take the smallest rank whose `relative_error_` is at most `tol`, instead of `rank`. With
         ``supports="auto"``: take the fewest numbers.
     max_density : float, default=None
         Take the largest rank with which the factors have at most so many numbers, as a share of
