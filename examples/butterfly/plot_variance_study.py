@@ -72,8 +72,9 @@ def photographs(height, width, count):
 
 # %%
 # The maps: PCA, factors of three kinds, PCA with as many numbers as each of them or up to one
-# component fewer (of 50,160 numbers for 20,000 features, 2 components), and two random projections. What a map keeps of the variance of the test samples is measured alike for
-# all: samples are projected on the span of its components.
+# component fewer (of 50,160 numbers for 20,000 features, 2 components), and two random projections.
+# What a map keeps of the variance of the test samples is measured alike for all: samples are
+# projected on the span of its components.
 
 
 def share_kept(components, X, mean):
