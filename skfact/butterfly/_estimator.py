@@ -21,7 +21,8 @@ from skfact._warn import warn
 from skfact.butterfly._bounds import error_bound, rounding_allowance
 from skfact.butterfly._factorize import Factorization, factorize, rescaled
 from skfact.butterfly._split_errors import errors_of_splits
-from skfact.butterfly._subspace.row_space import SpanFactorization, fit_row_space
+from skfact.butterfly._subspace.row_space import RowSpace, SpanFactorization, fit_row_space
+from skfact.butterfly._subspace.supports import fit_supports
 from skfact.butterfly._subspace.variance import variances_of
 from skfact.butterfly._target import Target, centred_on, needs_target, target_of
 from skfact.butterfly._usefulness import warn_of_span, warn_of_use
@@ -54,7 +55,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         Family of supports ("butterfly", "monarch", "low-rank", "dense"), a callable
         ``(n_out, n_in) -> Chain``, or a chain. "auto" looks for the chain, its ranks and the
         permutation, and "low-rank+sparse" and others with "+sparse" add a few entries, as in
-        :func:`butterfly_factorize`.
+        :func:`butterfly_factorize`. With `n_components` "auto" tries chains whose products have as
+        many dimensions, if any are in the budget, and takes the one that keeps most.
     operator : array-like of shape (n_out, n_features), callable or estimator, default=None
         The map to approximate: a matrix, a callable ``n_features -> matrix``, or a scikit-learn
         estimator whose `transform` (or a regressor's `predict`) is affine. The estimator is cloned
@@ -71,7 +73,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     rank : int, default=None
         Rank of the blocks of a named family; None is 1.
     tol : float, default=None
-        Take the smallest rank whose relative error is at most `tol`, instead of `rank`. With
+        Take the smallest rank whose `relative_error_` is at most `tol`, instead of `rank`. With
         ``supports="auto"``: take the fewest numbers.
     max_density : float, default=None
         Take the largest rank with which the factors have at most so many numbers, as a share of
@@ -102,7 +104,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     operator_ : FactorizedOperator or OperatorSum of shape (n_out, n_features)
         The fast linear map.
     chain_ : Chain
-        Supports of the factors.
+        Supports of the factors; of entries alone that of rank one, of which nothing is taken.
     permutation_ : str, (rows, cols) or None
         `permutation`, or what was chosen or found.
     factors_ : list of arrays of shape (a, d, b, c)
@@ -299,7 +301,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         warn_of_use(result, asked, factorize, who, also, judged=not of_span)
         if isinstance(result, SpanFactorization):
             rows = matrix if samples is None else samples
-            warn_of_span(result, rows, result.share, asked["supports"], who)
+            warn_of_span(result, rows, asked["supports"], who)
         return move_like(result.product, target.mean)
 
     def _fit_row_space(
@@ -311,13 +313,6 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         report: Callable[..., bool],
     ) -> tuple[SpanFactorization, Any]:
         """Fit to the row space of the matrix, or the span of samples; and the rotation."""
-        plan = None
-
-        def by_one_plan(rotated: Any) -> Factorization:
-            nonlocal plan
-            found = factorize(rotated, **asked, plan=plan, on_attempt=on_attempt, entries=False)
-            plan = found.plan
-            return found
 
         def on_rotation(number: int, error: float) -> bool:
             return report("rotation", f"rotation {number}, error: {error:.3e}")
@@ -325,9 +320,13 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         def on_step(number: int, outside: float) -> bool:
             return report("step", f"step {number}, outside the row space: {outside:.3e}", number)
 
-        result, rotation, self.n_iter_, converged = fit_row_space(
-            matrix, samples, by_one_plan, int(self.max_iter), on_rotation, on_step
-        )
+        def fit(factored: Callable[[Any], Factorization]) -> RowSpace:
+            return fit_row_space(
+                matrix, samples, factored, int(self.max_iter), on_rotation, on_step
+            )
+
+        asked = {**asked, "on_attempt": on_attempt}
+        result, rotation, self.n_iter_, converged = fit_supports(matrix, samples, asked, fit)
         if not converged:
             warn(
                 f"the row space still improved after max_iter={self.max_iter} rounds; increase "

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -61,7 +61,13 @@ from skfact.butterfly._reading import (
 )
 from skfact.butterfly._structure.choice import fewest_numbers, least_error
 from skfact.butterfly._structure.search import Structure, StructureSearch
-from skfact.butterfly._sum import entries_beside_low_rank, factorize_sum, family_of_sum
+from skfact.butterfly._sum import (
+    entries_beside_low_rank,
+    entries_within,
+    factorize_sum,
+    family_of_sum,
+    low_rank_sum,
+)
 from skfact.butterfly._usefulness import warn_of_use
 from skfact.operators import (
     FactorizedOperator,
@@ -215,8 +221,8 @@ def butterfly_factorize(
         `max_density`, 1/4 unless given, the least error, and never a larger one than that of low
         rank with as many numbers. "low-rank+sparse" and others with "+sparse" add a few entries
         to the product, each counted as two numbers, within `max_density`; "auto" does so beside
-        low rank where that misses less than 95 % of what the product does (NumPy arrays only, and
-        not with `tol`).
+        low rank, or takes entries alone, where that misses less than 95 % of what the product
+        does, or reaches `tol` with less than 95 % of the numbers (NumPy arrays only).
     rank : int, default=None
         Rank of the blocks of a named family; None is 1. A Chain or a callable has its own ranks.
     tol : float, default=None
@@ -391,21 +397,26 @@ def _factorize_best(
         plan = fixed_plan(structure.chain, structure.permutation)
         return _factorize_scaled(scaled, exponent, plan, structure.chain, options)
 
+    low_rank = partial(_low_rank, options=options)
     exact = 100 * float(array_namespace(A).finfo(A.dtype).eps)
     if tol is not None:
         search = StructureSearch(scaled, math.prod(A.shape) - 1)
-        return fewest_numbers(search, float(tol), factor, exact)
+        found = fewest_numbers(search, float(tol), factor, exact)
+        if not options.entries:
+            return found
+        return entries_within(scaled, exponent, max(float(tol), exact), found, low_rank)
     budget = auto_budget(max_density, A.shape)
     found = least_error(StructureSearch(scaled, budget), budget, factor, exact)
-
-    def low_rank(B: Any, numbers: int, plan: Plan | None) -> Factorization:
-        m, n = A.shape
-        chain = Chain.low_rank(m, n, min(numbers // (m + n), m, n))
-        return _factorize_scaled(B, 0, fixed_plan(chain, None), chain, options)
-
     if not options.entries:
         return found
     return entries_beside_low_rank(scaled, exponent, budget, found, low_rank)
+
+
+def _low_rank(B: Any, numbers: int, plan: Plan | None, options: Options) -> Factorization:
+    """Low rank with at most so many numbers, of a matrix of ordinary magnitude."""
+    m, n = B.shape
+    chain = Chain.low_rank(m, n, min(numbers // (m + n), m, n))
+    return _factorize_scaled(B, 0, fixed_plan(chain, None), chain, options)
 
 
 def _factorize_on_inputs(
@@ -436,10 +447,10 @@ def _factorize_on_inputs(
         rank = largest_rank(supports, A.shape, int(most))
     first, others = plans_for(A, supports, rank, most, options.wanted)
     plans = [first, *others()]
-    return best(rank) if tol is None else _least_within(float(tol), best)
+    return best(rank) if tol is None else least_within(float(tol), best)
 
 
-def _least_within(tol: float, best: Callable[[int], Factorization]) -> Factorization:
+def least_within(tol: float, best: Callable[[int], Any]) -> Any:
     """The result of the least rank found whose relative error is at most `tol`: bisection."""
     low, high = 0, 1
     found = best(high)
@@ -475,8 +486,11 @@ def _factorize_sum(
         return factorize(B, family, **how)
 
     scaled = times_power_of_two(A, -exponent)
-    low_rank = family == "low-rank"
-    return factorize_sum(scaled, exponent, budget, factor, least, low_rank=low_rank)
+    if family == "low-rank":
+        found = low_rank_sum(scaled, exponent, budget, partial(_low_rank, options=options))
+        assert found is not None  # any error is near enough
+        return found
+    return factorize_sum(scaled, exponent, budget, factor, least)
 
 
 def _closest(

@@ -59,6 +59,8 @@ class Inputs:
         require_finite(float(xp.max(xp.abs(X))), "inputs")
         self.exponent = binary_exponent(X)
         X = times_power_of_two(X, -self.exponent) / math.sqrt(X.shape[0])
+        #: share of the energy that samples have in their mean
+        self.mean_share = _share_of_mean(X)
         # no more rows than columns, and the same Gram matrix
         self.root = X if X.shape[0] <= X.shape[1] else thin_qr(X)[1]
 
@@ -83,6 +85,14 @@ class Inputs:
         energy = float(xp.linalg.vector_norm(self.root)) ** 2 / self.root.shape[1]
         damping = (DAMPING * energy or 1.0) * xp.eye(groups.shape[-1], dtype=gram.dtype)
         return xp.linalg.cholesky(gram + move(damping, xp, where))
+
+
+def _share_of_mean(X: Any) -> float:
+    """|mean of the rows|^2 over the mean of their |x|^2."""
+    xp = array_namespace(X)
+    total = float(xp.linalg.vector_norm(X)) ** 2
+    mean = float(xp.linalg.vector_norm(xp.sum(X, axis=0))) ** 2 / X.shape[0]
+    return mean / total if total > 0 else 0.0
 
 
 class Seen(NamedTuple):

@@ -39,6 +39,7 @@ class Plan(NamedTuple):
     permutation: Any
     share: float = 1.0  # of the error of plans tried before, up to which this one is worth it
     found: bool = True  # whether the search for it succeeded
+    agreed: bool = True  # whether attempts of it came to the same error
 
 
 def fixed_plan(chain: Chain, permutation: Any) -> Plan:
@@ -67,7 +68,8 @@ def searched_plan(
     plan = first_plan(supports, A.shape, None)
     chain = plan.chain(rank=rank)
     found = search_permutations(A, chain, random_state=random_state, on_attempt=on_attempt)
-    return plan._replace(permutation=(found.rows, found.cols), found=found.found)
+    orders = found.rows, found.cols
+    return plan._replace(permutation=orders, found=found.found, agreed=found.agreed)
 
 
 class Wanted(NamedTuple):

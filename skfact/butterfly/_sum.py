@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,12 @@ import scipy.sparse
 from skfact._backend import array_namespace
 from skfact._exponents import unscaled
 from skfact._inputs import is_numpy
-from skfact._linalg import adjoint
+from skfact._linalg import adjoint, count_nonzero
 from skfact.butterfly._structure.sums import (
     PER_ENTRY,
-    Sum,
     alternate,
     best_low_rank_sum,
     largest_entries,
-    low_rank_fit,
     splits_of_budget,
 )
 from skfact.operators import FactorizedOperator, OperatorSum, SparseFactor
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
 SUFFIX = "+sparse"
 MAX_ITER = 50
+FURTHER = 2.0  # from a tolerance the first rounds may be so many times as far
+CLOSE = 1.02  # budgets that are not told apart
 WORTH = 0.95  # share of the error of a product up to which entries beside low rank are taken
 ALREADY = 1e-6  # relative error of a product that needs no entries
 
@@ -43,44 +44,91 @@ def family_of_sum(supports: Any) -> str | None:
 
 
 def factorize_sum(
-    A: np.ndarray, exponent: int, budget: int, factor: Factor, least: int, *, low_rank: bool
+    A: np.ndarray, exponent: int, budget: int, factor: Factor, least: int
 ) -> Factorization:
-    """The best sum over some shares of the numbers, at most so many.
+    """The best sum of a family and entries over some shares of the numbers, at most so many.
 
     The matrix is of ordinary magnitude, and not zero in the budget: entries fit beside the least
     numbers of a product.
     """
-    trials: list[tuple[Sum, int]] = []
-    directions = leading_directions(A) if low_rank else None
-    for numbers, n_entries in splits_of_budget(budget, least):
-        if directions is not None:
-            rank = min(numbers // sum(A.shape), directions.shape[1])
-            fit = low_rank_fit(directions[:, :rank])
-        else:
-            fit = _fit_by(factor, numbers)
-        for first in (False, True):
-            found = alternate(A, fit, n_entries, MAX_ITER, entries_first=first)
-            trials.append((found, numbers))
-    best, numbers = min(trials, key=lambda trial: trial[0].error2)
-    if not low_rank:
-        return with_entries(best.state, A, exponent, best.places, best.n_iter)
-    return _after_a_last_round(A, exponent, best, lambda rest: factor(rest, numbers, None))
+    trials = [
+        alternate(A, _fit_by(factor, numbers), n_entries, MAX_ITER, entries_first=first)
+        for numbers, n_entries in splits_of_budget(budget, least)
+        for first in (False, True)
+    ]
+    best = min(trials, key=lambda trial: trial.error2)
+    return with_entries(best.state, A, exponent, best.places, best.n_iter)
+
+
+def low_rank_sum(
+    A: np.ndarray,
+    exponent: int,
+    budget: int,
+    factor: Factor,
+    within: float = math.inf,
+    directions: np.ndarray | None = None,
+) -> Factorization | None:
+    """The best sum of low rank, zero among it, and entries; None unless it misses little.
+
+    `factor` makes low rank, of one at least; `directions` as in :func:`best_low_rank_sum`.
+    """
+    if directions is None:
+        directions = leading_directions(A)
+    best = best_low_rank_sum(A, min(budget, A.size - 1), directions, within)
+    if best is None:
+        return None
+    if best.state is None:  # rank one stands for none
+        found = factor(np.zeros_like(A), sum(A.shape), None)
+        found = replace(found, discarded=np.full_like(found.discarded, math.sqrt(best.error2)))
+        return with_entries(found, A, exponent, best.places, best.n_iter)
+    rank = best.state[1].shape[0]
+    remaining = np.array(A, order="C")
+    remaining.reshape(-1)[best.places] -= best.values
+    found = factor(remaining, rank * sum(A.shape), None)
+    places = largest_entries(A - found.unit.toarray(), len(best.places))
+    return with_entries(found, A, exponent, places, best.n_iter + 1)
 
 
 def entries_beside_low_rank(
     A: Any, exponent: int, budget: int, product: Factorization, factor: Factor
 ) -> Factorization:
-    """The product, or low rank and entries with as many numbers if they miss clearly less."""
-    m, n = A.shape
-    if not is_numpy(array_namespace(A)) or product.relative_error <= ALREADY:
+    """The product, or low rank and entries with as many numbers if they miss clearly less.
+
+    Or if both are exact, and entries take fewer numbers.
+    """
+    if not is_numpy(array_namespace(A)):
+        return product
+    if product.relative_error <= ALREADY:
+        if PER_ENTRY * count_nonzero(A) < product.numbers:
+            return low_rank_sum(A, exponent, budget, factor) or product
         return product
     within = WORTH * product.error
-    best = best_low_rank_sum(A, min(budget, m * n - 1), leading_directions(A), within)
-    if best is None:
+    found = low_rank_sum(A, exponent, budget, factor, within)
+    return product if found is None or found.error >= within else found
+
+
+def entries_within(
+    A: Any, exponent: int, tol: float, product: Factorization, factor: Factor
+) -> Factorization:
+    """The product, or low rank and entries if they reach a tolerance with fewer numbers.
+
+    Bisection of their budget. The product reaches the tolerance.
+    """
+    if not is_numpy(array_namespace(A)):
         return product
-    numbers = budget - PER_ENTRY * len(best.places)
-    found = _after_a_last_round(A, exponent, best, lambda rest: factor(rest, numbers, None))
-    return found if found.error < within else product
+    best, directions = product, leading_directions(A)
+    within = tol * product.norm
+    low, high = 0, int(WORTH * product.numbers)
+    while high > low + PER_ENTRY and high > CLOSE * low:
+        budget = high if best is product else int(math.sqrt(max(low, 1) * high))
+        found = low_rank_sum(A, exponent, budget, factor, FURTHER * within, directions)
+        if found is not None and found.error <= within:
+            best, high = found, min(budget, found.numbers)
+        elif best is product:
+            break
+        else:
+            low = budget
+    return best
 
 
 def leading_directions(A: np.ndarray) -> np.ndarray:
@@ -95,13 +143,15 @@ def with_entries(
     found: Factorization, A: np.ndarray, exponent: int, places: np.ndarray, n_iter: int
 ) -> Factorization:
     """A factorization of what is left of a matrix without some entries, with these added."""
-    rest = A - found.unit.toarray()
+    product = found.unit.toarray()
+    rest = A - product
     rows, cols = np.divmod(places, A.shape[1])
     entries = scipy.sparse.csr_array((rest[rows, cols], (rows, cols)), shape=A.shape)
+    sparse = FactorizedOperator([SparseFactor(entries)])
     return replace(
         found,
         matrix=A,
-        unit=OperatorSum([found.unit, FactorizedOperator([SparseFactor(entries)])]),
+        unit=OperatorSum([found.unit, sparse] if product.any() else [sparse]),
         exponent=exponent,
         discarded=unscaled(found.discarded, exponent),
         outside=float(unscaled(found.outside, exponent)),
@@ -117,14 +167,3 @@ def _fit_by(factor: Factor, numbers: int) -> Any:
         return found, found.unit.toarray()
 
     return fit
-
-
-def _after_a_last_round(
-    A: np.ndarray, exponent: int, best: Sum, factor: Callable[[np.ndarray], Factorization]
-) -> Factorization:
-    """Of low rank: its best fit to the matrix without the entries, and the entries anew."""
-    remaining = np.array(A, order="C")
-    remaining.reshape(-1)[best.places] -= best.values
-    found = factor(remaining)
-    places = largest_entries(A - found.unit.toarray(), len(best.places))
-    return with_entries(found, A, exponent, places, best.n_iter + 1)

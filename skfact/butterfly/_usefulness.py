@@ -7,17 +7,23 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from skfact._linalg import count_nonzero, is_complex
-from skfact._warn import TOY, low_rank_error, warn, warn_if_useless
+from skfact._warn import low_rank_error, warn, warn_if_useless
+from skfact.butterfly._permutations import hint_of_orders
 from skfact.butterfly._permutations import noise_error as noise_of_orders
+from skfact.butterfly._rank_search import supports_are
+from skfact.butterfly._structure.nodes import dimensions
 from skfact.butterfly._structure.noise import noise_entries_error, noise_error
+from skfact.butterfly._sum import family_of_sum
 from skfact.exceptions import StructureWarning
 from skfact.supports import Chain, resolve_supports
 
 if TYPE_CHECKING:
     from skfact.butterfly._factorize import Factorization
+    from skfact.butterfly._subspace.row_space import SpanFactorization
 
 TRIED = 2**18  # entries of a matrix up to which it is factored again to see what would help
 BETTER = 0.9  # share of the error up to which another structure is worth its name
+MEAN = 0.5  # share of the energy of inputs from which on their mean decides
 AUTO: dict[str, Any] = {"permutation": "auto"}
 
 
@@ -42,11 +48,29 @@ def warn_of_use(
             "matrix by a power of two.",
             who=who,
         )
+    if result.seen is not None and result.seen.inputs.mean_share > MEAN:
+        share = result.seen.inputs.mean_share
+        warn(
+            f"{share:.0%} of the energy of the inputs is in their mean, which the factors are "
+            "fitted to in the first place: pass inputs - mean, and add A @ mean to the offset of "
+            "what the operator stands for (operator @ (x - mean) + A @ mean), or use "
+            "ButterflyFactorizer(operator=A, criterion='output'), which does both.",
+            StructureWarning,
+            who,
+        )
     if asked["permutation"] in ("cluster", "search"):  # found once is enough
         asked = {**asked, "permutation": result.plan.permutation}
     if not result.plan.found:
         warn(_not_found(result), StructureWarning, who)
         return
+    if not result.plan.agreed:
+        warn(
+            "permutation='search' found an order that leaves a relative error of "
+            f"{result.relative_error:.3g}, but no two attempts came to the same error: there may "
+            "be a better one. Another random_state looks at other rows.",
+            StructureWarning,
+            who,
+        )
     supports, tol_given = asked["supports"], asked["tol"] is not None or not judged
     if len(result.chain) == 1 and (supports == "dense" or isinstance(supports, Chain)):
         return  # as asked
@@ -68,33 +92,41 @@ def warn_of_use(
     )
 
 
-def warn_of_span(result: Factorization, rows: Any, kept: float, supports: Any, who: str) -> None:
+def warn_of_span(result: SpanFactorization, rows: Any, supports: Any, who: str) -> None:
     """Warn if a row space holds no more of the rows than one without structure of as many numbers.
 
-    Or if the rows span everything, so that there is no row space to choose. `kept` is the share of
-    the energy of the rows in it.
+    Or if it cannot have as many dimensions as were asked for, or the rows span everything, so that
+    there is no row space to choose.
     """
     m, n = result.matrix.shape
-    as_many = result.unit.nnz // n
-    if m * n < TOY or (len(result.chain) == 1 and supports == "dense"):
+    as_many, kept = result.unit.nnz // n, result.share
+    if len(result.chain) == 1 and supports_are(supports, "dense"):
         return
-    if m >= n and rows.shape == (m, n) and kept > 1 - 1e-12:
+    if m >= n and kept > 1 - 1e-12:
         warn(
-            f"The row space of the {m} x {n} matrix is the whole space, which that of nearly any "
-            "map is, too: criterion='subspace' has nothing to choose. Use criterion='matrix'.",
+            f"A row space of {m} dimensions for {n} columns is the whole space, which that of "
+            "nearly any map is, too: there is nothing to choose. Take fewer components, or "
+            "criterion='matrix'.",
             StructureWarning,
             who,
         )
         return
+    most, parts = dimensions(result.chain), []
+    if most < min(m, n):
+        parts.append(
+            f"Products of these factors have rank {most} at most, so that {m - most} of {m} "
+            "components are made of the others: allow more numbers (max_density, rank), or ask "
+            f"for {most} components."
+        )
     plain = 1 - low_rank_error(rows, as_many) ** 2 if 0 < as_many < m else 0.0
-    if plain > kept:
-        warn(
+    if plain > kept + 1e-12:
+        parts.append(
             f"The {result.unit.nnz} numbers in the factors keep {kept:.3g} of the energy of the "
             f"rows, {as_many} dense directions with as many numbers (PCA, SVD) {plain:.3g}: take "
-            "these, or other supports, or a larger rank.",
-            StructureWarning,
-            who,
+            "these, or other supports, or a larger rank."
         )
+    if parts:
+        warn(" ".join(parts), StructureWarning, who)
 
 
 def _not_found(result: Factorization) -> str:
@@ -120,6 +152,7 @@ def _closer(
         return (
             f"As many numbers leave about {noise:.2g} of noise of this shape. structure_report(A) "
             "says what other budgets reach; keep a matrix without structure dense."
+            f"{hint_of_orders(A.shape)}"
         )
     if A.shape[0] * A.shape[1] > TRIED:
         order = "" if asked["permutation"] == "auto" else "permutation='auto', "
@@ -158,14 +191,17 @@ def _other_options(
                 return f"{_words(reversal, found)}."
     if not isinstance(asked["supports"], str) or result.n_entries:
         return "Try supports with more non-zeros."
-    tried = []
+    tried, least = [], 1.0
     monarch = {"supports": "monarch", **({"rank": 1} if rank > 1 else {})}
     changes: list[dict[str, Any]] = [{"rank": 2 * rank}, {"rank": 4 * rank}, monarch]
     for change in changes:
         found = _tried(A, asked, change, factorize)
         if found is not None:
             tried.append(_words(change, found))
-    return f"{', '.join(tried) or 'No larger rank saves numbers: try other supports'}."
+            least = min(least, found.relative_error)
+    chosen = isinstance(asked["permutation"], str) and asked["permutation"] == "auto"
+    orders = hint_of_orders(A.shape) if least > 0.5 and chosen else ""
+    return f"{', '.join(tried) or 'No larger rank saves numbers: try other supports'}.{orders}"
 
 
 def _tried(
@@ -213,8 +249,8 @@ def _fewer_numbers(
         return (
             "No structure was found that saves numbers: keep the matrix, or allow a larger error."
         )
-    if not isinstance(supports, str):
-        return "Try supports with fewer non-zeros."
+    if not isinstance(supports, str) or family_of_sum(supports) is not None:
+        return "Try supports with fewer non-zeros, or keep the matrix as a sparse one."
     n_needed = count_nonzero(A)
     saving = ""
     for rank in (2**i for i in range(min(A.shape).bit_length())):

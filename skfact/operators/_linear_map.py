@@ -76,27 +76,32 @@ class LinearMap(Algebra):
 
         Parameters
         ----------
-        x : array-like of shape (n_in,)
-            The vector.
+        x : array-like of shape (n_in,) or (n_in, 1)
+            The vector, or a column, as SciPy's iterations pass it.
 
         Returns
         -------
-        array of shape (n_out,)
+        array of shape (n_out,) or (n_out, 1)
             The product.
         """
-        return self._products.vector(dense_operand(x, "x", self._products, (1,), (0, 1)))
+        x = dense_operand(x, "x", self._products, (1, 2), (0, 1))
+        if x.ndim == 1:
+            return self._products.vector(x)
+        if x.shape[1] != 1:
+            raise ValueError(f"x must be one vector, got shape {tuple(x.shape)}: use matmat.")
+        return self._products.columns(x)
 
     def rmatvec(self, x: Any) -> Any:
         """Multiply a vector by the adjoint: ``operator.H @ x``.
 
         Parameters
         ----------
-        x : array-like of shape (n_out,)
-            The vector.
+        x : array-like of shape (n_out,) or (n_out, 1)
+            The vector, or a column.
 
         Returns
         -------
-        array of shape (n_in,)
+        array of shape (n_in,) or (n_in, 1)
             The product.
         """
         return self.H.matvec(x)

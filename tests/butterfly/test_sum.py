@@ -72,3 +72,24 @@ def test_a_grid_search():
     search = GridSearchCV(model, grid, cv=2, error_score="raise")
     search.fit(gaussian(RANDOM, (40, 32)))
     assert search.best_estimator_.operator_.shape == (48, 32)
+
+
+@for_each("scale", [1.0, 1e-150, 1e150])
+def test_entries_alone_are_one_term(scale):
+    A = scale * np.where(RANDOM.random((40, 40)) < 0.05, 1.0, 0.0)
+    for supports in ("auto", "low-rank+sparse"):
+        operator = butterfly_factorize(A, supports, max_density=0.3)
+        assert isinstance(operator, OperatorSum) and len(operator.terms) == 1
+        assert operator.nnz == np.count_nonzero(A)
+        np.testing.assert_array_equal(operator.toarray(), A)
+    found = ButterflyFactorizer(supports="auto", max_density=0.1).fit(A)
+    assert 2 * found.operator_.nnz <= 0.1 * A.size
+    missed = np.linalg.norm(A / scale - found.components_ / scale) * scale
+    assert found.reconstruction_err_ == pytest.approx(missed, rel=1e-9)
+    assert found.reconstruction_err_ <= found.error_bound_
+
+
+def test_zero():
+    for supports in ("auto", "low-rank+sparse"):
+        operator = butterfly_factorize(np.zeros((40, 40)), supports, max_density=0.3)
+        assert not operator.toarray().any()

@@ -58,7 +58,8 @@ def test_the_permutation_of_a_fourier_transform():
     message = said(lambda: butterfly_factorize(scipy.linalg.dft(64), permutation=None))
     assert "permutation='auto' reaches" in message
     butterfly_factorize(scipy.linalg.dft(64))
-    assert "permutation" not in said(lambda: butterfly_factorize(GAUSSIAN + 0j))
+    message = said(lambda: butterfly_factorize(GAUSSIAN + 0j))
+    assert "permutation='auto'" not in message and "permutation='search'" in message
     message = said(lambda: butterfly_factorize(scipy.linalg.dft(64), tol=1e-10, permutation=None))
     assert re.search(r"permutation='auto' reaches \S+e-1\d with 768 numbers", message)
 
@@ -184,3 +185,12 @@ def test_auto_says_where_noise_is():
     assert "structure_report(A)" in message and re.search(r"leave about 0\.\d+ of noise", message)
     message = said(lambda: butterfly_factorize(GAUSSIAN, "auto", tol=0.01))
     assert "No structure was found that saves numbers" in message
+
+
+def test_the_mean_of_inputs():
+    """Pixels are not negative: half of their energy and more is in their mean."""
+    W = GAUSSIAN[:40]
+    message = said(lambda: butterfly_factorize(W, "low-rank", rank=12, inputs=DIGITS))
+    share = np.sum(DIGITS.mean(axis=0) ** 2) / np.mean(np.sum(DIGITS**2, axis=1))
+    assert message.startswith(f"{share:.0%} of the energy") and "A @ mean" in message
+    butterfly_factorize(W, "low-rank", rank=12, inputs=DIGITS - DIGITS.mean(axis=0))

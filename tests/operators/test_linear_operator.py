@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from array_api_compat import is_cupy_namespace
-from scipy.sparse.linalg import LinearOperator, aslinearoperator, lsqr, svds
+from scipy.sparse.linalg import LinearOperator, aslinearoperator, lsqr, onenormest, svds
 
 from skfact._backend import array_namespace
 from skfact.operators import FactorizedOperator
@@ -22,6 +22,21 @@ def test_svds(chain, dtype, make_operator, as_dense):
     expected = np.linalg.svd(as_dense(op), compute_uv=False)
     np.testing.assert_allclose(np.sort(s)[::-1], expected[:3], rtol=1e-9)
     np.testing.assert_allclose(op.matmat(Vh.conj().T), U * s, atol=1e-9 * expected[0])
+
+
+def test_operators_as_they_are(make_operator, as_dense):
+    """SciPy wraps them itself, and passes columns to matvec."""
+    op = make_operator(Chain.butterfly(16), "complex128")
+    matrix = as_dense(op)
+    expected = np.linalg.svd(matrix, compute_uv=False)
+    s = svds(op, k=3, rng=0, return_singular_vectors=False)
+    np.testing.assert_allclose(np.sort(s)[::-1], expected[:3], rtol=1e-9)
+    assert onenormest(op + np.eye(16)) == pytest.approx(
+        np.linalg.norm(matrix + np.eye(16), 1), rel=1e-9
+    )
+    x = np.ones((16, 1))
+    np.testing.assert_allclose(op.matvec(x), matrix @ x)
+    np.testing.assert_allclose(op.rmatvec(x), matrix.conj().T @ x)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "complex128"])

@@ -29,6 +29,11 @@ arXiv 2307.00820.
 """
 
 from skfact.butterfly._permutations.clusters import clustered_orders
-from skfact.butterfly._permutations.search import Found, noise_error, search_permutations
+from skfact.butterfly._permutations.search import (
+    Found,
+    hint_of_orders,
+    noise_error,
+    search_permutations,
+)
 
-__all__ = ["Found", "clustered_orders", "noise_error", "search_permutations"]
+__all__ = ["Found", "clustered_orders", "hint_of_orders", "noise_error", "search_permutations"]

@@ -4,8 +4,9 @@ Where rows and columns stand for points, vertices or sensors in no order, blocks
 small ranks once like stands beside like. Two ways of being alike are tried: a large cosine, which
 asks for multiples of each other (average linkage), and a small distance of the absolute values,
 which asks for non-zeros in the same places (Ward). Rows or columns alone are clustered, too:
-the others may have an order, as eigenvectors of a graph have. None of it is of use for a transform,
-all of whose rows are orthogonal and of the same size.
+the others may have an order, as eigenvectors of a graph have. None of it is of use for a transform
+all of whose rows are orthogonal and whose entries are of one size, as those of Fourier and Hadamard
+are. Rows with zeros, such as wavelets, are told apart.
 """
 
 from __future__ import annotations

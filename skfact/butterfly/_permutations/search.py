@@ -19,6 +19,8 @@ from skfact.butterfly._permutations.levels import Effort, descend
 from skfact.operators import FactorizedOperator, KroneckerFactor
 from skfact.supports import Chain, resolve_supports
 
+SMALLEST = 8  # rows and columns of matrices of which an order is looked for
+LARGEST = 256  # rows or columns up to which searches were measured
 AGREEMENT = 1.02  # errors whose ratio is at most this are those of one structure
 
 QUICK, THOROUGH = Effort(3, 1, 1), Effort(8, 3, 4)
@@ -31,6 +33,7 @@ class Found(NamedTuple):
     cols: np.ndarray
     error: float  # of the factorization, relative to the norm of A
     found: bool
+    agreed: bool  # whether the error is rounding, or two attempts came to it
 
 
 def search_permutations(
@@ -46,8 +49,9 @@ def search_permutations(
     A round looks once from the rows and once from the columns; the first is quick, the others take
     more and other rows, drawn at random. The search succeeds (`found`) if its error is one of
     rounding, or at most half of what it would be for pure noise (:func:`noise_error`). It ends
-    there as soon as the error is rounding, or two attempts agree about the least error. Success
-    does not say that no other permutation is better: the error says how good this one is.
+    there as soon as the error is rounding, or two attempts agree about the least error (`agreed`).
+    Success does not say that no other permutation is better: the error says how good this one is,
+    and attempts that do not agree say that there may well be a better one.
 
     `on_attempt` is told the number of each attempt and its relative error. The result does not
     depend on `random_state` where the first round ends the search.
@@ -72,9 +76,10 @@ def search_permutations(
         if on_attempt is not None:
             on_attempt(len(errors), error)
         if best is None or error < best.error:
-            best = Found(rows, cols, error, error <= low)
-        agreed = sum(error <= AGREEMENT * best.error for error in errors) > 1
-        if best.error <= exact or (best.found and agreed):
+            best = Found(rows, cols, error, error <= low, False)
+        close = sum(error <= AGREEMENT * best.error for error in errors)
+        best = best._replace(agreed=best.error <= exact or close > 1)
+        if best.found and best.agreed:
             break
     assert best is not None
     return best
@@ -97,6 +102,17 @@ def noise_error(chain: Chain) -> float:
             size *= radix
         orders += math.lgamma(size + 1)
     return math.sqrt(max(0.0, 1 - (free + 2 * orders) / math.prod(chain.shape)))
+
+
+def hint_of_orders(shape: tuple[int, int]) -> str:
+    """What to try on a matrix of this shape whose rows and columns may stand in any order."""
+    if min(shape) < SMALLEST:
+        return ""
+    ways = "permutation='cluster' (points, sensors, vertices)"
+    own = Chain.for_shape(*shape)
+    if own.shape == tuple(shape) and len(own) > 1 and max(shape) <= LARGEST:
+        ways = f"permutation='search' (a product of rank one, as shuffled transforms are) or {ways}"
+    return f" If the order of its rows or columns carries no meaning, try {ways}."
 
 
 def factorization_error(A: Any, chain: Chain, rows: np.ndarray, cols: np.ndarray) -> float:

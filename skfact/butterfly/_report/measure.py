@@ -25,7 +25,6 @@ from skfact.butterfly._output import (
 from skfact.butterfly._plans import fixed_plan
 from skfact.butterfly._rank_search import auto_budget, check_bounds, check_inputs
 from skfact.butterfly._report.report import (
-    EXACT,
     StructureOption,
     StructureReport,
     StructureRow,
@@ -34,12 +33,12 @@ from skfact.butterfly._report.report import (
 from skfact.butterfly._structure.choice import fewest_numbers, least_error
 from skfact.butterfly._structure.noise import noise_entries_error, noise_error
 from skfact.butterfly._structure.search import Structure, StructureSearch
-from skfact.butterfly._structure.sums import PER_ENTRY, best_low_rank_sum
-from skfact.butterfly._sum import leading_directions
+from skfact.butterfly._structure.sums import PER_ENTRY, splits_of_budget
+from skfact.butterfly._sum import entries_within
 from skfact.supports import Chain
 
 DENSITIES = 0.0625, 0.125, 0.25, 0.5
-STEP = 1.25  # between budgets at which half the error is looked for
+UNTOLD = 1e-6  # relative errors that Gram matrices do not tell from zero
 
 
 def structure_report(
@@ -54,9 +53,9 @@ def structure_report(
 
     For each budget the most promising chain is looked for, as with ``supports="auto"``, and
     factored: errors are those of factorizations, not promises. Beside it stands what low rank
-    misses with as many numbers, low rank with a few entries, and what is left of noise: of a
-    Gaussian matrix of this shape, by the Marchenko-Pastur law of singular values, or for entries by
-    the law of its largest ones.
+    misses with as many numbers, low rank with a few entries (or entries alone), and what is left of
+    noise: of a Gaussian matrix of this shape, by the Marchenko-Pastur law of singular values, or
+    for entries by the law of its largest ones. An entry counts as two numbers: it has a place.
 
     Parameters
     ----------
@@ -103,9 +102,9 @@ def structure_report(
     >>> from skfact.butterfly import structure_report
     >>> print(structure_report(np.fft.fft(np.eye(16)), max_density=0.5))
     Structure of a 16 x 16 matrix of 256 entries
-    50 % of the numbers: two factors, 4 x 4 blocks of rank 1, columns digit-reversed: exact, with \
-128 numbers.
-    Exact with 128 numbers: take two factors, 4 x 4 blocks of rank 1, columns digit-reversed.
+    50 % of the numbers: two factors, blocks of 4 x 4 of rank 1, columns digit-reversed: exact, \
+with 128 numbers.
+    Exact with 128 numbers: take two factors, blocks of 4 x 4 of rank 1, columns digit-reversed.
     """
     check_choice(effort, "effort", ("normal", "high"))
     check_bounds("auto", None, tol, max_density)
@@ -124,6 +123,7 @@ def structure_report(
         densities = DENSITIES if max_density is None else (max_density,)
         budgets = sorted({auto_budget(density, A.shape) for density in _possible(densities, A)})
         rows = [look.row(budget) for budget in budgets]
+    rows = [look.with_half(row, rows[i + 1 :]) for i, row in enumerate(rows)]
     return StructureReport((m, n), None if tol is None else float(tol), tuple(rows), n_inputs)
 
 
@@ -142,8 +142,7 @@ class _Look:
         self.A, self.size = A, math.prod(A.shape)
         self.search: Any = StructureSearch(A, self.size - 1, thorough=thorough)
         self.exact = 100 * float(np.finfo(A.dtype).eps)
-        self._directions: np.ndarray | None = None
-        self._promises: dict[int, float] = {}
+        self.rounding = 10 * math.sqrt(max(A.shape)) * float(np.finfo(A.dtype).eps)
 
     def row(self, budget: int) -> StructureRow:
         """What fits best in a budget."""
@@ -152,23 +151,42 @@ class _Look:
     def row_within(self, tol: float) -> StructureRow:
         """The fewest numbers that reach a tolerance."""
         found = fewest_numbers(self.search, tol, self._factor, self.exact)
-        return self._row(found.numbers, found)
+        total = entries_within(self.A, 0, max(tol, self.exact), found, self._of_low_rank)
+        if total is not found:
+            found = least_error(self.search, total.numbers, self._factor, self.exact)
+        return replace(self._row(total.numbers, found), tol=tol)
+
+    def with_half(self, row: StructureRow, following: Sequence[StructureRow]) -> StructureRow:
+        """The row, and the fewest numbers known to reach half its error."""
+        half = row.option.error / 2
+        if row.option.error <= row.rounding or row.option.kind == "dense":
+            return row
+        known = [other.option.numbers for other in following if other.option.error <= half]
+        errors = self._low_rank_errors()
+        rank = int(np.argmax(errors <= half))
+        if errors[rank] <= half:
+            known.append(rank * sum(self.A.shape))
+        numbers = min(known, default=self.size)
+        return replace(row, half_at=numbers if numbers < self.size else None)
+
+    def _low_rank_errors(self) -> np.ndarray:
+        """Relative errors of rank 0, 1, .."""
+        errors: np.ndarray = self.search.low_rank_errors
+        return errors
 
     def _row(self, budget: int, found: Factorization) -> StructureRow:
-        product = self._option(found)
-        both = self._low_rank_sparse(budget)
-        least = min(product.error, product.error if both is None else both.error)
         return StructureRow(
             budget=budget,
             share=budget / self.size,
-            product=product,
+            product=self._option(found),
             low_rank=self._low_rank(budget),
-            low_rank_sparse=both,
+            low_rank_sparse=self._low_rank_sparse(budget),
             noise_error=self._noise(budget),
             noise_entries_error=noise_entries_error(
                 budget / PER_ENTRY / self.size, is_complex=is_complex(self.A)
             ),
-            half_at=None if least <= EXACT else self._half_at(least / 2, budget),
+            half_at=None,
+            rounding=self.rounding,
         )
 
     def _factor(self, structure: Structure) -> Factorization:
@@ -178,7 +196,7 @@ class _Look:
         chain, permutation = found.chain, found.plan.permutation
         words = described(chain, permutation)
         kind = "dense" if len(chain) == 1 else "product"
-        if words.startswith("low rank"):
+        if words.startswith("rank"):
             kind = "low rank"
         arguments: dict[str, Any] = {"supports": chain, "permutation": permutation}
         return StructureOption(
@@ -190,42 +208,37 @@ class _Look:
         if structure is None:
             return None
         error = structure.estimate
-        if error <= EXACT:  # Gram matrices do not tell
+        if error <= UNTOLD:  # Gram matrices do not tell
             error = self._factor(structure).relative_error
         rank = structure.chain.ranks[0]
         arguments = MappingProxyType({"supports": "low-rank", "rank": rank})
-        return StructureOption(
-            "low rank", f"low rank, {rank}", structure.chain.nnz, error, arguments
-        )
+        return StructureOption("low rank", f"rank {rank}", structure.chain.nnz, error, arguments)
+
+    def _of_low_rank(self, B: np.ndarray, numbers: int, plan: Any) -> Factorization:
+        m, n = B.shape
+        return factorize(B, Chain.low_rank(m, n, numbers // (m + n)), permutation=None)
 
     def _low_rank_sparse(self, budget: int) -> StructureOption | None:
-        if self._directions is None:
-            self._directions = leading_directions(self.A)
-        found = best_low_rank_sum(self.A, min(budget, self.size - 1), self._directions, math.inf)
-        if found is None:
+        if not splits_of_budget(budget, sum(self.A.shape)):
             return None
-        rank, entries = found.state[1].shape[0], len(found.places)
-        norm = float(np.linalg.norm(self.A)) or 1.0
+        arguments: dict[str, Any] = {
+            "supports": "low-rank+sparse",
+            "max_density": budget / self.size,
+        }
+        found = factorize(self.A, **arguments)
+        entries = f"{found.n_entries} entries ({100 * found.n_entries / self.size:.2g} %)"
+        if len(getattr(found.unit, "terms", ())) > 1:
+            entries = f"rank {max(found.chain.ranks)} and {entries}"
         return StructureOption(
             "low rank + sparse",
-            f"low rank, {rank}, and {entries} entries ({100 * entries / self.size:.2g} %)",
-            rank * sum(self.A.shape) + PER_ENTRY * entries,
-            math.sqrt(found.error2) / norm,
-            MappingProxyType({"supports": "low-rank+sparse", "max_density": budget / self.size}),
+            entries,
+            found.numbers,
+            found.relative_error,
+            MappingProxyType(arguments),
         )
 
     def _noise(self, budget: int) -> float:
         return noise_error(self.A.shape, budget)
-
-    def _half_at(self, error: float, budget: int) -> int | None:
-        """About how many numbers a structure needs for an error, by what it promises."""
-        while (budget := math.ceil(STEP * budget)) < self.size:
-            if budget not in self._promises:
-                found = self.search.best(budget)
-                self._promises[budget] = found[0].estimate if found else 1.0
-            if self._promises[budget] <= error:
-                return budget
-        return None
 
 
 class _LookOnInputs(_Look):
@@ -262,13 +275,15 @@ class _LookOnInputs(_Look):
         )
         arguments = MappingProxyType({"supports": "low-rank", "rank": rank})
         return self._with_inputs(
-            StructureOption(
-                "low rank", f"low rank, {rank}", chain.nnz, found.relative_error, arguments
-            )
+            StructureOption("low rank", f"rank {rank}", chain.nnz, found.relative_error, arguments)
         )
 
     def _low_rank_sparse(self, budget: int) -> None:
         """Entries are not fitted to inputs."""
+
+    def _low_rank_errors(self) -> np.ndarray:
+        """Those on the inputs are not known for all ranks."""
+        return np.ones(1)
 
     def _noise(self, budget: int) -> float:
         """What the most promising structure leaves of noise."""

@@ -38,6 +38,8 @@ def least_error(
     """
     m, n = search.A.shape
     within = min(budget, m * n - 1)
+    if not search.thorough:
+        search.best(within // 2)  # leads to places that this budget alone would not look at
     found = search.best(within, CANDIDATES)[: CANDIDATES if search.thorough else 1]
     results = [factor(structure) for structure in found]
     best = min(results, key=lambda result: _by_error(result, exact), default=None)

@@ -68,6 +68,11 @@ def chain_through(nodes: Sequence[Node], shape: tuple[int, int]) -> Chain:
     )
 
 
+def dimensions(chain: Chain) -> int:
+    """The largest rank that a product along a chain can have."""
+    return min(a * d * min(b, c) for a, b, c, d in chain)
+
+
 def padded(A: Any, shape: tuple[int, int]) -> Any:
     """The matrix with rows and columns of zeros up to a shape; itself if it has it."""
     xp = array_namespace(A)

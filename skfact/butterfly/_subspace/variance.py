@@ -48,16 +48,26 @@ def variances_of(centred: Any, components: Any) -> Variances:
 
 
 def _successive_directions(components: Any) -> Any:
-    """Rows orthonormalized one after the other; a row in the span of the earlier ones becomes 0."""
+    """Rows orthonormalized one after the other; a row in the span of the earlier ones becomes 0.
+
+    In coordinates of their span: there are no more directions than it has dimensions, however
+    ill-conditioned the rows are.
+    """
     xp = array_namespace(components)
-    sizes = xp.linalg.vector_norm(components, axis=1)
-    noise = 50 * float(xp.finfo(components.dtype).eps) * float(xp.max(sizes))
-    directions = components[:0, :]
-    for i in range(components.shape[0]):
-        row = components[i : i + 1, :]
+    eps = float(xp.finfo(components.dtype).eps)
+    _, sizes, basis = xp.linalg.svd(components, full_matrices=False)
+    rank = int(xp.sum(xp.astype(sizes > 50 * eps * sizes[0], xp.int64)))
+    if rank == 0:
+        return xp.zeros_like(components)
+    basis = basis[:rank, :]
+    coordinates = components @ xp.matrix_transpose(basis)
+    noise = 50 * eps * float(xp.max(xp.linalg.vector_norm(coordinates, axis=1)))
+    directions = coordinates[:0, :]
+    for i in range(coordinates.shape[0]):
+        row = coordinates[i : i + 1, :]
         for _ in range(2):  # twice is enough (Kahan, Parlett)
             row = row - (row @ xp.matrix_transpose(directions)) @ directions
         size = float(xp.linalg.vector_norm(row))
         row = row / size if size > noise else xp.zeros_like(row)
         directions = xp.concat([directions, row])
-    return directions
+    return directions @ basis

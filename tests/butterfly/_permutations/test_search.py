@@ -224,3 +224,15 @@ def test_a_search_in_vain_is_said():
     assert f"a relative error of {estimator.relative_error_:.3g}, pure" in str(caught[0].message)
     with pytest.warns(StructureWarning, match="^permutation='search' found no order"):
         butterfly_factorize(A, permutation="search", random_state=0)
+
+
+def test_attempts_agree_where_noise_is_small():
+    A = make_butterfly(16, random_state=0)[0]
+    random = np.random.default_rng(0)
+    A = A[random.permutation(16)][:, random.permutation(16)]
+    assert search_permutations(A).agreed
+    noise = gaussian(random, (16, 16))
+    errors = []
+    found = search_permutations(noise, on_attempt=lambda number, error: errors.append(error))
+    close = [error <= 1.02 * min(errors) for error in errors]
+    assert found.error == min(errors) and found.agreed == (sum(close) > 1)

@@ -9,6 +9,7 @@ from skfact.butterfly._structure.sums import (
     PER_ENTRY,
     alternate,
     best_low_rank_sum,
+    entries_alone,
     largest_entries,
     low_rank_fit,
     splits_of_budget,
@@ -59,3 +60,14 @@ def test_budgets(budget, least):
 def test_largest_entries():
     assert list(largest_entries(np.array([[1.0, -5.0], [3.0, 0.0]]), 2)) == [1, 2]
     assert len(largest_entries(np.ones((2, 2)), 0)) == 0
+
+
+def test_no_product_is_among_them():
+    random = np.random.default_rng(0)
+    A = np.where(random.random((30, 20)) < 0.1, gaussian(random, (30, 20)), 0)
+    directions = np.linalg.svd(A)[2].T
+    whole = best_low_rank_sum(A, 400, directions, np.inf)
+    assert whole.state is None and whole.error2 == 0
+    assert len(whole.places) == np.count_nonzero(A) and whole.values.all()
+    few = entries_alone(A, 10)
+    assert few.error2 == pytest.approx(np.sum(np.sort(A.ravel() ** 2)[:-10]))
