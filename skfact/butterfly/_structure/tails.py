@@ -94,4 +94,5 @@ class Tails:
 
     @cached_property
     def _energy(self) -> Any:
-        return array_namespace(self.A).astype(abs2(self.A), array_namespace(self.A).float64)
+        xp = array_namespace(self.A)
+        return xp.astype(abs2(self.A), xp.float64, copy=False)
