@@ -10,7 +10,7 @@ import numpy as np
 
 from skfact._backend import array_namespace, device, move
 from skfact._checks import is_number
-from skfact._linalg import limited
+from skfact._linalg import is_complex, limited
 from skfact.supports import KSparse
 
 NON_NEGATIVE = "non-negative"
@@ -30,7 +30,7 @@ def projection_on(model: Any) -> Callable[[Any], Any] | None:
     if isinstance(model, str):
         if model != NON_NEGATIVE:
             raise ValueError(f"projection must be {NON_NEGATIVE!r}, got {model!r}.")
-        return lambda h: limited(h, low=0.0)
+        return _non_negative
     if isinstance(model, KSparse):
         if model.axis is not None:
             raise ValueError(
@@ -51,6 +51,14 @@ def projection_on(model: Any) -> Callable[[Any], Any] | None:
     )
 
 
+def _non_negative(h: Any) -> Any:
+    """The nearest vector of real numbers that are not negative, in the dtype of h."""
+    if not is_complex(h):
+        return limited(h, low=0.0)
+    xp = array_namespace(h)
+    return xp.astype(limited(xp.real(h), low=0.0), h.dtype)
+
+
 def _within(h: Any, bound: float) -> Any:
     """The nearest vector of that norm at most."""
     norm = float(array_namespace(h).linalg.vector_norm(h))
@@ -66,13 +74,19 @@ def check_projection(project: Callable[[Any], Any], size: int, like: Any, name: 
     random = np.random.default_rng(size)
     for scale in (0.1, 1.0, 10.0):
         host = scale * random.standard_normal(size)
-        once = project(xp.astype(move(host, xp, device(like)), like.dtype))
+        once = project(xp.astype(move(host, xp, device(like)), like.dtype, copy=True))
         shape = getattr(once, "shape", None)
         if shape is None or tuple(shape) != (size,):
             got = type(once).__name__ if shape is None else f"an array of shape {tuple(shape)}"
             raise ValueError(f"{name}: `projection` returned {got}, expected shape {(size,)}.")
+        if once.dtype != like.dtype:
+            raise ValueError(
+                f"{name}: `projection` returned {once.dtype} for parameters of {like.dtype}: "
+                "return the dtype that comes in."
+            )
         norm = xp.linalg.vector_norm
-        change, whole = float(norm(project(once) - once)), float(norm(once))
+        again = project(xp.asarray(once, copy=True))  # it may work in place
+        change, whole = float(norm(again - once)), float(norm(once))
         if not change <= TOLERANCE * float(xp.finfo(like.dtype).eps) * max(whole, scale):
             raise ValueError(
                 f"{name}: `projection` is none: a second one moves parameters of norm {whole:.3g} "

@@ -34,6 +34,11 @@ def nan_of(h):
     return h * np.nan
 
 
+def halved(h):
+    h *= 0.5
+    return h
+
+
 MODELS = {
     "non-negative": ("non-negative", [1, 0, 0.5, 2, 0]),
     "budget": (KSparse(2), [0, -3, 0, 2, 0]),
@@ -102,6 +107,12 @@ def test_factors_say_what_their_model_is_and_can_be_pickled():
     assert "projection" not in repr(CirculantFactor(4))
 
 
+def test_complex_parameters_have_nearest_ones_that_are_not_negative():
+    project = projection_on("non-negative")
+    h = np.array([1 - 1j, -1 + 2j, 0.5 + 0j])
+    assert_array_equal(project(h), np.array([1, 0, 0.5 + 0j]))
+
+
 @for_each(
     "model, error, message",
     [
@@ -126,6 +137,9 @@ def test_what_is_no_model(model, error, message):
         (lambda h: h[:2], r"returned an array of shape \(2,\)"),
         (lambda h: float(h[0]), "returned float"),
         (nan_of, "a second one moves"),
+        (halved, "a second one moves"),
+        (lambda h: h + 0j, "returned complex128 for parameters of float64"),
+        (lambda h: h.astype("f4"), "returned float32 for parameters of float64"),
     ],
 )
 def test_what_is_no_projection(wrong, message):

@@ -186,7 +186,7 @@ def _best_phases(a: list[Any], b: list[Any]) -> np.ndarray:
         t + sum_k arcsin(r_min sin t / r_k) = |sum psi_k|.
 
     The left side is concave in t on [0, pi], at most the right one at 0, and at least at pi: it has
-    one root, or a second one at pi.
+    one root, or a second one at pi, which is no maximum.
     """
     products = np.array([np.vdot(y, x) for x, y in zip(a, b)])
     sizes, angles = np.abs(products), np.angle(products)
@@ -206,7 +206,10 @@ def _best_phases(a: list[Any], b: list[Any]) -> np.ndarray:
         return t + float(np.sum(others(t))) - goal
 
     # the others make no more than t of it each, and none below zero
-    t = brentq(excess, 0.0, goal, xtol=1e-300, rtol=1e-15) if excess(goal) > 0 else goal
+    end = goal
+    if not excess(end) > 0 and np.sum(ratios) > 1:  # the goal is pi, up to rounding
+        end = minimize_scalar(lambda t: -excess(t), bounds=(0.0, goal), method="bounded").x
+    t = brentq(excess, 0.0, end, xtol=1e-300, rtol=1e-15) if excess(end) > 0 else goal
     turns[smallest] = t
     turns[np.arange(len(a)) != smallest] = others(t)
     turns *= math.copysign(1.0, missing)

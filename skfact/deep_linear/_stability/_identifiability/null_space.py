@@ -13,7 +13,7 @@ from skfact._checks import check_choice, check_number, check_random_state
 from skfact._linalg import is_complex
 from skfact.deep_linear._stability._classes.factor_distance import check_exponent
 from skfact.deep_linear._stability._classes.rank_one import read_parameters, scaled_units
-from skfact.deep_linear._stability._identifiability.facts import NO, YES
+from skfact.deep_linear._stability._identifiability.facts import DENSE, NO, YES
 from skfact.deep_linear._stability._identifiability.identifiability import (
     StructureIdentifiability,
     structure_identifiability,
@@ -23,7 +23,7 @@ from skfact.deep_linear._stability._identifiability.second_solutions import (
     flattest_difference,
 )
 from skfact.deep_linear._stability._lifting.lifting import LiftingOperator
-from skfact.deep_linear._stability._lifting.lifting_rank import null_space
+from skfact.deep_linear._stability._lifting.lifting_rank import known_rank, null_space, random_rank
 from skfact.deep_linear._stability._lifting.structure import Structure, as_structure
 
 CONSTANTS = ("sharp", "published")
@@ -140,7 +140,8 @@ def deep_null_space_constant(structure: Any, *, random_state: Any = None) -> Dee
             "kind."
         )
     reason = f"the largest ratio from {STARTS} random starts; the constant may be larger"
-    return DeepNullSpaceConstant(_largest_ratio(found, random), True, reason, verdict)
+    ratio = _largest_ratio(found, verdict.rank, random)
+    return DeepNullSpaceConstant(ratio, True, reason, verdict)
 
 
 def _of_one_matrix(structure: Structure) -> float:
@@ -151,12 +152,17 @@ def _of_one_matrix(structure: Structure) -> float:
     return float(np.linalg.norm(values) / np.linalg.norm(values[2:]))
 
 
-def _largest_ratio(structure: Structure, random: np.random.RandomState) -> float:
+def _largest_ratio(structure: Structure, rank: int, random: np.random.RandomState) -> float:
     """Of the norm of a difference to that of its part in the row space, over many starts."""
-    values, basis = np.linalg.eigh(LiftingOperator(structure)._gram())
-    kept = values > 1e-12 * values[-1]
+    lift = LiftingOperator(structure)
+    if math.prod(lift.shape) <= DENSE:
+        basis, values, _ = np.linalg.svd(lift.toarray(), full_matrices=False)
+    else:
+        squares, basis = np.linalg.eigh(lift._gram())
+        basis, values = basis[:, ::-1], np.sqrt(np.maximum(squares[::-1], 0))
+        _check_all_seen(int(np.count_nonzero(values > 1e-6 * values[0])), rank)
     # the whitened operator: of a tensor it keeps the part that is orthogonal to the kernel
-    whitened = (basis[:, kept] / np.sqrt(values[kept])).T
+    whitened = (basis[:, :rank] / values[:rank]).T
     smallest = 1.0
     for _ in range(STARTS):
         found = flattest_difference(
@@ -276,7 +282,7 @@ def factor_error_bound(
 
     Notes
     -----
-    The bound is infinite where gamma is, and for several factors where ``P(h) = 0``.
+    The bound is infinite where gamma is; sigma is then nan, unless it was given.
 
     References
     ----------
@@ -314,14 +320,36 @@ def factor_error_bound(
             known = deep_null_space_constant(found, random_state=random_state)
             gamma, is_guaranteed = known.value, not known.is_estimate
         if sigma is None:
-            values = LiftingOperator(found).singular_values()
-            sigma = float(values[-1]) if values.size else math.inf
+            sigma = (
+                _smallest(found, check_random_state(random_state)) if gamma < math.inf else math.nan
+            )
     elif structure is not None:
         _of_size(structure, [x.shape[0] for x in vectors])
     error = float(noise) + float(inexactness)
     tensor_bound = gamma * error / sigma if math.isfinite(gamma) else math.inf
     bound = _of_factors(vectors, tensor_bound, p, constant)
     return FactorErrorBound(bound, tensor_bound, float(gamma), float(sigma), is_guaranteed)
+
+
+def _smallest(structure: Structure, random: np.random.RandomState) -> float:
+    """The smallest singular value of the lifting operator that is not zero."""
+    values = LiftingOperator(structure).singular_values()
+    rank = known_rank(structure)
+    if rank is None:
+        rank = random_rank(structure, random)
+    if rank is not None:
+        _check_all_seen(values.size, rank)
+    return float(values[-1]) if values.size else math.inf
+
+
+def _check_all_seen(count: int, rank: int) -> None:
+    """Raise ValueError if there are more singular values than are told from zero."""
+    if count < rank:
+        raise ValueError(
+            f"structure has a lifting operator with {rank} singular values, {rank - count} of them "
+            "too small, beside the largest one, to be computed in a structure of this size: "
+            "give its factors entries of one magnitude, or study a smaller one of the same kind."
+        )
 
 
 def _of_size(structure: Any, sizes: list[int]) -> Structure:
@@ -345,8 +373,10 @@ def _of_factors(h: list[Any], tensor_bound: float, p: float, constant: str) -> f
     factor = 1 + math.sqrt(2) if is_complex(h[0]) else 2.0
     units = scaled_units(h)
     if units is None:
-        # the other factors may be anything of that size: nothing is known beyond one factor
-        return factor * count * tensor_bound if len(h) == 1 else math.inf
+        # the entries of the other tensor are no larger, and those of its normal form their roots
+        return (
+            factor * count * tensor_bound if len(h) == 1 else count * tensor_bound ** (1 / len(h))
+        )
     # log2 of the largest entry of the tensor
     largest = units.log_sizes + sum(units.exponents)
     if constant == "published":

@@ -297,13 +297,22 @@ def _best_rank_one(tensor: Any, max_iter: int) -> tuple[list[Any], float]:
         for k in range(len(vectors)):
             image = _contracted(tensor, vectors, k)
             size = float(xp.linalg.vector_norm(image))
-            if size == 0:
+            if size == 0:  # the start is orthogonal to the tensor: begin at its largest entry
+                place = np.unravel_index(int(xp.argmax(xp.abs(tensor))), tensor.shape)
+                vectors = [_unit(n, int(i), tensor) for n, i in zip(tensor.shape, place)]
+                change = 1.0
                 break
             change = max(change, _change(vectors[k], image / size))
             vectors[k] = image / size
         if change <= SETTLED * float(xp.finfo(tensor.dtype).eps):
             break
     return vectors, size
+
+
+def _unit(n: int, i: int, like: Any) -> Any:
+    """A unit vector."""
+    xp = array_namespace(like)
+    return xp.astype(xp.arange(n, device=device(like)) == i, like.dtype)
 
 
 def _change(old: Any, new: Any) -> float:

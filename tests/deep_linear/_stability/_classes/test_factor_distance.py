@@ -100,6 +100,21 @@ def test_phases_are_the_best_ones():
         assert factor_distance(h, g) <= best * (1 + 1e-12)
 
 
+def test_phases_that_add_up_to_half_a_turn():
+    """Real vectors with an odd number of signs between them, as complex ones."""
+    h = [np.array([1.0, 0]), np.array([1.0, 0.5]), np.array([1.0, 0.5])]
+    g = [-h[0], *h[1:]]
+    assert_allclose(factor_distance([x + 0j for x in h], g), 1.8540496217739157, rtol=1e-12)
+    random = np.random.default_rng(5)
+    for _ in range(TIMES):
+        h = draw(random, random.integers(1, 5, random.integers(3, 6)))
+        g = [-h[0], *(x + 0.1 * gaussian(random, x.shape) for x in h[1:])]
+        turned = [np.exp(1e-9j) * g[0], *g[1:]]  # the distance is continuous
+        found = factor_distance([x + 0j for x in h], [x + 0j for x in g])
+        assert_allclose(found, factor_distance(h, turned), atol=1e-7)
+        assert found <= factor_distance(h, g) * (1 + 1e-12)
+
+
 def test_phases_of_orthogonal_and_opposite_vectors():
     one = np.array([1.0 + 0j, 0.0])
     orthogonal = [one, one, one], [one[::-1], one, -one]  # the first takes up any phase

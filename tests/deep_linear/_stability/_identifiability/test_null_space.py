@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
+import scipy.linalg
 from numpy.testing import assert_allclose
 
 from skfact.deep_linear import (
     CirculantFactor,
+    StructuredFactor,
     ToeplitzFactor,
     deep_null_space_constant,
     factor_distance,
@@ -59,7 +61,7 @@ def test_the_search_reaches_what_is_known_and_never_more(seed):
     values = np.linalg.svd(Z, compute_uv=False)
     wanted = np.linalg.norm(values) / values[2]
     assert_allclose(constant(structure).value, wanted, rtol=1e-8)
-    found = _largest_ratio(structure, np.random.RandomState(seed))
+    found = _largest_ratio(structure, 11, np.random.RandomState(seed))
     assert wanted * (1 - 1e-3) <= found <= wanted * (1 + 1e-9)
 
 
@@ -168,11 +170,45 @@ def test_parameters_of_every_library(asarray):
     )
 
 
+def test_the_bound_for_factors_of_product_zero():
+    zero = [np.zeros(4), np.ones(3)]
+    for p in (1, 2, np.inf):
+        found = factor_error_bound(PAIR, zero, 0.1, p=p)
+        assert found.is_guaranteed and found.bound < math.inf
+        for h in ([np.eye(4)[0], 0.1 * np.eye(3)[1]], [np.ones(4), 0.1 / 12**0.5 * np.ones(3)]):
+            assert_allclose(np.linalg.norm(np.outer(*h)), 0.1)
+            assert factor_distance(zero, h, p) <= found.bound
+
+
+def test_singular_values_that_are_not_seen_are_missed():
+    """The Gram matrix tells no value below a millionth of the largest from zero."""
+    scales = np.ones((33, 1))
+    scales[-1] = 1e-8
+    toeplitz = ToeplitzFactor(33, 33)
+    scaled = StructuredFactor(
+        (33, 33), 65, lambda h: scales * toeplitz.matrix(h), lambda G: toeplitz.adjoint(scales * G)
+    )
+    with pytest.raises(ValueError, match="singular values, .* of them too small"):
+        factor_error_bound([scaled, toeplitz], [np.ones(65)] * 2, 0.1, gamma=1.0)
+
+
+def test_equations_of_little_weight_change_no_constant():
+    turn = np.kron(np.eye(2), [[0, -1], [1, 0]])
+    kernel = np.stack([np.eye(4).ravel(), turn.ravel()], axis=1) / 2
+    rows = scipy.linalg.null_space(kernel.T).T
+    weights = np.ones(14)
+    for weights[3] in (1.0, 1e-6):
+        found = deep_null_space_constant(of_lift(weights[:, None] * rows, 4, 4), random_state=0)
+        assert found.is_estimate
+        assert_allclose(found.value, 2**0.5, rtol=1e-6)
+
+
 def test_what_is_not_bounded():
     ones = [np.ones(4), np.ones(4)]
     pair = [ToeplitzFactor(3, 2), ToeplitzFactor(2, 3)]
     assert factor_error_bound(pair, ones, 0.0).bound == math.inf
-    assert factor_error_bound(PAIR, [np.zeros(4), np.ones(3)], 1e-9).bound == math.inf
+    large = factor_error_bound([CirculantFactor(64)] * 2, [np.ones(64)] * 2, 0.1)
+    assert large.bound == math.inf and math.isnan(large.sigma)
     for h in ([np.ones(4), np.ones(3)], [np.zeros(4), np.ones(3)]):
         assert factor_error_bound(PAIR, h, 0.0).bound == 0
     found = factor_error_bound(with_kernel(W), [np.ones(2)] * 3, 0.1, random_state=0)

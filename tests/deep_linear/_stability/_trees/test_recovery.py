@@ -150,6 +150,14 @@ def test_columns_of_every_scale(scales):
         assert factor_distance(h, g) <= bound < 1e-12 * factor_distance(h, [0 * x for x in h])
 
 
+def test_a_start_orthogonal_to_what_is_read():
+    tree = ConvolutionTree([(0, 1), (1, 2), (2, 3)], [(0, 1), (0, 2), (0, 4)], 8)
+    column = np.array([0, 0, 1.0, 1, 1, 1, 0, 0])[:, None]
+    found = recover_convolution_tree(column, tree)
+    assert_allclose(np.linalg.norm(tree.product(found.path_kernels[0]) - column), 2**0.5)
+    assert_allclose(found.residuals, 2**0.5)
+
+
 def test_columns_of_zeros_give_the_zero_class():
     kernels = [np.array([1.0, 2.0]), np.array([1.0, -1.0]), np.zeros(2)]
     X = SMALL.product(kernels)
