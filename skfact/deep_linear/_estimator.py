@@ -63,11 +63,14 @@ class SparseDeepLinearNet(
         Widths between the layers, the one next to the input first, as in
         :class:`~sklearn.neural_network.MLPRegressor`. A family gives the supports of every layer;
         beside a list, the sizes between its factors.
-    solver : {"auto", "closed-form", "lbfgs", "adam", "palm4msa", "hierarchical"}, default="auto"
+    solver : {"auto", "closed-form", "lbfgs", "adam", "palm", "palm4msa", "hierarchical"}, \
+            default="auto"
         "closed-form" factors the least-squares matrix, for one dense layer or where the centred
         inputs are isotropic; "lbfgs" and "adam" are for fixed supports and structured factors;
-        "palm4msa" and "hierarchical" for budgets. "auto" takes the first that applies, for several
-        factors with budgets "hierarchical"; see the user guide.
+        "palm4msa" and "hierarchical" for budgets. "palm", projected gradient steps factor by
+        factor, also keeps the models of structured factors with a `projection`. "auto" takes the
+        first that applies, for several factors with budgets "hierarchical", and with models "palm";
+        see the user guide.
     alpha : float, default=0.0
         Ridge penalty on the factors; of a structured one, where all supports are fixed, on its
         parameters. Factors within budgets get equal norms, for which it is least.
@@ -226,6 +229,7 @@ class SparseDeepLinearNet(
             random=check_random_state(self.random_state),
             start=self._earlier(network, units, samples) if self.warm_start else None,
             weights=work[-1],
+            units=units,
             batches=MiniBatches(*(getattr(self, name) for name in MiniBatches._fields)),
         )
         with self._progress() as report:
@@ -255,6 +259,11 @@ class SparseDeepLinearNet(
         listed = isinstance(self.supports, list | tuple) and not isinstance(self.supports, Chain)
         if listed and any(isinstance(support, KSparse) for support in self.supports):
             raise AttributeError("partial_fit needs fixed supports, but supports has budgets.")
+        if listed and any(getattr(s, "projection", None) is not None for s in self.supports):
+            raise AttributeError(
+                "partial_fit takes steps of Adam, which leave the models of parameters: pass "
+                "structured factors without a projection, or call fit."
+            )
         return True
 
     @available_if(_takes_batches)

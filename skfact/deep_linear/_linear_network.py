@@ -52,6 +52,7 @@ class LinearNetwork:
     ) -> None:
         self.sets, self.layers, self.n_decoding = sets, layers, n_decoding
         self.budgeted = not all(one.is_linear for one in sets)
+        self.modelled = any(one.has_model for one in sets)
         self.patterned = patterns_of(sets) is not None
 
     @property

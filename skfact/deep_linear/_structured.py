@@ -11,6 +11,7 @@ import numpy as np
 from skfact._backend import array_namespace, device, move, move_like, to_numpy
 from skfact._checks import positive_int
 from skfact._linalg import is_complex
+from skfact.deep_linear._parameter_model import projection_on
 
 # relative difference of the two sides of the dot-product test, in multiples of eps
 DOT_TEST = 1e4
@@ -30,13 +31,18 @@ class StructuredFactor:
         its argument.
     adjoint : callable
         Maps a matrix G to the parameters g with ``sum(M(h) * G) == sum(h * g)`` for all h.
+    projection : None, "non-negative", KSparse, float or callable, default=None
+        Model of the parameters: none, no negative numbers, a budget ``KSparse(k)`` of non-zeros, a
+        bound of the Euclidean norm, or a callable that maps a vector to the nearest one of a set,
+        in its array library: numbers that are equal, say, or few groups of numbers. The solver
+        "palm" of :class:`~skfact.deep_linear.SparseDeepLinearNet` honours it.
 
     Raises
     ------
     TypeError
         If a size is not an integer, or a map is not callable.
     ValueError
-        If a size is smaller than 1.
+        If a size is smaller than 1, or `projection` has a wrong value.
 
     See Also
     --------
@@ -46,7 +52,7 @@ class StructuredFactor:
     Notes
     -----
     :class:`~skfact.deep_linear.SparseDeepLinearNet` checks the adjoint once in `fit`, by the
-    dot-product test on random arguments.
+    dot-product test on random arguments, and that a second projection changes nothing.
 
     Examples
     --------
@@ -59,6 +65,14 @@ class StructuredFactor:
     array([[1., 0., 0.],
            [0., 2., 0.],
            [0., 0., 3.]])
+
+    One with entries between zero and one:
+
+    >>> unit = StructuredFactor((3, 3), 3, np.diag, np.diag, projection=lambda h: h.clip(0, 1))
+    >>> unit.project(np.diag([1.5, 0.5, -1.0]))
+    array([[1. , 0. , 0. ],
+           [0. , 0.5, 0. ],
+           [0. , 0. , 0. ]])
     """
 
     def __init__(
@@ -67,6 +81,7 @@ class StructuredFactor:
         n_parameters: int,
         matrix: Callable[[Any], Any],
         adjoint: Callable[[Any], Any],
+        projection: Any = None,
     ) -> None:
         if not isinstance(shape, tuple | list) or len(shape) != 2:
             raise TypeError(f"shape must be a pair (n_out, n_in), got {shape!r}.")
@@ -76,6 +91,13 @@ class StructuredFactor:
             raise TypeError("matrix and adjoint must be callable.")
         self.matrix = matrix
         self.adjoint = adjoint
+        self.projection = projection
+        projection_on(projection)  # refuses what is none
+
+    @property
+    def _project(self) -> Callable[[Any], Any] | None:
+        """The projection as a function; not kept, as it could not be pickled."""
+        return projection_on(self.projection)
 
     @property
     def T(self) -> StructuredFactor:
@@ -85,10 +107,11 @@ class StructuredFactor:
             self.n_parameters,
             lambda h: array_namespace(h).matrix_transpose(self.matrix(h)),
             lambda G: self.adjoint(array_namespace(G).matrix_transpose(G)),
+            self.projection,
         )
 
     def project(self, matrix: Any) -> Any:
-        """The nearest matrix with this structure, in Frobenius norm.
+        """Project a matrix on this structure, and on the model of its parameters.
 
         Parameters
         ----------
@@ -98,9 +121,14 @@ class StructuredFactor:
         Returns
         -------
         projection : array of shape (n_out, n_in)
-            M(h) with ``adjoint(M(h)) = adjoint(matrix)``.
+            M(h) with ``adjoint(M(h)) = adjoint(matrix)``, the nearest matrix in Frobenius norm.
+            With a `projection` M of the projected h: the nearest one where M keeps norms, up to a
+            constant, and for "non-negative" where the matrices of single parameters are orthogonal,
+            as those of tied entries are.
         """
-        return by_parts(self.matrix, self._solve_gram(by_parts(self.adjoint, matrix)))
+        h = self._solve_gram(by_parts(self.adjoint, matrix))
+        project = self._project
+        return by_parts(self.matrix, h if project is None else project(h))
 
     def _solve_gram(self, sums: Any) -> Any:
         """Parameters h with ``adjoint(M(h))`` as given."""
@@ -118,7 +146,12 @@ class StructuredFactor:
         return np.linalg.pinv(np.stack(columns, axis=1), hermitian=True)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.shape}, n_parameters={self.n_parameters})"
+        sizes = f"{self.shape}, n_parameters={self.n_parameters}"
+        return f"{type(self).__name__}({sizes}{self._model_words()})"
+
+    def _model_words(self) -> str:
+        """The model as an argument, if there is one."""
+        return "" if self.projection is None else f", projection={self.projection!r}"
 
 
 class TiedEntries(StructuredFactor):
@@ -126,7 +159,7 @@ class TiedEntries(StructuredFactor):
 
     _arguments: tuple[Any, ...]  # of the constructor, the blocks last
 
-    def __init__(self, index: np.ndarray) -> None:
+    def __init__(self, index: np.ndarray, projection: Any = None) -> None:
         flat = index.ravel()
         n_parameters = int(flat.max()) + 1
         order = np.argsort(flat, kind="stable")[np.count_nonzero(flat < 0) :]
@@ -138,12 +171,12 @@ class TiedEntries(StructuredFactor):
         # zero is what stands past the last parameter
         self._index = np.where(flat < 0, n_parameters, flat) if self._has_zeros else flat
         self._table, self._counts = table, counts.astype(float)
-        super().__init__(index.shape, n_parameters, self._gather, self._sum)
+        super().__init__(index.shape, n_parameters, self._gather, self._sum, projection)
 
     def __repr__(self) -> str:
         *sizes, blocks = self._arguments
         shown = [str(size) for size in sizes] + [f"blocks={blocks}"] * (blocks != (1, 1))
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return f"{type(self).__name__}({', '.join(shown)}{self._model_words()})"
 
     def _solve_gram(self, sums: Any) -> Any:
         """Means over the entries that share a parameter, from their sums."""
@@ -176,13 +209,15 @@ class ToeplitzFactor(TiedEntries):
         Columns of a block.
     blocks : pair of int, default=(1, 1)
         Rows and columns of blocks; each block has ``n_out + n_in - 1`` parameters of its own.
+    projection : None, "non-negative", KSparse, float or callable, default=None
+        Model of the parameters; see :class:`StructuredFactor`.
 
     Raises
     ------
     TypeError
         If a size is not an integer.
     ValueError
-        If a size is smaller than 1.
+        If a size is smaller than 1, or `projection` has a wrong value.
 
     See Also
     --------
@@ -198,9 +233,12 @@ class ToeplitzFactor(TiedEntries):
            [1., 2., 3.]])
     """
 
-    def __init__(self, n_out: int, n_in: int, blocks: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self, n_out: int, n_in: int, blocks: tuple[int, int] = (1, 1), projection: Any = None
+    ) -> None:
         m, n = positive_int(n_out, "n_out"), positive_int(n_in, "n_in")
-        super().__init__(_tiled(np.arange(n) - np.arange(m)[:, None] + m - 1, blocks))
+        diagonals = np.arange(n) - np.arange(m)[:, None] + m - 1
+        super().__init__(_tiled(diagonals, blocks), projection)
         self._arguments = (m, n, tuple(blocks))
 
 
@@ -213,13 +251,15 @@ class CirculantFactor(TiedEntries):
         Rows and columns of a block.
     blocks : pair of int, default=(1, 1)
         Rows and columns of blocks; each block has `n` parameters of its own, its first column.
+    projection : None, "non-negative", KSparse, float or callable, default=None
+        Model of the parameters; see :class:`StructuredFactor`.
 
     Raises
     ------
     TypeError
         If a size is not an integer.
     ValueError
-        If a size is smaller than 1.
+        If a size is smaller than 1, or `projection` has a wrong value.
 
     See Also
     --------
@@ -236,9 +276,9 @@ class CirculantFactor(TiedEntries):
            [3., 2., 1.]])
     """
 
-    def __init__(self, n: int, blocks: tuple[int, int] = (1, 1)) -> None:
+    def __init__(self, n: int, blocks: tuple[int, int] = (1, 1), projection: Any = None) -> None:
         n = positive_int(n, "n")
-        super().__init__(_tiled((np.arange(n)[:, None] - np.arange(n)) % n, blocks))
+        super().__init__(_tiled((np.arange(n)[:, None] - np.arange(n)) % n, blocks), projection)
         self._arguments = (n, tuple(blocks))
 
 

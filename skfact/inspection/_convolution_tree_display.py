@@ -135,9 +135,9 @@ class ConvolutionTreeDisplay(Display):
         ax.set(xlim=(-0.6, n_leaves - 0.4), ylim=(tree.depth + 0.35, -0.35))
         ax.set_axis_off()
         verdict = "recoverable" if collision is None else _why(collision)
-        size = "×".join(map(str, tree._sizes))
+        entries = "×".join(map(str, tree._sizes))
         kernels = counted(len(tree.edges), "kernel")
-        ax.set_title(f"{kernels} in signals of {size}: {verdict}", fontsize="medium", color=ink)
+        ax.set_title(f"{kernels} in signals of {entries}: {verdict}", fontsize="medium", color=ink)
         return self
 
     def _draw_kernel(self, e: int, x: float, y: float) -> None:

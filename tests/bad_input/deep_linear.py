@@ -56,6 +56,18 @@ for id, supports, options, message in [
     ("a family that is not there", "kaleidoscop", {}, "Did you mean 'kaleidoscope'"),
     ("budgets by L-BFGS", [KSparse(2)], {"solver": "lbfgs"}, "needs fixed supports"),
     ("budgets by Adam", [KSparse(2)], {"solver": "adam"}, "needs fixed supports"),
+    (
+        "a projection that moves what it has projected",
+        [ToeplitzFactor(3, 4, projection=lambda h: h / 2)],
+        {},
+        r"supports\[0\]: `projection` is none",
+    ),
+    (
+        "a model by L-BFGS",
+        [ToeplitzFactor(3, 4, projection="non-negative")],
+        {"solver": "lbfgs"},
+        "leaves the models of parameters",
+    ),
     ("wrong adjoint beside a budget", [KSparse(2), BENT], {}, r"supports\[1\]: the adjoint fails"),
     ("PALM of fixed supports", "dense", {"solver": "palm4msa"}, "is for budgets"),
     ("no closed form", "low-rank", {"solver": "closed-form"}, "needs one dense layer"),

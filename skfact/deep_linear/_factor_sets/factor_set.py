@@ -22,6 +22,7 @@ class FactorSet(ABC):
     """
 
     is_linear = True
+    has_model = False  # whether its values are in a set that only projections keep them in
     keeps_scaled_columns = False  # whether a factor in the set times a diagonal matrix is in it
 
     def __init__(

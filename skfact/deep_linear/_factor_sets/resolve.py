@@ -50,6 +50,27 @@ def resolve_factor_sets(
     return sets
 
 
+def resolve_linear_or_budgets(
+    supports: Any, shape: tuple[int, int], like: Any, inner_sizes: Any = None
+) -> list[FactorSet]:
+    """The same for algorithms that know no models of parameters.
+
+    Raises
+    ------
+    ValueError
+        Also if a structured factor has one.
+    """
+    sets = resolve_factor_sets(supports, shape, like, inner_sizes)
+    for i, one in enumerate(sets):
+        if one.has_model:
+            raise ValueError(
+                f"supports[{i}] has a projection, the model of its parameters, which factors of a "
+                "matrix do not keep: use SparseDeepLinearNet(supports, solver='palm') on samples, "
+                "or the same structure without a projection."
+            )
+    return sets
+
+
 def as_support(support: Any, name: str) -> Any:
     """An item of a list of supports as one of a known kind; `name` is what errors call it."""
     if is_support(support):

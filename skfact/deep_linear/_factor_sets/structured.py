@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set
+from skfact.deep_linear._parameter_model import check_projection
 from skfact.deep_linear._structured import StructuredFactor, by_parts, check_adjoint
 
 
@@ -14,6 +16,7 @@ class StructuredSet(FactorSet):
     def __init__(self, support: StructuredFactor) -> None:
         super().__init__(support.shape, (support.n_parameters,))
         self.support = support
+        self.has_model = support.projection is not None
 
     @property
     def T(self) -> StructuredSet:
@@ -31,11 +34,23 @@ class StructuredSet(FactorSet):
     def solve_gram(self, values: Any) -> Any:
         return self.support._solve_gram(values)
 
+    def project(self, values: Any) -> Any:
+        """The nearest parameters within the model."""
+        project = self.support._project
+        return values if project is None else project(values)
+
+    def proposals(self, moved: Any, old: Any) -> Iterator[Any]:
+        """The projection."""
+        yield self.project(moved)
+
     def entries(self, values: Any) -> Any:
         return self.dense(values)
 
     def check(self, like: Any, name: str) -> None:
         check_adjoint(self.support, like, name)
+        project = self.support._project
+        if project is not None:
+            check_projection(project, self.support.n_parameters, like, name)
 
 
 @factor_set.register

@@ -16,7 +16,7 @@ from skfact._linalg import norm2
 from skfact._stopping import Stopping
 from skfact._warn import warn
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
-from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
+from skfact.deep_linear._factor_sets.resolve import resolve_linear_or_budgets
 from skfact.deep_linear._outcome import Outcome
 from skfact.deep_linear._palm.palm4msa import (
     PalmResult,
@@ -257,7 +257,7 @@ def resolve_budgets(
     A: Any, supports: Any, residual_supports: Any, inner_sizes: Any, k: int, residual: str
 ) -> Budgets:
     """The sets that the arguments of `hierarchical_palm` stand for."""
-    factors = resolve_factor_sets(supports, A.shape, A, inner_sizes)
+    factors = resolve_linear_or_budgets(supports, A.shape, A, inner_sizes)
     product = factors[0].shape[0], factors[-1].shape[1]
     if product != tuple(A.shape):
         raise ValueError(
@@ -298,5 +298,5 @@ def _residual_sets(
             shape = (A.shape[0], factors[-level].shape[0])
         else:
             shape = (factors[level - 1].shape[1], A.shape[1])
-        sets += resolve_factor_sets([support], shape, A)
+        sets += resolve_linear_or_budgets([support], shape, A)
     return sets

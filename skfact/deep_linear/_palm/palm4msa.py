@@ -24,7 +24,7 @@ from skfact._stopping import Stopping
 from skfact._warn import warn, warn_if_useless
 from skfact.deep_linear._factor_sets.cropped import cropped, padded
 from skfact.deep_linear._factor_sets.factor_set import FactorSet, factors_of
-from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
+from skfact.deep_linear._factor_sets.resolve import resolve_linear_or_budgets
 from skfact.deep_linear._outcome import Outcome
 from skfact.deep_linear._palm.start import checked_init, starting_point
 from skfact.deep_linear._palm.sweeps import Objective, sweep_factors
@@ -141,7 +141,7 @@ def palm4msa(
     check_number(tol, "tol", float, 0)
     check_flag(return_loss, "return_loss")
     A = check_matrix(A, "A")
-    sets = resolve_factor_sets(supports, A.shape, A, inner_sizes)
+    sets = resolve_linear_or_budgets(supports, A.shape, A, inner_sizes)
     result = run_palm(
         A,
         sets,

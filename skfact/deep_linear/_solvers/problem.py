@@ -13,6 +13,7 @@ from skfact._stopping import Stopping
 from skfact.deep_linear._linear_network import LinearNetwork
 from skfact.deep_linear._outcome import Outcome
 from skfact.deep_linear._solvers.least_squares import is_isotropic, least_squares
+from skfact.deep_linear._units import Units
 
 
 class MiniBatches(NamedTuple):
@@ -38,6 +39,7 @@ class Problem:
     weights: Any = None  # (n,): what the samples count
     batches: MiniBatches | None = None
     constant: float = 0.0  # a part of the loss that is not in X and Y
+    units: Units | None = None  # of values: a model of parameters knows those of the data
 
     @cached_property
     def least_squares(self) -> Any:
@@ -67,10 +69,18 @@ class Solver(NamedTuple):
     name: str
     for_budgets: bool
     run: Callable[[Problem, Stopping], Trained]
+    for_models: bool = False  # of parameters, too, and then for fixed supports as well as budgets
     takes_samples: bool = False  # as they are; others take as many rows as there are features
 
     def check_accepts(self, network: LinearNetwork) -> None:
         """Raise ValueError unless the solver is for the sets of the network."""
+        if self.for_models:
+            return
+        if network.modelled:
+            raise ValueError(
+                f"solver={self.name!r} leaves the models of parameters, but supports has "
+                "structured factors with a projection: use 'palm' or 'auto'."
+            )
         if self.for_budgets and not network.budgeted:
             raise ValueError(
                 f"solver={self.name!r} is for budgets (KSparse), but all supports are fixed: use "

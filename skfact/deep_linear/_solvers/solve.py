@@ -11,8 +11,9 @@ from skfact.deep_linear._solvers.lbfgs import LBFGS
 from skfact.deep_linear._solvers.least_squares import column_sizes, fewer_rows
 from skfact.deep_linear._solvers.palm import HIERARCHICAL, PALM4MSA
 from skfact.deep_linear._solvers.problem import Problem, Solver, Trained
+from skfact.deep_linear._solvers.projected import PALM
 
-SOLVERS = {one.name: one for one in (CLOSED_FORM, LBFGS, ADAM, PALM4MSA, HIERARCHICAL)}
+SOLVERS = {one.name: one for one in (CLOSED_FORM, LBFGS, ADAM, PALM, PALM4MSA, HIERARCHICAL)}
 NAMES = ("auto", *SOLVERS)
 
 
@@ -46,6 +47,8 @@ def solve(name: str, problem: Problem, stopping: Stopping) -> tuple[str, Trained
 
 def automatic(problem: Problem) -> Solver:
     """The solver that "auto" stands for."""
+    if problem.network.modelled:
+        return PALM
     if problem.network.budgeted:
         return PALM4MSA if len(problem.network.sets) == 1 else HIERARCHICAL
     return CLOSED_FORM if has_closed_form(problem) else LBFGS

@@ -120,7 +120,7 @@ def test_every_way_to_end_is_told_and_has_its_words():
 
 
 def test_solvers_are_for_the_sets_that_they_declare():
-    names = ("closed-form", "lbfgs", "adam", "palm4msa", "hierarchical")
+    names = ("closed-form", "lbfgs", "adam", "palm", "palm4msa", "hierarchical")
     assert ("auto", *names) == NAMES and tuple(SOLVERS) == names
     for solver in (CLOSED_FORM, LBFGS, ADAM, PALM4MSA, HIERARCHICAL):
         assert SOLVERS[solver.name] is solver
