@@ -12,10 +12,15 @@ from skfact.deep_linear import (
     ToeplitzFactor,
     are_rescalings,
     convolution_tree_is_recoverable,
+    deep_null_space_constant,
     factor_distance,
+    factor_error_bound,
     indistinguishable_kernels,
+    lifting_operator,
+    lifting_rank,
     rank_one_tensor,
     recover_convolution_tree,
+    structure_identifiability,
     tensor_lipschitz_bound,
     tensor_stability_bound,
 )
@@ -278,3 +283,115 @@ refused(
     error=ValueError,
     message="method must be one of",
 )
+
+COLUMN_ROW = [ToeplitzFactor(4, 1), ToeplitzFactor(1, 3)]
+for id, structure, error, message in [
+    ("None", None, TypeError, "structure must be a Chain, a list"),
+    ("a number", 3, TypeError, "structure must be a Chain, a list"),
+    ("an array", np.eye(3), TypeError, "structure must be a Chain, a list"),
+    ("one factor without a list", ToeplitzFactor(3, 3), TypeError, "One factor is a list of one"),
+    ("one mask", FixedMask(np.eye(3)), TypeError, "One factor is a list of one"),
+    ("a family", "butterfly", ValueError, "structure='butterfly' is a family, which needs a shape"),
+    ("an unknown family", "buterfly", ValueError, "structure='buterfly'.*Did you mean 'butterfly'"),
+    ("no factor", [], ValueError, "structure is empty"),
+    ("text in a list", ["butterfly"], TypeError, r"structure\[0\] must be a KroneckerSparse"),
+    ("a budget", [KSparse(3), np.eye(3)], TypeError, r"structure\[0\] is KSparse\(3\).*linear"),
+    ("factors that do not chain", COLUMN_ROW[::-1], ValueError, r"structure\[1\] has shape.*chain"),
+    ("an empty mask", [np.zeros((2, 2))], ValueError, r"structure\[0\] is a mask without"),
+    ("a mask of twos", [2 * np.eye(2)], ValueError, r"structure\[0\] must be"),
+    ("an unfitted family", SparseDeepLinearNet(), ValueError, "structure: the supports of this"),
+    (
+        "budgets of a net",
+        SparseDeepLinearNet([KSparse(2)]),
+        TypeError,
+        r"structure\[0\] is KSparse",
+    ),
+]:
+    for call in (lifting_operator, lifting_rank, structure_identifiability):
+        refused(f"{call.__name__}: {id}", call, structure, error=error, message=message)
+    refused(
+        f"deep_null_space_constant: {id}",
+        deep_null_space_constant,
+        structure,
+        error=error,
+        message=message,
+    )
+    refused(
+        f"factor_error_bound: {id}",
+        lambda structure: factor_error_bound(structure, [np.ones(2)], 0.1),
+        structure,
+        error=error,
+        message=message if structure is not None else "structure is None",
+    )
+for call in (lifting_operator, lifting_rank, structure_identifiability, deep_null_space_constant):
+    refused(
+        f"{call.__name__}: a wrong adjoint",
+        lambda X, call=call: call([BENT]),  # its functions cannot be pickled
+        X,
+        error=ValueError,
+        message=r"structure\[0\]: the adjoint fails",
+    )
+for call in (lifting_rank, structure_identifiability, deep_null_space_constant):
+    refused(
+        f"{call.__name__}: random_state in words",
+        lambda structure, call=call: call(structure, random_state="first"),
+        COLUMN_ROW,
+        error=ValueError,
+        message="random_state must be",
+    )
+refused(
+    "structure_identifiability: up to anything",
+    lambda structure: structure_identifiability(structure, up_to="permutations"),
+    COLUMN_ROW,
+    error=ValueError,
+    message="up_to must be one of",
+)
+LIFT = lifting_operator(COLUMN_ROW)
+for name, call, count in [
+    ("matvec", LIFT.matvec, 12),
+    ("rmatvec", LIFT.rmatvec, 12),
+]:
+    for id, array, error, message in [
+        ("a list", [1.0] * count, TypeError, "must be an array"),
+        ("other entries", np.ones(5), ValueError, rf"has shape \(5,\), expected {count} entries"),
+        ("names", np.full(count, "a"), (TypeError, ValueError), ""),
+    ]:
+        refused(f"LiftingOperator.{name}: {id}", call, array, error=error, message=message)
+for id, array in [("a vector", np.ones(12)), ("other rows", np.ones((5, 2)))]:
+    refused(
+        f"LiftingOperator.matmat: {id}",
+        LIFT.matmat,
+        array,
+        error=ValueError,
+        message=r"tensors must have shape \(12, count\)",
+    )
+for id, limit, error in [("0 bytes", 0, ValueError), ("memory in words", "all", TypeError)]:
+    refused(
+        f"LiftingOperator.toarray: {id}",
+        lambda limit: LIFT.toarray(max_bytes=limit),
+        limit,
+        error=error,
+        message="max_bytes must be",
+    )
+GOOD = [np.ones(4), np.ones(3)]
+for id, h, options, error, message in [
+    ("other lengths", GOOD[::-1], {}, ValueError, r"lengths \[3, 4\].*lengths \[4, 3\]"),
+    ("NaN", [np.full(4, np.nan), GOOD[1]], {}, ValueError, r"h\[0\] contains NaN"),
+    ("h in words", "h", {}, TypeError, "h must be a sequence"),
+    ("negative noise", GOOD, {"noise": -1.0}, ValueError, "noise must be at least 0"),
+    ("infinite noise", GOOD, {"noise": np.inf}, ValueError, "noise must be finite"),
+    ("noise in words", GOOD, {"noise": "low"}, TypeError, "noise must be float"),
+    ("negative residual", GOOD, {"inexactness": -1.0}, ValueError, "inexactness must be"),
+    ("p below one", GOOD, {"p": 0.5}, ValueError, "p must be at least 1"),
+    ("unknown constant", GOOD, {"constant": "7"}, ValueError, "constant must be one of"),
+    ("gamma below one", GOOD, {"gamma": 0.5}, ValueError, "gamma must be at least 1"),
+    ("sigma 0", GOOD, {"sigma": 0.0}, ValueError, "sigma must be positive"),
+    ("negative sigma", GOOD, {"sigma": -1.0}, ValueError, "sigma must be at least 0"),
+]:
+    refused(
+        f"factor_error_bound: {id}",
+        lambda h, options=options: factor_error_bound(COLUMN_ROW, h, **{"noise": 0.1, **options}),
+        h,
+        error=error,
+        message=message,
+    )

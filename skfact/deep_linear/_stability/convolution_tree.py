@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,11 +11,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, device
-from skfact._checks import check_choice, check_ordered, is_number, positive_int, positive_ints
+from skfact._checks import check_choice, check_ordered, positive_int, positive_ints
 from skfact._exponents import times_power_of_two
 from skfact._inputs import dtype_name
 from skfact.deep_linear._stability.rank_one import read_parameters, scaled_units
-from skfact.deep_linear._structured import StructuredFactor, TiedEntries
+from skfact.deep_linear._stability.tree_factors import tree_factors
+from skfact.deep_linear._stability.tree_reading import (
+    check_one_root,
+    checked_edges,
+    checked_support,
+    roots_of,
+)
+from skfact.deep_linear._structured import StructuredFactor
 
 Index = tuple[int, ...]  # of an entry of a signal: one number, or two for images
 
@@ -131,7 +137,7 @@ class ConvolutionTree:
         else:
             size = positive_int(size, "size")
         sizes = size if isinstance(size, tuple) else (size,)
-        edges = _checked_edges(self.edges)
+        edges = checked_edges(self.edges)
         check_ordered(self.supports, "supports", "a sequence with the support of each edge")
         if len(self.supports) != len(edges):
             raise ValueError(
@@ -139,12 +145,12 @@ class ConvolutionTree:
                 f"{len(self.supports)}."
             )
         supports = tuple(
-            _checked_support(support, sizes, f"supports[{e}]")
+            checked_support(support, sizes, f"supports[{e}]")
             for e, support in enumerate(self.supports)
         )
         for name, value in (("edges", edges), ("supports", supports), ("size", size)):
             object.__setattr__(self, name, value)
-        _check_tree(edges)
+        check_one_root(edges)
 
     def __repr__(self) -> str:
         return (
@@ -155,7 +161,7 @@ class ConvolutionTree:
     @cached_property
     def root(self) -> Hashable:
         """The node that is no child."""
-        return _roots(self.edges)[0]
+        return roots_of(self.edges)[0]
 
     @cached_property
     def leaves(self) -> tuple[Hashable, ...]:
@@ -348,45 +354,9 @@ class ConvolutionTree:
         -----
         These are dense block matrices, for sizes of some hundreds.
         """
-        depths = {e: k for path in self.paths for k, e in enumerate(path)}
-        found: list[StructuredFactor] = []
-        above: list[Hashable] = [self.root]
-        for k in range(self.depth):
-            here = [e for e in range(len(self.edges)) if depths[e] == k]
-            ended = [v for v in above if v in self.leaves]
-            below = [self.edges[e][1] for e in here] + ended
-            if k == self.depth - 1:
-                below = list(self.leaves)
-            blocks = [(self.edges[e], self._indices[e]) for e in here]
-            origin = np.zeros((1, len(self._sizes)), dtype=np.int64)
-            blocks += [((v, v), origin) for v in ended]
-            places = [(above.index(v), below.index(w), shifts) for (v, w), shifts in blocks]
-            found.append(TreeLevel(places, (len(above), len(below)), self._sizes))
-            above = below
-        return found
-
-
-class TreeLevel(TiedEntries):
-    """Factor of one depth of a tree: sparse circulant blocks, the other blocks zero."""
-
-    def __init__(
-        self,
-        places: list[tuple[int, int, np.ndarray]],  # row and column of a block, its shifts
-        blocks: tuple[int, int],
-        sizes: tuple[int, ...],
-    ) -> None:
-        n = math.prod(sizes)
-        grid = np.stack(np.unravel_index(np.arange(n), sizes), axis=-1)  # (n, 1) or (n, 2)
-        index = np.full((blocks[0], n, blocks[1], n), -1)
-        first = 0
-        for row, column, shifts in places:
-            for s, shift in enumerate(shifts):
-                moved = np.ravel_multi_index(tuple(((grid + shift) % sizes).T), sizes)
-                index[row, moved, column, np.arange(n)] = first + s
-            first += len(shifts)
-        super().__init__(index.reshape(blocks[0] * n, blocks[1] * n))
-
-    __repr__ = StructuredFactor.__repr__
+        levels = {e: k for path in self.paths for k, e in enumerate(path)}
+        edges = [(self.edges[e], self._indices[e], levels[e]) for e in range(len(self.edges))]
+        return tree_factors(edges, self.leaves, self._sizes)
 
 
 def convolution_tree_is_recoverable(tree: ConvolutionTree, method: str = "index sums") -> bool:
@@ -462,80 +432,3 @@ def check_tree(tree: Any) -> None:
         raise TypeError(
             f"tree must be a ConvolutionTree(edges, supports, size), got {type(tree).__name__}."
         )
-
-
-def _checked_edges(edges: Any) -> tuple[tuple[Hashable, Hashable], ...]:
-    """The edges as pairs of nodes that are hashable."""
-    check_ordered(edges, "edges", "a sequence of pairs (parent, child)")
-    pairs = []
-    for e, edge in enumerate(edges):
-        if not isinstance(edge, Sequence | np.ndarray) or isinstance(edge, str) or len(edge) != 2:
-            raise TypeError(f"edges[{e}] must be a pair (parent, child), got {edge!r}.")
-        pair = tuple(node.item() if isinstance(node, np.generic) else node for node in edge)
-        try:
-            hash(pair)
-        except TypeError as error:
-            raise TypeError(f"edges[{e}] has a node that is not hashable: {edge!r}.") from error
-        pairs.append(pair)
-    if not pairs:
-        raise ValueError("edges is empty: a tree needs at least one edge (parent, child).")
-    return tuple(pairs)
-
-
-def _roots(edges: tuple[tuple[Hashable, Hashable], ...]) -> list[Hashable]:
-    children = {child for _, child in edges}
-    return list(dict.fromkeys(parent for parent, _ in edges if parent not in children))
-
-
-def _check_tree(edges: tuple[tuple[Hashable, Hashable], ...]) -> None:
-    """Raise unless each node but one root is the child of one other, and reached from the root."""
-    parents: dict[Hashable, Hashable] = {}
-    for parent, child in edges:
-        if child in parents:
-            raise ValueError(
-                f"edges has two edges to node {child!r}, from {parents[child]!r} and {parent!r}: "
-                "each node of a tree has one parent."
-            )
-        parents[child] = parent
-    roots = _roots(edges)
-    if len(roots) > 1:
-        raise ValueError(
-            f"edges has {len(roots)} roots, {roots!r}: a tree has one node that is no child."
-        )
-    reached, grown = set(roots), True
-    while grown:
-        new = {child for child, parent in parents.items() if parent in reached} - reached
-        reached, grown = reached | new, bool(new)
-    circle = [child for child in parents if child not in reached]
-    if circle:
-        raise ValueError(
-            f"edges has a cycle: nodes {circle!r} are not reached from a root, a node that is no "
-            "child."
-        )
-
-
-def _checked_support(support: Any, sizes: tuple[int, ...], name: str) -> tuple[Any, ...]:
-    """Distinct indices of entries of a signal or an image."""
-    what = "indices" if len(sizes) == 1 else "pairs of indices (row, column)"
-    check_ordered(support, name, f"a sequence of {what}")
-    found: list[Any] = []
-    for index in support:
-        parts = index if len(sizes) > 1 else (index,)
-        if not isinstance(parts, Sequence | np.ndarray) or isinstance(parts, str):
-            raise TypeError(f"{name} must hold {what}, as size={sizes} is a pair, got {index!r}.")
-        if len(parts) != len(sizes) or not all(is_number(part, int) for part in parts):
-            raise TypeError(f"{name} must hold {what}, got {index!r}.")
-        whole = tuple(int(part) for part in parts)
-        if not all(0 <= part < size for part, size in zip(whole, sizes)):
-            wrapped = tuple(part % size for part, size in zip(whole, sizes))
-            raise ValueError(
-                f"{name} has the index {index!r} outside of signals of size {sizes}; around the "
-                f"end it would be {wrapped if len(sizes) > 1 else wrapped[0]}."
-            )
-        found.append(whole if len(sizes) > 1 else whole[0])
-    if not found:
-        raise ValueError(f"{name} is empty: its kernel would be zero. Leave the edge out.")
-    repeated = [index for index, count in Counter(found).items() if count > 1]
-    if repeated:
-        raise ValueError(f"{name} has the index {repeated[0]!r} more than once.")
-    return tuple(found)

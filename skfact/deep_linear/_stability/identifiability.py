@@ -26,8 +26,10 @@ from skfact.deep_linear._stability.lifting_rank import (
     thresholds,
 )
 from skfact.deep_linear._stability.second_solutions import (
+    Contraction,
     Pair,
     along_fibre,
+    contraction_of,
     in_kernel,
     of_columns,
     of_masks,
@@ -35,7 +37,7 @@ from skfact.deep_linear._stability.second_solutions import (
     verified,
     with_equal_products,
 )
-from skfact.deep_linear._stability.structure import Structure, as_structure
+from skfact.deep_linear._stability.structure import Structure, as_structure, balanced
 from skfact.fixed_support import is_locally_identifiable
 
 YES, NO, UNDECIDED = "identifiable", "not identifiable", "undecided"
@@ -72,6 +74,7 @@ ALMOST_ALL = (
 )
 DEAD = "a parameter of a mask is on no path: no entry depends on it."
 REAL = "Verdicts are about real parameters."
+MODELS = " Projections of parameters are left out: within them fewer parameters may be possible."
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -177,6 +180,21 @@ class Facts(NamedTuple):
         return thresholds(self.structure.sizes)
 
     @property
+    def contraction(self) -> Contraction:
+        """The product as a linear function of the parameters of one factor."""
+        return contraction_of(self.structure, self.lift)
+
+    @property
+    def kernel(self) -> np.ndarray | None:
+        """The tensor that spans the kernel of the lifting operator, if one does."""
+        if self.lift is None or self.rank != self.structure.n_columns - 1:
+            return None
+        lift = self.lift
+        if lift.shape[0] > lift.shape[1]:
+            lift = scipy.linalg.qr(lift, mode="r")[0][: lift.shape[1]]
+        return scipy.linalg.svd(lift)[2][-1].reshape(self.structure.sizes)
+
+    @property
     def is_searched(self) -> bool:
         """Whether it is small enough to search for second solutions."""
         return self.structure.is_small(SEARCHED)
@@ -279,7 +297,8 @@ def structure_identifiability(
     """
     check_choice(up_to, "up_to", ("scalars", "diagonals"))
     found = as_structure(structure)
-    facts = _facts(found, check_random_state(random_state))
+    same, weights = balanced(found)
+    facts = _facts(same, check_random_state(random_state))
     verdict, reason, meaning, pair = (_scalars if up_to == "scalars" else _diagonals)(facts)
     return StructureIdentifiability(
         verdict,
@@ -289,10 +308,14 @@ def structure_identifiability(
         found.n_columns,
         facts.jacobian_rank,
         facts.bounds,
-        f"{reason} {REAL}",
+        f"{reason} {REAL}{MODELS if any(one.has_model for one in found.sets) else ''}",
         meaning,
-        pair,
+        None if pair is None else (_times(weights, pair[0]), _times(weights, pair[1])),
     )
+
+
+def _times(weights: list[np.ndarray], h: list[np.ndarray]) -> list[np.ndarray]:
+    return [w * x for w, x in zip(weights, h)]
 
 
 def _facts(structure: Structure, random: np.random.RandomState) -> Facts:
@@ -313,7 +336,16 @@ def _facts(structure: Structure, random: np.random.RandomState) -> Facts:
 
 def _scalars(facts: Facts) -> Finding:
     """The eight steps, in their order."""
-    steps = _full_rank, _low_rank, _flat_derivative, _columns, _zero_product, _fit, _one_kernel
+    steps = (
+        _full_rank,
+        _low_rank,
+        _flat_derivative,
+        _columns,
+        _large_kernel,  # the half of step 7 that saves the searches, which would find nothing
+        _zero_product,
+        _fit,
+        _small_kernel,
+    )
     return next(filter(None, (step(facts) for step in steps)), None) or _undecided(facts)
 
 
@@ -414,7 +446,10 @@ def _some(facts: Facts) -> str:
 def _zero_product(facts: Facts) -> Finding | None:
     pair, why = of_toeplitz_neighbours(facts.structure), "neighbouring Toeplitz factors"
     if pair is None and facts.is_searched:
-        pair, why = in_kernel(facts.structure, facts.random), "factors that are not zero"
+        pair, why = (
+            in_kernel(facts.structure, facts.random, facts.contraction),
+            "factors that are not zero",
+        )
     if pair is None:
         return None
     return Finding(
@@ -429,7 +464,7 @@ def _zero_product(facts: Facts) -> Finding | None:
 def _fit(facts: Facts) -> Finding | None:
     if not facts.is_searched:
         return None
-    pair = with_equal_products(facts.structure, facts.random)
+    pair = with_equal_products(facts.structure, facts.random, facts.contraction)
     if pair is None:
         return None
     return Finding(
@@ -441,27 +476,31 @@ def _fit(facts: Facts) -> Finding | None:
     )
 
 
-def _one_kernel(facts: Facts) -> Finding | None:
-    if facts.lift is None or facts.rank != facts.structure.n_columns - 1:
+def _large_kernel(facts: Facts) -> Finding | None:
+    kernel = facts.kernel
+    if kernel is None:
         return None
-    kernel = scipy.linalg.svd(facts.lift)[2][-1].reshape(facts.structure.sizes)
     rank = largest_matricization_rank(kernel)
-    if rank >= 3:
-        return Finding(
-            YES,
-            "the kernel of the lifting operator is spanned by one tensor, with a matricization of "
-            f"rank {rank}: differences of two rank-one tensors have at most 2. Every h is "
-            "determined, real or complex.",
-            ONLY_ONES,
-        )
-    if sum(size > 1 for size in facts.structure.sizes) > 2:
+    if rank < 3:
+        return None
+    return Finding(
+        YES,
+        "the kernel of the lifting operator is spanned by one tensor, with a matricization of "
+        f"rank {rank}: differences of two rank-one tensors have at most 2. Every h is "
+        "determined, real or complex.",
+        ONLY_ONES,
+    )
+
+
+def _small_kernel(facts: Facts) -> Finding | None:
+    kernel = facts.kernel
+    if kernel is None or sum(size > 1 for size in facts.structure.sizes) > 2:
         return None
     left, values, right = np.linalg.svd(kernel.reshape(_two_sides(facts.structure.sizes)))
-    assert len(values) >= 2  # one would be a zero product
     return Finding(
         NO,
-        "the kernel of the lifting operator is spanned by one matrix of rank 2, a difference of "
-        "two rank-one matrices: particular h, real or complex, are not determined.",
+        "the kernel of the lifting operator is spanned by one matrix of rank 2 at most, a "
+        "difference of two rank-one matrices: particular h, real or complex, are not determined.",
         _some(facts),
         _pair_of_kernel(facts.structure, values[:2] * left[:, :2], right[:2] * [[1], [-1]]),
     )

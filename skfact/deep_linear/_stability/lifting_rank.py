@@ -11,11 +11,11 @@ import scipy.sparse
 
 from skfact._checks import check_random_state
 from skfact.deep_linear._stability.lifting import path_counts
-from skfact.deep_linear._stability.structure import Structure, as_structure
+from skfact.deep_linear._stability.structure import Structure, as_structure, balanced
 from skfact.deep_linear._structured import CirculantFactor, ToeplitzFactor
 
 LARGEST_RANK = 4096  # that is looked for
-ALL_ENTRIES = 4096  # of products that are kept; beyond, as many random combinations as needed
+ALL_ENTRIES = 4096  # of products that are kept; beyond, random combinations of them
 COPIES = 8  # combinations that each entry takes part in
 CLOSE = 1e-2  # distance below which rounding is taken out once more
 BLOCK = 256  # products that are added at a time
@@ -67,9 +67,10 @@ def lifting_rank(structure: Any, *, random_state: Any = None) -> int:
 
     Notes
     -----
-    Of products with more than 4096 entries random sparse combinations of the entries are kept, at
-    least 1.25 times as many as the rank that is found, so that memory does not grow with the
-    products: at most 0.3 GB, plus one product. A rank lost in combinations has small probability.
+    Of products with more than 4096 entries, 1.25 times as many random sparse combinations of the
+    entries are kept as the rank can be, at most 5184, so that memory does not grow with the rank:
+    0.2 GB, plus one product and 100 bytes for each of its entries. Combinations may lower the rank
+    with small probability, and never raise it.
 
     References
     ----------
@@ -88,7 +89,7 @@ def lifting_rank(structure: Any, *, random_state: Any = None) -> int:
     random = check_random_state(random_state)
     rank = known_rank(found)
     if rank is None:
-        rank = random_rank(found, random)
+        rank = random_rank(balanced(found)[0], random)
     if rank is None:
         raise ValueError(
             f"structure has a lifting operator of shape {found.n_entries} x {found.n_columns}, "
@@ -117,21 +118,13 @@ def random_rank(
 ) -> int | None:
     """The rank by random products; None if it is above the largest, or takes too long to find."""
     most = min(structure.n_entries, structure.n_columns)
-    kept = structure.n_entries if structure.n_entries <= ALL_ENTRIES else 1024
-    while True:
-        # a rank close to the number of combinations may be cut off by it
-        limit = min(largest, kept if kept == structure.n_entries else int(0.8 * kept))
-        if min(limit, most) * _cost(structure) > WORK:
-            return None
-        combine = None
-        if kept < structure.n_entries:
-            combine = _combinations(kept, structure.n_entries, random)
-        rank = _growing_rank(structure, min(limit, most), combine, random)
-        if rank is not None:
-            return rank
-        if limit == largest:
-            return None
-        kept = min(2 * kept, structure.n_entries)
+    limit = min(largest, most)
+    if limit * _cost(structure) > WORK:
+        return None
+    kept, combine = int(1.25 * limit) + 64, None  # a rank close to their number may be cut off
+    if max(kept, ALL_ENTRIES) < structure.n_entries:
+        combine = _combinations(kept, structure.n_entries, random)
+    return _growing_rank(structure, limit, combine, random)
 
 
 def _cost(structure: Structure) -> float:
@@ -163,8 +156,8 @@ def _growing_rank(
         basis, triangle = scipy.linalg.qr(rest, mode="economic")
         # the distance of each product from the span of those before it
         new = int(np.count_nonzero(np.abs(triangle.diagonal()) > INDEPENDENT))
-        if new < count:
-            return min(rank + new, most)
+        if new < count and rank + new <= limit:
+            return rank + new
         if rank + count > span.shape[1]:
             span = np.concatenate([span, np.empty((n_rows, rank + count))], axis=1)
         span[:, rank : rank + count] = basis

@@ -143,7 +143,10 @@ def deep_null_space_constant(structure: Any, *, random_state: Any = None) -> Dee
 
 def _of_one_matrix(structure: Structure) -> float:
     """Norm of the matrix that spans the kernel over that of its best error of rank 2."""
-    kernel = scipy.linalg.svd(LiftingOperator(structure).toarray())[2][-1]
+    lift = LiftingOperator(structure).toarray()
+    if lift.shape[0] > lift.shape[1]:
+        lift = scipy.linalg.qr(lift, mode="r")[0][: lift.shape[1]]
+    kernel = scipy.linalg.svd(lift)[2][-1]
     sizes = [size for size in structure.sizes if size > 1]
     values = np.linalg.svd(kernel.reshape(sizes), compute_uv=False)
     return float(np.linalg.norm(values) / np.linalg.norm(values[2:]))
@@ -337,6 +340,8 @@ def _of_size(structure: Any, sizes: list[int]) -> Structure:
 
 def _of_factors(h: list[Any], tensor_bound: float, p: float, constant: str) -> float:
     """The bound on the distance of parameters from that on their tensors."""
+    if tensor_bound in (0.0, math.inf):
+        return tensor_bound
     count = sum(x.shape[0] for x in h) ** (1 / p)
     factor = 1 + math.sqrt(2) if is_complex(h[0]) else 2.0
     units = scaled_units(h)
@@ -346,10 +351,8 @@ def _of_factors(h: list[Any], tensor_bound: float, p: float, constant: str) -> f
     # log2 of the largest entry of the tensor
     largest = units.log_sizes + sum(units.exponents)
     if constant == "published":
-        if tensor_bound > 0 and math.log2(tensor_bound) > largest - 1:
+        if math.log2(tensor_bound) > largest - 1:
             return math.inf
         factor = PUBLISHED
-    if tensor_bound in (0.0, math.inf):
-        return tensor_bound
     exponent = (1 / len(h) - 1) * largest + math.log2(tensor_bound)
     return factor * count * 2.0**exponent if exponent < 1000 else math.inf

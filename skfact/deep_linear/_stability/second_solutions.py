@@ -27,6 +27,7 @@ Pair: TypeAlias = tuple[list[np.ndarray], list[np.ndarray]]
 EQUAL = 1e-10  # relative difference of products that count as equal
 APART = 1e-2  # relative distance of classes that count as different
 STARTS, SWEEPS, STEPS = 20, 60, 30  # of searches: random starts, alternations, Newton's steps
+HOPELESS = 1e-2  # ratio of a search from which Newton's method is not tried
 STEEP = 1e-6  # least difference of the two rank-one tensors of a pair, relative to their size
 
 
@@ -151,17 +152,47 @@ def _is_toeplitz(one: Any) -> bool:
     return isinstance(support, ToeplitzFactor) and support._arguments[2] == (1, 1)
 
 
-def in_kernel(structure: Structure, random: np.random.RandomState) -> Pair | None:
+Contraction: TypeAlias = Callable[[list[np.ndarray], int], np.ndarray]
+
+
+def contraction_of(structure: Structure, lift: np.ndarray | None) -> Contraction:
+    """The norm-keeping part of the product as a linear function of h_k, for searches.
+
+    Of a dense lifting operator with more rows than columns, as many rows as columns are enough.
+    """
+    if lift is None:
+        return structure.contraction
+    if lift.shape[0] > lift.shape[1]:
+        lift = scipy.linalg.qr(lift, mode="r")[0][: lift.shape[1]]
+    tensor = lift.reshape(-1, *structure.sizes)
+
+    def contraction(h: list[np.ndarray], k: int) -> np.ndarray:
+        found = tensor
+        for x in reversed(h[k + 1 :]):
+            found = found @ x
+        for x in h[:k]:  # from the left: the axis after the entries
+            found = np.tensordot(found, x, (1, 0))
+        return found
+
+    return contraction
+
+
+def in_kernel(
+    structure: Structure, random: np.random.RandomState, contraction: Contraction | None = None
+) -> Pair | None:
     """Non-zero factors whose product is zero, by alternating smallest singular vectors."""
+    contraction = contraction or structure.contraction
     for _ in range(STARTS):
         h = [x / np.linalg.norm(x) for x in structure.draw(random)]
-        rest = math.inf
+        size, rest = np.linalg.norm(structure.product(h)), math.inf
         for _ in range(SWEEPS):
             before = rest
             for k in range(len(h)):
-                h[k], rest = _flattest(structure.contraction(h, k))
+                h[k], rest = _flattest(contraction(h, k))
             if rest < 1e-13 or rest > 0.999 * before:
                 break
+        if rest > HOPELESS * size:
+            continue
         zero = np.zeros(structure.shape)
         found = verified(structure, _onto(structure, h, zero), [0 * x for x in h])
         if found is not None:
@@ -186,7 +217,7 @@ class Flattest(NamedTuple):
 
 
 def flattest_difference(
-    contraction: Callable[[list[np.ndarray], int], np.ndarray],
+    contraction: Contraction,
     h: list[np.ndarray],
     g: list[np.ndarray],
 ) -> Flattest:
@@ -226,12 +257,15 @@ def _unit_but(k: int, h: list[np.ndarray]) -> list[np.ndarray]:
     return [x if j == k else x / np.linalg.norm(x) for j, x in enumerate(h)]
 
 
-def with_equal_products(structure: Structure, random: np.random.RandomState) -> Pair | None:
+def with_equal_products(
+    structure: Structure, random: np.random.RandomState, contraction: Contraction | None = None
+) -> Pair | None:
     """Two parameters with one product, by fitting the difference of their products to zero."""
     for _ in range(STARTS):
-        found = flattest_difference(
-            structure.contraction, structure.draw(random), structure.draw(random)
-        )
+        start = structure.draw(random), structure.draw(random)
+        found = flattest_difference(contraction or structure.contraction, *start)
+        if found.ratio > HOPELESS:
+            continue
         pair = verified(structure, *_joined(structure, found.h, found.g))
         if pair is not None:
             return pair

@@ -19,7 +19,9 @@ from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set, is
 from skfact.deep_linear._factor_sets.kronecker import KroneckerSet, patterns_of
 from skfact.deep_linear._factor_sets.mask import MaskSet
 from skfact.deep_linear._factor_sets.resolve import as_support, resolve_factor_sets
+from skfact.deep_linear._factor_sets.structured import StructuredSet
 from skfact.deep_linear._linear_network import as_like, resolve_network
+from skfact.deep_linear._structured import StructuredFactor
 from skfact.supports import FAMILIES, Chain, FixedMask, KSparse
 from skfact.supports._kronecker import places
 
@@ -141,6 +143,37 @@ class Structure:
         """Whether bases and contractions have no more numbers than that."""
         biggest = max(size * math.prod(one.shape) for size, one in zip(self.sizes, self.sets))
         return max(biggest, self.n_entries * sum(self.sizes)) <= limit
+
+
+def balanced(structure: Structure) -> tuple[Structure, list[np.ndarray]]:
+    """The structure in parameters that count alike, and their weights w, powers of two.
+
+    Factors are M(w h): the largest entry that each parameter makes is about one. Ranks do not
+    change, and neither do products of the same h, w h in the structure itself; rounding does.
+    """
+    sets, weights = [], []
+    for k, one in enumerate(structure.sets):
+        weight = np.ones(structure.sizes[k])
+        if isinstance(one, StructuredSet) and type(one.support) is StructuredFactor:
+            largest = [np.max(np.abs(one.dense(unit))) for unit in np.eye(structure.sizes[k])]
+            weight = np.ldexp(1.0, [-math.frexp(x)[1] if x > 0 else 0 for x in largest])
+            if np.any(weight != 1):
+                one = _weighted(one.support, weight)
+        sets.append(one)
+        weights.append(weight)
+    return Structure(sets), weights
+
+
+def _weighted(support: StructuredFactor, weight: np.ndarray) -> StructuredSet:
+    """The set of M(w h)."""
+    return StructuredSet(
+        StructuredFactor(
+            support.shape,
+            support.n_parameters,
+            lambda h: support.matrix(weight * h),
+            lambda G: weight * support.adjoint(G),
+        )
+    )
 
 
 def places_of(one: FactorSet) -> tuple[np.ndarray, np.ndarray] | None:

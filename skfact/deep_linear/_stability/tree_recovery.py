@@ -134,29 +134,13 @@ def recover_convolution_tree(
     levels = None if noise is None else _checked_noise(noise, len(tree.leaves))
     if levels is not None and is_matrix:  # whose blocks hold each entry of a column so often
         levels = levels / math.sqrt(math.prod(tree._sizes))
-    collision = tree.collision()
-    if collision is not None:
-        raise ValueError(
-            f"tree is not recoverable: on the path to leaf {collision.leaf!r} the indices "
-            f"{collision.first} and {collision.second} both add up to {collision.total}, so that "
-            "other kernels have the same product (indistinguishable_kernels). Choose other "
-            "supports, or fit the product alone with SparseDeepLinearNet(tree.factors())."
-        )
+    _refuse_collisions(tree)
     exponents = [math.frexp(largest_part(column))[1] for column in columns]
     columns = [times_power_of_two(column, -e) for column, e in zip(columns, exponents)]
     tensors = [_read(column, tree._path_sums(path)) for column, path in zip(columns, tree.paths)]
     found = [_best_rank_one(tensor, max_iter) for tensor in tensors]
     state = _Alternation(tree, tensors, exponents, [vectors for vectors, _ in found])
-    eps = float(array_namespace(columns[0]).finfo(columns[0].dtype).eps)
-    n_iter, change = 0, 1.0
-    while n_iter < max_iter and change > SETTLED * eps:
-        n_iter, change = n_iter + 1, state.sweep()
-    if change > eps**0.5:
-        warn(
-            f"The kernels still changed by {change:.1e} after max_iter={max_iter} sweeps: increase "
-            "max_iter. Columns with more noise than product take many.",
-            ConvergenceWarning,
-        )
+    n_iter = state.run(max_iter)
     read = [state.residual(j) for j in range(len(columns))]
     fitted = tree._flat_columns(tree.product(state.kernels))
     residuals = [scaled(_change(*pair), e) for *pair, e in zip(columns, fitted, exponents)]
@@ -228,6 +212,18 @@ def indistinguishable_kernels(tree: ConvolutionTree) -> tuple[list[Any], list[An
             kernels[e][tree.supports[e].index(index)] = 1.0
         pair.append(kernels)
     return pair[0], pair[1]
+
+
+def _refuse_collisions(tree: ConvolutionTree) -> None:
+    """Raise ValueError unless the tree is recoverable."""
+    collision = tree.collision()
+    if collision is not None:
+        raise ValueError(
+            f"tree is not recoverable: on the path to leaf {collision.leaf!r} the indices "
+            f"{collision.first} and {collision.second} both add up to {collision.total}, so that "
+            "other kernels have the same product (indistinguishable_kernels). Choose other "
+            "supports, or fit the product alone with SparseDeepLinearNet(tree.factors())."
+        )
 
 
 def _columns(X: Any, tree: ConvolutionTree) -> tuple[list[Any], bool]:
@@ -360,6 +356,21 @@ class _Alternation:
             self.weights[e] = {j: 4.0 ** max(exponents[j] - top, -600) for j in self.through[e]}
         for path in tree.paths:
             self._update(path[-1])
+
+    def run(self, max_iter: int) -> int:
+        """Sweep until the kernels change no more; the number of sweeps."""
+        like = self.tensors[0]
+        eps = float(array_namespace(like).finfo(like.dtype).eps)
+        n_iter, change = 0, 1.0
+        while n_iter < max_iter and change > SETTLED * eps:
+            n_iter, change = n_iter + 1, self.sweep()
+        if change > eps**0.5:
+            warn(
+                f"The kernels still changed by {change:.1e} after max_iter={max_iter} sweeps: "
+                "increase max_iter. Columns with more noise than product take many.",
+                ConvergenceWarning,
+            )
+        return n_iter
 
     def sweep(self) -> float:
         """Update all kernels; the largest change of one of unit norm."""
