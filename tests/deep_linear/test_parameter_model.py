@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skfact._backend import array_namespace, device
 from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor, palm4msa
 from skfact.deep_linear._parameter_model import check_projection, projection_on
 from skfact.supports import KSparse
@@ -21,6 +22,14 @@ def to_mean(h):
     return 0 * h + sum(h) / h.shape[0]
 
 
+def one_group(h):
+    """The larger one of the groups of the first two numbers and of the others."""
+    xp = array_namespace(h)
+    first = xp.arange(h.shape[0], device=device(h)) < 2
+    parts = [xp.where(kept, h, xp.zeros_like(h)) for kept in (first, ~first)]
+    return max(parts, key=lambda part: float(xp.sum(part * part)))
+
+
 def nan_of(h):
     return h * np.nan
 
@@ -30,6 +39,7 @@ MODELS = {
     "budget": (KSparse(2), [0, -3, 0, 2, 0]),
     "norm": (2.0, H * 2 / np.linalg.norm(H)),
     "loose norm": (100, H),
+    "one group": (one_group, [1, -3, 0, 0, 0]),
     "equal numbers": (to_mean, np.full(5, 0.05)),
 }
 

@@ -225,10 +225,14 @@ def _best_angle(a: list[Any], b: list[Any], p: float) -> np.ndarray:
     b = [np.exp(1j * t) * y for t, y in zip(base, b)]
     slope = p_norm([p_norm(y, p) for y in b], p)
 
-    def norms(turns: np.ndarray) -> np.ndarray:
+    def some_norms(turns: np.ndarray) -> np.ndarray:
         turn = np.exp(1j * turns)
         rows = [x - factor[:, None] * y for x, y, factor in zip(a, b, (turn, turn.conj()))]
         return _row_norms(np.concatenate(rows, axis=1), p)
+
+    def norms(turns: np.ndarray) -> np.ndarray:
+        some = max(1, MOST_NORMS // (a[0].size + a[1].size))  # what is held at a time
+        return np.concatenate([some_norms(turns[i : i + some]) for i in range(0, len(turns), some)])
 
     half = math.pi / GRID
     middles = 2 * half * np.arange(-GRID // 2, GRID // 2)

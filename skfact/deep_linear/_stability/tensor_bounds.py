@@ -23,6 +23,8 @@ from skfact.deep_linear._stability.rank_one import ScaledUnits, read_pair, scale
 MOST_ENTRIES = 2**24  # of a complex tensor that is formed
 REAL, COMPLEX, PUBLISHED = 2.0, 1 + math.sqrt(2), 7.0
 EPS = 2.0**-52
+ROUNDINGS = 10  # of an entry, in multiples of eps, for each factor
+FEW, DIRECTIONS = 2000, 16  # of points whose hull is found at once, and to look for others in
 
 
 def tensor_stability_bound(
@@ -93,7 +95,7 @@ def tensor_stability_bound(
     one, two = (scaled_units(x) for x in pair)
     if (one is None and two is None) or all(map(np.array_equal, *pair)):
         return 0.0
-    difference = _relative_difference(one, two) + (4 * len(pair[0]) + 8) * EPS
+    difference = _relative_difference(one, two) + ROUNDINGS * (len(pair[0]) + 1) * EPS
     factor = COMPLEX if is_complex(pair[0][0]) else REAL
     if constant == "published":
         factor = PUBLISHED if difference <= 0.5 else math.inf
@@ -189,7 +191,7 @@ def bound_near(h: Sequence[Any], difference: float, p: float = 2) -> float:
     mantissa, exponent = math.frexp(difference)
     log = exponent - one.log_sizes - sum(one.exponents)
     relative = scaled(mantissa * 2.0 ** (log - math.floor(log)), math.floor(log))
-    relative += (4 * len(h) + 8) * float(xp.finfo(h[0].dtype).eps)
+    relative += ROUNDINGS * (len(h) + 1) * float(xp.finfo(h[0].dtype).eps)
     factor = COMPLEX if is_complex(h[0]) else REAL
     size, exponent = one.level
     return scaled(factor * n_parameters ** (1 / p) * size * relative, exponent)
@@ -232,11 +234,26 @@ def _hull(points: np.ndarray) -> np.ndarray:
 
     A linear function, as the entry of a difference is of one point among others, is largest there.
     """
+    if len(points) > FEW:
+        points = _outer(points)
     points = np.unique(points, axis=0)  # in the order of the first coordinate, then the second
     if len(points) < 3:
         return points
     chains = [_chain(points.tolist()), _chain(points[::-1].tolist())]
     return np.array(chains[0][:-1] + chains[1][:-1])
+
+
+def _outer(points: np.ndarray) -> np.ndarray:
+    """Points (n, 2) without those in the polygon of the farthest ones in some directions."""
+    angles = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
+    farthest = [int(np.argmax(points @ (np.cos(t), np.sin(t)))) for t in angles]
+    corners = _hull(points[list(dict.fromkeys(farthest))])
+    outside = np.zeros(len(points), dtype=bool)
+    for start, end in zip(corners, np.roll(corners, -1, axis=0)):
+        dx, dy = end - start  # a point as near as that may be missed, and counts as rounding
+        distances = dx * (points[:, 1] - start[1]) - dy * (points[:, 0] - start[0])
+        outside |= distances < -4 * EPS * (abs(dx) + abs(dy))
+    return np.concatenate([corners, points[outside]])
 
 
 def _chain(points: list[list[float]]) -> list[list[float]]:

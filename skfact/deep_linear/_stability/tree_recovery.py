@@ -287,7 +287,8 @@ def _best_rank_one(tensor: Any, max_iter: int) -> tuple[list[Any], float]:
         return zeros, 0.0
     vectors = []
     for k, n in enumerate(tensor.shape):
-        unfolding = xp.reshape(xp.moveaxis(tensor, k, 0), (n, -1))
+        order = (k, *range(k), *range(k + 1, tensor.ndim))
+        unfolding = xp.reshape(xp.permute_dims(tensor, order), (n, -1))
         U, _, _ = xp.linalg.svd(unfolding, full_matrices=False)
         vectors.append(U[:, 0])
     size = 0.0

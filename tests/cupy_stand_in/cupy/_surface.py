@@ -46,6 +46,7 @@ FUNCTIONS = {
     "partition": "a kth axis",
     "real": "val",
     "reshape": "a newshape order",
+    "roll": "a shift axis",
     "round": "a decimals out",
     "stack": "tup axis out dtype casting",
     "sum": "a axis dtype out keepdims",

@@ -10,6 +10,7 @@ from skfact.deep_linear import (
     tensor_lipschitz_bound,
     tensor_stability_bound,
 )
+from skfact.deep_linear._stability.tensor_bounds import _hull
 from tests.arrays import DTYPES, FEW
 from tests.asserts import for_each
 from tests.deep_linear._stability.parameters import draw, rescaled
@@ -137,6 +138,23 @@ def test_bounds_grow_with_the_scale(scale):
     one = [[scale * h[0], h[1] / scale, h[2]], g]
     assert_allclose(tensor_stability_bound(*one), near, rtol=1e-12)
     assert_allclose(tensor_lipschitz_bound(*one), tensor_lipschitz_bound(h, g), rtol=1e-12)
+
+
+def test_the_largest_difference_is_on_the_hull():
+    random = np.random.default_rng(8)
+    for draw_points in (
+        lambda n: random.standard_normal((n, 2)),
+        lambda n: random.uniform(-1, 1, (n, 2)),
+        lambda n: random.standard_normal((n, 1)) * [1, 0.3],  # on a line
+        lambda n: np.round(random.standard_normal((n, 2))),
+    ):
+        for n in (1, 2, 3, 50, 3000):
+            points = draw_points(n)
+            points /= np.max(np.abs(points)) or 1
+            corners, directions = _hull(points), random.standard_normal((2, 200))
+            found, expected = ((x @ directions).max(axis=0) for x in (corners, points))
+            assert_allclose(found, expected, atol=1e-14)
+            assert len(corners) <= n and {tuple(c) for c in corners} <= {tuple(p) for p in points}
 
 
 def test_tensors_that_nobody_could_hold():
