@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse
 
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
+from skfact.deep_linear._stability.lifting_rank import null_space
 from skfact.deep_linear._stability.structure import Structure
 from skfact.fixed_support import is_closable
 
@@ -152,9 +152,7 @@ def kept_diagonals(left: FactorSet, right: FactorSet) -> np.ndarray:
     for one in (left, right.T):
         if not one.keeps_scaled_columns:
             conditions += [_leaving(one, random) for _ in range(2)]
-    _, values, rows = scipy.linalg.svd(np.concatenate(conditions))
-    rank = int(np.count_nonzero(values > 1e-9 * max(values[0], 1.0)))
-    return rows[rank:]
+    return null_space(np.concatenate(conditions), floor=1e-9).T
 
 
 def _leaving(one: FactorSet, random: np.random.RandomState) -> np.ndarray:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.linalg
 
 from skfact._checks import check_choice, check_random_state
 from skfact.deep_linear._stability.diagonal_scalings import (
@@ -22,6 +21,7 @@ from skfact.deep_linear._stability.lifting import LiftingOperator
 from skfact.deep_linear._stability.lifting_rank import (
     jacobian_rank,
     known_rank,
+    null_space,
     random_rank,
     thresholds,
 )
@@ -189,10 +189,8 @@ class Facts(NamedTuple):
         """The tensor that spans the kernel of the lifting operator, if one does."""
         if self.lift is None or self.rank != self.structure.n_columns - 1:
             return None
-        lift = self.lift
-        if lift.shape[0] > lift.shape[1]:
-            lift = scipy.linalg.qr(lift, mode="r")[0][: lift.shape[1]]
-        return scipy.linalg.svd(lift)[2][-1].reshape(self.structure.sizes)
+        found = null_space(self.lift)
+        return found.reshape(self.structure.sizes) if found.shape[1] == 1 else None
 
     @property
     def is_searched(self) -> bool:

@@ -94,7 +94,9 @@ class LiftingOperator:
             If it has another number of entries.
         """
         xp, tensor = self._checked(tensor, self.shape[1], "tensor", self.sizes)
-        return xp.reshape(self._sum(0, xp.reshape(tensor, (1, *self.sizes))), (-1,))
+        return xp.reshape(
+            self._sum(0, xp.reshape(tensor, (1, *self.sizes)), self._last_basis(tensor)), (-1,)
+        )
 
     def rmatvec(self, vector: Any) -> Any:
         """Apply the adjoint, to a vector or a matrix of the shape of the product.
@@ -118,7 +120,9 @@ class LiftingOperator:
         """
         shape = self._structure.shape
         xp, vector = self._checked(vector, self.shape[0], "vector", shape)
-        return xp.reshape(self._correlate(0, xp.reshape(vector, (1, *shape))), (-1,))
+        return xp.reshape(
+            self._correlate(0, xp.reshape(vector, (1, *shape)), self._last_basis(vector)), (-1,)
+        )
 
     def matmat(self, tensors: Any) -> Any:
         """Apply the operator to several tensors at once.
@@ -146,7 +150,7 @@ class LiftingOperator:
             raise ValueError(f"tensors must have shape ({self.shape[1]}, count), got {shape}.")
         flat = xp.reshape(xp.matrix_transpose(tensors), (-1,))
         _, flat = self._checked(flat, self.shape[1] * shape[1], "tensors", shape)
-        found = self._sum(0, xp.reshape(flat, (shape[1], *self.sizes)))
+        found = self._sum(0, xp.reshape(flat, (shape[1], *self.sizes)), self._last_basis(flat))
         return xp.matrix_transpose(xp.reshape(found, (shape[1], self.shape[0])))
 
     def aslinearoperator(self) -> LinearOperator:
@@ -261,39 +265,39 @@ class LiftingOperator:
         floating = xp.isdtype(array.dtype, ("real floating", "complex floating"))
         return xp, array if floating else xp.astype(array, xp.float64)
 
-    def _sum(self, k: int, T: Any) -> Any:
+    def _sum(self, k: int, T: Any, last: Any) -> Any:
         """Sums over tuples from factor k on: (batch, S_k, .., S_K) to (batch, rows, n_in)."""
         xp, one = array_namespace(T), self._structure.sets[k]
         batch, size = T.shape[:2]
         rows, n_in = one.shape[0], self._structure.shape[1]
         if k == len(self.sizes) - 1:
-            return xp.reshape(T @ self._last_basis(T), (batch, rows, n_in))
+            return xp.reshape(T @ last, (batch, rows, n_in))
         inner = one.shape[1]
         tails = None
         if batch * math.prod(T.shape[1:-1]) * self._structure.sets[-1].shape[0] * n_in <= TOGETHER:
-            together = self._sum(k + 1, xp.reshape(T, (batch * size, *T.shape[2:])))
+            together = self._sum(k + 1, xp.reshape(T, (batch * size, *T.shape[2:])), last)
             tails = xp.reshape(together, (batch, size, inner, n_in))
         total = None
         for s in range(size):
-            tail = self._sum(k + 1, T[:, s, ...]) if tails is None else tails[:, s, :, :]
+            tail = self._sum(k + 1, T[:, s, ...], last) if tails is None else tails[:, s, :, :]
             tall = xp.reshape(xp.permute_dims(tail, (1, 0, 2)), (inner, batch * n_in))
             term = one.times(self._structure.unit(k, s, T), tall)
             total = term if total is None else total + term
         return xp.permute_dims(xp.reshape(total, (rows, batch, n_in)), (1, 0, 2))
 
-    def _correlate(self, k: int, X: Any) -> Any:
+    def _correlate(self, k: int, X: Any, last: Any) -> Any:
         """Inner products with tuples from k on: (batch, rows, n_in) to (batch, S_k, .., S_K)."""
         xp, one = array_namespace(X), self._structure.sets[k]
         batch, rows, n_in = X.shape
         if k == len(self.sizes) - 1:
-            return xp.reshape(X, (batch, -1)) @ xp.matrix_transpose(self._last_basis(X))
+            return xp.reshape(X, (batch, -1)) @ xp.matrix_transpose(last)
         size, inner = self.sizes[k], one.shape[1]
         tall = xp.reshape(xp.permute_dims(X, (1, 0, 2)), (rows, batch * n_in))
         parts = []
         for s in range(size):
             moved = one.adjoint_times(self._structure.unit(k, s, X), tall)
             head = xp.permute_dims(xp.reshape(moved, (inner, batch, n_in)), (1, 0, 2))
-            parts.append(self._correlate(k + 1, head))
+            parts.append(self._correlate(k + 1, head, last))
         return xp.stack(parts, axis=1)
 
     def _last_basis(self, like: Any) -> Any:

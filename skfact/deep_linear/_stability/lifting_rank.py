@@ -20,7 +20,7 @@ COPIES = 8  # combinations that each entry takes part in
 CLOSE = 1e-2  # distance below which rounding is taken out once more
 BLOCK = 256  # products that are added at a time
 INDEPENDENT = 1e-9  # distance of a unit product from the span of others that counts
-WORK = 1e11  # multiplications in all the products that may be asked for
+WORK = 1e11  # multiplications in all the products that are asked for
 LARGEST_JACOBIAN = 2**25  # numbers in the derivative of all entries
 MOST_PARAMETERS = 2000  # of a derivative whose singular values are computed
 ZERO, NONZERO = 1e-11, 1e-7  # singular values that are certainly one or the other
@@ -119,8 +119,8 @@ def random_rank(
     """The rank by random products; None if it is above the largest, or takes too long to find."""
     most = min(structure.n_entries, structure.n_columns)
     limit = min(largest, most)
-    if limit * _cost(structure) > WORK:
-        return None
+    if limit * _cost(structure) > WORK and BLOCK * _cost(structure) > WORK:
+        return None  # before the first products
     kept, combine = int(1.25 * limit) + 64, None  # a rank close to their number may be cut off
     if max(kept, ALL_ENTRIES) < structure.n_entries:
         combine = _combinations(kept, structure.n_entries, random)
@@ -144,11 +144,11 @@ def _combinations(kept: int, n_entries: int, random: np.random.RandomState) -> A
 def _growing_rank(
     structure: Structure, limit: int, combine: Any, random: np.random.RandomState
 ) -> int | None:
-    """The number of independent random products; None once it reaches a limit below the most."""
+    """The number of independent random products; None if it is beyond the limit, or the work."""
     n_rows = structure.n_entries if combine is None else combine.shape[0]
     most = min(structure.n_entries, structure.n_columns)
     span, rank, count = np.empty((n_rows, 0)), 0, 32
-    while rank < limit:
+    while rank < limit and (rank + count) * _cost(structure) <= WORK:
         products = _unit_products(structure, count, combine, random)
         rest = products - span[:, :rank] @ (span[:, :rank].T @ products)
         if np.min(np.linalg.norm(rest, axis=0)) < CLOSE:  # rounding would count
@@ -163,7 +163,7 @@ def _growing_rank(
         span[:, rank : rank + count] = basis
         rank += count
         count = min(2 * count, BLOCK)
-    return most if limit == most else None
+    return most if rank >= most else None
 
 
 def _unit_products(
@@ -224,6 +224,14 @@ def certain_rank(matrix: np.ndarray) -> int | None:
     if np.any((values > ZERO) & (values < NONZERO)):
         return None
     return int(np.count_nonzero(values >= NONZERO))
+
+
+def null_space(matrix: np.ndarray, floor: float = 0.0) -> np.ndarray:
+    """Orthonormal columns that a matrix maps to zero; singular values below the floor are."""
+    if matrix.shape[0] > matrix.shape[1]:
+        matrix = scipy.linalg.qr(matrix, mode="r")[0][: matrix.shape[1]]
+    _, values, rows = scipy.linalg.svd(matrix)
+    return rows[int(np.count_nonzero(values > max(1e-9 * values[0], floor))) :].T
 
 
 def thresholds(sizes: tuple[int, ...]) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 
 from skfact._checks import check_choice, check_number, check_random_state
 from skfact._linalg import is_complex
@@ -20,6 +19,7 @@ from skfact.deep_linear._stability.identifiability import (
     structure_identifiability,
 )
 from skfact.deep_linear._stability.lifting import LiftingOperator
+from skfact.deep_linear._stability.lifting_rank import null_space
 from skfact.deep_linear._stability.rank_one import read_parameters, scaled_units
 from skfact.deep_linear._stability.second_solutions import STARTS, flattest_difference
 from skfact.deep_linear._stability.structure import Structure, as_structure
@@ -143,10 +143,7 @@ def deep_null_space_constant(structure: Any, *, random_state: Any = None) -> Dee
 
 def _of_one_matrix(structure: Structure) -> float:
     """Norm of the matrix that spans the kernel over that of its best error of rank 2."""
-    lift = LiftingOperator(structure).toarray()
-    if lift.shape[0] > lift.shape[1]:
-        lift = scipy.linalg.qr(lift, mode="r")[0][: lift.shape[1]]
-    kernel = scipy.linalg.svd(lift)[2][-1]
+    kernel = null_space(LiftingOperator(structure).toarray())
     sizes = [size for size in structure.sizes if size > 1]
     values = np.linalg.svd(kernel.reshape(sizes), compute_uv=False)
     return float(np.linalg.norm(values) / np.linalg.norm(values[2:]))

@@ -18,7 +18,7 @@ from skfact.deep_linear._stability.diagonal_scalings import (
     rescaled,
 )
 from skfact.deep_linear._stability.factor_distance import factor_distance
-from skfact.deep_linear._stability.lifting_rank import jacobian
+from skfact.deep_linear._stability.lifting_rank import jacobian, null_space
 from skfact.deep_linear._stability.structure import Structure
 from skfact.deep_linear._structured import ToeplitzFactor
 
@@ -68,7 +68,7 @@ def along_fibre(
 ) -> Pair | None:
     """A pair on the surface of equal products through a random point, off its rescalings."""
     h = structure.draw(random)
-    flat = _null_space(jacobian(structure, h, random))
+    flat = null_space(jacobian(structure, h, random))
     known = scipy.linalg.orth(directions(structure, h, diagonal))
     flat = flat - known @ (known.T @ flat)
     step = flat @ random.standard_normal(flat.shape[1])
@@ -79,14 +79,6 @@ def along_fibre(
         if found is not None:
             return found
     return None
-
-
-def _null_space(matrix: np.ndarray) -> np.ndarray:
-    """Orthonormal columns that a matrix maps to zero."""
-    if matrix.shape[0] > matrix.shape[1]:
-        matrix = scipy.linalg.qr(matrix, mode="r")[0][: matrix.shape[1]]
-    _, values, rows = scipy.linalg.svd(matrix)
-    return rows[int(np.count_nonzero(values > 1e-9 * values[0])) :].T
 
 
 def _onto(structure: Structure, g: list[np.ndarray], goal: np.ndarray) -> list[np.ndarray]:
