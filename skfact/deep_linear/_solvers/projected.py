@@ -24,6 +24,7 @@ from skfact.deep_linear._solvers.problem import Problem, Solver, Trained
 
 DECREASE = 1e-4  # share of the step that a decrease must be worth
 MOST_HALVINGS = 60
+DRAWS, TRIAL = 4, 10  # random starts, and sweeps after which one is gone on from
 
 
 def projected_steps(problem: Problem, stopping: Stopping) -> Trained:
@@ -33,7 +34,7 @@ def projected_steps(problem: Problem, stopping: Stopping) -> Trained:
     """
     eps = float(array_namespace(problem.X).finfo(problem.X.dtype).eps)
     tiny = (10 * eps) ** 2 * 0.5 * norm2(problem.Y)
-    state = ProjectedSweeps(problem, _feasible(problem))
+    state = _best_start(problem)
     losses, outcome = [state.loss], Outcome.CUT_OFF
     for number in range(1, stopping.max_iter + 1):
         moved = state.sweep()
@@ -59,28 +60,30 @@ def projected(problem: Problem, one: FactorSet, values: Any) -> Any:
     return problem.units.factors([one.project(given)], back=True)[0]
 
 
-def _feasible(problem: Problem) -> list[Any]:
-    """Where to start: values projected, or their magnitudes, whichever has the smaller loss.
+def _best_start(problem: Problem) -> ProjectedSweeps:
+    """Where to go on from: of several starts, the one with the least loss after some sweeps.
 
-    A projection may leave nothing of negative values.
+    A product may vanish for signs that a model forbids, and stays zero then.
     """
-    if problem.start is not None:
-        return [projected(problem, *pair) for pair in zip(problem.network.sets, problem.start)]
-    network = problem.network
-    if len(network.sets) == 1:
+    network, given = problem.network, problem.start
+    if given is None and len(network.sets) == 1:
         given = [network.sets[0].coordinates(problem.least_squares)]
+    if given is not None:
+        draws = [given]
+    elif network.modelled:
+        draws = [start_values(problem) for _ in range(DRAWS)]
+        draws += [[abs(value) for value in values] for values in draws]
     else:
-        given = start_values(problem)
-    starts = [
-        [projected(problem, one, part(value)) for one, value in zip(network.sets, given)]
-        for part in (lambda v: v, abs)
+        draws = [start_values(problem)]
+    states = [
+        ProjectedSweeps(problem, [projected(problem, *pair) for pair in zip(network.sets, values)])
+        for values in draws
     ]
-
-    def rank(values: list[Any]) -> tuple[bool, float]:
-        loss, _, _ = network.loss_and_gradient(values, problem.X, problem.Y, problem.alpha)
-        return any(not norm2(value) > 0 for value in values), loss  # a zero factor hardly moves
-
-    return min(starts, key=rank)
+    if len(states) > 1:
+        for state in states:
+            for _ in range(TRIAL):
+                state.sweep()
+    return min(states, key=lambda state: state.loss)
 
 
 class ProjectedSweeps:
