@@ -35,8 +35,8 @@ def lifting_rank(structure: Any, *, random_state: Any = None) -> int:
     parameters, and where it lies in a proper subspace of the range for a set of positive measure,
     it always does. So in exact arithmetic the answer is never above the rank, and below it with
     probability zero; in floating point, a product counts as independent whose distance from the
-    span of the others is above 1e-9 of its norm. A first failure is confirmed by the rest of a
-    block of 256.
+    span of the others is above 1e-9 of its norm. Products are
+    added in blocks of 32 to 256.
 
     The rank of masks and Kronecker-sparse patterns is known without: the number of entries of the
     product that may be non-zero.
