@@ -205,8 +205,8 @@ plt.show()
 # %%
 # Left, the error of the filters is proportional to the noise. So is the bound; as it allows for the
 # worst noise and the worst filters, it is some 50 times larger here. Learned filters are the same
-# ones from every start. Right, fits of equal quality hold two sets of filters, and less noise brings
-# them no closer: more data would not help.
+# ones from every start. Right, fits of equal quality hold two sets of filters, and less noise
+# brings them no closer: more data would not help.
 #
 # What to do with a network that fails? If its filters are to be read, change the dilations until it
 # passes. If not, use the product alone.
