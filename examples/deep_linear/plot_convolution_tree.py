@@ -63,7 +63,7 @@ for dilation in (1, 2, 3):
 # a tensor of rank one, lies open: filters follow from it up to a scale for each. Where two sums are
 # equal, only the sum of two products is seen.
 #
-# Filters with three values need the factor 3, those with two values a factor 2.
+# Filters with three values need a factor of 3 or more, those with two values 2 or more.
 
 passes, fails = network(3), network(1)
 rng = np.random.default_rng(2)
@@ -112,10 +112,10 @@ for name, one, other in (("exchanged", kernels, swapped), ("of unit vectors", *p
 # -----
 #
 # Outputs with more and more noise. Where the network passes,
-# :func:`~skfact.deep_linear.recover_convolution_tree` reads the table and finds its best
-# approximation of rank one, without a start to be chosen, and states a bound on the error of the
-# filters. The bound with the constant of the paper, 7 in place of 2, is drawn as well; it says
-# nothing where the noise is larger than half of the largest product.
+# :func:`~skfact.deep_linear.recover_convolution_tree` reads the table and
+# approximates it by one of rank one, without a start to be chosen, and states a bound on the error
+# of the filters. The bound with the constant of the paper, 7 in place of 2, is drawn as well; it
+# says nothing where noise and residual are larger than half of the largest product.
 
 levels = np.geomspace(1e-5, 1, 11)
 
@@ -146,8 +146,8 @@ errors, bounds, published = np.reshape([errors, bounds, published], (3, len(leve
 # %%
 # To learn the filters of the other network from the same kind of data there is
 # :class:`~skfact.deep_linear.SparseDeepLinearNet`, which asks for no verdict: its factors are those
-# of the tree. Twelve random starts at each of four levels; those that end elsewhere than at a best
-# fit, which happens in both networks, are left out.
+# of the tree. Twelve random starts at each of four levels; a start that misses more than the best
+# one would be left out, as it has not found a best fit.
 
 
 def fits(tree, level, n_starts=12):
