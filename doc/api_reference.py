@@ -64,8 +64,9 @@ API_REFERENCE = {
     ),
     "skfact.deep_linear": Section(
         "Sparse deep linear maps",
-        "A linear map learned as a product of factors with fixed supports, structure or budgets; "
-        "see :doc:`/user_guide/deep_linear`.",
+        "A linear map learned as a product of factors with fixed supports, structure or budgets, "
+        "and when it determines them; see :doc:`/user_guide/deep_linear` and "
+        ":doc:`/user_guide/stable_recovery`.",
         {
             "SparseDeepLinearNet": True,
             "StructuredFactor": False,
@@ -206,9 +207,21 @@ def write_pages(folder: Path) -> None:
             _write(folder / f"{module}.{name}.rst", _page(module, name))
         lines += ["", ".. toctree::", "   :hidden:", f"   :caption: {section.title}", ""]
         lines += [f"   {module}.{name}" for name in section.names] + [""]
-        links = ", ".join(f":obj:`~{module}.{name}`" for name in section.names)
-        _write(folder / f"{module}.names.txt", f"- :mod:`{module}`: {links}.\n")
+        for part, names in _parts(section).items():
+            links = ", ".join(f":obj:`~{module}.{name}`" for name in names)
+            _write(folder / f"{module}{part}.names.txt", f"- :mod:`{module}`: {links}.\n")
     _write(folder / "reference.rst", "\n".join(lines) + "\n")
+
+
+def _parts(section: Section) -> dict[str, list[str]]:
+    """Names under each heading, by the end of a file name; "" for those before the first one."""
+    parts: dict[str, list[str]] = {}
+    part = ""
+    for name in section.names:
+        if name in section.headings:
+            part = "." + section.headings[name].lower().replace(" ", "_")
+        parts.setdefault(part, []).append(name)
+    return parts
 
 
 def _summary(module: str, name: str) -> str:

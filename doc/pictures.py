@@ -12,6 +12,7 @@ import numpy as np
 from scipy.linalg import hadamard
 
 from skfact.butterfly import butterfly_factorize
+from skfact.deep_linear import ConvolutionTree, are_rescalings, rank_one_tensor
 from skfact.fixed_support import analyze_supports, rank_one_supports
 from skfact.relu import activation_patterns, rescale
 from skfact.supports import Chain
@@ -235,6 +236,61 @@ def deep_linear() -> str:
     return svg(288, "Samples go through three sparse layers to outputs.", *parts)
 
 
+def stable_recovery() -> str:
+    """Two kernels and others with the same product: the table of all products decides."""
+    h, wide, near = [np.array([1.0, 2]), np.array([1.0, 3])], [(0, 1), (0, 2)], [(0, 1), (0, 1)]
+    rows = [("Indices 0, 1 and 0, 2", wide, [2 * h[0], h[1] / 2]),
+            ("Indices 0, 1 and 0, 1", near, h[::-1])]  # fmt: skip
+    parts = [
+        text(130, 28, "kernels and the table", "of their products"),
+        text(368, 28, "other kernels,", "and their table"),
+        text(620, 28, "what is seen:", "their convolution"),
+    ]
+    for number, (name, supports, g) in enumerate(rows):
+        tree, top = ConvolutionTree([(0, 1), (1, 2)], supports, 4), 146 + 178 * number
+        sums = np.add.outer(*supports)
+        seen = tree.product(h)[: np.max(sums) + 1]
+        assert np.array_equal(seen, tree.product(g)[: len(seen)])
+        for x, kernels in ((96, h), (334, g)):
+            parts.append(_table(x, top, kernels, sums))
+        same = are_rescalings(h, g)
+        parts += [
+            text(232, top + 48, "=" if same else "≠", font_size=24),
+            text(24, top - 60, name, text_anchor="start", font_weight="bold"),
+            arrow(448, top + 40, 500, top + 40),
+        ]
+        left = 620 - 20 * len(seen)
+        for i, value in enumerate(seen[:, 0]):
+            parts.append(_number(left + 40 * i, top + 20, value, i))
+        words = "one table: determined," if same else "two tables: not determined,"
+        more = "up to a number" if same else "as two cells are added up"
+        parts.append(text(620, top + 88, words, more))
+    return svg(446, "The table of the products of two kernels, and what is seen of it.", *parts)
+
+
+def _table(x: float, y: float, kernels: Sequence[np.ndarray], sums: np.ndarray) -> str:
+    """Products of the entries of two kernels, which stand beside and above it."""
+    table = rank_one_tensor(kernels)
+    parts = [_number(x + 40 * j, y + 40 * i, table[i, j], sums[i, j]) for i, j in np.ndindex(2, 2)]
+    for k, (one, two) in enumerate(zip(*kernels)):
+        parts += [
+            text(x - 20, y + 25 + 40 * k, f"{one:g}"),
+            text(x + 19 + 40 * k, y - 9, f"{two:g}"),
+        ]
+    parts += [
+        text(x - 48, y + 46, "h₁", fill="#6b6b6b"),
+        text(x + 39, y - 31, "h₂", fill="#6b6b6b"),
+    ]
+    return "".join(parts)
+
+
+def _number(x: float, y: float, value: float, place: int) -> str:
+    """A cell in the colour of its place in the convolution."""
+    colour = (BLUE, ORANGE, GREEN, PINK)[place]
+    ink = "white" if colour == BLUE else INK
+    return box(x, y, 38, 38, colour) + text(x + 19, y + 25, f"{value:g}", fill=ink, font_size=16)
+
+
 def network(left: float, coefs: Sequence[np.ndarray], on: Sequence[np.ndarray], title: str) -> str:
     """Layers of neurons, on or off, with the path through the first ones and its product."""
     names = (("x₁", "x₂"), ("h₁", "h₂", "h₃"), ("g₁", "g₂"), ("f",))
@@ -368,7 +424,7 @@ def which_tool() -> str:
     return svg(y + 62, "Which tool: questions, and the call that follows from each.", *parts)
 
 
-PICTURES = (butterfly, supports, deep_linear, relu, first_use, which_tool)
+PICTURES = (butterfly, supports, deep_linear, stable_recovery, relu, first_use, which_tool)
 
 
 def write(folder: Path) -> None:

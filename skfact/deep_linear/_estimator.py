@@ -63,8 +63,8 @@ class SparseDeepLinearNet(
         Widths between the layers, the one next to the input first, as in
         :class:`~sklearn.neural_network.MLPRegressor`. A family gives the supports of every layer;
         beside a list, the sizes between its factors.
-    solver : {"auto", "closed-form", "lbfgs", "adam", "palm", "palm4msa", "hierarchical"}, \
-            default="auto"
+    solver : str, default="auto"
+        One of "auto", "closed-form", "lbfgs", "adam", "palm", "palm4msa" and "hierarchical".
         "closed-form" factors the least-squares matrix, for one dense layer or where the centred
         inputs are isotropic; "lbfgs" and "adam" are for fixed supports and structured factors;
         "palm4msa" and "hierarchical" for budgets. "palm", projected gradient steps factor by
