@@ -332,7 +332,8 @@ def page(results: dict[str, Any]) -> str:
                 f"Relative errors, a point for each matrix and budget; exact ones are drawn at "
                 f"1e-6. {measured(results)}",
             ),
-            "Limits: 26 matrices of some 128 rows, chosen by the author of the search, some "
+            "Limits: 26 matrices of some 128 rows (not the 34 that the limits of reports were read "
+            "off), chosen by the author of the search, some "
             "settings of which were changed after a look at misses on them. The "
             "exhaustive search is one for two and three factors, not for more. A search is mostly "
             "the way through Python for small matrices, and eigenvalues of blocks for large ones.",

@@ -55,7 +55,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         Family of supports ("butterfly", "monarch", "low-rank", "dense"), a callable
         ``(n_out, n_in) -> Chain``, or a chain. "auto" looks for the chain, its ranks and the
         permutation, and "low-rank+sparse" and others with "+sparse" add a few entries, as in
-        :func:`butterfly_factorize`.
+        :func:`butterfly_factorize`. With `n_components` "auto" tries chains whose products have as
+        many dimensions, if any are in the budget, and takes the one that keeps most.
     operator : array-like of shape (n_out, n_features), callable or estimator, default=None
         The map to approximate: a matrix, a callable ``n_features -> matrix``, or a scikit-learn
         estimator whose `transform` (or a regressor's `predict`) is affine. The estimator is cloned
@@ -72,7 +73,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     rank : int, default=None
         Rank of the blocks of a named family; None is 1.
     tol : float, default=None
-        Take the smallest rank whose relative error is at most `tol`, instead of `rank`. With
+        Take the smallest rank whose `relative_error_` is at most `tol`, instead of `rank`. With
         ``supports="auto"``: take the fewest numbers.
     max_density : float, default=None
         Take the largest rank with which the factors have at most so many numbers, as a share of
@@ -103,7 +104,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
     operator_ : FactorizedOperator or OperatorSum of shape (n_out, n_features)
         The fast linear map.
     chain_ : Chain
-        Supports of the factors.
+        Supports of the factors; of entries alone that of rank one, of which nothing is taken.
     permutation_ : str, (rows, cols) or None
         `permutation`, or what was chosen or found.
     factors_ : list of arrays of shape (a, d, b, c)

@@ -222,9 +222,9 @@ def butterfly_factorize(
         `max_density`, 1/4 unless given, the least error, and never a larger one than that of low
         rank with as many numbers. "low-rank+sparse" and others with "+sparse" add a few entries
         to the product, each counted as two numbers, within `max_density`, or take one of both
-        alone where that misses less; "auto" does so beside
-        low rank where that misses less than 95 % of what the product does (NumPy arrays only, and
-        not with `tol`).
+        alone where that misses less; "auto" does so beside low rank, or takes entries alone, where
+        that misses less than 95 % of what the product does, or reaches `tol` with less than 95 % of
+        the numbers (NumPy arrays only).
     rank : int, default=None
         Rank of the blocks of a named family; None is 1. A Chain or a callable has its own ranks.
     tol : float, default=None

@@ -199,7 +199,8 @@ class OutputSearch:
     @cached_property
     def tails(self) -> list[tuple[str | None, tuple[int, int], np.ndarray]]:
         """Relative tails of all places in all arrangements."""
-        found, (m, n) = [], self.shape
+        found: list[tuple[str | None, tuple[int, int], np.ndarray]] = []
+        m, n = self.shape
         norm = self.inputs.norm(self.A) or 1.0
         for P in divisors(n)[:-1]:
             for spaced in (False, True)[: None if P > 1 else 1]:
@@ -215,7 +216,8 @@ class OutputSearch:
 
     def best(self, budget: int, count: int = 1) -> list[Structure]:
         """Structures with at most so many numbers, the best one first; none if none is so small."""
-        found, (m, n) = [], self.shape
+        found: list[tuple[float, int, str | None, Node]] = []
+        m, n = self.shape
         for name, (Q, P), tails in self.tails:
             r = min(budget // (m * P + n * Q), len(tails) - 2)
             if r >= 1:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SUFFIX = "+sparse"
 MAX_ITER = 50
+FURTHER = 2.0  # from a tolerance the first rounds may be so many times as far
 CLOSE = 1.02  # budgets that are not told apart
 WORTH = 0.95  # share of the error of a product up to which entries beside low rank are taken
 ALREADY = 1e-6  # relative error of a product that needs no entries
@@ -148,7 +149,7 @@ def entries_within(
     low, high = 0, int(WORTH * product.numbers)
     while high > low + PER_ENTRY and high > CLOSE * low:
         budget = high if best is product else int(math.sqrt(max(low, 1) * high))
-        found = low_rank_sum(A, exponent, budget, factor, within, directions)
+        found = low_rank_sum(A, exponent, budget, factor, FURTHER * within, directions)
         if found is not None and found.error <= within:
             best, high = found, min(budget, found.numbers)
         elif best is product:

@@ -52,8 +52,8 @@ def warn_of_use(
         share = result.seen.inputs.mean_share
         warn(
             f"{share:.0%} of the energy of the inputs is in their mean, which the factors are "
-            "fitted to in the first place: pass inputs - mean, and add A @ mean to the offset of what the "
-            "operator stands for (operator @ (x - mean) + A @ mean), or use "
+            "fitted to in the first place: pass inputs - mean, and add A @ mean to the offset of "
+            "what the operator stands for (operator @ (x - mean) + A @ mean), or use "
             "ButterflyFactorizer(operator=A, criterion='output'), which does both.",
             StructureWarning,
             who,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from skfact.butterfly import StructureReport, StructureRow, structure_report
+from skfact.butterfly._report.report import FAIR
 from skfact.inspection._matplotlib import Display, check_shown
 
+DECADE = 10
 LEAST = 1e-16  # errors below are drawn here
 # label, colour, marker
 CURVES = {
@@ -21,8 +25,10 @@ class StructureDisplay(Display):
     """Picture of a structure report: relative error against the share of the numbers.
 
     The grey line is what products leave of a Gaussian matrix of this shape: a curve that stays
-    close to it says that the matrix has no structure of that kind. A ring marks the best option of
-    each budget. Use :meth:`from_matrix` or :meth:`from_report` to create one.
+    close to it says that the matrix has no structure of that kind. A ring marks the option that is
+    taken of each budget: the best product, unless entries miss 5 % less. Numbers are those of the
+    budget, of which an option may leave some. Use :meth:`from_matrix` or :meth:`from_report` to
+    create one.
 
     Parameters
     ----------
@@ -145,7 +151,7 @@ class StructureDisplay(Display):
             markersize=13,
             markerfacecolor="none",
             markeredgecolor="tab:red",
-            label="best of all",
+            label="taken",
         )
         if self.report.tol is not None:
             ax.axhline(self.report.tol, color="tab:red", linewidth=0.8, linestyle=":")
@@ -170,16 +176,37 @@ class StructureDisplay(Display):
 
     def _describe(self, rows: tuple[StructureRow, ...]) -> None:
         ax, (m, n) = self.ax_, self.report.shape
-        low = min(max(row.option.error, LEAST) for row in rows)
         ax.set_xscale("log", base=2)
-        ax.set_yscale("log")
-        ax.set_ylim(low / 3, 1.5)
+        self._scale_errors()
         ax.set_xticks(
             [100 * row.share for row in rows], [f"{100 * row.share:.3g} %" for row in rows]
         )
         ax.minorticks_off()
         about = "" if self.report.n_inputs is None else " of outputs"
-        ax.set(xlabel=f"numbers, as a share of {m} x {n}", ylabel=f"relative error{about}")
+        ax.set(xlabel=f"budget, as a share of {m} x {n} numbers", ylabel=f"relative error{about}")
+        ax.set_title(self._headline(), fontsize="medium")
+
+    def _scale_errors(self) -> None:
+        """From zero where the errors are of one decade; otherwise logarithmic."""
+        ax = self.ax_
+        errors = np.concatenate([np.asarray(line.get_ydata()) for line in ax.get_lines()])
+        low, high = float(errors.min()), float(errors.max())
+        if high < DECADE * low:
+            ax.set_ylim(0, 1.08 * high)
+            return
+        ax.set_yscale("log")
+        ax.set_ylim(low / 1.5, 1.5 * high)
+        if high < DECADE**2 * low:
+            digits = (c * DECADE ** float(e) for e in range(-16, 1) for c in (1, 2, 5))
+            ticks = [tick for tick in digits if low / 1.5 <= tick <= 1.5 * high]
+            ax.set_yticks(ticks, [f"{tick:.1g}" for tick in ticks])
+
+    def _headline(self) -> str:
+        """What the report advises, in a line."""
         best = self.report.best
-        verdict = "keep it dense" if best is None else f"{best.verdict} at {100 * best.share:.3g} %"
-        ax.set_title(verdict, fontsize="medium")
+        if best is None:
+            return "keep it dense"
+        error, share = best.option.error, f"{100 * best.share:.3g} %"
+        if self.report.tol is None and error > FAIR:
+            return f"{best.verdict} at {share}, but an error of {error:.2g}"
+        return f"take {best.option.description.split(',')[0]}, at {share}"

@@ -222,6 +222,9 @@ for options, error, message in [
     ({"max_density": 2}, ValueError, "max_density must be a share"),
     ({"max_density": 0.01}, ValueError, "smallest structure takes 16: pass at least 0.25"),
     ({"max_density": 0.5, "tol": 0.1}, ValueError, "not both"),
+    ({"inputs": np.ones((3, 3))}, ValueError, "inputs must have one column per column of A"),
+    ({"inputs": np.full((2, 8), np.nan)}, ValueError, "inputs"),
+    ({"inputs": np.ones((2, 8)), "tol": 0.1}, ValueError, "pass that in place of tol"),
 ]:
     refused(
         f"structure_report: {options!r:.60}",

@@ -33,7 +33,7 @@ def test_curves_are_those_of_the_report():
         "noise": [row.noise_error for row in report.rows],
         "best product": [row.product.error for row in report.rows],
         "low rank": [row.low_rank.error for row in report.rows],
-        "best of all": [row.option.error for row in report.rows],
+        "taken": [row.option.error for row in report.rows],
     }.items():
         np.testing.assert_allclose(lines[label].get_xdata(), shares)
         np.testing.assert_allclose(lines[label].get_ydata(), errors)
@@ -45,6 +45,18 @@ def test_it_is_readable(style):
     with plt.style.context(style):
         for A in (PEAK, np.fft.fft(np.eye(32)), np.ones((1, 5))):
             assert_readable(StructureDisplay.from_matrix(A))
+
+
+def test_errors_of_one_decade_start_at_zero():
+    noise = np.random.default_rng(0).normal(size=(48, 40))
+    display = StructureDisplay.from_matrix(noise)
+    assert display.ax_.get_yscale() == "linear" and display.ax_.get_ylim()[0] == 0
+    assert display.ax_.get_title() == "keep it dense"
+    display = StructureDisplay.from_matrix(PEAK)
+    assert display.ax_.get_yscale() == "log"
+    shown = [t for t in display.ax_.get_yticks() if np.prod(display.ax_.get_ylim() - t) <= 0]
+    assert len(shown) >= 3
+    assert display.report.best.option.description.split(",")[0] in display.ax_.get_title()
 
 
 def test_a_tolerance_is_a_line_and_axes_are_ours():

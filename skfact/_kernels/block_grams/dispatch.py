@@ -11,7 +11,8 @@ from skfact._kernels._jit import as_if_writeable, compiled
 from skfact._kernels.block_grams import generic
 from skfact._kernels.block_grams.generic import Look
 
-SMALL = 16  # rows of Gram matrices for which the way through Python is what costs
+# Rows of Gram matrices, or entries of matrices, for which the way through Python is what costs.
+SMALL, FEW = 16, 2**13
 
 
 def block_grams(
@@ -20,7 +21,8 @@ def block_grams(
     """Gram matrices, of which the lower halves are to be read; see `generic.block_grams`."""
     (m, n), (Q, P, *_) = A.shape, looks[0]
     side = min(m // Q, n // P)
-    if side > SMALL or not isinstance(A, np.ndarray) or not A.flags.c_contiguous:
+    small = side <= SMALL or m * n <= FEW
+    if not small or not isinstance(A, np.ndarray) or not A.flags.c_contiguous:
         return generic.block_grams(A, looks, energies, uniform)
     loops = compiled("skfact._kernels.block_grams.numba")
     if loops is None:

@@ -18,7 +18,7 @@ class Look(NamedTuple):
     P: int
     contiguous_rows: bool
     spaced_cols: bool
-    count: int  # at most Q P
+    size: int  # number of blocks
     drawn: bool  # from more blocks than that
 
 
@@ -46,14 +46,14 @@ def block_grams(
     for look in looks:
         blocks = block_view(A, look[:2], look.contiguous_rows, look.spaced_cols)
         if not look.drawn:
-            blocks = xp.reshape(blocks, (look.count, *blocks.shape[2:]))
-            weights.append(np.ones(look.count))
+            blocks = xp.reshape(blocks, (look.size, *blocks.shape[2:]))
+            weights.append(np.ones(look.size))
         else:
             energy = energies[look.Q][int(look.contiguous_rows), ...]
-            chosen, counted = _drawn(energy, look, uniform[start : start + look.count])
+            chosen, counted = _drawn(energy, look, uniform[start : start + look.size])
             blocks = xp.stack([blocks[q, p, ...] for q, p in chosen])
             weights.append(counted)
-            start += look.count
+            start += look.size
         blocks = xp.astype(blocks, xp.complex128 if is_complex(A) else xp.float64)
         wide = blocks.shape[-2] <= blocks.shape[-1]
         grams.append(blocks @ adjoint(blocks) if wide else adjoint(blocks) @ blocks)

@@ -45,7 +45,7 @@ def block_grams(A, looks, energies, uniform, grams, weights):  # type: ignore[no
                     if rows <= cols:
                         block[i, j] = entry
                     else:
-                        block[j, i] = entry
+                        block[j, i] = np.conj(entry)
             for i in range(side):
                 for j in range(i + 1):
                     product = grams[at, i, j] * 0

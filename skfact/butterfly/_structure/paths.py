@@ -113,7 +113,7 @@ def best_of(
         if len(found) == count or not some.error2[row, i] < np.inf:
             break
         pairs = zip(some.places[row, i].tolist(), some.ranks[row, i].tolist(), strict=True)
-        nodes = tuple(Node(*profiles.names[place], r) for place, r in pairs if place >= 0)
+        nodes = tuple(profiles.node(place, r) for place, r in pairs if place >= 0)
         path = Path(nodes, int(some.numbers[row, i]), float(some.error2[row, i]))
         found[row, path] = None
     return list(found)
@@ -186,7 +186,7 @@ def cheapest_paths(
     found = []
     for path in cheapest(profiles.places, first, ranks, left[None], prices[None])[0].tolist():
         states = [s for s in path if s >= 0]
-        nodes = tuple(Node(*profiles.names[of[s]], int(ranks[s])) for s in states)
+        nodes = tuple(profiles.node(of[s], int(ranks[s])) for s in states)
         if nodes:
             found.append(Path(nodes, numbers_of(nodes, shape), float(np.sum(left[states]))))
     return found

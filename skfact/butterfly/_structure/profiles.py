@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from skfact._kernels.chains import Places
+from skfact.butterfly._structure.nodes import Node
 
 ROUNDING = 1e-14  # share of the energy that squared tails are not told from
 
@@ -26,7 +27,7 @@ class Profiles:
         count: int = 1,
     ) -> None:
         self.shape = shape
-        self.names = sorted(places, key=lambda place: (place[0], -place[1]))
+        self.names: list[tuple[int, int]] = sorted(places, key=lambda place: (place[0], -place[1]))
         self.index = {place: i for i, place in enumerate(self.names)}
         Q, P = np.array(self.names, dtype=np.int64).reshape(-1, 2).T.copy()
         self.lengths = np.minimum(shape[0] // Q, shape[1] // P) + 1
@@ -47,6 +48,11 @@ class Profiles:
     def at(self, i: int) -> slice:
         """Where the squared tails of a place are."""
         return slice(self._starts[i], self._starts[i + 1])
+
+    def node(self, i: int, rank: int) -> Node:
+        """A place with a rank."""
+        Q, P = self.names[i]
+        return Node(Q, P, rank)
 
     def useful(self, squares: np.ndarray) -> np.ndarray:
         """The largest rank of use at each place (rows, p): fewer would leave something.

@@ -21,7 +21,7 @@ from skfact.supports._radices import balanced_factors, divisors, next_smooth, pr
 THINNED = 4  # divisors of the first stage are so far apart
 DRAWN = 48, 96  # rows or columns of the blocks that are looked at in each stage
 SMALL = 2**12  # entries of matrices that are looked at everywhere at once
-CHECKED = 6  # rounds in which the best path is looked at in all blocks
+CHECKED, CLOSELY = 4, 1024  # rounds in which the best path is looked at in more blocks, or in all
 HOPS = 2  # times that the neighbours of the best paths are looked at
 KEPT = 3  # paths whose neighbourhood is looked at in the second one
 LONGER = 0.9  # squared error of a chain of three factors or more, over the bound
@@ -141,7 +141,7 @@ class Lattice:
         self.tails, self.shape, self.rng = tails, shape, np.random.default_rng(0)
         self.norm = math.sqrt(norm2(tails.A))
         self.profiles = Profiles(places, shape, self.norm**2, len(NAMES))
-        self.exact = np.zeros((len(NAMES), len(self.profiles.names)), dtype=bool)
+        self.settled = np.zeros((len(NAMES), len(self.profiles.names)), dtype=bool)
         self._drawn = [0.0] * len(self.profiles.names)  # rows or columns of the blocks looked at
         self._candidates: dict[int, Candidates] = {}  # by budget
         self._stale: dict[int, set[int]] = {}  # arrangements that more is known of since
@@ -160,7 +160,7 @@ class Lattice:
             side = min(self.shape[0] // Q, self.shape[1] // P)
             count = Q * P if drawn is None else max(2, drawn // side)
             for i, alike in ALIKE[Q > 1, P > 1].items():
-                if not self.exact[i, at]:
+                if not self.settled[i, at]:
                     looks.append(look_at((Q, P), WAYS[i], count))
                     rows.append(alike)
             self._drawn[at] = math.inf if count >= Q * P else size
@@ -168,16 +168,19 @@ class Lattice:
         return bool(looks)
 
     def check(self, name: str | None, path: Path) -> bool:
-        """Learn the exact tails along a path; whether there were any to learn."""
+        """Look closely along a path; whether that had not been done."""
         i, looks, rows = NAMES.index(name), [], []
         for Q, P, _ in path.nodes:
-            if not self.exact[i, self.profiles.index[Q, P]]:
-                looks.append(look_at((Q, P), WAYS[i], Q * P))
+            if not self.settled[i, self.profiles.index[Q, P]]:
+                side = min(self.shape[0] // Q, self.shape[1] // P)
+                looks.append(look_at((Q, P), WAYS[i], max(2, CLOSELY // side)))
                 rows.append(next(some for some in ALIKE[Q > 1, P > 1].values() if i in some))
-        self._learn(looks, rows)
+        self._learn(looks, rows, closely=True)
         return bool(looks)
 
-    def _learn(self, looks: Sequence[Look], rows: Sequence[list[int]]) -> None:
+    def _learn(
+        self, looks: Sequence[Look], rows: Sequence[list[int]], *, closely: bool = False
+    ) -> None:
         """Look; what is found is true of some rows."""
         news: set[int] = set()
         for look, alike, found in zip(
@@ -187,7 +190,7 @@ class Lattice:
             where = self.profiles.at(at)
             for j in alike:
                 self.profiles.squares[j, where] = found
-                self.exact[j, at] = not look.drawn
+                self.settled[j, at] = closely or not look.drawn
             news.update(alike)
         for stale in self._stale.values():
             stale |= news
@@ -223,7 +226,7 @@ class Lattice:
     def whole(self) -> np.ndarray | None:
         """Tails of the matrix itself, if they are known."""
         at = self.profiles.index.get((1, 1))
-        if at is None or not self.exact[0, at]:
+        if at is None or not self.settled[0, at]:
             return None
         return np.sqrt(self.profiles.squares[0, self.profiles.at(at)])
 

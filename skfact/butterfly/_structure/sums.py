@@ -20,7 +20,7 @@ PER_ENTRY = 2  # numbers
 GAIN = 1e-3  # share of the squared error that a round has to win, or it is the last
 ROUNDS = 50
 FINALISTS = 3  # ways to begin that are followed to the end
-REACH = 1.3  # by how much more rounds may lower the error
+REACH = 2.0  # by how much more rounds may lower the error
 
 Fit = Callable[[np.ndarray, Any], tuple[Any, np.ndarray]]
 

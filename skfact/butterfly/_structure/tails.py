@@ -62,17 +62,17 @@ class Tails:
                 batch, entries = [], 0
             if i is not None:
                 batch.append(i)
-                entries += looks[i].count * sides[i] ** 2
+                entries += looks[i].size * sides[i] ** 2
         return found
 
     def _together(self, looks: Sequence[Look], rng: np.random.Generator) -> np.ndarray:
         """Squared tails (looks, ranks) of places whose Gram matrices have one size."""
         drawn = [look for look in looks if look.drawn]
-        energies = {look.Q: self._energies(look.Q) for look in drawn}
-        uniform = rng.random(sum(look.count for look in drawn))
+        energies = {Q: self._energies(Q) for Q in {look.Q for look in drawn}}
+        uniform = rng.random(sum(look.size for look in drawn))
         grams, weights = block_grams(self.A, looks, energies, uniform)
         spectra = to_numpy(array_namespace(self.A).linalg.eigvalsh(grams))
-        starts = [0, *accumulate(look.count for look in looks)][:-1]
+        starts = [0, *accumulate(look.size for look in looks)][:-1]
         squares = np.add.reduceat(weights[:, None] * np.maximum(spectra, 0), starts, axis=0)
         tails = np.zeros((len(looks), squares.shape[1] + 1))
         tails[:, -2::-1] = np.cumsum(squares, axis=1)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skfact._backend import to_numpy
 from skfact._kernels.block_grams import Look, block_grams, block_view, dispatch, generic
 from tests.arrays import DTYPES, gaussian
 from tests.butterfly.chains import seeds
@@ -21,7 +22,7 @@ def energies_of(A, Q):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @given(st.sampled_from([(24, 16, 6, 4), (12, 30, 3, 6), (16, 16, 1, 4)]), seeds)
-def test_compiled_loops_are_the_specification(shape, random, dtype):
+def test_compiled_loops_are_the_specification(dtype, shape, random):
     m, n, Q, P = shape
     A = gaussian(random, (m, n), dtype) * np.linspace(0, 2, n, dtype=dtype)
     A.flags.writeable = False
@@ -42,7 +43,7 @@ def test_blocks_are_those_of_index_sets(way, asarray):
         rows = [2 * q, 2 * q + 1] if way[0] else [q, q + 2]
         for p in range(3):
             cols = [p, p + 3] if way[1] else [2 * p, 2 * p + 1]
-            assert np.array_equal(np.asarray(blocks[q, p, ...]), A[np.ix_(rows, cols)])
+            assert np.array_equal(to_numpy(blocks[q, p, ...]), A[np.ix_(rows, cols)])
 
 
 def test_without_numba(monkeypatch):

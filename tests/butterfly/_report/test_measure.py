@@ -102,6 +102,47 @@ def test_every_scale(scale):
     assert scaled.rows[0].product.error == pytest.approx(error, rel=1e-6)
 
 
+def correlated(n_samples, n, dtype="float64"):
+    random = np.random.default_rng(1)
+    mixing = gaussian(random, (n, n), dtype) * 0.7 ** np.arange(n)[:, None]
+    return gaussian(random, (n_samples, n), dtype) @ mixing
+
+
+def missed_outputs(A, operator, X):
+    return np.linalg.norm((operator.toarray() - A) @ X.T) / np.linalg.norm(A @ X.T)
+
+
+@for_each("A", [DCT, GAUSSIAN[:, :40], (DFT + DCT)[:24]])
+def test_errors_on_inputs_are_realised(A):
+    X = correlated(100, A.shape[1])
+    report = structure_report(A, max_density=0.3, inputs=X)
+    (row,), plain = report.rows, structure_report(A, max_density=0.3).rows[0]
+    assert report.n_inputs == 100 and "errors of its outputs for 100 inputs" in str(report)
+    assert row.low_rank_sparse is None and "inputs=" not in report.advice
+    for option, before in ((row.product, plain.product), (row.low_rank, plain.low_rank)):
+        operator = butterfly_factorize(A, **option.arguments)
+        assert missed_outputs(A, operator, X) == pytest.approx(option.error, rel=1e-6, abs=1e-12)
+        assert operator.nnz == option.numbers <= row.budget
+        unaware = butterfly_factorize(A, **before.arguments)
+        assert option.error <= missed_outputs(A, unaware, X) * (1 + 1e-9) + 1e-12
+    assert row.product.error <= row.low_rank.error * (1 + 1e-9) + 1e-12
+
+
+def test_noise_on_inputs_is_no_structure():
+    noise = gaussian(np.random.default_rng(5), (N, N))
+    row = structure_report(noise, max_density=0.25, inputs=np.eye(N)).rows[0]
+    assert row.verdict == "no structure of this class found"
+    report = structure_report(noise, max_density=0.25, inputs=correlated(2, N))
+    assert report.rows[0].option.error < 0.1  # two directions are all that there is to keep
+
+
+def test_inputs_that_do_not_fit():
+    with pytest.raises(ValueError, match="inputs must have one column per column of A"):
+        structure_report(DCT, inputs=np.ones((3, 4)))
+    with pytest.raises(ValueError, match="pass that in place of tol"):
+        structure_report(DCT, inputs=np.ones((3, N)), tol=0.1)
+
+
 def test_arrays_of_any_library(asarray):
     found = structure_report(asarray(DCT), max_density=0.3)
     assert str(found) == str(structure_report(DCT, max_density=0.3))
