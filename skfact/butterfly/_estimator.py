@@ -21,6 +21,7 @@ from skfact._warn import warn
 from skfact.butterfly._bounds import error_bound, rounding_allowance
 from skfact.butterfly._factorize import Factorization, factorize, rescaled
 from skfact.butterfly._split_errors import errors_of_splits
+from skfact.butterfly._subspace.bases import fit_from_bases
 from skfact.butterfly._subspace.row_space import RowSpace, SpanFactorization, fit_row_space
 from skfact.butterfly._subspace.supports import fit_supports
 from skfact.butterfly._subspace.variance import variances_of
@@ -320,10 +321,11 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         def on_step(number: int, outside: float) -> bool:
             return report("step", f"step {number}, outside the row space: {outside:.3e}", number)
 
-        def fit(factored: Callable[[Any], Factorization]) -> RowSpace:
-            return fit_row_space(
-                matrix, samples, factored, int(self.max_iter), on_rotation, on_step
-            )
+        def fit(make: Callable[[], Callable[[Any], Factorization]]) -> RowSpace:
+            reports = int(self.max_iter), on_rotation, on_step
+            if samples is None:
+                return fit_from_bases(matrix, make, *reports)
+            return fit_row_space(matrix, samples, make(), *reports)
 
         asked = {**asked, "on_attempt": on_attempt}
         result, rotation, self.n_iter_, converged = fit_supports(matrix, samples, asked, fit)
