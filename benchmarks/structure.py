@@ -23,7 +23,7 @@ import numpy as np
 import scipy.fft
 import scipy.linalg
 from measure import in_new_process, machine, progress
-from page_parts import Rows, between, fold, how, measured, section, table
+from page_parts import Rows, between, fold, how, measured, section, short, table
 from sklearn.datasets import load_digits, load_sample_image
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction.image import extract_patches_2d
@@ -318,8 +318,8 @@ def page(results: dict[str, Any]) -> str:
         f"{told['exact found']} of {told['exact']} exact products are found. A search for one "
         f"budget takes {between(middle)} singular value decompositions of a matrix of "
         f"{TIMED[0]} rows and {between(large)} of one of {TIMED[-1]}. On inputs its error is "
-        f"{between([row['over the best'] for row in results['inputs']])} times the least of low "
-        "rank and two factors, weighted and not."
+        f"at most {short(max(row['over the best'] for row in results['inputs']))} times the least "
+        "of low rank and two factors, weighted and not."
     )
     return "\n".join(
         section(

@@ -195,14 +195,17 @@ def _other_options(
                 return f"{_words(reversal, found)}."
     if not isinstance(asked["supports"], str) or family_of_sum(asked["supports"]) is not None:
         return "Try supports with more non-zeros."
-    tried = []
+    tried, least = [], 1.0
     monarch = {"supports": "monarch", **({"rank": 1} if rank > 1 else {})}
     changes: list[dict[str, Any]] = [{"rank": 2 * rank}, {"rank": 4 * rank}, monarch]
     for change in changes:
         found = _tried(A, asked, change, factorize)
         if found is not None:
             tried.append(_words(change, found))
-    return f"{', '.join(tried) or 'No larger rank saves numbers: try other supports'}."
+            least = min(least, found.relative_error)
+    chosen = isinstance(asked["permutation"], str) and asked["permutation"] == "auto"
+    orders = hint_of_orders(A.shape) if least > 0.5 and chosen else ""
+    return f"{', '.join(tried) or 'No larger rank saves numbers: try other supports'}.{orders}"
 
 
 def _tried(

@@ -27,7 +27,7 @@ def block_grams(A, looks, energies, uniform, grams, weights):  # type: ignore[no
                 for j in range(cols):
                     total += energies[contiguous, first + i // P, start + j * step]
                 cumulated[i] = total
-        block = np.empty((side, max(rows, cols)), A.dtype)
+        block = np.empty((side, max(rows, cols)), grams.dtype)  # in double precision
         for c in range(count):
             chosen = c
             weights[at] = 1.0

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._kernels.block_grams import Look
-from skfact._linalg import norm2
 from skfact.butterfly._structure.nodes import ARRANGEMENTS, Arrangement, Node, chain_through
 from skfact.butterfly._structure.paths import Candidates, Path, best_of, candidates
 from skfact.butterfly._structure.profiles import Profiles
@@ -96,7 +95,9 @@ class StructureSearch:
             if path is None or not lattice.check(name, path):
                 break
         found = [
-            Structure(name, chain_through(path.nodes, lattice.shape), _estimate(path, lattice.norm))
+            Structure(
+                name, chain_through(path.nodes, lattice.shape), _estimate(path, lattice.tails.norm)
+            )
             for name, path in lattice.best(budget, count)
         ]
         low_rank = self.low_rank(budget)
@@ -139,8 +140,7 @@ class Lattice:
         self, tails: Tails, shape: tuple[int, int], places: Iterable[tuple[int, int]]
     ) -> None:
         self.tails, self.shape, self.rng = tails, shape, np.random.default_rng(0)
-        self.norm = math.sqrt(norm2(tails.A))
-        self.profiles = Profiles(places, shape, self.norm**2, len(NAMES))
+        self.profiles = Profiles(places, shape, tails.norm**2, len(NAMES))
         self.settled = np.zeros((len(NAMES), len(self.profiles.names)), dtype=bool)
         self._drawn = [0.0] * len(self.profiles.names)  # rows or columns of the blocks looked at
         self._candidates: dict[int, Candidates] = {}  # by budget

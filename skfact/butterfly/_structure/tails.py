@@ -88,5 +88,10 @@ class Tails:
         return self._by_rows[Q]
 
     @cached_property
+    def norm(self) -> float:
+        """Norm of the matrix."""
+        return float(array_namespace(self.A).sum(self._energy)) ** 0.5
+
+    @cached_property
     def _energy(self) -> Any:
         return array_namespace(self.A).astype(abs2(self.A), array_namespace(self.A).float64)

@@ -30,7 +30,7 @@ def test_compiled_loops_are_the_specification(dtype, shape, random):
     arguments = A, looks, {Q: energies_of(A, Q)}, random.random(12)
     (ours, weights), (theirs, expected) = block_grams(*arguments), generic.block_grams(*arguments)
     assert ours.dtype == theirs.dtype
-    np.testing.assert_allclose(np.tril(ours), np.tril(theirs), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(np.tril(ours), np.tril(theirs), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(weights, expected, rtol=1e-10)
 
 
