@@ -70,7 +70,9 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         maximizes tr((B S B^H)(B B^H)^-1) for S = W^H W, the energy that the rows of W keep when
         they are projected on the row space of B, and `transform` gives coordinates of no matter in
         which basis. With `n_components` and no `operator` S is the covariance of X. An alternation
-        with rotations of W gives a start; L-BFGS on the factors goes on from there.
+        with rotations of W gives a start; L-BFGS on the factors goes on from there. The alternation
+        starts from a basis which is the same for all bases of the row space (of a matrix of at most
+        4096 entries from the best of five), or from the rows as given if they are nearly a product.
     rank : int, default=None
         Rank of the blocks of a named family; None is 1.
     tol : float, default=None
@@ -140,7 +142,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         in the row space of `operator_`, what `score` gives for X. Equal to that of PCA where its
         components are reproduced. Only where `mean_` is that of X.
     explained_variance_ : array of shape (n_out,)
-        The same as variances, with n_samples - 1 in the denominator.
+        The same as variances, with n_samples - 1 in the denominator; zero or infinite where these
+        are no numbers, of X around 1e-165 or 1e155 (shares and singular values are right there).
     singular_values_ : array of shape (n_out,)
         The same as norms of the centred X along each component, freed of those before it.
     n_iter_ : int

@@ -24,7 +24,8 @@ ROUNDS = 30  # rotations, and steps, of a trial
 GIVEN = 0.5  # share of the first error from which on the rows are a better basis as they are
 ALIKE = 1e-6  # relative gaps of singular values that are not told from zero
 
-Make = Callable[[], Callable[[Any], Factorization]]
+Factorize = Callable[[Any], Factorization]
+Make = Callable[[], Factorize]
 Report = Callable[[int, float], bool]
 
 
@@ -63,35 +64,35 @@ def fit_from_bases(
 
     `make` gives what factors rotated matrices along the plan of the first one.
     """
-    start = best_start(W, make, max_iter)
-    found = fit_row_space(start @ W, None, make(), max_iter, on_rotation, on_step)
+    start, factorize = best_start(W, make, max_iter)
+    found = fit_row_space(start @ W, None, factorize, max_iter, on_rotation, on_step)
     return found._replace(rotation=found.rotation @ start)
 
 
-def best_start(W: Any, make: Make, max_iter: int) -> Any:
-    """The rotation of W, of few, from which some rounds lead to the least error."""
+def best_start(W: Any, make: Make, max_iter: int) -> tuple[Any, Factorize]:
+    """The rotation of W, of few, from which some rounds lead to the least error.
+
+    And what factors along the plan that goes with it.
+    """
     xp, m = array_namespace(W), W.shape[0]
-    canonical = canonical_basis(W)
-    starts = [canonical]
+    canonical, by_canonical, by_given = canonical_basis(W), make(), make()
+    starts = [(canonical, by_canonical)]
     if W.shape[0] * W.shape[1] <= SMALL:
         random = np.random.default_rng(0)
         turns = [np.linalg.qr(random.standard_normal((m, m)))[0] for _ in range(RESTARTS)]
-        starts += [xp.astype(move(T, xp, device(W)), W.dtype) @ canonical for T in turns]
-    given = xp.eye(m, dtype=W.dtype, device=device(W))
-    if make()(W).relative_error < GIVEN * make()(canonical @ W).relative_error:
-        starts.insert(0, given)  # rows that are nearly a product as they are
+        turns = [xp.astype(move(turn, xp, device(W)), W.dtype) for turn in turns]
+        starts += [(turn @ canonical, make()) for turn in turns]
+    first = by_canonical(canonical @ W).relative_error
+    if by_given(W).relative_error < GIVEN * first:  # nearly a product as it is
+        starts.insert(0, (xp.eye(m, dtype=W.dtype, device=device(W)), by_given))
     if len(starts) == 1:
-        return canonical
-
-    def error(start: Any) -> float:
-        found = fit_row_space(start @ W, None, make(), min(ROUNDS, max_iter), _go_on, _go_on)
-        return found.result.relative_error
-
-    best, least = canonical, math.inf
-    for start in starts:
-        reached = error(start)
-        if reached < least:
-            best, least = start, reached
+        return starts[0]
+    best, least = starts[0], math.inf
+    for start, factorize in starts:
+        rounds = min(ROUNDS, max_iter)
+        found = fit_row_space(start @ W, None, factorize, rounds, _go_on, _go_on).result
+        if found.relative_error < least:
+            best, least = (start, factorize), found.relative_error
         if least <= 100 * float(xp.finfo(W.dtype).eps):
             break
     return best
