@@ -322,6 +322,10 @@ class _LookOnInputs(_Look):
         return np.ones(1)
 
     def _noise(self, budget: int) -> float:
-        """What the most promising structure leaves of noise."""
+        """What the most promising structure, or low rank, leaves of noise."""
         found = self.of_noise.best(min(budget, self.size - 1))
-        return 0.0 if budget >= self.size or not found else found[0].estimate
+        if budget >= self.size or not found:
+            return 0.0
+        sizes = np.linalg.svdvals(self.inputs.image(self.of_noise.A))
+        lost = np.linalg.norm(sizes[budget // sum(self.A.shape) :]) / (np.linalg.norm(sizes) or 1.0)
+        return min(found[0].estimate, float(lost))
