@@ -21,6 +21,7 @@ from skfact._warn import warn
 from skfact.butterfly._bounds import error_bound, rounding_allowance
 from skfact.butterfly._factorize import Factorization, factorize, rescaled
 from skfact.butterfly._split_errors import errors_of_splits
+from skfact.butterfly._subspace.bases import fit_from_bases
 from skfact.butterfly._subspace.row_space import RowSpace, SpanFactorization, fit_row_space
 from skfact.butterfly._subspace.supports import fit_supports
 from skfact.butterfly._subspace.variance import variances_of
@@ -69,7 +70,9 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         maximizes tr((B S B^H)(B B^H)^-1) for S = W^H W, the energy that the rows of W keep when
         they are projected on the row space of B, and `transform` gives coordinates of no matter in
         which basis. With `n_components` and no `operator` S is the covariance of X. An alternation
-        with rotations of W gives a start; L-BFGS on the factors goes on from there.
+        with rotations of W gives a start; L-BFGS on the factors goes on from there. The alternation
+        starts from a basis which is the same for all bases of the row space (of a matrix of at most
+        4096 entries from the best of five), or from the rows as given if they are nearly a product.
     rank : int, default=None
         Rank of the blocks of a named family; None is 1.
     tol : float, default=None
@@ -139,7 +142,8 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         in the row space of `operator_`, what `score` gives for X. Equal to that of PCA where its
         components are reproduced. Only where `mean_` is that of X.
     explained_variance_ : array of shape (n_out,)
-        The same as variances, with n_samples - 1 in the denominator.
+        The same as variances, with n_samples - 1 in the denominator; zero or infinite where these
+        are no numbers, of X around 1e-165 or 1e155 (shares and singular values are right there).
     singular_values_ : array of shape (n_out,)
         The same as norms of the centred X along each component, freed of those before it.
     n_iter_ : int
@@ -320,10 +324,11 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         def on_step(number: int, outside: float) -> bool:
             return report("step", f"step {number}, outside the row space: {outside:.3e}", number)
 
-        def fit(factored: Callable[[Any], Factorization]) -> RowSpace:
-            return fit_row_space(
-                matrix, samples, factored, int(self.max_iter), on_rotation, on_step
-            )
+        def fit(make: Callable[[], Callable[[Any], Factorization]]) -> RowSpace:
+            reports = int(self.max_iter), on_rotation, on_step
+            if samples is None:
+                return fit_from_bases(matrix, make, *reports)
+            return fit_row_space(matrix, samples, make(), *reports)
 
         asked = {**asked, "on_attempt": on_attempt}
         result, rotation, self.n_iter_, converged = fit_supports(matrix, samples, asked, fit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
@@ -63,6 +63,7 @@ from skfact.butterfly._structure.choice import fewest_numbers, least_error
 from skfact.butterfly._structure.search import Structure, StructureSearch
 from skfact.butterfly._sum import (
     entries_beside_low_rank,
+    entries_on_inputs,
     entries_within,
     factorize_sum,
     family_of_sum,
@@ -220,9 +221,10 @@ def butterfly_factorize(
         looks for the chain, its ranks and the permutation: with `tol` the fewest numbers, with
         `max_density`, 1/4 unless given, the least error, and never a larger one than that of low
         rank with as many numbers. "low-rank+sparse" and others with "+sparse" add a few entries
-        to the product, each counted as two numbers, within `max_density`; "auto" does so beside
-        low rank, or takes entries alone, where that misses less than 95 % of what the product
-        does, or reaches `tol` with less than 95 % of the numbers (NumPy arrays only).
+        to the product, each counted as two numbers, within `max_density`, or take one of both
+        alone where that misses less; "auto" does so beside low rank, or takes entries alone, where
+        that misses less than 95 % of what the product does, or reaches `tol` with less than 95 % of
+        the numbers (NumPy arrays only).
     rank : int, default=None
         Rank of the blocks of a named family; None is 1. A Chain or a callable has its own ranks.
     tol : float, default=None
@@ -249,8 +251,9 @@ def butterfly_factorize(
         Samples x of what the operator will be applied to: the error is that of the outputs A x over
         all of them, in place of that of the entries. The better of the factors of `A` and of
         `A` weighted by the inputs (the Cholesky factor of their Gram matrix, in the blocks of the
-        last factor, plus a hundredth of its mean diagonal) is taken. Subtract the mean where the
-        operator will be applied to centred samples.
+        last factor, plus a hundredth of its mean diagonal) is taken; low rank is the best there
+        is (reduced rank regression). "auto" adds entries as without inputs, where they miss less.
+        Subtract the mean where the operator will be applied to centred samples.
     random_state : int, RandomState instance or None, default=None
         Which rows "search" looks at where a first round, without chance, does not succeed.
     return_errors : bool, default=False
@@ -362,7 +365,7 @@ def factorize(
     budget = math.inf
     if max_density is not None:
         budget = numbers_within(max_density, A.shape)
-        rank = largest_rank(supports, A.shape, budget)
+        rank = largest_rank(supports, A.shape, budget, max_density)
     auto = plan is None and options.permutation in CHOSEN
     others: Callable[[], list[Plan]] = list
     if plan is None:
@@ -416,7 +419,7 @@ def _low_rank(B: Any, numbers: int, plan: Plan | None, options: Options) -> Fact
     """Low rank with at most so many numbers, of a matrix of ordinary magnitude."""
     m, n = B.shape
     chain = Chain.low_rank(m, n, min(numbers // (m + n), m, n))
-    return _factorize_scaled(B, 0, fixed_plan(chain, None), chain, options)
+    return at_its_scale(_factorize_plan(B, fixed_plan(chain, None), None, options))
 
 
 def _factorize_on_inputs(
@@ -440,11 +443,15 @@ def _factorize_on_inputs(
         check_auto(options.permutation, options.order)
         budget = auto_budget(max_density, A.shape)
         plain = StructureSearch(scaled, min(budget, math.prod(A.shape) - 1))
-        return least_output_error(OutputSearch(scaled, inputs), plain, budget, factor)
+        found = least_output_error(OutputSearch(scaled, inputs), plain, budget, factor)
+        if not options.entries:
+            return found
+        low_rank = partial(_low_rank, options=options)
+        return entries_on_inputs(scaled, exponent, budget, found, low_rank)
     most = math.inf
     if max_density is not None:
         most = numbers_within(max_density, A.shape)
-        rank = largest_rank(supports, A.shape, int(most))
+        rank = largest_rank(supports, A.shape, int(most), max_density)
     first, others = plans_for(A, supports, rank, most, options.wanted)
     plans = [first, *others()]
     return best(rank) if tol is None else least_within(float(tol), best)
@@ -472,18 +479,19 @@ def _factorize_sum(
 ) -> Factorization:
     """A product of a family, and entries."""
     family = check_sum(A, supports, max_density)
-    budget = numbers_within(float(max_density or 0), A.shape)
-    least = least_numbers(family, A.shape, budget, supports)
+    least, budget = least_numbers(family, A.shape, max_density)
     exponent = binary_exponent(A)
     fixed = plan
 
     def factor(B: Any, numbers: int, plan: Plan | None) -> Factorization:
         rank, plan = largest_rank(family, B.shape, numbers), plan or fixed
+        if plan is None and options.permutation not in CHOSEN:  # searches are for rank one
+            plan, _ = plans_for(B, family, None, math.inf, options.wanted)
         if plan is not None:
-            return _factorize_scaled(B, 0, plan, plan.chain(rank=rank), options)
+            return at_its_scale(_factorize_plan(B, plan, rank, options))
         density = numbers / math.prod(B.shape)
         how = options._asdict() | {"max_density": density}
-        return factorize(B, family, **how)
+        return at_its_scale(factorize(B, family, **how))
 
     scaled = times_power_of_two(A, -exponent)
     if family == "low-rank":
@@ -549,6 +557,15 @@ def _within(
         if result.error <= target or len(chain) == 1:
             return result
         ranks[place] += 1
+
+
+def at_its_scale(found: Factorization) -> Factorization:
+    """The same with the exponent zero."""
+    shift = found.exponent
+    if shift == 0:
+        return found
+    matrix, kept = times_power_of_two(found.matrix, shift), math.ldexp(found.kept, shift)
+    return replace(found, matrix=matrix, unit=found.operator, exponent=0, kept=kept)
 
 
 def factor_plan(A: Any, plan: Plan, chain: Chain) -> Factorization:

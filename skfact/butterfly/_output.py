@@ -23,7 +23,7 @@ import numpy as np
 
 from skfact._backend import array_namespace, detached, device, move
 from skfact._checks import check_matrix, require_finite
-from skfact._exponents import binary_exponent, times_power_of_two
+from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._kernels.low_rank_blocks import Arranged
 from skfact._linalg import adjoint, is_complex, thin_qr
 from skfact.butterfly._plans import Plan, fixed_plan
@@ -145,7 +145,7 @@ def both_ways(
 ) -> Iterator[Factorization]:
     """The factorizations of the weighted and of the plain matrix, each measured on the inputs.
 
-    `factor` is called with (matrix, plan, chain).
+    And low rank without damping. `factor` is called with (matrix, plan, chain).
     """
     groups = column_groups(A, chain, plan.permutation)
     roots = inputs.block_roots(groups)
@@ -154,6 +154,30 @@ def both_ways(
     seen = Seen(inputs, A_weighted, math.sqrt(math.prod(groups.shape[:2])))
     yield replace(found, matrix=A, unit=undone(found.unit, roots), seen=seen, kept=0.0)
     yield replace(factor(A, plan, chain), seen=Seen(inputs, A, inputs.largest), kept=0.0)
+    if len(chain) == 2 and chain[0].a == chain[0].d == chain[1].a == chain[1].d == 1:
+        projected = on_best_outputs(A, inputs, A_weighted, chain.ranks[0])
+        found = factor(projected, plan, chain)
+        found = replace(found, matrix=A, seen=Seen(inputs, A, inputs.largest), kept=0.0)
+        lost = unscaled(found.error / (inputs.largest or 1.0), found.exponent)
+        yield replace(found, discarded=np.full_like(found.discarded, lost))
+
+
+def on_best_outputs(A: Any, inputs: Inputs, A_weighted: Any, rank: int) -> Any:
+    r"""A projected on the leading left singular vectors of its outputs: reduced rank regression.
+
+    No matrix of this rank is closer on the inputs (Izenman, 1975). Directions that the outputs do
+    not have are those of what is left of the weighted matrix.
+    """
+    xp = array_namespace(A)
+    basis, sizes, _ = xp.linalg.svd(inputs.image(A), full_matrices=False)
+    eps = float(xp.finfo(A.dtype).eps)
+    there = int(xp.sum(xp.astype(sizes > 10 * eps * max(A.shape) * sizes[0], xp.int64)))
+    basis = basis[:, : min(rank, there)]
+    if there < rank:
+        left = A_weighted - basis @ (adjoint(basis) @ A_weighted)
+        more, _, _ = xp.linalg.svd(left, full_matrices=False)
+        basis, _ = thin_qr(xp.concat([basis, more[:, : rank - there]], axis=1))
+    return basis @ (adjoint(basis) @ A)
 
 
 def closest(found: Sequence[Factorization]) -> Factorization:
@@ -215,6 +239,9 @@ def least_output_error(
     A, size = search.A, math.prod(search.A.shape)
     within = min(budget, size - 1)
     structures = search.best(within, CANDIDATES) + plain.best(within)[:1]
+    low_rank = plain.low_rank(within, enough=0.0)  # its error is the least there is, not estimated
+    if low_rank is not None and all(low_rank.chain != other.chain for other in structures):
+        structures.append(low_rank)
     if budget >= size or not structures:
         structures.append(dense(*A.shape))
     ways = [

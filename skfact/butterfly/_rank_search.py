@@ -15,7 +15,7 @@ from skfact._kernels.low_rank_blocks import Classes
 from skfact.butterfly._hierarchical import splits_in_order
 from skfact.butterfly._reading import Permutation, arrange
 from skfact.butterfly._structure.choice import DENSITY
-from skfact.butterfly._structure.sums import PER_ENTRY, SHARES, splits_of_budget
+from skfact.butterfly._structure.sums import splits_of_budget
 from skfact.butterfly._sum import SUFFIX, family_of_sum
 from skfact.supports import FAMILIES, Chain, resolve_supports
 
@@ -108,13 +108,16 @@ def check_sum(A: Any, supports: str, max_density: float | None) -> str:
     return family
 
 
-def least_numbers(family: str, shape: tuple[int, int], budget: int, supports: str) -> int:
-    """The numbers of rank one; raise unless entries fit beside it in a budget."""
-    least, size = resolve_supports(family, *shape, rank=1).nnz, math.prod(shape)
+def least_numbers(family: str, shape: tuple[int, int], max_density: Any) -> tuple[int, int]:
+    """The numbers of rank one, and of a budget; raise unless entries fit beside it."""
+    least, budget = resolve_supports(family, *shape, rank=1).nnz, numbers_within(max_density, shape)
     if not splits_of_budget(budget, least):
-        with_entries = math.ceil(least / (1 - min(SHARES))) + PER_ENTRY
-        raise _too_small(budget / size, budget, with_entries, size, f"supports={supports!r}")
-    return least
+        size, needed = math.prod(shape), budget + 1
+        while needed <= size and not splits_of_budget(needed, least):
+            needed += 1
+        what = f"supports={family + SUFFIX!r}"
+        raise _too_small(max_density, budget, max(needed, least), size, what)
+    return least, budget
 
 
 def supports_are(supports: Any, name: str) -> bool:
@@ -144,15 +147,18 @@ def auto_budget(max_density: float | None, shape: tuple[int, int]) -> int:
     return budget
 
 
-def largest_rank(supports: str, shape: tuple[int, int], budget: int) -> int:
-    """The largest rank with which a family has at most so many numbers."""
+def largest_rank(
+    supports: str, shape: tuple[int, int], budget: int, max_density: float | None = None
+) -> int:
+    """The largest rank with which a family has at most so many numbers, of a share if given."""
 
     def numbers(rank: int) -> int:
         return resolve_supports(supports, *shape, rank=rank).nnz
 
     if numbers(1) > budget:
         size = math.prod(shape)
-        raise _too_small(budget / size, budget, numbers(1), size, f"supports={supports!r}")
+        asked = budget / size if max_density is None else max_density
+        raise _too_small(asked, budget, numbers(1), size, f"supports={supports!r}")
     low, high = 1, min(shape) + 1  # the numbers never fall as the rank grows
     while high - low > 1:
         rank = (low + high) // 2
@@ -161,9 +167,11 @@ def largest_rank(supports: str, shape: tuple[int, int], budget: int) -> int:
 
 
 def _too_small(density: float, budget: int, least: int, size: int, what: str) -> ValueError:
+    instead = f": pass at least {math.ceil(1e4 * least / size) / 1e4:g}."
+    if least > size:
+        instead = f", more than the {size} of the matrix: pass other supports, or keep the matrix."
     return ValueError(
-        f"max_density={density:.3g} allows {budget} numbers, {what} takes {least}: pass at least "
-        f"{math.ceil(1e4 * least / size) / 1e4:g}."
+        f"max_density={float(density)!r} allows {budget} numbers, {what} takes {least}{instead}"
     )
 
 

@@ -16,10 +16,13 @@ from skfact._inputs import is_numpy
 from skfact._linalg import adjoint, count_nonzero
 from skfact.butterfly._structure.sums import (
     PER_ENTRY,
+    Sum,
     alternate,
     best_low_rank_sum,
+    entries_alone,
     largest_entries,
     splits_of_budget,
+    without_entries,
 )
 from skfact.operators import FactorizedOperator, OperatorSum, SparseFactor
 
@@ -48,15 +51,22 @@ def factorize_sum(
 ) -> Factorization:
     """The best sum of a family and entries over some shares of the numbers, at most so many.
 
-    The matrix is of ordinary magnitude, and not zero in the budget: entries fit beside the least
-    numbers of a product.
+    Among them the product alone, and entries alone. The matrix is of ordinary magnitude; entries
+    fit beside the least numbers of a product. `factor` gives products of exponent zero.
     """
+    product = factor(A, budget, None)
     trials = [
         alternate(A, _fit_by(factor, numbers), n_entries, MAX_ITER, entries_first=first)
         for numbers, n_entries in splits_of_budget(budget, least)
         for first in (False, True)
     ]
     best = min(trials, key=lambda trial: trial.error2)
+    alone = entries_alone(A, budget // PER_ENTRY)
+    if alone.error2 <= min(best.error2, product.error**2):
+        none = factor(np.zeros_like(A), least, best.state.plan)
+        return _of_entries(none, A, exponent, alone)
+    if product.error**2 <= best.error2:
+        return with_entries(product, A, exponent, best.places[:0], 1)
     return with_entries(best.state, A, exponent, best.places, best.n_iter)
 
 
@@ -68,7 +78,7 @@ def low_rank_sum(
     within: float = math.inf,
     directions: np.ndarray | None = None,
 ) -> Factorization | None:
-    """The best sum of low rank, zero among it, and entries; None unless it misses little.
+    """The best sum of low rank and entries, one of them alone among it; None if it misses much.
 
     `factor` makes low rank, of one at least; `directions` as in :func:`best_low_rank_sum`.
     """
@@ -78,15 +88,17 @@ def low_rank_sum(
     if best is None:
         return None
     if best.state is None:  # rank one stands for none
-        found = factor(np.zeros_like(A), sum(A.shape), None)
-        found = replace(found, discarded=np.full_like(found.discarded, math.sqrt(best.error2)))
-        return with_entries(found, A, exponent, best.places, best.n_iter)
-    rank = best.state[1].shape[0]
-    remaining = np.array(A, order="C")
-    remaining.reshape(-1)[best.places] -= best.values
-    found = factor(remaining, rank * sum(A.shape), None)
-    places = largest_entries(A - found.unit.toarray(), len(best.places))
-    return with_entries(found, A, exponent, places, best.n_iter + 1)
+        return _of_entries(factor(np.zeros_like(A), sum(A.shape), None), A, exponent, best)
+    left, right = best.state
+    remaining = without_entries(A, best.places, best.there)
+    # one more round, or, where rounding makes that a worse one, the product as it is
+    for target in (remaining, left @ right):
+        product = factor(target, len(right) * sum(A.shape), None)
+        places = largest_entries(A - product.unit.toarray(), len(best.places))
+        found = with_entries(product, A, exponent, places, best.n_iter + 1)
+        if found.error <= math.sqrt(best.error2) * (1 + 1e-3):
+            break
+    return found
 
 
 def entries_beside_low_rank(
@@ -105,6 +117,22 @@ def entries_beside_low_rank(
     within = WORTH * product.error
     found = low_rank_sum(A, exponent, budget, factor, within)
     return product if found is None or found.error >= within else found
+
+
+def entries_on_inputs(
+    A: Any, exponent: int, budget: int, product: Factorization, factor: Factor
+) -> Factorization:
+    """The product for some inputs, or low rank and entries if these miss clearly less there.
+
+    They are fitted to the matrix itself.
+    """
+    seen = product.seen
+    if seen is None or not is_numpy(array_namespace(A)) or product.relative_error <= ALREADY:
+        return product
+    found = low_rank_sum(A, exponent, budget, factor)
+    assert found is not None  # any error is near enough
+    found = replace(found, seen=seen._replace(factored=A, factor=seen.inputs.largest))
+    return found if found.error < WORTH * product.error else product
 
 
 def entries_within(
@@ -139,6 +167,12 @@ def leading_directions(A: np.ndarray) -> np.ndarray:
     return np.linalg.qr(adjoint(A) @ left)[0]
 
 
+def _of_entries(none: Factorization, A: np.ndarray, exponent: int, alone: Sum) -> Factorization:
+    """Entries and no product, from what the factors of zero are."""
+    found = replace(none, discarded=np.full_like(none.discarded, math.sqrt(alone.error2)))
+    return with_entries(found, A, exponent, alone.places, alone.n_iter)
+
+
 def with_entries(
     found: Factorization, A: np.ndarray, exponent: int, places: np.ndarray, n_iter: int
 ) -> Factorization:
@@ -148,10 +182,13 @@ def with_entries(
     rows, cols = np.divmod(places, A.shape[1])
     entries = scipy.sparse.csr_array((rest[rows, cols], (rows, cols)), shape=A.shape)
     sparse = FactorizedOperator([SparseFactor(entries)])
+    unit: Any = OperatorSum([found.unit, sparse] if product.any() else [sparse])
+    if len(places) == 0 and product.any():
+        unit = found.unit
     return replace(
         found,
         matrix=A,
-        unit=OperatorSum([found.unit, sparse] if product.any() else [sparse]),
+        unit=unit,
         exponent=exponent,
         discarded=unscaled(found.discarded, exponent),
         outside=float(unscaled(found.outside, exponent)),

@@ -149,7 +149,8 @@ def _principal_components(X: Any, n_components: Any, random_state: Any) -> Targe
         count = n_components if n_components >= 1 else 1
         components = xp.eye(count, n_features, dtype=X.dtype, device=device(X))
     elif is_numpy(xp):
-        components = PCA(n_components, random_state=random_state).fit(centred).components_
+        share = n_components if n_components >= 1 else float(n_components)
+        components = PCA(share, random_state=random_state).fit(centred).components_
     else:
         _, sizes, components = xp.linalg.svd(centred, full_matrices=False)
         components = components[: _count(sizes, n_components), :]

@@ -131,11 +131,15 @@ def warn_of_span(result: SpanFactorization, rows: Any, supports: Any, who: str) 
 
 def _not_found(result: Factorization) -> str:
     m, n = result.matrix.shape
-    noise = noise_of_orders(result.chain.merge_redundant()[0])
+    chain = result.chain.merge_redundant()[0]
+    if max(chain.ranks, default=0) == 1 and result.n_entries == 0:
+        beside = f", pure noise about {noise_of_orders(chain):.3g}"
+    else:  # what noise leaves is known of rank one
+        beside = f" with {result.numbers} numbers for its {m * n}"
     return (
-        f"permutation='search' found no order in which these supports fit the {m} x {n} matrix: "
-        f"the best leaves a relative error of {result.relative_error:.3g}, pure noise about "
-        f"{noise:.3g}. Try other supports or permutation='cluster'."
+        "permutation='search' found no order in which these supports, of rank one, fit the "
+        f"{m} x {n} matrix: what it took leaves a relative error of {result.relative_error:.3g}"
+        f"{beside}. Try other supports or permutation='cluster'."
     )
 
 
@@ -189,7 +193,7 @@ def _other_options(
             found = _tried(A, asked, reversal, factorize)
             if found is not None and found.relative_error <= result.relative_error / 2:
                 return f"{_words(reversal, found)}."
-    if not isinstance(asked["supports"], str) or result.n_entries:
+    if not isinstance(asked["supports"], str) or family_of_sum(asked["supports"]) is not None:
         return "Try supports with more non-zeros."
     tried, least = [], 1.0
     monarch = {"supports": "monarch", **({"rank": 1} if rank > 1 else {})}
@@ -218,7 +222,7 @@ def _tried(
     if not isinstance(asked["supports"], str):
         if "rank" in change or "supports" in change:
             return None
-    elif asked["tol"] is None:
+    elif asked["tol"] is None and family_of_sum(asked["supports"]) is None:
         wanted = {**asked, **change}
         chain = resolve_supports(wanted["supports"], *A.shape, rank=wanted["rank"])
         if chain.nnz >= count_nonzero(A):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from skfact.butterfly import StructureReport, StructureRow, structure_report
+from skfact.butterfly import StructureOption, StructureReport, StructureRow, structure_report
 from skfact.butterfly._report.report import FAIR
 from skfact.inspection._matplotlib import Display, check_shown
 
@@ -19,6 +20,11 @@ CURVES = {
     "low_rank_sparse": ("low rank + entries", "tab:green", "D"),
 }
 NOISE = "0.55"
+
+
+def _options(row: StructureRow) -> list[StructureOption]:
+    """The options of a row that there are."""
+    return [option for name in CURVES if (option := getattr(row, name)) is not None]
 
 
 class StructureDisplay(Display):
@@ -61,6 +67,15 @@ class StructureDisplay(Display):
     def __init__(self, report: StructureReport) -> None:
         instead = "structure_report(A), or use from_matrix"
         check_shown(report, StructureReport, "report must be a StructureReport", instead)
+        if not report.rows:
+            raise ValueError(f"report has no rows, there is nothing to draw: pass {instead}.")
+        for row in report.rows:
+            errors = row.share, row.noise_error, *(option.error for option in _options(row))
+            if not all(map(math.isfinite, errors)):
+                raise ValueError(
+                    f"report has a row whose share or errors are no finite numbers, {errors}: pass "
+                    f"{instead}."
+                )
         self.report = report
 
     @classmethod
@@ -78,6 +93,13 @@ class StructureDisplay(Display):
         -------
         display : StructureDisplay
             The drawn display.
+
+        Raises
+        ------
+        TypeError
+            If `report` is no StructureReport.
+        ValueError
+            If it has no rows, or errors that are no finite numbers.
         """
         return cls(report).plot(ax=ax)
 

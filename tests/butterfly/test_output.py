@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
@@ -62,13 +61,10 @@ def test_weights_keep_the_supports_and_are_undone(chain, dtype, random):
 def test_low_rank_is_the_best_of_its_rank(shape, permutation):
     random = np.random.default_rng(0)
     A, X = gaussian(random, shape), correlated(random, 50, shape[1])
-    gram = X.T @ X / len(X)
-    gram += DAMPING * np.trace(gram) / len(gram) * np.eye(len(gram))
-    root = scipy.linalg.sqrtm(gram)
     found = factorize(A, "low-rank", rank=2, inputs=X, permutation=permutation)
-    least = np.linalg.norm(np.linalg.svd(A @ root, compute_uv=False)[2:])
+    least = np.linalg.norm(np.linalg.svd(A @ X.T, compute_uv=False)[2:]) / np.sqrt(len(X))
     E = A - found.operator.toarray()
-    np.testing.assert_allclose(np.linalg.norm(E @ root), least)
+    np.testing.assert_allclose(on_inputs(E, X), least)
     np.testing.assert_allclose(
         on_inputs(E, X), found.error * 2.0 ** (found.exponent + found.seen.inputs.exponent)
     )
@@ -235,3 +231,46 @@ class TestEstimator:
         for options in ({}, {"n_components": 3}):
             with pytest.raises(ValueError, match=r"criterion='output'.*pass operator"):
                 ButterflyFactorizer(criterion="output", **options).fit(self.X)
+
+
+@on_any_matrix
+@for_each("dtype", DTYPES)
+@for_each("supports", ["low-rank", "auto"])
+def test_fewer_samples_than_the_rank_are_exact(dtype, supports):
+    random = np.random.default_rng(0)
+    A, X = gaussian(random, (32, 32), dtype), gaussian(random, (3, 32), dtype)
+    found = factorize(A, supports, max_density=0.25, inputs=X)
+    eps = np.finfo(dtype).eps
+    assert found.relative_error <= 100 * eps
+    # the rank that is left goes to directions that the samples do not show
+    assert np.linalg.matrix_rank(found.operator.toarray(), tol=1e3 * eps) == 4
+
+
+@on_any_matrix
+def test_auto_is_no_worse_than_low_rank_nor_than_without_inputs():
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        A, X = gaussian(random, (16, 16)), correlated(random, 40, 16)
+        for samples in (A, X):
+            auto, low_rank = (
+                factorize(A, supports, max_density=0.25, inputs=samples)
+                for supports in ("auto", "low-rank")
+            )
+            assert auto.relative_error <= low_rank.relative_error * (1 + 1e-9)
+
+
+@on_any_matrix
+def test_auto_adds_entries_on_inputs():
+    random = np.random.default_rng(0)
+    A = np.outer(*gaussian(random, (2, 24)))
+    A.ravel()[random.choice(576, 17, replace=False)] += 10
+    X = gaussian(random, (100, 24))
+    found = factorize(A, "auto", inputs=X)
+    assert found.n_entries and found.numbers <= A.size // 4
+    E = A - found.operator.toarray()
+    assert on_inputs(E, X) <= 1e-6 * on_inputs(A, X)
+    fitted = ButterflyFactorizer(operator=A, criterion="output", supports="auto").fit(X)
+    centred = X - X.mean(axis=0)
+    missed = np.linalg.norm(centred @ (A - fitted.components_).T) / 10
+    assert fitted.reconstruction_err_ == pytest.approx(missed, rel=1e-6, abs=1e-12)
+    assert missed <= fitted.error_bound_

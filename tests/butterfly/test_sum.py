@@ -21,8 +21,8 @@ def relative(A, operator):
 
 
 def numbers(operator):
-    product, entries = operator.terms
-    return product.nnz + 2 * entries.nnz
+    *product, entries = operator.terms
+    return sum(term.nnz for term in product) + 2 * entries.nnz
 
 
 @for_each("supports", ["low-rank", "monarch", "butterfly"])
@@ -93,3 +93,44 @@ def test_zero():
     for supports in ("auto", "low-rank+sparse"):
         operator = butterfly_factorize(np.zeros((40, 40)), supports, max_density=0.3)
         assert not operator.toarray().any()
+
+
+@for_each("supports", ["low-rank+sparse", "monarch+sparse", "butterfly+sparse"])
+@for_each("dtype", ["float32", "float64"])
+def test_one_entry_that_dwarfs_the_rest(supports, dtype):
+    for largest in (1e10, 1e18) if dtype == "float32" else (1e10, 1e60, 1e100, 1e160):
+        A = gaussian(np.random.default_rng(0), (16, 16), dtype)
+        A[0, 0] = largest
+        operator = butterfly_factorize(A, supports, max_density=0.8)
+        # divided: squares are no numbers
+        missed = np.linalg.norm(A / largest - operator.toarray() / largest)
+        assert missed <= max(40 / largest, np.finfo(dtype).eps)
+
+
+@for_each("supports", ["low-rank", "monarch", "butterfly"])
+def test_no_sum_misses_more_than_one_of_its_terms(supports):
+    transform = np.fft.fft(np.eye(24)).real
+    for A in (transform, gaussian(RANDOM, (24, 24)), np.eye(24)):
+        found = butterfly_factorize(A, f"{supports}+sparse", max_density=0.95)
+        alone = butterfly_factorize(A, supports, max_density=0.95)
+        few = np.sort(np.abs(A).ravel())[: A.size - int(0.475 * A.size)]
+        least = min(relative(A, alone), np.linalg.norm(few) / np.linalg.norm(A))
+        assert relative(A, found) <= least * (1 + 1e-6) + 1e-14
+
+
+@for_each("permutation", ["auto", "cluster", "search", None])
+@for_each("supports", ["low-rank+sparse", "monarch+sparse"])
+def test_a_matrix_of_few_entries(supports, permutation):
+    operator = butterfly_factorize(np.eye(32), supports, max_density=0.9, permutation=permutation)
+    np.testing.assert_allclose(operator.toarray(), np.eye(32), atol=1e-14)
+
+
+def test_the_least_budget_is_enough():
+    A = gaussian(RANDOM, (24, 36))
+    with pytest.raises(ValueError, match=r"max_density=0\.05 allows 43 numbers") as raised:
+        butterfly_factorize(A, "monarch+sparse", max_density=0.05)
+    least = float(str(raised.value).split()[-1].rstrip("."))
+    operator = butterfly_factorize(A, "monarch+sparse", max_density=least)
+    assert operator.shape == A.shape
+    with pytest.raises(ValueError, match="more than the 25 of the matrix: pass other supports"):
+        butterfly_factorize(np.ones((5, 5)), "monarch+sparse", max_density=0.6)

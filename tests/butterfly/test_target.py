@@ -199,3 +199,10 @@ def test_constant_samples_have_no_leading_component(asarray):
     estimator = ButterflyFactorizer(2, supports="dense").fit(X)
     assert estimator.score(X) == 1.0
     assert float(sum(estimator.explained_variance_ratio_)) == 0.0
+
+
+def test_a_share_may_be_a_number_of_numpy():
+    dense, single = (
+        ButterflyFactorizer(share, supports="dense").fit(D) for share in (0.5, np.float32(0.5))
+    )
+    assert_array_equal(dense.components_, single.components_)

@@ -1,5 +1,7 @@
 """The picture of a structure report shows the errors of the report."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,17 @@ def test_a_tolerance_is_a_line_and_axes_are_ours():
 def test_no_report():
     with pytest.raises(TypeError, match="report must be a StructureReport"):
         StructureDisplay(PEAK)
+
+
+def test_reports_that_show_nothing():
+    report = structure_report(PEAK)
+    with pytest.raises(ValueError, match="report has no rows"):
+        StructureDisplay.from_report(replace(report, rows=()))
+    row = report.rows[0]
+    for broken in (
+        replace(row, share=np.nan),
+        replace(row, noise_error=np.inf),
+        replace(row, product=replace(row.product, error=np.nan)),
+    ):
+        with pytest.raises(ValueError, match="report has a row whose share or errors"):
+            StructureDisplay.from_report(replace(report, rows=(broken,)))

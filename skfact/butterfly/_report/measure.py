@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +19,7 @@ from skfact.butterfly._factorize import Factorization, factor_plan, factorize
 from skfact.butterfly._output import (
     Inputs,
     OutputSearch,
+    Seen,
     both_ways,
     closest,
     least_output_error,
@@ -31,7 +33,12 @@ from skfact.butterfly._report.report import (
     described,
 )
 from skfact.butterfly._structure.choice import fewest_numbers, least_error
-from skfact.butterfly._structure.noise import noise_entries_error, noise_error
+from skfact.butterfly._structure.noise import (
+    is_far_from_noise,
+    noise_entries_error,
+    noise_error,
+    shuffled,
+)
 from skfact.butterfly._structure.search import Structure, StructureSearch
 from skfact.butterfly._structure.sums import PER_ENTRY, splits_of_budget
 from skfact.butterfly._sum import entries_within
@@ -56,6 +63,9 @@ def structure_report(
     misses with as many numbers, low rank with a few entries (or entries alone), and what is left of
     noise: of a Gaussian matrix of this shape, by the Marchenko-Pastur law of singular values, or
     for entries by the law of its largest ones. An entry counts as two numbers: it has a place.
+    Entries with heavy tails, or whose mean is not zero, are closer to low rank or to a few of them
+    than Gaussian ones, wherever they stand: what looks better than noise is then compared with what
+    is left of the same entries shuffled (once, at random), too.
 
     Parameters
     ----------
@@ -71,8 +81,9 @@ def structure_report(
     inputs : array-like of shape (n_samples, n_in), default=None
         Samples x of what is multiplied by the matrix: all errors are then those of the outputs A x,
         and what is compared, low rank among it, is weighted by the samples, as with `inputs` in
-        :func:`butterfly_factorize`. Noise is a Gaussian matrix that is fitted to the same inputs.
-        Only chains of two factors are weighted before they are chosen, and no entries are added.
+        :func:`butterfly_factorize`. Noise is a Gaussian matrix, or the same entries shuffled where
+        these are far from Gaussian, fitted to the same inputs. Only chains of two factors are
+        weighted before they are chosen; low rank with entries is fitted to the matrix itself.
         Subtract the mean where the matrix will be applied to centred samples.
 
     Returns
@@ -80,7 +91,8 @@ def structure_report(
     report : StructureReport
         Printed, sentences. The verdicts "structure found", "a little better than noise" and "no
         structure of this class found" stand for an error of at most .55, at most .9 and more than
-        .9 of that of noise: limits that were measured on 34 matrices, not proved.
+        .9 of that of noise: limits that were measured on 34 matrices, not proved. "no better than
+        for the same entries shuffled" stands for more than .9 of that.
 
     Raises
     ------
@@ -175,7 +187,7 @@ class _Look:
         return errors
 
     def _row(self, budget: int, found: Factorization) -> StructureRow:
-        return StructureRow(
+        row = StructureRow(
             budget=budget,
             share=budget / self.size,
             product=self._option(found),
@@ -188,6 +200,24 @@ class _Look:
             half_at=None,
             rounding=self.rounding,
         )
+        looks_better = row.verdict in ("structure found", "a little better than noise")
+        error = self._shuffled_error(row) if looks_better else None
+        return replace(row, shuffled_error=error)
+
+    def _shuffled_error(self, row: StructureRow) -> float | None:
+        """What the best option of the same kind leaves of the same entries in another order."""
+        if not is_far_from_noise(self.A):
+            return None
+        look, entries = self._in_another_order, None
+        if row.option.kind == "low rank + sparse":
+            entries = look._low_rank_sparse(row.budget)
+        if entries is not None:
+            return entries.error
+        return least_error(look.search, row.budget, look._factor, self.exact).relative_error
+
+    @cached_property
+    def _in_another_order(self) -> _Look:
+        return _Look(shuffled(self.A), thorough=False)
 
     def _factor(self, structure: Structure) -> Factorization:
         return factorize(self.A, structure.chain, permutation=structure.permutation)
@@ -225,7 +255,7 @@ class _Look:
             "supports": "low-rank+sparse",
             "max_density": budget / self.size,
         }
-        found = factorize(self.A, **arguments)
+        found = self._judged(factorize(self.A, **arguments))
         entries = f"{found.n_entries} entries ({100 * found.n_entries / self.size:.2g} %)"
         if len(getattr(found.unit, "terms", ())) > 1:
             entries = f"rank {max(found.chain.ranks)} and {entries}"
@@ -236,6 +266,9 @@ class _Look:
             found.relative_error,
             MappingProxyType(arguments),
         )
+
+    def _judged(self, found: Factorization) -> Factorization:
+        return found
 
     def _noise(self, budget: int) -> float:
         return noise_error(self.A.shape, budget)
@@ -252,7 +285,7 @@ class _LookOnInputs(_Look):
         self.search = OutputSearch(A, self.inputs)
         noise = np.random.default_rng(0).normal(size=(2, *A.shape))
         noise = (noise[0] + 1j * noise[1] if is_complex(A) else noise[0]).astype(A.dtype)
-        self.of_noise = OutputSearch(noise, self.inputs)
+        self.of_noise = OutputSearch(shuffled(A) if is_far_from_noise(A) else noise, self.inputs)
 
     def row(self, budget: int) -> StructureRow:
         found = least_output_error(self.search, self.plain, budget, factor_plan)
@@ -278,14 +311,21 @@ class _LookOnInputs(_Look):
             StructureOption("low rank", f"rank {rank}", chain.nnz, found.relative_error, arguments)
         )
 
-    def _low_rank_sparse(self, budget: int) -> None:
-        """Entries are not fitted to inputs."""
+    def _judged(self, found: Factorization) -> Factorization:
+        return replace(found, seen=Seen(self.inputs, self.A, self.inputs.largest))
+
+    def _shuffled_error(self, row: StructureRow) -> None:
+        """Noise is the same entries shuffled, where these are far from normal."""
 
     def _low_rank_errors(self) -> np.ndarray:
         """Those on the inputs are not known for all ranks."""
         return np.ones(1)
 
     def _noise(self, budget: int) -> float:
-        """What the most promising structure leaves of noise."""
+        """What the most promising structure, or low rank, leaves of noise."""
         found = self.of_noise.best(min(budget, self.size - 1))
-        return 0.0 if budget >= self.size or not found else found[0].estimate
+        if budget >= self.size or not found:
+            return 0.0
+        sizes = np.linalg.svdvals(self.inputs.image(self.of_noise.A))
+        lost = np.linalg.norm(sizes[budget // sum(self.A.shape) :]) / (np.linalg.norm(sizes) or 1.0)
+        return min(found[0].estimate, float(lost))

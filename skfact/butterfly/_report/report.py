@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -14,6 +15,7 @@ from skfact.supports import Chain
 # Ratios of the error to that of noise, read off the gap between matrices that have a fast algorithm
 # and weights that were learned: measured on 34 matrices, not proved.
 STRUCTURE, BETTER = 0.55, 0.9
+SHUFFLED = "no better than for the same entries shuffled"
 GOOD, FAIR = 0.1, 0.3  # relative errors: to be used, to be used after a check
 # What low rank and entries, fitted in turns, leave of noise less than each of them alone: .887 of
 # it at half of the numbers, .97 at a quarter. Measured for 64 to 500 rows, up to .06 off.
@@ -92,6 +94,10 @@ class StructureRow:
         Relative errors up to this are those of rounding: called exact.
     tol : float or None
         The relative error that was asked for.
+    shuffled_error : float or None
+        What the best option of this kind leaves of the same entries in another order, at random.
+        Known where they are far from those of noise, a few large or their mean not zero, and the
+        option looks better than noise; None elsewhere.
 
     See Also
     --------
@@ -116,6 +122,7 @@ class StructureRow:
     half_at: int | None
     rounding: float = 1e-13
     tol: float | None = None
+    shuffled_error: float | None = None
 
     @property
     def option(self) -> StructureOption:
@@ -151,7 +158,10 @@ class StructureRow:
             return "dense"
         if error <= self.rounding:
             return "exact"
-        ratio = error / self.noise_level if self.noise_level > 0 else 1.0
+        if self.shuffled_error is not None and error > BETTER * self.shuffled_error:
+            return SHUFFLED
+        level = min(self.noise_level, self.shuffled_error or math.inf)
+        ratio = error / level if level > 0 else 1.0
         if ratio <= STRUCTURE:
             return "structure found"
         if ratio <= BETTER:
@@ -170,6 +180,8 @@ class StructureRow:
         if option.kind == "low rank + sparse":
             beside.append(f"best product: {self.product.error:.2g}")
         beside.append(f"noise of this shape: {self.noise_level:.2g}")
+        if self.shuffled_error is not None:
+            beside.append(f"the same entries shuffled: {self.shuffled_error:.2g}")
         text = (
             f"{at}: {option.description}: relative error {option.error:.2g} with {option.numbers} "
             f"numbers{self._counted} ({'; '.join(beside)}). {self.verdict.capitalize()}."
@@ -226,14 +238,21 @@ class StructureReport:
         """The row to take; None says to keep the matrix dense.
 
         The smallest one with a relative error of at most `tol`, or .1 without it; otherwise the
-        last one whose error is at most .9 of that of noise.
+        last one whose error is at most .9 of that of noise, and a product clearly better than for
+        the same entries shuffled.
         """
         enough = GOOD if self.tol is None else self.tol
         saving = [row for row in self.rows if row.option.kind != "dense"]
         for row in saving:
             if row.option.error <= max(enough, row.rounding):
                 return row
-        better = [row for row in saving if row.option.error <= BETTER * row.noise_level]
+        # a few large entries are of use wherever they are
+        better = [
+            row
+            for row in saving
+            if row.option.error <= BETTER * row.noise_level
+            and (row.verdict != SHUFFLED or row.option.kind == "low rank + sparse")
+        ]
         return better[-1] if better and self.tol is None else None
 
     @property

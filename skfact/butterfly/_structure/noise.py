@@ -10,6 +10,8 @@ from scipy.stats import norm
 from skfact.supports._radices import divisors, padded_size
 
 GRID = 513  # angles at which the law of singular values is known
+HEAVY = 1.0  # excess of the kurtosis from which on tails count
+MEAN = 0.1  # share of the energy in the mean from which on it counts
 SMALLEST = 16  # rows and columns of blocks to which a law for large ones is applied
 
 
@@ -31,6 +33,23 @@ def noise_error(shape: tuple[int, int], numbers: int) -> float:
         if m // Q >= SMALLEST and n // P >= SMALLEST and numbers >= m * P + n * Q
     ]
     return min(block_error((m // Q, n // P), numbers / (m * P + n * Q)) for Q, P in places)
+
+
+def is_far_from_noise(A: np.ndarray) -> bool:
+    """Whether the entries have heavy tails or a mean: no laws for Gaussian ones apply then."""
+    squares = np.abs(A) ** 2
+    energy = float(np.mean(squares))
+    if energy == 0:
+        return False
+    kurtosis = float(np.mean(squares**2)) / energy**2  # 3 for real Gaussian entries, 2 for complex
+    tails = kurtosis > (2.0 if np.iscomplexobj(A) else 3.0) + HEAVY
+    return tails or bool(np.abs(np.mean(A)) ** 2 > MEAN * energy)
+
+
+def shuffled(A: np.ndarray) -> np.ndarray:
+    """The entries in another order, the same each time."""
+    order = np.random.default_rng(0).permutation(A.size)
+    return np.ascontiguousarray(A.reshape(-1)[order].reshape(A.shape))
 
 
 def noise_entries_error(share: float, *, is_complex: bool = False) -> float:

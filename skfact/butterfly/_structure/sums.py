@@ -30,7 +30,7 @@ class Sum(NamedTuple):
 
     state: Any  # what the fit knows of the product
     places: np.ndarray  # (n_entries,): index of each entry in the flattened matrix
-    values: np.ndarray
+    there: np.ndarray  # what the product is at these places
     error2: float  # squared norm
     n_iter: int
 
@@ -51,18 +51,27 @@ def alternate(
         state, product = fit(remaining, state)
         rest = np.ascontiguousarray(A - product)
         places = largest_entries(rest, n_entries)
-        values = rest.ravel()[places]
+        there = np.asarray(product).reshape(-1)[places]
         rest.reshape(-1)[places] = 0
         error2 = norm2(rest)
         gain = np.inf if best is None else best.error2 - error2
         if best is None or gain > 0:
-            best = Sum(state, places, values, error2, n_iter)
+            best = Sum(state, places, there, error2, n_iter)
         if gain <= GAIN * best.error2:
             break
-        remaining = np.array(A, order="C")
-        remaining.reshape(-1)[places] -= values
+        remaining = without_entries(A, places, there)
     assert best is not None  # there is one round at least
     return best._replace(n_iter=n_iter)
+
+
+def without_entries(A: np.ndarray, places: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """What the product has to fit: the matrix, and at the places of entries what it is there.
+
+    A difference of large numbers would lose the digits of small ones.
+    """
+    remaining = np.array(A, order="C")
+    remaining.reshape(-1)[places] = there
+    return remaining
 
 
 def largest_entries(A: np.ndarray, count: int) -> np.ndarray:
@@ -101,7 +110,7 @@ def splits_of_budget(budget: int, least: int) -> list[tuple[int, int]]:
 def best_low_rank_sum(
     A: np.ndarray, budget: int, directions: np.ndarray, within: float
 ) -> Sum | None:
-    """Low rank, zero among it, and entries with so many numbers together.
+    """Low rank, zero among it, and entries, none among them, with so many numbers together.
 
     None unless they miss little. The columns of `directions` are right singular vectors of the
     matrix. Two rounds tell which shares of the numbers for entries, and what to start with, are
@@ -117,12 +126,14 @@ def best_low_rank_sum(
         fit = low_rank_fit(directions[:, :rank])
         return alternate(A, fit, split[1], max_iter, entries_first=first)
 
-    ways = [(split, first) for split in splits_of_budget(budget, sum(A.shape)) for first in (0, 1)]
-    trials = [(rounds(split, bool(first), 2).error2, split, bool(first)) for split, first in ways]
+    pure = [rounds((budget, 0), False, 1)] if budget >= sum(A.shape) else []
+    splits = splits_of_budget(budget, sum(A.shape))
+    ways = [(split, first) for split in splits for first in (False, True)]
+    trials = [(rounds(split, first, 2).error2, split, first) for split, first in ways]
     trials = sorted(trials)[:FINALISTS]
     if min([alone.error2, *(trial[0] for trial in trials)]) > (REACH * within) ** 2:
         return None
-    found = [alone, *(rounds(split, first, ROUNDS) for _, split, first in trials)]
+    found = [alone, *pure, *(rounds(split, first, ROUNDS) for _, split, first in trials)]
     return min(found, key=lambda one: one.error2)
 
 
@@ -131,6 +142,5 @@ def entries_alone(A: np.ndarray, count: int) -> Sum:
     there = np.flatnonzero(A)
     places = there if len(there) <= count else largest_entries(A, count)
     rest = np.array(A, order="C").reshape(-1)
-    values = rest[places]
     rest[places] = 0
-    return Sum(None, places, values, norm2(rest), 1)
+    return Sum(None, places, np.zeros(len(places), dtype=A.dtype), norm2(rest), 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -29,13 +30,14 @@ TRIED = 8  # chains of two factors that are tried out
 ROUNDS = 10  # rotations, and steps, of a trial
 CLOSE = 1.1  # budgets that are not told apart
 
-Fit = Callable[[Callable[[Any], Factorization]], RowSpace]
+Fit = Callable[[Callable[[], Callable[[Any], Factorization]]], RowSpace]
 
 
 def fit_supports(W: Any, rows: Any, asked: dict[str, Any], fit: Fit) -> RowSpace:
     """The row space of the supports, rank, tolerance or budget that are asked for.
 
-    `fit` is called with a function that factors a rotated W; W, rows as in :func:`fit_row_space`.
+    `fit` is called with what makes functions that factor rotated W, all along one plan each; W,
+    rows as in :func:`fit_row_space`.
     """
     supports, tol = asked["supports"], asked["tol"]
     check_bounds(supports, asked["rank"], tol, asked["max_density"])
@@ -43,14 +45,14 @@ def fit_supports(W: Any, rows: Any, asked: dict[str, Any], fit: Fit) -> RowSpace
         check_auto(asked["permutation"], asked["order"])
         if tol is None:
             budget = auto_budget(asked["max_density"], W.shape)
-            return fit(_by_one_plan(asked, _best_plan(W, rows, asked, budget)))
+            return fit(partial(_by_one_plan, asked, _best_plan(W, rows, asked, budget)))
         return _fewest_numbers(W, rows, asked, fit)
     if tol is None or not (isinstance(supports, str) and supports in FAMILIES):
-        return fit(_by_one_plan(asked))
+        return fit(partial(_by_one_plan, asked))
     spaces: dict[int, RowSpace] = {}
 
     def of_rank(rank: int) -> Factorization:
-        spaces[rank] = fit(_by_one_plan({**asked, "rank": rank, "tol": None}))
+        spaces[rank] = fit(partial(_by_one_plan, {**asked, "rank": rank, "tol": None}))
         return spaces[rank].result
 
     found = least_within(float(tol), of_rank)
@@ -73,10 +75,10 @@ def _fewest_numbers(W: Any, rows: Any, asked: dict[str, Any], fit: Fit) -> RowSp
     """The smallest budget whose best chain reaches the tolerance: bisection."""
     tol, asked = asked["tol"], {**asked, "tol": None}
     low, high = sum(W.shape) - 1, math.prod(W.shape)
-    best = fit(_by_one_plan(asked, _best_plan(W, rows, asked, high)))
+    best = fit(partial(_by_one_plan, asked, _best_plan(W, rows, asked, high)))
     while high > CLOSE * low:
         budget = max(int(math.sqrt(low * high)), low + 1)
-        space = fit(_by_one_plan(asked, _best_plan(W, rows, asked, budget)))
+        space = fit(partial(_by_one_plan, asked, _best_plan(W, rows, asked, budget)))
         if space.result.relative_error <= tol:
             best, high = space, budget
         else:

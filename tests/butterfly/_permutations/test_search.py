@@ -226,6 +226,19 @@ def test_a_search_in_vain_is_said():
         butterfly_factorize(A, permutation="search", random_state=0)
 
 
+@for_each("options", [{"tol": 1e-8}, {"tol": 0.5}, {"supports": "butterfly+sparse"}])
+def test_noise_of_rank_one_is_no_measure_of_what_has_more_numbers(options):
+    A = gaussian(np.random.default_rng(0), (16, 16))
+    budget = {} if "tol" in options else {"max_density": 0.8}
+    with pytest.warns(StructureWarning, match="found no order") as caught:
+        operator = butterfly_factorize(A, permutation="search", random_state=0, **options, **budget)
+    message = str(caught[0].message)
+    terms = getattr(operator, "terms", (operator,))
+    numbers = operator.nnz + (terms[-1].nnz if len(terms) > 1 else 0)
+    assert len(caught) == 1 and "noise" not in message
+    assert f"with {numbers} numbers for its 256." in message
+
+
 def test_attempts_agree_where_noise_is_small():
     A = make_butterfly(16, random_state=0)[0]
     random = np.random.default_rng(0)

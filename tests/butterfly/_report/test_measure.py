@@ -82,6 +82,42 @@ def test_entries_alone():
     assert row.option.numbers == row.budget < 0.5 * kernel.size
 
 
+SHUFFLED = "no better than for the same entries shuffled"
+
+
+@for_each(
+    "draw",
+    [
+        lambda random: random.standard_cauchy((48, 64)),
+        lambda random: random.standard_t(3, (48, 64)),
+        lambda random: random.random((48, 64)),
+        lambda random: (random.random((48, 64)) < 0.3) * 1.0,
+    ],
+)
+def test_independent_entries_are_no_structure(draw):
+    for seed in range(2):
+        report = structure_report(draw(np.random.default_rng(seed)), max_density=0.25)
+        assert report.rows[0].verdict in (SHUFFLED, "no structure of this class found")
+        order = structure_report(in_another_order(draw, seed), max_density=0.25).rows[0]
+        assert order.verdict == report.rows[0].verdict
+
+
+def in_another_order(draw, seed):
+    """The same entries in another order."""
+    A = draw(np.random.default_rng(seed))
+    return np.random.default_rng(9).permutation(A.ravel()).reshape(A.shape)
+
+
+def test_structure_in_heavy_tails_is_found():
+    random = np.random.default_rng(0)
+    noise = random.standard_t(3, (64, 64))
+    (row,) = structure_report(
+        3 * gaussian(random, (64, 2)) @ gaussian(random, (2, 64)) + noise, max_density=0.25
+    ).rows
+    assert row.verdict == "structure found" and row.option.error < 0.5 * row.shuffled_error
+    assert structure_report(GAUSSIAN, max_density=0.25).rows[0].shuffled_error is None
+
+
 def test_a_high_effort_is_no_worse():
     A = 1 / (1 + DISTANCE[:48])
     normal, high = (structure_report(A, max_density=0.2, effort=e) for e in ("normal", "high"))
@@ -118,7 +154,10 @@ def test_errors_on_inputs_are_realised(A):
     report = structure_report(A, max_density=0.3, inputs=X)
     (row,), plain = report.rows, structure_report(A, max_density=0.3).rows[0]
     assert report.n_inputs == 100 and "errors of its outputs for 100 inputs" in str(report)
-    assert row.low_rank_sparse is None and "inputs=" not in report.advice
+    assert "inputs=" not in report.advice
+    entries = row.low_rank_sparse
+    operator = butterfly_factorize(A, **entries.arguments)
+    assert missed_outputs(A, operator, X) == pytest.approx(entries.error, rel=1e-6, abs=1e-12)
     for option, before in ((row.product, plain.product), (row.low_rank, plain.low_rank)):
         operator = butterfly_factorize(A, **option.arguments)
         assert missed_outputs(A, operator, X) == pytest.approx(option.error, rel=1e-6, abs=1e-12)

@@ -41,6 +41,17 @@ def test_entries_are_compared_with_entries():
     assert "best product: 0.7" in str(found) and "low rank: 0.9" in str(found)
 
 
+def test_the_same_entries_shuffled():
+    found = replace(row(0.3), shuffled_error=0.31)
+    assert found.verdict == "no better than for the same entries shuffled"
+    assert "the same entries shuffled: 0.31" in str(found)
+    assert StructureReport((20, 20), None, (found,)).best is None
+    assert replace(row(0.3), shuffled_error=0.5).verdict == "a little better than noise"
+    assert replace(row(0.3), shuffled_error=0.7).verdict == "structure found"
+    entries = replace(row(0.9, both=option(0.3, "low rank + sparse")), shuffled_error=0.3)
+    assert StructureReport((20, 20), None, (entries,)).best is entries
+
+
 def test_what_to_take():
     rows = row(0.4, 0.1), row(0.08, 0.2), row(0.01, 0.5)
     report = StructureReport((20, 20), None, rows)

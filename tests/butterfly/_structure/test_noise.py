@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skfact.butterfly._structure.noise import block_error, noise_entries_error, noise_error
+from skfact.butterfly._structure.noise import (
+    block_error,
+    is_far_from_noise,
+    noise_entries_error,
+    noise_error,
+    shuffled,
+)
 from skfact.butterfly._structure.search import StructureSearch
 from tests.arrays import gaussian
 from tests.asserts import for_each
@@ -45,3 +51,14 @@ def test_the_largest_entries(dtype):
         found = noise_entries_error(share, is_complex=dtype == "complex128")
         assert found == pytest.approx(left, abs=0.005)
     assert (noise_entries_error(0.0), noise_entries_error(1.0)) == (1.0, 0.0)
+
+
+def test_which_entries_are_far_from_noise():
+    random = np.random.default_rng(0)
+    noise = random.standard_normal((2, 64, 64))
+    assert not any(map(is_far_from_noise, (noise[0], noise[0] + 1j * noise[1], 0 * noise[0])))
+    heavy = random.standard_t(3, (2, 64, 64))
+    for A in (heavy[0], heavy[0] + 1j * heavy[1], random.random((64, 64)), noise[0] + 0.5):
+        assert is_far_from_noise(A)
+    assert sorted(shuffled(noise[0]).ravel()) == sorted(noise[0].ravel())
+    assert not np.array_equal(shuffled(noise[0]), noise[0])
