@@ -127,11 +127,16 @@ def entries_on_inputs(
     They are fitted to the matrix itself.
     """
     seen = product.seen
-    if seen is None or not is_numpy(array_namespace(A)) or product.relative_error <= ALREADY:
+    exact = product.relative_error <= ALREADY
+    if seen is None or not is_numpy(array_namespace(A)):
+        return product
+    if exact and PER_ENTRY * count_nonzero(A) >= product.numbers:
         return product
     found = low_rank_sum(A, exponent, budget, factor)
     assert found is not None  # any error is near enough
     found = replace(found, seen=seen._replace(factored=A, factor=seen.inputs.largest))
+    if exact:
+        return found if found.error == 0 else product
     return found if found.error < WORTH * product.error else product
 
 

@@ -274,3 +274,5 @@ def test_auto_adds_entries_on_inputs():
     missed = np.linalg.norm(centred @ (A - fitted.components_).T) / 10
     assert fitted.reconstruction_err_ == pytest.approx(missed, rel=1e-6, abs=1e-12)
     assert missed <= fitted.error_bound_
+    few = factorize(np.eye(24), "auto", inputs=X, max_density=0.4)
+    assert few.numbers == 2 * 24 and few.error == 0

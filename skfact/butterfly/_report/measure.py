@@ -314,8 +314,13 @@ class _LookOnInputs(_Look):
     def _judged(self, found: Factorization) -> Factorization:
         return replace(found, seen=Seen(self.inputs, self.A, self.inputs.largest))
 
-    def _shuffled_error(self, row: StructureRow) -> None:
-        """Noise is the same entries shuffled, where these are far from normal."""
+    def _shuffled_error(self, row: StructureRow) -> float | None:
+        """That of entries; noise for products is the same ones shuffled already."""
+        if row.option.kind != "low rank + sparse" or not is_far_from_noise(self.A):
+            return None
+        look = _LookOnInputs(shuffled(self.A), self.X, thorough=False)
+        option = look._low_rank_sparse(row.budget)
+        return None if option is None else option.error
 
     def _low_rank_errors(self) -> np.ndarray:
         """Those on the inputs are not known for all ranks."""

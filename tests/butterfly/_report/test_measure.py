@@ -108,6 +108,12 @@ def in_another_order(draw, seed):
     return np.random.default_rng(9).permutation(A.ravel()).reshape(A.shape)
 
 
+def test_independent_entries_are_no_structure_on_inputs():
+    for draw in (np.random.default_rng(0).standard_cauchy, np.random.default_rng(0).random):
+        report = structure_report(draw((32, 40)), max_density=0.3, inputs=np.eye(40))
+        assert report.rows[0].verdict in (SHUFFLED, "no structure of this class found")
+
+
 def test_structure_in_heavy_tails_is_found():
     random = np.random.default_rng(0)
     noise = random.standard_t(3, (64, 64))
