@@ -14,7 +14,9 @@ from skfact.deep_linear._stability._identifiability.facts import (
     DENSE,
     NO,
     OF_MANY,
+    OF_SOME,
     OPEN,
+    SOME_ARE_NOT,
     UNDECIDED,
     YES,
     Facts,
@@ -27,6 +29,11 @@ from skfact.deep_linear._stability._identifiability.second_solutions import (
 )
 from skfact.deep_linear._stability._identifiability.up_to_scalars import up_to_scalars
 from skfact.fixed_support import is_locally_identifiable
+
+LOCALLY = (
+    "Locally yes: for almost every h, the only factors near h with its product are its rescalings "
+    "(the derivative has full rank up to scalars). Others far from h are not excluded. "
+)
 
 
 def up_to_diagonals(facts: Facts) -> Finding:
@@ -44,13 +51,29 @@ def up_to_diagonals(facts: Facts) -> Finding:
         return Finding(
             UNDECIDED, "the structure is too large to find the diagonal matrices it allows.", OPEN
         )
-    if free == scalars:
-        found = up_to_scalars(facts)
+    return _scalars_alone(facts) if free == scalars else _by_derivative(facts, free)
+
+
+def _scalars_alone(facts: Facts) -> Finding:
+    """The verdict for almost every h from that for all, where only scalars stay inside."""
+    found = up_to_scalars(facts)
+    alone = (
+        "no diagonal matrices but multiples of the identity keep the factors inside the structure"
+    )
+    if found.verdict == YES or found.of_almost_all:
         return found._replace(
-            reason="no diagonal matrices but multiples of the identity keep the factors inside the "
-            f"structure, so that both senses ask the same of it; here of all h: {found.reason}"
+            reason=f"{alone}, so that both senses ask the same of it: {found.reason}"
         )
-    return _by_derivative(facts, free)
+    local = LOCALLY if facts.jacobian_rank == facts.bounds[0] else ""
+    if found.verdict == NO:
+        return Finding(
+            UNDECIDED,
+            f"{alone}. {local}Particular h are not determined, and may be exceptions: "
+            f"{found.reason}",
+            SOME_ARE_NOT if local else OF_SOME,
+            found.pair,
+        )
+    return found._replace(reason=f"{alone}. {local}Of all h: {found.reason}")
 
 
 def _masks_up_to_diagonals(facts: Facts) -> Finding:

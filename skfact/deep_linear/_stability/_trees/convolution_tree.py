@@ -267,7 +267,7 @@ class ConvolutionTree:
         ]
 
     def _checked_kernels(self, kernels: Any) -> list[Any]:
-        kernels = read_parameters(kernels, "kernels")
+        kernels = read_parameters(kernels, "kernels", most_axes=1)
         if len(kernels) != len(self.edges):
             raise ValueError(
                 f"kernels must have one kernel for each of the {len(self.edges)} edges, got "
