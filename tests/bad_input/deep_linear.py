@@ -306,7 +306,8 @@ for id, structure, error, message in [
     ("a budget", [KSparse(3), np.eye(3)], TypeError, r"structure\[0\] is KSparse\(3\).*linear"),
     ("factors that do not chain", COLUMN_ROW[::-1], ValueError, r"structure\[1\] has shape.*chain"),
     ("an empty mask", [np.zeros((2, 2))], ValueError, r"structure\[0\] is a mask without"),
-    ("a mask of twos", [2 * np.eye(2)], ValueError, r"structure\[0\] must be"),
+    ("a mask of twos", [2 * np.eye(2)], ValueError, r"structure\[0\] must be.*A fixed matrix H"),
+    ("a tree", TREE, TypeError, r"convolution_tree_is_recoverable\(tree\).*tree.factors\(\)"),
     ("an unfitted family", SparseDeepLinearNet(), ValueError, "structure: the supports of this"),
     (
         "budgets of a net",

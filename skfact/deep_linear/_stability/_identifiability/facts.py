@@ -62,6 +62,10 @@ ALMOST_ALL = (
     "Almost all factors are the only ones with their product, up to the scales of their inner "
     "units: they may be read once these are normalized."
 )
+PATH_BY_PATH = (
+    "Kernels that fit exactly are the only ones on each path, up to one scalar per kernel (with "
+    "product 1 on the path): read them path by path, and compare them so by factor_distance."
+)
 DEAD = "a parameter of a mask is on no path: no entry depends on it."
 
 

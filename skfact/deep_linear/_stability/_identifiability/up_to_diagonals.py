@@ -16,6 +16,7 @@ from skfact.deep_linear._stability._identifiability.facts import (
     OF_MANY,
     OF_SOME,
     OPEN,
+    PATH_BY_PATH,
     SOME_ARE_NOT,
     UNDECIDED,
     YES,
@@ -41,6 +42,14 @@ def up_to_diagonals(facts: Facts) -> Finding:
     structure = facts.structure
     if structure.masks is not None:
         return _masks_up_to_diagonals(facts)
+    if structure.tree is not None and structure.tree.collision() is None:
+        return Finding(
+            YES,
+            "on every path of the tree all sums of indices differ (convolution_tree_is_recoverable)"
+            ": kernels without a zero one are determined up to scalars on each path, which are "
+            "diagonal matrices, constant on each block.",
+            PATH_BY_PATH,
+        )
     scalars = len(structure.sizes) - 1
     free: int | None = None
     if facts.jacobian_rank == facts.bounds[0] or scalars == 0:

@@ -20,6 +20,7 @@ from skfact.deep_linear._stability._identifiability.facts import (
     OF_SOME,
     ONLY_ONES,
     OPEN,
+    PATH_BY_PATH,
     SOME_ARE_NOT,
     UNDECIDED,
     YES,
@@ -53,7 +54,21 @@ def up_to_scalars(facts: Facts) -> Finding:
         _fit,
         _small_kernel,
     )
-    return next(filter(None, (step(facts) for step in steps)), None) or _undecided(facts)
+    found = next(filter(None, (step(facts) for step in steps)), None) or _undecided(facts)
+    tree = facts.structure.tree
+    if found.verdict != NO or tree is None or len(tree.paths) == 1:
+        return found
+    if tree.collision() is not None:
+        return found._replace(
+            reason=f"{found.reason} Neither are the kernels of single paths all determined: "
+            "convolution_tree_is_recoverable(tree) is False."
+        )
+    return found._replace(
+        reason=f"{found.reason} Only as all kernels of a depth are one vector here, which has one "
+        "scalar, and kernels on no common path never meet: on each path the kernels are "
+        "determined, convolution_tree_is_recoverable(tree) is True.",
+        meaning=PATH_BY_PATH,
+    )
 
 
 def _full_rank(facts: Facts) -> Finding | None:

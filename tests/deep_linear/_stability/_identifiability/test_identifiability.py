@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.linalg
 from numpy.testing import assert_allclose
 from scipy.optimize import least_squares
 
@@ -11,11 +12,14 @@ from skfact import SparseDeepLinearNet
 from skfact.deep_linear import (
     CirculantFactor,
     ConvolutionTree,
+    StructuredFactor,
     ToeplitzFactor,
+    convolution_tree_is_recoverable,
     factor_distance,
     lifting_operator,
     structure_identifiability,
 )
+from skfact.deep_linear._stability._identifiability.diagonal_scalings import n_diagonals
 from skfact.deep_linear._stability._identifiability.up_to_scalars import (
     largest_matricization_rank,
 )
@@ -33,6 +37,7 @@ from tests.deep_linear._stability.structures import (
     random_structure,
     with_kernel,
 )
+from tests.deep_linear._stability.trees import random_tree
 
 UNDECIDED = "undecided"
 
@@ -282,8 +287,43 @@ def test_convolution_trees_are_structures():
     tree = ConvolutionTree([(0, 1), (0, 2), (1, 3), (2, 4)], [[0, 1]] * 2 + [[0, 2]] * 2, 16)
     found = asked(tree.factors())
     assert (found.verdict, found.rank, found.n_columns) == (NO, 8, 16)
+    assert "convolution_tree_is_recoverable(tree) is True" in found.reason
+    assert "path by path" in found.meaning
+    found = asked(SparseDeepLinearNet(tree.factors()), up_to="diagonals")
+    assert found.verdict == YES and "every path" in found.reason
+    assert "recoverable" not in asked(tree.factors()[:1]).reason
     values = lifting_operator(tree.factors()).singular_values()
     assert_allclose(values, np.full(8, 4.0))
+
+
+def test_a_tree_whose_paths_are_not_determined_says_so():
+    tree = ConvolutionTree([(0, 1), (1, 2), (1, 3)], [[0, 1], [0, 1], [0, 2]], 8)
+    found = asked(tree.factors())
+    assert found.verdict == NO
+    assert "convolution_tree_is_recoverable(tree) is False" in found.reason
+    assert asked(tree.factors(), up_to="diagonals").verdict == UNDECIDED
+
+
+@for_each("seed", range(10))
+def test_recoverable_trees_have_no_other_changes_than_diagonals(seed):
+    """The derivative has full rank up to the scalings of inner nodes: a check of the verdict."""
+    tree = random_tree(np.random.default_rng(seed), bool(seed % 2))
+    if not convolution_tree_is_recoverable(tree):
+        return
+    structure = as_structure(tree.factors())
+    found = asked(structure, up_to="diagonals")
+    assert found.verdict == YES
+    free = n_diagonals(structure, np.random.RandomState(0))
+    assert sum(structure.sizes) - found.jacobian_rank == free
+
+
+def test_a_fixed_factor_is_one_with_one_parameter():
+    H = scipy.linalg.hadamard(4) / 2.0
+    with pytest.raises(ValueError, match=r"fixed matrix H.*StructuredFactor\(H.shape, 1"):
+        structure_identifiability([np.eye(4), H, np.eye(4)])
+    fixed = StructuredFactor(H.shape, 1, lambda h: h[0] * H, lambda G: (H * G).sum()[None])
+    found = asked([np.eye(4), fixed, np.eye(4)])
+    assert (found.verdict, found.rank) == (YES, 16)
 
 
 def test_single_factors_and_single_entries():
