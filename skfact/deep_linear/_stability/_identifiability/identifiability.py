@@ -189,6 +189,8 @@ def structure_identifiability(
     Up to diagonals, where only scalars keep all factors inside the structure, the verdict is that
     up to scalars if it is "identifiable", or "not" by steps 1 to 4. Steps 5 to 8 find particular h,
     which say nothing of almost every one: "undecided", with what holds near almost every h.
+    The factors of a :class:`ConvolutionTree` that is recoverable are determined up to diagonals,
+    path by path, and not always up to one scalar per factor.
 
     Ranks are counted in floating point at random points, so that a verdict that rests on them holds
     with probability one up to rounding; those of masks and chains are exact. Second solutions are

@@ -353,8 +353,8 @@ class ConvolutionTree:
         Notes
         -----
         These are dense block matrices, for sizes of some hundreds. As a structure all kernels of a
-        depth are one parameter vector: with branches, products determine them path by path at best,
-        not up to one scalar per depth.
+        depth are one parameter vector: where kernels of a depth have a scalar each, products may
+        determine them path by path, and not up to one scalar per depth.
         """
         levels = {e: k for path in self.paths for k, e in enumerate(path)}
         edges = [(self.edges[e], self._indices[e], levels[e]) for e in range(len(self.edges))]
