@@ -160,7 +160,7 @@ for id, h, error, message in [
     ("a number", 3.0, TypeError, "h must be a sequence of parameter vectors"),
     ("no vector", [], ValueError, "h is empty"),
     ("an empty vector", [PAIR[0], []], ValueError, r"h\[1\] must be a vector"),
-    ("a matrix", [PAIR[0], np.eye(2)], ValueError, r"h\[1\] must be a vector.*\(2, 2\)"),
+    ("a number in it", [PAIR[0], 1.0], ValueError, r"h\[1\] must be a vector.*\(\)"),
     ("one vector without a list", PAIR[0], ValueError, r"h\[0\] must be a vector.*list of one"),
     ("NaN", [PAIR[0], [np.nan]], ValueError, r"h\[1\] contains NaN"),
     ("complex NaN", [[complex(0, np.nan)], PAIR[1]], ValueError, r"h\[0\] contains NaN"),
@@ -179,6 +179,14 @@ for id, g, error, message in [
 ]:
     refused(f"are_rescalings: {id}", are_rescalings, PAIR, g, error=error, message=message)
     refused(f"factor_distance: {id}", factor_distance, PAIR, g, error=error, message=message)
+refused(
+    "factor_distance: the shape of the transpose",
+    factor_distance,
+    [np.ones((2, 3))],
+    [np.ones((3, 2))],
+    error=ValueError,
+    message=r"h\[0\] and g\[0\] must have the same shape.*\(2, 3\) and \(3, 2\)",
+)
 for id, p, error, message in [
     ("p below one", 0.5, ValueError, "p must be at least 1, got 0.5"),
     ("p is NaN", np.nan, ValueError, "p must be at least 1"),
@@ -298,7 +306,8 @@ for id, structure, error, message in [
     ("a budget", [KSparse(3), np.eye(3)], TypeError, r"structure\[0\] is KSparse\(3\).*linear"),
     ("factors that do not chain", COLUMN_ROW[::-1], ValueError, r"structure\[1\] has shape.*chain"),
     ("an empty mask", [np.zeros((2, 2))], ValueError, r"structure\[0\] is a mask without"),
-    ("a mask of twos", [2 * np.eye(2)], ValueError, r"structure\[0\] must be"),
+    ("a mask of twos", [2 * np.eye(2)], ValueError, r"structure\[0\] must be.*A fixed matrix H"),
+    ("a tree", TREE, TypeError, r"convolution_tree_is_recoverable\(tree\).*tree.factors\(\)"),
     ("an unfitted family", SparseDeepLinearNet(), ValueError, "structure: the supports of this"),
     (
         "budgets of a net",

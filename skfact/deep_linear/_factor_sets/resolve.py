@@ -80,9 +80,15 @@ def as_support(support: Any, name: str) -> Any:
     try:
         return FixedMask(support)
     except (TypeError, ValueError) as error:
+        fixed = ""
+        if len(getattr(support, "shape", ())) == 2:
+            fixed = (
+                " A fixed matrix H in a product is a factor with one parameter, its scale: "
+                "StructuredFactor(H.shape, 1, lambda h: h[0] * H, lambda G: (H * G).sum()[None])."
+            )
         raise type(error)(
             f"{name} must be a KroneckerSparse, a KSparse, a StructuredFactor, a "
-            f"FixedMask or a mask of booleans: {error}"
+            f"FixedMask or a mask of booleans: {error}{fixed}"
         ) from error
 
 

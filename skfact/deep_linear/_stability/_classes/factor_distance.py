@@ -25,7 +25,8 @@ def factor_distance(h: Sequence[Any], g: Sequence[Any], p: float = 2) -> float:
     Parameters
     ----------
     h, g : sequence of K arrays of shape (S_k,)
-        Parameter vectors, real or complex, of the same lengths.
+        Parameter vectors, real or complex, of the same lengths; arrays of more dimensions as in
+        :func:`are_rescalings`.
     p : float, default=2
         Exponent of the norm, at least 1; ``inf`` for the largest entry.
 
@@ -39,7 +40,7 @@ def factor_distance(h: Sequence[Any], g: Sequence[Any], p: float = 2) -> float:
     TypeError
         If an argument is no sequence of numeric vectors, or `p` no number.
     ValueError
-        If the vectors are not finite or differ in number or length, `p` is smaller than 1, or three
+        If the vectors are not finite or differ in number, length or shape, `p` is below 1, or three
         or more vectors are complex and `p` is not 2.
 
     See Also

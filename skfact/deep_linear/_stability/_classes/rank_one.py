@@ -27,7 +27,8 @@ def rank_one_tensor(h: Sequence[Any]) -> Any:
     Parameters
     ----------
     h : sequence of K arrays of shape (S_k,)
-        Parameter vectors, real or complex; lengths may differ.
+        Parameter vectors, real or complex; lengths may differ. Arrays of more dimensions, such as
+        the blocks of a Kronecker pattern, are read in C order.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def rank_one_tensor(h: Sequence[Any]) -> Any:
     TypeError
         If `h` is no sequence of numeric vectors.
     ValueError
-        If a vector is empty, not 1-D or not finite, there are more than 64 vectors, or an entry of
+        If a vector is empty, a number or not finite, there are more than 64 vectors, or an entry of
         the tensor is beyond the largest number of its dtype.
 
     See Also
@@ -92,7 +93,9 @@ def are_rescalings(h: Sequence[Any], g: Sequence[Any], rtol: float | None = None
     Parameters
     ----------
     h, g : sequence of K arrays of shape (S_k,)
-        Parameter vectors, real or complex, of the same lengths.
+        Parameter vectors, real or complex, of the same lengths. Arrays of more dimensions, such as
+        the blocks of a Kronecker pattern, are read in C order, and compare with arrays of the same
+        shape or with vectors.
     rtol : float, default=None
         Tolerance for each vector, relative to its norm, and for each multiple. None is the square
         root of the machine epsilon of the less precise of the two.
@@ -107,8 +110,8 @@ def are_rescalings(h: Sequence[Any], g: Sequence[Any], rtol: float | None = None
     TypeError
         If an argument is no sequence of numeric vectors, or `rtol` no number.
     ValueError
-        If the vectors are not finite or differ in number or length, or `rtol` is negative or not
-        finite.
+        If the vectors are not finite or differ in number, length or shape, or `rtol` is negative or
+        not finite.
 
     See Also
     --------
@@ -209,28 +212,28 @@ def normal_form(h: Sequence[Any]) -> list[Any]:
     return [times_power_of_two(size * unit, exponent) for unit in scaled.units]
 
 
-def read_parameters(h: Any, name: str) -> list[Any]:
-    """The vectors of `h`, finite, in one floating dtype of their library.
+def read_parameters(h: Any, name: str, most_axes: float = math.inf) -> list[Any]:
+    """The vectors of `h`, finite, in one floating dtype of their library; arrays in C order.
 
     Raises
     ------
     TypeError
         If `h` is no sequence of numeric vectors.
     ValueError
-        If there is none, or one is empty, not 1-D or not finite.
+        If there is none, or one is empty, a number, of more axes than that or not finite.
     """
     check_ordered(h, name, "a sequence of parameter vectors, one for each factor")
     if len(h) == 0:
         raise ValueError(f"{name} is empty: pass one parameter vector for each factor.")
     vectors = [as_floating(x, f"{name}[{k}]") for k, x in enumerate(h)]
     for k, x in enumerate(vectors):
-        if x.ndim != 1 or x.shape[0] == 0:
+        if not 1 <= x.ndim <= most_axes or 0 in x.shape:
             raise ValueError(
                 f"{name}[{k}] must be a vector of at least one parameter, got an array of shape "
                 f"{tuple(x.shape)}. The parameters of a single factor are a list of one vector."
             )
         require_finite(largest_part(x), f"{name}[{k}]")
-    return in_one_dtype(vectors)
+    return in_one_dtype([array_namespace(x).reshape(x, (-1,)) for x in vectors])
 
 
 def read_pair(h: Any, g: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -245,6 +248,13 @@ def read_pair(h: Any, g: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
             f"h and g must have as many vectors of the same lengths, got lengths {sizes} and "
             f"{others}."
         )
+    for k, (x, y) in enumerate(zip(h, g)):
+        shapes = [tuple(z.shape) if hasattr(z, "shape") else np.shape(z) for z in (x, y)]
+        if shapes[0] != shapes[1] and 1 not in map(len, shapes):
+            raise ValueError(
+                f"h[{k}] and g[{k}] must have the same shape, or one of them be a vector in C "
+                f"order, got {shapes[0]} and {shapes[1]}."
+            )
     kind = np.complex128 if any(is_complex(x) for x in (one[0], two[0])) else np.float64
     first, second = ([to_numpy(x).astype(kind) for x in vectors] for vectors in (one, two))
     return first, second

@@ -35,7 +35,8 @@ def tensor_stability_bound(
     Parameters
     ----------
     h, g : sequence of K arrays of shape (S_k,)
-        Parameter vectors, real or complex, of the same lengths.
+        Parameter vectors, real or complex, of the same lengths; arrays of more dimensions as in
+        :func:`are_rescalings`.
     p : float, default=2
         Exponent of the norm, at least 1; ``inf`` for the largest entry.
     constant : {"sharp", "published"}, default="sharp"
@@ -53,7 +54,7 @@ def tensor_stability_bound(
     TypeError
         If an argument is no sequence of numeric vectors, or `p` no number.
     ValueError
-        If the vectors are not finite or differ in number or length, `p` is smaller than 1,
+        If the vectors are not finite or differ in number, length or shape, `p` is smaller than 1,
         `constant` is unknown, or complex tensors have more than 2**24 entries.
 
     See Also
@@ -110,7 +111,8 @@ def tensor_lipschitz_bound(h: Sequence[Any], g: Sequence[Any], p: float = 2) -> 
     Parameters
     ----------
     h, g : sequence of K arrays of shape (S_k,)
-        Parameter vectors, real or complex, of the same lengths.
+        Parameter vectors, real or complex, of the same lengths; arrays of more dimensions as in
+        :func:`are_rescalings`.
     p : float, default=2
         Exponent of both norms, at least 1; ``inf`` for the largest entry.
 
@@ -124,7 +126,7 @@ def tensor_lipschitz_bound(h: Sequence[Any], g: Sequence[Any], p: float = 2) -> 
     TypeError
         If an argument is no sequence of numeric vectors, or `p` no number.
     ValueError
-        If the vectors are not finite or differ in number or length, or `p` is smaller than 1.
+        If the vectors are not finite or differ in number, length or shape, or `p` is below 1.
 
     See Also
     --------

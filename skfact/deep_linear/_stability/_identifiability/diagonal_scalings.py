@@ -15,6 +15,7 @@ from skfact.deep_linear._stability._lifting.lifting_rank import null_space
 from skfact.deep_linear._stability._lifting.structure import Structure
 from skfact.fixed_support import is_closable
 
+MOST_TANGENTS = 2**24  # entries of the changes of a factor by diagonal matrices
 LARGEST_MIXED = 4096  # inner sizes at which pairs of nodes are compared
 
 
@@ -172,6 +173,38 @@ def n_diagonals(structure: Structure, random: np.random.RandomState) -> int:
         return sum(int(alive.sum()) for alive in inner_nodes(structure.masks)[1:-1])
     changes = directions(structure, structure.draw(random), diagonal=True)
     return int(np.linalg.matrix_rank(changes)) if changes.size else 0
+
+
+def most_diagonals(structure: Structure, random: np.random.RandomState) -> int | None:
+    """What that dimension is at most, with matrices that stay inside for one h alone.
+
+    That is the dimension of their tangents at a random h, in all factors together. None for large
+    structures.
+    """
+    sets, h = structure.sets, structure.draw(random)
+    ends = np.cumsum([0, *(one.shape[1] for one in sets[:-1])])
+    if max(math.prod(one.shape) for one in sets) * ends[-1] > MOST_TANGENTS:
+        return None
+    effects, outside = [], []
+    for k, one in enumerate(sets):
+        matrix = one.dense(structure.values(k, h[k]))
+        m, n = one.shape
+        made = np.zeros((m, n, ends[-1]))  # d_i of the gap before and d_j of that after
+        if k > 0:
+            made[np.arange(m), :, ends[k - 1] + np.arange(m)] -= matrix
+        if k < len(sets) - 1:
+            made[:, np.arange(n), ends[k] + np.arange(n)] += matrix
+        inside = [one.dense(one.coordinates(made[..., i])) for i in range(ends[-1])]
+        flat = made.reshape(m * n, -1)
+        effects.append(flat.T @ flat)
+        if inside:
+            flat = flat - np.stack(inside, axis=-1).reshape(m * n, -1)
+            outside.append(flat.T @ flat)
+    if not outside:
+        return 0
+    # squares of sizes: what is zero is so up to the square root of rounding
+    kept = null_space(sum(outside), floor=1e-9)
+    return int(np.linalg.matrix_rank(kept.T @ sum(effects) @ kept, tol=1e-9)) if kept.size else 0
 
 
 def _flat(values: Any) -> np.ndarray:

@@ -34,6 +34,17 @@ OF_MANY = (
     "Learned factors are one choice among others with the same product: predict with the product, "
     "and do not read the factors."
 )
+BY_DIAGONALS = (
+    "Learned factors are one choice among others with the same product, which diagonal matrices "
+    "between them make: predict with the product. Whether factors may be read once the scales of "
+    "their inner units are normalized, ask with up_to='diagonals'."
+)
+BY_EXCHANGE = (
+    "Learned factors are one choice among others with the same product, which differ in their "
+    "order at least: predict with the product, and do not read one of the two as the first. "
+    "Whether they differ in more is open: compare those of several random starts, in both orders, "
+    "by factor_distance."
+)
 SOME_ARE_NOT = (
     "Some factors share their product with others, as the second solution does, and almost all "
     "share it with none near them (the derivative has rank C): whether learned ones are the only "
@@ -50,6 +61,10 @@ OPEN = (
 ALMOST_ALL = (
     "Almost all factors are the only ones with their product, up to the scales of their inner "
     "units: they may be read once these are normalized."
+)
+PATH_BY_PATH = (
+    "Kernels that fit exactly are the only ones on each path, up to one scalar per kernel (with "
+    "product 1 on the path): read them path by path, and compare them so by factor_distance."
 )
 DEAD = "a parameter of a mask is on no path: no entry depends on it."
 
@@ -88,12 +103,13 @@ class Facts(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """A verdict with its reason, its meaning and, for "not", two parameters with one product."""
+    """A verdict with its reason, its meaning and two parameters with one product, if found."""
 
     verdict: str
     reason: str
     meaning: str
     pair: Pair | None = None
+    of_almost_all: bool = False  # whether "not" is proved of almost every h
 
 
 def fibre_pair(facts: Facts, diagonal: bool = False) -> Pair | None:

@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 
 from skfact._checks import check_choice, check_random_state
-from skfact.deep_linear._stability._identifiability.facts import DENSE, MOST_RANK, Facts
+from skfact.deep_linear._stability._identifiability.facts import (
+    DENSE,
+    MOST_RANK,
+    UNDECIDED,
+    Facts,
+)
 from skfact.deep_linear._stability._identifiability.second_solutions import (
     Pair,
 )
@@ -54,8 +59,9 @@ class StructureIdentifiability:
     meaning : str
         What learned factors then mean.
     second_solution : pair of lists of arrays, or None
-        For "not identifiable": parameters h and g of two classes with the same product, checked to
-        1e-10, where a pair was found.
+        Parameters h and g of two classes with the same product, checked to 1e-10, where a pair was
+        found. Up to diagonals, an "undecided" may come with one: an example of particular h that
+        are not determined, where nearly all others may be.
 
     See Also
     --------
@@ -102,7 +108,9 @@ class StructureIdentifiability:
             )
         lines += _wrapped("reason", self.reason)
         if self.second_solution is not None:
-            lines += _wrapped("second solution", "found: second_solution has h and g, one product")
+            rare = "; a particular h" if self.verdict == UNDECIDED else ""
+            text = f"found: second_solution has h and g, one product{rare}"
+            lines += _wrapped("second solution", text)
         return "\n".join(lines + _wrapped("meaning", self.meaning))
 
 
@@ -167,14 +175,22 @@ def structure_identifiability(
     1. The lifting operator has full column rank: identifiable; for one factor also only then.
     2. Its rank is below C: not, by invariance of domain.
     3. The derivative of the product has a rank below C: not, and almost no h is determined.
-    4. It has a column that is zero, or two that are parallel: not.
-    5. Its kernel has a tensor of rank one, a product that is zero: not. Two neighbouring Toeplitz
+    4. The parameters of two factors may be exchanged, as those of convolutions with one support:
+       not, and almost no h is determined.
+    5. It has a column that is zero, or two that are parallel: not.
+    6. Its kernel has a tensor of rank one, a product that is zero: not. Two neighbouring Toeplitz
        factors always have one.
-    6. A search finds two parameters with one product: not.
-    7. The kernel has dimension one, and a matricization of it rank 3 or more: identifiable, as the
+    7. A search finds two parameters with one product: not.
+    8. The kernel has dimension one, and a matricization of it rank 3 or more: identifiable, as the
        difference of two rank-one tensors has none. For two factors, otherwise: not.
-    8. Undecided. A rank of D or more, the dimension of the differences, makes almost every operator
+    9. Undecided. A rank of D or more, the dimension of the differences, makes almost every operator
        of that rank identifiable, which proves nothing for this one.
+
+    Up to diagonals, where only scalars keep all factors inside the structure, the verdict is that
+    up to scalars if it is "identifiable", or "not" by steps 1 to 4. Steps 5 to 8 find particular h,
+    which say nothing of almost every one: "undecided", with what holds near almost every h.
+    The factors of a :class:`ConvolutionTree` that is recoverable are determined up to diagonals,
+    path by path, and not always up to one scalar per factor.
 
     Ranks are counted in floating point at random points, so that a verdict that rests on them holds
     with probability one up to rounding; those of masks and chains are exact. Second solutions are
@@ -190,6 +206,7 @@ def structure_identifiability(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from skfact.deep_linear import ToeplitzFactor, structure_identifiability
     >>> from skfact.supports import Chain
     >>> found = structure_identifiability([ToeplitzFactor(3, 2), ToeplitzFactor(2, 3)])
@@ -201,14 +218,22 @@ def structure_identifiability(
     'not identifiable'
     >>> structure_identifiability(Chain.butterfly(4), up_to="diagonals").verdict
     'identifiable'
+
+    A diagonal matrix times a Toeplitz matrix: particular ones share their product with others, as
+    where it is zero.
+
+    >>> pair = [np.eye(3), ToeplitzFactor(3, 3)]
+    >>> structure_identifiability(pair).verdict
+    'not identifiable'
+    >>> structure_identifiability(pair, up_to="diagonals").verdict
+    'undecided'
     """
     check_choice(up_to, "up_to", ("scalars", "diagonals"))
     found = as_structure(structure)
     same, weights = balanced(found)
     facts = _facts(same, check_random_state(random_state))
-    verdict, reason, meaning, pair = (up_to_scalars if up_to == "scalars" else up_to_diagonals)(
-        facts
-    )
+    answer = (up_to_scalars if up_to == "scalars" else up_to_diagonals)(facts)
+    verdict, reason, meaning, pair = answer[:4]
     return StructureIdentifiability(
         verdict,
         up_to,

@@ -174,14 +174,15 @@ def _largest_ratio(structure: Structure, rank: int, random: np.random.RandomStat
     return 1 / smallest if smallest > 0 else math.inf
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FactorErrorBound:
     """Answer of :func:`factor_error_bound`.
 
     Parameters
     ----------
     bound : float
-        Bound on the distance d_p of the factors, see :func:`factor_distance`.
+        Bound on the distance d_p of the factors, see :func:`factor_distance`; infinite where there
+        is none.
     tensor_bound : float
         Bound on the Euclidean norm of the difference of the rank-one tensors.
     gamma : float
@@ -189,7 +190,8 @@ class FactorErrorBound:
     sigma : float
         Smallest singular value of the lifting operator that is not zero.
     is_guaranteed : bool
-        Whether the bound is proved; not where gamma is an estimate, from below.
+        Whether the bound is guaranteed, given noise and inexactness; not where gamma is an
+        estimate, from below. An infinite bound promises nothing.
 
     See Also
     --------
@@ -203,6 +205,8 @@ class FactorErrorBound:
     >>> found = factor_error_bound(structure, [np.ones(2), np.ones(2)], noise=0.01)
     >>> found.is_guaranteed, round(found.bound, 6)
     (True, 0.04)
+    >>> factor_error_bound([np.eye(2), np.eye(2)], [np.ones(2), np.ones(2)], noise=0.01)
+    FactorErrorBound(no bound: gamma=inf, sigma=nan)
     """
 
     bound: float
@@ -210,6 +214,15 @@ class FactorErrorBound:
     gamma: float
     sigma: float
     is_guaranteed: bool
+
+    def __repr__(self) -> str:
+        parts = f"gamma={self.gamma:.6g}, sigma={self.sigma:.6g}"
+        if math.isinf(self.bound):
+            return f"FactorErrorBound(no bound: {parts})"
+        return (
+            f"FactorErrorBound(bound={self.bound:.6g}, tensor_bound={self.tensor_bound:.6g}, "
+            f"{parts}, is_guaranteed={self.is_guaranteed})"
+        )
 
 
 def factor_error_bound(
@@ -244,7 +257,8 @@ def factor_error_bound(
         one path of a recoverable convolution tree: 1 and the square root of the size for matrices,
         1 and 1 for columns.
     h : sequence of K arrays of shape (S_k,)
-        The parameters found or the true ones, real or complex, of any array library.
+        The parameters found or the true ones, real or complex, of any array library; arrays of
+        more dimensions, such as the blocks of a Kronecker pattern, are read in C order.
     noise : float
         Bound delta on the noise.
     inexactness : float, default=0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -28,6 +28,7 @@ EQUAL = 1e-10  # relative difference of products that count as equal
 APART = 1e-2  # relative distance of classes that count as different
 STARTS, SWEEPS, STEPS = 20, 60, 30  # of searches: random starts, alternations, Newton's steps
 HOPELESS = 1e-2  # ratio of a search from which Newton's method is not tried
+EXCHANGES = 64  # pairs of factors that are tried in the other order
 STEEP = 1e-6  # least difference of the two rank-one tensors of a pair, relative to their size
 
 
@@ -95,6 +96,29 @@ def _onto(structure: Structure, g: list[np.ndarray], goal: np.ndarray) -> list[n
 def split(structure: Structure, vector: np.ndarray) -> list[np.ndarray]:
     """The parameters of all factors in one vector, factor by factor."""
     return np.split(vector, np.cumsum(structure.sizes)[:-1])
+
+
+def exchanged(
+    structure: Structure, random: np.random.RandomState
+) -> tuple[Pair | None, tuple[int, int]]:
+    """Parameters of two factors exchanged, where a random product stays the same; and which two.
+
+    Both sides are polynomials in h: what holds at a random point, holds everywhere.
+    """
+    alike = [
+        (j, k)
+        for j, k in combinations(range(len(structure.sizes)), 2)
+        if structure.sizes[j] == structure.sizes[k] > 1
+        and structure.sets[j].shape == structure.sets[k].shape
+    ]
+    h = structure.draw(random) if alike else []
+    for j, k in alike[:EXCHANGES]:
+        g = list(h)
+        g[j], g[k] = h[k], h[j]
+        pair = verified(structure, h, g)
+        if pair is not None:
+            return pair, (j, k)
+    return None, (0, 0)
 
 
 def of_columns(structure: Structure, lift: np.ndarray) -> tuple[Pair | None, str]:

@@ -8,8 +8,11 @@ import numpy as np
 
 from skfact.deep_linear._stability._identifiability.diagonal_scalings import (
     inner_nodes,
+    n_diagonals,
 )
 from skfact.deep_linear._stability._identifiability.facts import (
+    BY_DIAGONALS,
+    BY_EXCHANGE,
     DEAD,
     MOST_RANK,
     NO,
@@ -17,6 +20,7 @@ from skfact.deep_linear._stability._identifiability.facts import (
     OF_SOME,
     ONLY_ONES,
     OPEN,
+    PATH_BY_PATH,
     SOME_ARE_NOT,
     UNDECIDED,
     YES,
@@ -26,6 +30,7 @@ from skfact.deep_linear._stability._identifiability.facts import (
 )
 from skfact.deep_linear._stability._identifiability.second_solutions import (
     Pair,
+    exchanged,
     in_kernel,
     of_columns,
     of_masks,
@@ -37,18 +42,33 @@ from skfact.deep_linear._stability._lifting.structure import Structure
 
 
 def up_to_scalars(facts: Facts) -> Finding:
-    """The eight steps, in their order."""
+    """The nine steps, in their order."""
     steps = (
         _full_rank,
         _low_rank,
         _flat_derivative,
+        _exchange,
         _columns,
-        _large_kernel,  # the half of step 7 that saves the searches, which would find nothing
+        _large_kernel,  # the half of step 8 that saves the searches, which would find nothing
         _zero_product,
         _fit,
         _small_kernel,
     )
-    return next(filter(None, (step(facts) for step in steps)), None) or _undecided(facts)
+    found = next(filter(None, (step(facts) for step in steps)), None) or _undecided(facts)
+    tree = facts.structure.tree
+    if found.verdict != NO or tree is None or len(tree.paths) == 1:
+        return found
+    if tree.collision() is not None:
+        return found._replace(
+            reason=f"{found.reason} Neither are the kernels of single paths all determined: "
+            "convolution_tree_is_recoverable(tree) is False."
+        )
+    return found._replace(
+        reason=f"{found.reason} Only as all kernels of a depth are one vector here, which has one "
+        "scalar, and kernels on no common path never meet: on each path the kernels are "
+        "determined, convolution_tree_is_recoverable(tree) is True.",
+        meaning=PATH_BY_PATH,
+    )
 
 
 def _full_rank(facts: Facts) -> Finding | None:
@@ -67,6 +87,7 @@ def _full_rank(facts: Facts) -> Finding | None:
             "determined.",
             OF_MANY,
             fibre_pair(facts),
+            of_almost_all=True,
         )
     return None
 
@@ -80,9 +101,22 @@ def _low_rank(facts: Facts) -> Finding | None:
         f"the rank {facts.rank} of the lifting operator is below C = {least}, the dimension of the "
         "rank-one tensors (invariance of domain): over the real and the complex numbers, almost "
         "no h is determined.",
-        OF_MANY,
+        _of_many(facts),
         fibre_pair(facts),
+        of_almost_all=True,
     )
+
+
+def _of_many(facts: Facts) -> str:
+    """What it means that almost no h is determined; for masks, whether by diagonal matrices."""
+    structure = facts.structure
+    if structure.masks is None:
+        return OF_MANY
+    free = n_diagonals(structure, facts.random)
+    if free < len(structure.sizes):  # scalars alone
+        return OF_MANY
+    found = sum(structure.sizes) - free if facts.jacobian_rank is None else facts.jacobian_rank
+    return BY_DIAGONALS if found == sum(structure.sizes) - free else OF_MANY
 
 
 def _flat_derivative(facts: Facts) -> Finding | None:
@@ -104,8 +138,24 @@ def _flat_derivative(facts: Facts) -> Finding | None:
         f"the derivative of the product has a rank below C = {least}: almost no h is determined, "
         f"real or complex; parameters with the same product form surfaces of dimension {exactly} "
         f"{sum(structure.sizes) - rank}, and scalars have {len(structure.sizes) - 1}{diagonal}.",
-        OF_MANY,
+        _of_many(facts),
         fibre_pair(facts),
+        of_almost_all=True,
+    )
+
+
+def _exchange(facts: Facts) -> Finding | None:
+    pair, (j, k) = exchanged(facts.structure, facts.random)
+    if pair is None:
+        return None
+    return Finding(
+        NO,
+        f"factors {j} and {k} are of one kind, and the product does not change where their "
+        "parameters are exchanged, as where they commute: almost no h is determined, real or "
+        "complex.",
+        BY_EXCHANGE,
+        pair,
+        of_almost_all=True,
     )
 
 

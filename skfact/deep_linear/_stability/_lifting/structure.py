@@ -21,6 +21,8 @@ from skfact.deep_linear._factor_sets.mask import MaskSet
 from skfact.deep_linear._factor_sets.resolve import as_support, resolve_factor_sets
 from skfact.deep_linear._factor_sets.structured import StructuredSet
 from skfact.deep_linear._linear_network import as_like, resolve_network
+from skfact.deep_linear._stability._trees.convolution_tree import ConvolutionTree
+from skfact.deep_linear._stability._trees.factors import TreeLevel
 from skfact.deep_linear._structured import StructuredFactor
 from skfact.supports import FAMILIES, Chain, FixedMask, KSparse
 from skfact.supports._kronecker import places
@@ -75,6 +77,18 @@ class Structure:
         """The chain of the patterns, if they form one."""
         patterns = patterns_of(self.sets)
         return Chain(patterns) if patterns is not None and Chain.is_chainable(patterns) else None
+
+    @cached_property
+    def tree(self) -> ConvolutionTree | None:
+        """The convolution tree whose factors these are, one for each depth, if there is one."""
+        supports = [one.support for one in self.sets if isinstance(one, StructuredSet)]
+        levels = [one for one in supports if isinstance(one, TreeLevel)]
+        if len(levels) != len(self.sets) or levels[0].tree is None:
+            return None
+        tree = levels[0].tree
+        if [one.level for one in levels] != list(range(tree.depth)):
+            return None
+        return tree if all(one.tree == tree for one in levels) else None
 
     def unit(self, k: int, s: int, like: Any) -> Any:
         """The s-th unit vector of the parameters of factor k, as its set takes values."""
@@ -199,6 +213,12 @@ def as_structure(structure: Any) -> Structure:
     """
     if isinstance(structure, Structure):
         return structure
+    if isinstance(structure, ConvolutionTree):
+        raise TypeError(
+            "structure is a ConvolutionTree: convolution_tree_is_recoverable(tree) tells whether "
+            "its product determines the kernels, path by path. Its structure, with all kernels of "
+            "a depth in one vector, is the list tree.factors()."
+        )
     if isinstance(structure, SparseDeepLinearNet):
         return _of_estimator(structure)
     if isinstance(structure, str):

@@ -267,7 +267,7 @@ class ConvolutionTree:
         ]
 
     def _checked_kernels(self, kernels: Any) -> list[Any]:
-        kernels = read_parameters(kernels, "kernels")
+        kernels = read_parameters(kernels, "kernels", most_axes=1)
         if len(kernels) != len(self.edges):
             raise ValueError(
                 f"kernels must have one kernel for each of the {len(self.edges)} edges, got "
@@ -352,11 +352,16 @@ class ConvolutionTree:
 
         Notes
         -----
-        These are dense block matrices, for sizes of some hundreds.
+        These are dense block matrices, for sizes of some hundreds. As a structure all kernels of a
+        depth are one parameter vector: where kernels of a depth have a scalar each, products may
+        determine them path by path, and not up to one scalar per depth.
         """
         levels = {e: k for path in self.paths for k, e in enumerate(path)}
         edges = [(self.edges[e], self._indices[e], levels[e]) for e in range(len(self.edges))]
-        return tree_factors(edges, self.leaves, self._sizes)
+        factors = tree_factors(edges, self.leaves, self._sizes)
+        for level, factor in enumerate(factors):
+            factor.tree, factor.level = self, level
+        return list(factors)
 
 
 def convolution_tree_is_recoverable(tree: ConvolutionTree, method: str = "index sums") -> bool:

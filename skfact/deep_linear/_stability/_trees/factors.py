@@ -15,7 +15,7 @@ def tree_factors(
     edges: Sequence[tuple[Any, np.ndarray, int]],
     leaves: Sequence[Hashable],
     sizes: tuple[int, ...],
-) -> list[StructuredFactor]:
+) -> list[TreeLevel]:
     """Factors of the matrix ``[C_1 | C_2 | ...]`` of circulant blocks, one for each leaf.
 
     An edge is a pair (parent, child), the indices in its support, of shape (S_e, 1 or 2), and its
@@ -25,7 +25,7 @@ def tree_factors(
     depth = 1 + max(level for _, _, level in edges)
     origin = np.zeros((1, len(sizes)), dtype=np.int64)
     above = [parent for (parent, _), _, level in edges if level == 0][:1]  # the root
-    factors: list[StructuredFactor] = []
+    factors: list[TreeLevel] = []
     for k in range(depth):
         ended = [v for v in above if v in leaves]
         blocks = [(pair, indices) for pair, indices, level in edges if level == k]
@@ -56,5 +56,7 @@ class TreeLevel(TiedEntries):
                 index[row, moved, column, np.arange(n)] = first + s
             first += len(shifts)
         super().__init__(index.reshape(blocks[0] * n, blocks[1] * n))
+        self.tree: Any = None  # the tree and the depth, where it is one of the factors of a tree
+        self.level = 0
 
     __repr__ = StructuredFactor.__repr__

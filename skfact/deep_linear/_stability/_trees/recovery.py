@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skfact._backend import array_namespace, device, move
+from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._checks import check_number, positive_int, require_finite
 from skfact._exponents import times_power_of_two
 from skfact._inputs import as_floating
@@ -105,13 +105,14 @@ def recover_convolution_tree(
     kernels on its path, plus noise. Its best rank-one approximation is found from singular vectors
     of its unfoldings by alternating least squares. The kernels of all paths then become one per
     edge, and alternate once more, in all columns together. Without noise they are exact. With an
-    error E in the column, and the residual R, the tensor of the kernels is within
-    ``||E|| + ||R||`` of T: `distance_bounds` are
+    error E in the column, and the residual R, both in these entries alone, the tensor of the
+    kernels is within ``||E|| + ||R||`` of T: `distance_bounds` are
 
     .. math:: d_2 \le c\, N^{1/2} \|P\|_\infty^{1/K - 1} (\|E\| + \|R\|)
 
     with c and N as in :func:`tensor_stability_bound` and P the found tensor; that holds wherever
-    the iteration ends. A column of zeros gives kernels of which one is zero.
+    the iteration ends. The other entries of a column are errors alone, O: with `noise` d at most,
+    :math:`\|E\|^2 \le d^2 - \|O\|^2`. A column of zeros gives kernels of which one is zero.
 
     References
     ----------
@@ -137,6 +138,8 @@ def recover_convolution_tree(
     _refuse_collisions(tree)
     exponents = [math.frexp(largest_part(column))[1] for column in columns]
     columns = [times_power_of_two(column, -e) for column, e in zip(columns, exponents)]
+    if levels is not None:
+        levels = _levels_read(levels, columns, exponents, tree)
     tensors = [_read(column, tree._path_sums(path)) for column, path in zip(columns, tree.paths)]
     found = [_best_rank_one(tensor, max_iter) for tensor in tensors]
     state = _Alternation(tree, tensors, exponents, [vectors for vectors, _ in found])
@@ -267,6 +270,27 @@ def _checked_noise(noise: Any, n_leaves: int) -> np.ndarray:
     if not np.all(levels >= 0):
         raise ValueError(f"noise must not be negative or NaN, got {noise!r}.")
     return levels
+
+
+def _levels_read(
+    levels: np.ndarray, columns: list[Any], exponents: list[int], tree: ConvolutionTree
+) -> np.ndarray:
+    """The noise in the entries of a column that are read, from that in all and what others show.
+
+    Of what others show, as much is left out as rounding may have added, of means of blocks too.
+    """
+    found = []
+    for level, column, exponent, path in zip(levels, columns, exponents, tree.paths):
+        others = to_numpy(column).copy()
+        others[tree._path_sums(path).ravel()] = 0
+        rounding = 2 * others.size * float(np.finfo(others.dtype).eps)
+        seen = min(scaled(float(np.linalg.norm(others)), exponent), level)
+        if not math.isfinite(level) or seen <= rounding * level:
+            found.append(level)
+            continue
+        seen -= rounding * level
+        found.append(math.sqrt(level - seen) * math.sqrt(level + seen))
+    return np.array(found)
 
 
 def _read(column: Any, sums: np.ndarray) -> Any:

@@ -195,6 +195,15 @@ def test_arrays_of_every_library(asarray):
         assert_allclose(found, factor_distance(h, g), rtol=1e-12)
 
 
+def test_blocks_of_a_pattern_are_vectors_in_c_order():
+    random = np.random.default_rng(8)
+    h, g = ([random.standard_normal((2, 1, 3, 2)), random.standard_normal((4, 3))] for _ in "hg")
+    flat = [[x.ravel() for x in one] for one in (h, g)]
+    for p in NORMS:
+        assert factor_distance(h, g, p) == factor_distance(*flat, p)
+        assert factor_distance(flat[0], g, p) == factor_distance(*flat, p)
+
+
 def test_more_complex_vectors_and_another_norm_are_refused():
     h = draw(np.random.default_rng(7), (2, 2, 2), "complex64")
     with pytest.raises(ValueError, match=r"3 complex vectors is known for p=2 only, got p=1"):

@@ -45,6 +45,18 @@ def test_arrays_of_every_library(asarray):
         assert_like(x, asarray(h[0]), expected, rtol=1e-15)
 
 
+def test_arrays_of_more_dimensions_are_read_in_c_order(asarray):
+    random = np.random.default_rng(8)
+    shapes = [(1, 4, 2, 2), (2, 2, 2, 2), (3,)]
+    h = [random.standard_normal(shape) for shape in shapes]
+    flat = [x.ravel() for x in h]
+    turned = [x.transpose().copy().transpose() for x in h]  # in Fortran order
+    assert_array_equal(rank_one_tensor(turned), rank_one_tensor(flat))
+    other = [asarray(-2.0 * h[0]), asarray(0.5 * flat[1]), asarray(-h[2])]
+    assert are_rescalings([asarray(x) for x in h], other)
+    assert not are_rescalings(h, [flat[0][::-1], *flat[1:]])
+
+
 def test_real_and_complex_vectors_are_promoted():
     tensor = rank_one_tensor([np.ones(2, "float32"), np.array([1j], "complex64")])
     assert tensor.dtype == "complex64"

@@ -3,7 +3,12 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from skfact.deep_linear import CirculantFactor, ToeplitzFactor, factor_distance
+from skfact.deep_linear import (
+    CirculantFactor,
+    ToeplitzFactor,
+    factor_distance,
+    structure_identifiability,
+)
 from skfact.deep_linear._factor_sets.factor_set import factor_set
 from skfact.deep_linear._stability._identifiability.diagonal_scalings import (
     closes,
@@ -12,6 +17,7 @@ from skfact.deep_linear._stability._identifiability.diagonal_scalings import (
     inner_nodes,
     kept_diagonals,
     mixed,
+    most_diagonals,
     n_diagonals,
     rescaled,
 )
@@ -19,7 +25,7 @@ from skfact.deep_linear._stability._lifting.lifting_rank import jacobian
 from skfact.deep_linear._stability._lifting.structure import as_structure
 from skfact.supports import Chain, FixedMask
 from tests.asserts import for_each
-from tests.deep_linear._stability.structures import random_structure
+from tests.deep_linear._stability.structures import linear_factor, random_structure
 
 
 def seeded():
@@ -103,3 +109,24 @@ def test_units_without_nested_supports_do_not():
 )
 def test_completion_splits_chains_of_rank_one(chain, wanted):
     assert closes(as_structure([p.mask() for p in chain])) is wanted
+
+
+@for_each("seed", range(20))
+def test_diagonals_that_keep_one_h_inside_are_counted_too(seed):
+    structure = as_structure(random_structure(np.random.default_rng(seed)))
+    most = most_diagonals(structure, seeded())
+    assert n_diagonals(structure, seeded()) <= most
+    # they change no product
+    h = structure.draw(seeded())
+    assert most <= sum(structure.sizes) - np.linalg.matrix_rank(jacobian(structure, h))
+
+
+def test_diagonals_of_one_h():
+    """U diag(h_1 + h_2 d) times a diagonal matrix: each h has a second one of its own."""
+    random = np.random.default_rng(0)
+    U, d = random.standard_normal((4, 4)), random.standard_normal(4)
+    factors = [linear_factor(np.stack([U, U * d])), np.eye(4)]
+    structure = as_structure(factors)
+    assert n_diagonals(structure, seeded()) == 1 and most_diagonals(structure, seeded()) == 2
+    assert structure_identifiability(factors, up_to="diagonals").verdict == "undecided"
+    assert most_diagonals(as_structure([CirculantFactor(3)] * 2), seeded()) == 1

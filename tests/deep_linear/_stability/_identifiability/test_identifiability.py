@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.linalg
 from numpy.testing import assert_allclose
 from scipy.optimize import least_squares
 
@@ -11,11 +12,14 @@ from skfact import SparseDeepLinearNet
 from skfact.deep_linear import (
     CirculantFactor,
     ConvolutionTree,
+    StructuredFactor,
     ToeplitzFactor,
+    convolution_tree_is_recoverable,
     factor_distance,
     lifting_operator,
     structure_identifiability,
 )
+from skfact.deep_linear._stability._identifiability.diagonal_scalings import n_diagonals
 from skfact.deep_linear._stability._identifiability.up_to_scalars import (
     largest_matricization_rank,
 )
@@ -33,6 +37,7 @@ from tests.deep_linear._stability.structures import (
     random_structure,
     with_kernel,
 )
+from tests.deep_linear._stability.trees import random_tree
 
 UNDECIDED = "undecided"
 
@@ -41,7 +46,7 @@ def asked(structure, **options):
     """The answer; a second solution of it is one."""
     found = structure_identifiability(structure, random_state=0, **options)
     if found.second_solution is not None:
-        assert found.verdict == NO
+        assert found.verdict == NO or (found.verdict, found.up_to) == (UNDECIDED, "diagonals")
         h, g = found.second_solution
         products = [as_structure(structure).product(x) for x in (h, g)]
         size = max(np.linalg.norm(products[0]), 1e-3)
@@ -282,8 +287,43 @@ def test_convolution_trees_are_structures():
     tree = ConvolutionTree([(0, 1), (0, 2), (1, 3), (2, 4)], [[0, 1]] * 2 + [[0, 2]] * 2, 16)
     found = asked(tree.factors())
     assert (found.verdict, found.rank, found.n_columns) == (NO, 8, 16)
+    assert "convolution_tree_is_recoverable(tree) is True" in found.reason
+    assert "path by path" in found.meaning
+    found = asked(SparseDeepLinearNet(tree.factors()), up_to="diagonals")
+    assert found.verdict == YES and "every path" in found.reason
+    assert "recoverable" not in asked(tree.factors()[:1]).reason
     values = lifting_operator(tree.factors()).singular_values()
     assert_allclose(values, np.full(8, 4.0))
+
+
+def test_a_tree_whose_paths_are_not_determined_says_so():
+    tree = ConvolutionTree([(0, 1), (1, 2), (1, 3)], [[0, 1], [0, 1], [0, 2]], 8)
+    found = asked(tree.factors())
+    assert found.verdict == NO
+    assert "convolution_tree_is_recoverable(tree) is False" in found.reason
+    assert asked(tree.factors(), up_to="diagonals").verdict == UNDECIDED
+
+
+@for_each("seed", range(10))
+def test_recoverable_trees_have_no_other_changes_than_diagonals(seed):
+    """The derivative has full rank up to the scalings of inner nodes: a check of the verdict."""
+    tree = random_tree(np.random.default_rng(seed), bool(seed % 2))
+    if not convolution_tree_is_recoverable(tree):
+        return
+    structure = as_structure(tree.factors())
+    found = asked(structure, up_to="diagonals")
+    assert found.verdict == YES
+    free = n_diagonals(structure, np.random.RandomState(0))
+    assert sum(structure.sizes) - found.jacobian_rank == free
+
+
+def test_a_fixed_factor_is_one_with_one_parameter():
+    H = scipy.linalg.hadamard(4) / 2.0
+    with pytest.raises(ValueError, match=r"fixed matrix H.*StructuredFactor\(H.shape, 1"):
+        structure_identifiability([np.eye(4), H, np.eye(4)])
+    fixed = StructuredFactor(H.shape, 1, lambda h: h[0] * H, lambda G: (H * G).sum()[None])
+    found = asked([np.eye(4), fixed, np.eye(4)])
+    assert (found.verdict, found.rank) == (YES, 16)
 
 
 def test_single_factors_and_single_entries():
@@ -302,13 +342,80 @@ def test_single_factors_and_single_entries():
 
 def test_the_two_senses_of_structures_without_diagonals():
     for factors in (
-        [ToeplitzFactor(3, 2), ToeplitzFactor(2, 3)],
         [ToeplitzFactor(4, 1), ToeplitzFactor(1, 3)],
         [CirculantFactor(3)] * 2,
+        [circular([0, 1], 8)] * 2,
     ):
         found = asked(factors, up_to="diagonals")
         assert found.verdict == asked(factors).verdict
         assert "both senses" in found.reason
+
+
+@for_each(
+    "factors",
+    [
+        [np.eye(8), ToeplitzFactor(8, 8)],
+        [np.eye(3), ToeplitzFactor(3, 3)],
+        [ToeplitzFactor(3, 2), ToeplitzFactor(2, 3)],
+        [circular([0, 1, 3], 16), circular([0, 2, 5], 16)],
+    ],
+)
+def test_a_null_set_proves_nothing_of_almost_every_h(factors):
+    assert asked(factors).verdict == NO
+    found = asked(factors, up_to="diagonals")
+    assert found.verdict == UNDECIDED
+    assert "Locally yes" in found.reason and "articular h" in found.reason
+    assert found.second_solution is not None
+    assert "a particular h" in repr(found)
+
+
+@for_each("seed", range(5))
+def test_almost_every_diagonal_times_toeplitz_is_determined(seed):
+    """The lifted equations of one factor, for a random other one, have one line of solutions."""
+    random = np.random.default_rng(seed)
+    structure = as_structure([np.eye(5), ToeplitzFactor(5, 5)])
+    d, t = random.standard_normal(5), random.standard_normal(9)
+    product = structure.product([d, t])
+    # product_ij / t_(i-j) is the same for all j: linear in the inverses of d, and in t
+    rows = [
+        np.concatenate([product[i, j] * np.eye(5)[i], -np.eye(9)[i - j + 4]])
+        for i in range(5)
+        for j in range(5)
+    ]
+    assert np.linalg.matrix_rank(np.array(rows)) == 13
+
+
+@for_each(
+    "factors, order",
+    [
+        ([circular([0, 1], 8)] * 2, (0, 1)),
+        ([circular([0, 1, 3], 16)] * 2, (0, 1)),
+        ([circular([0, 1], 16), circular([0, 2], 16), circular([0, 1], 16)], (0, 2)),
+    ],
+)
+def test_convolutions_of_one_support_are_exchanged(factors, order):
+    for up_to in ("scalars", "diagonals"):
+        found = asked(factors, up_to=up_to)
+        assert found.verdict == NO
+        assert f"factors {order[0]} and {order[1]}" in found.reason
+        h, g = found.second_solution
+        for k, other in zip(order, order[::-1]):
+            assert_allclose(h[k], g[other], rtol=0)
+        assert "order" in found.meaning and "almost no h" in found.reason
+
+
+@for_each(
+    "structure, named",
+    [
+        (Chain.butterfly(4), True),
+        (Chain.monarch(6, 8), True),
+        ([np.ones((2, 5)), np.ones((5, 2))], False),  # more changes than diagonal matrices
+        ([CirculantFactor(3)] * 2, False),
+        ([np.array([[0, 0, 1]]), np.ones((3, 1))], False),
+    ],
+)
+def test_scalars_name_the_other_sense_where_diagonals_are_the_reason(structure, named):
+    assert ("up_to='diagonals'" in asked(structure).meaning) == named
 
 
 def test_locally_is_said_to_be_local():

@@ -9,8 +9,10 @@ from numpy.testing import assert_allclose
 
 from skfact.deep_linear import (
     CirculantFactor,
+    SparseDeepLinearNet,
     StructuredFactor,
     ToeplitzFactor,
+    are_rescalings,
     deep_null_space_constant,
     factor_distance,
     factor_error_bound,
@@ -20,7 +22,7 @@ from skfact.deep_linear import (
 from skfact.deep_linear._stability._identifiability.null_space import _largest_ratio
 from skfact.deep_linear._stability._lifting.structure import as_structure
 from skfact.supports import Chain
-from tests.asserts import for_each
+from tests.asserts import for_each, on_any_matrix
 from tests.deep_linear._stability.parameters import draw
 from tests.deep_linear._stability.structures import (
     NO,
@@ -201,6 +203,26 @@ def test_equations_of_little_weight_change_no_constant():
         found = deep_null_space_constant(of_lift(weights[:, None] * rows, 4, 4), random_state=0)
         assert found.is_estimate
         assert_allclose(found.value, 2**0.5, rtol=1e-6)
+
+
+@on_any_matrix
+def test_learned_blocks_are_parameters():
+    X = np.random.default_rng(0).standard_normal((40, 4))
+    net = SparseDeepLinearNet("butterfly", random_state=0).fit(X, X)
+    assert net.parameters_[0].ndim == 4
+    flat = [x.ravel() for x in net.parameters_]
+    bounds = [factor_error_bound(net, h, 0.1, gamma=1, sigma=1) for h in (net.parameters_, flat)]
+    assert bounds[0] == bounds[1]
+    other = [-2 * net.parameters_[0], -0.5 * net.parameters_[1]]
+    assert are_rescalings(net.parameters_, other) and factor_distance(other, flat) < 1e-6
+
+
+def test_an_infinite_bound_is_called_none():
+    found = factor_error_bound([ToeplitzFactor(3, 2), ToeplitzFactor(2, 3)], [np.ones(4)] * 2, 0.1)
+    assert found.bound == math.inf and "no bound" in repr(found)
+    assert "is_guaranteed" not in repr(found)
+    found = factor_error_bound(PAIR, [np.ones(4), np.ones(3)], 0.1)
+    assert "no bound" not in repr(found) and "is_guaranteed=True" in repr(found)
 
 
 def test_what_is_not_bounded():

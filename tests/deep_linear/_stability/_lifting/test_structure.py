@@ -1,5 +1,6 @@
 """Structures: what stands for one, and the product of factors as a function of parameters."""
 
+import pickle
 from functools import reduce
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skfact import SparseDeepLinearNet
-from skfact.deep_linear import ToeplitzFactor
+from skfact.deep_linear import CirculantFactor, ConvolutionTree, ToeplitzFactor
 from skfact.deep_linear._stability._lifting.structure import as_structure
 from skfact.supports import Chain, FixedMask, KroneckerSparse
 from tests.asserts import assert_like, for_each, on_any_matrix
@@ -77,3 +78,15 @@ def test_estimators_stand_for_their_supports():
 def test_draws_are_not_small(size):
     h = as_structure([np.ones((1, size))]).draw(np.random.RandomState(0))
     assert 1 <= np.linalg.norm(h[0]) <= 2
+
+
+def test_the_tree_of_its_factors_is_known():
+    tree = ConvolutionTree([(0, 1), (1, 2), (1, 3)], [(0, 1), (0, 2), (0, 4)], 8)
+    factors = tree.factors()
+    assert as_structure(factors).tree == tree
+    assert as_structure(pickle.loads(pickle.dumps(factors))).tree == tree
+    assert as_structure(SparseDeepLinearNet(factors)).tree == tree
+    for others in (factors[:1], [ToeplitzFactor(8, 8), *factors], [CirculantFactor(8)]):
+        assert as_structure(others).tree is None
+    other = ConvolutionTree(tree.edges, [(0, 1), (0, 2), (0, 5)], 8).factors()
+    assert as_structure([factors[0], other[1]]).tree is None

@@ -87,6 +87,32 @@ def test_errors_stay_within_the_bound_with_noise():
     assert worst < 0.5  # 0.33 among 400 trees, with much noise
 
 
+@for_each("size", [1e-150, 1.0, 1e150])
+def test_errors_that_other_entries_show_do_not_count(size):
+    X, tree, kernels = make_convolution_tree(64, n_leaves=2, kernel_size=3, random_state=0)
+    random = np.random.default_rng(8)
+    cells = tree.product([np.ones(3)] * len(tree.edges)) != 0
+    E = random.standard_normal(X.shape)
+    kernels[tree.paths[0][-1]] = size * kernels[tree.paths[0][-1]]
+    kernels[tree.paths[1][-1]] = size * kernels[tree.paths[1][-1]]
+    # the bound is that of the errors in entries that are read, whatever is in the others
+    inside = np.linalg.norm(E * cells, axis=0) * size
+    expected = recover_convolution_tree(size * (X + E * cells), tree, noise=inside)
+    noise = np.linalg.norm(E, axis=0) * size
+    found = recover_convolution_tree(size * (X + E), tree, noise=noise)
+    assert_allclose(found.distance_bounds, expected.distance_bounds, rtol=1e-9)
+    # all of it outside: next to nothing is left, and never less than nothing
+    noise = np.linalg.norm(E * ~cells, axis=0) * size
+    nothing = recover_convolution_tree(size * (X + E * ~cells), tree, noise=noise)
+    assert np.all(nothing.distance_bounds < 1e-5 * found.distance_bounds)
+    for h, g, bound in zip(
+        on_paths(tree, kernels), on_paths(tree, nothing.kernels), nothing.distance_bounds
+    ):
+        assert factor_distance(h, g) <= bound
+    less = recover_convolution_tree(size * (X + E * ~cells), tree, noise=0.5 * noise)
+    assert np.all(less.distance_bounds >= 0)
+
+
 def test_failing_trees_have_two_solutions():
     count = 0
     for tree, _, _ in trees(2):
