@@ -168,7 +168,8 @@ for name, which in (
 # - *Circulant* matrices: 8 numbers cannot tell 16.
 # - *Toeplitz* factors, and a diagonal before one, leave almost no freedom near a point, but some of
 #   them have the product zero: a diagonal with a single entry, say, and the one Toeplitz diagonal
-#   that does not pass its row. Here "no" is about particular factors, and the reason says which.
+#   that does not pass its row. Here "no" is about particular factors, and the reason says which;
+#   whether almost all are determined is undecided, "?".
 #
 # Two trainings
 # -------------
