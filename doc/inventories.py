@@ -34,6 +34,7 @@ PROJECTS = {
                 "sklearn.decomposition.TruncatedSVD",
                 "sklearn.ensemble.RandomTreesEmbedding",
                 "sklearn.linear_model.Ridge",
+                "sklearn.model_selection.GridSearchCV",
                 "sklearn.neural_network.MLPClassifier",
                 "sklearn.neural_network.MLPRegressor",
                 "sklearn.pipeline.Pipeline",
