@@ -59,3 +59,8 @@ def unscaled(norms: Any, exponent: int) -> np.ndarray:
     """norms * 2**exponent; infinite where the norm of finite entries is no finite number."""
     with np.errstate(over="ignore"):
         return np.ldexp(np.asarray(norms, dtype=float), exponent)
+
+
+def unscaled_number(norm: float, exponent: int) -> float:
+    """The same of one norm, as a float."""
+    return float(unscaled(norm, exponent))

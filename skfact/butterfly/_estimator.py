@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfact._backend import array_namespace, compute_namespace, device, move, move_like
 from skfact._checks import check_choice, check_number, check_verbose
-from skfact._exponents import times_power_of_two, unscaled
+from skfact._exponents import times_power_of_two, unscaled, unscaled_number
 from skfact._face import Face, ReportsProgress, all_or_nothing
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import with_callbacks
@@ -349,7 +349,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
         if seen is not None:
             exponent, factored = exponent + seen.inputs.exponent, seen.factored
         self.permutation_ = result.plan.permutation
-        self.reconstruction_err_ = float(unscaled(result.error, exponent))
+        self.reconstruction_err_ = unscaled_number(result.error, exponent)
         self.relative_error_ = result.relative_error
         n_factors = len(result.chain.merge_redundant()[0])
         self.error_bound_ = error_bound(
@@ -372,7 +372,7 @@ class ButterflyFactorizer(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face
             self.error_bound_ = result.bound(self.error_bound_)
         # below the smallest normal number the error of an entry does not get smaller
         least = math.sqrt(math.prod(matrix.shape)) * float(limits.smallest_normal)
-        for norm in (float(unscaled(size, exponent)), least):
+        for norm in (unscaled_number(size, exponent), least):
             self.error_bound_ += rounding_allowance(n_factors, float(limits.eps), norm)
         self.chain_ = result.chain
         self._exponent = result.exponent

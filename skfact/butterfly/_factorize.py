@@ -15,7 +15,13 @@ import numpy as np
 
 from skfact._backend import advise_if_full, array_namespace, detached
 from skfact._checks import check_flag, check_matrix
-from skfact._exponents import binary_exponent, equal_shares, times_power_of_two, unscaled
+from skfact._exponents import (
+    binary_exponent,
+    equal_shares,
+    times_power_of_two,
+    unscaled,
+    unscaled_number,
+)
 from skfact._kernels.low_rank_blocks import Arranged, OutOfScaleError
 from skfact._linalg import norm2
 from skfact.butterfly._hierarchical import (
@@ -400,7 +406,7 @@ def _factorize_best(
         plan = fixed_plan(structure.chain, structure.permutation)
         return _factorize_scaled(scaled, exponent, plan, structure.chain, options)
 
-    low_rank = partial(_low_rank, options=options)
+    low_rank = partial(low_rank_within, options=options)
     exact = 100 * float(array_namespace(A).finfo(A.dtype).eps)
     if tol is not None:
         search = StructureSearch(scaled, math.prod(A.shape) - 1)
@@ -415,8 +421,8 @@ def _factorize_best(
     return entries_beside_low_rank(scaled, exponent, budget, found, low_rank)
 
 
-def _low_rank(B: Any, numbers: int, plan: Plan | None, options: Options) -> Factorization:
-    """Low rank with at most so many numbers, of a matrix of ordinary magnitude."""
+def low_rank_within(B: Any, numbers: int, plan: Plan | None, options: Options) -> Factorization:
+    """Low rank with at most so many numbers, and the exponent zero."""
     m, n = B.shape
     chain = Chain.low_rank(m, n, min(numbers // (m + n), m, n))
     return at_its_scale(_factorize_plan(B, fixed_plan(chain, None), None, options))
@@ -446,7 +452,7 @@ def _factorize_on_inputs(
         found = least_output_error(OutputSearch(scaled, inputs), plain, budget, factor)
         if not options.entries:
             return found
-        low_rank = partial(_low_rank, options=options)
+        low_rank = partial(low_rank_within, options=options)
         return entries_on_inputs(scaled, exponent, budget, found, low_rank)
     most = math.inf
     if max_density is not None:
@@ -495,7 +501,7 @@ def _factorize_sum(
 
     scaled = times_power_of_two(A, -exponent)
     if family == "low-rank":
-        found = low_rank_sum(scaled, exponent, budget, partial(_low_rank, options=options))
+        found = low_rank_sum(scaled, exponent, budget, partial(low_rank_within, options=options))
         assert found is not None  # any error is near enough
         return found
     return factorize_sum(scaled, exponent, budget, factor, least)
@@ -591,7 +597,7 @@ def _factorize_scaled(
 
     def report(split: int, norm: float) -> None:
         if options.on_split is not None:
-            options.on_split(groups[split][0], float(unscaled(norm, exponent)))
+            options.on_split(groups[split][0], unscaled_number(norm, exponent))
 
     parts, discarded = hierarchical_factorization(
         values, merged, merged_splits, orthonormalize=options.orthonormalize, on_split=report
@@ -609,7 +615,7 @@ def _factorize_scaled(
         plan=plan,
         chain=chain,
         discarded=unscaled(errors, exponent),
-        outside=float(unscaled(outside, exponent)),
+        outside=unscaled_number(outside, exponent),
         in_order=bool(np.all(steps > 0) or np.all(steps < 0)),
         # the last split leaves the magnitudes to the factor right of it
         kept=math.sqrt(norm2(parts[merged_splits[-1]])) if told else 0.0,

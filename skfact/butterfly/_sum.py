@@ -11,11 +11,12 @@ import numpy as np
 import scipy.sparse
 
 from skfact._backend import array_namespace
-from skfact._exponents import unscaled
+from skfact._exponents import unscaled, unscaled_number
 from skfact._inputs import is_numpy
 from skfact._linalg import adjoint, count_nonzero
 from skfact.butterfly._structure.sums import (
     PER_ENTRY,
+    WORTH,
     Sum,
     alternate,
     best_low_rank_sum,
@@ -33,7 +34,6 @@ SUFFIX = "+sparse"
 MAX_ITER = 50
 FURTHER = 2.0  # from a tolerance the first rounds may be so many times as far
 CLOSE = 1.02  # budgets that are not told apart
-WORTH = 0.95  # share of the error of a product up to which entries beside low rank are taken
 ALREADY = 1e-6  # relative error of a product that needs no entries
 
 Factor = Callable[[np.ndarray, int, Any], "Factorization"]  # (matrix, numbers, plan or None)
@@ -196,7 +196,7 @@ def with_entries(
         unit=unit,
         exponent=exponent,
         discarded=unscaled(found.discarded, exponent),
-        outside=float(unscaled(found.outside, exponent)),
+        outside=unscaled_number(found.outside, exponent),
         kept=0.0,  # the splits do not tell of entries
         n_entries=len(places),
         n_iter=n_iter,

@@ -9,7 +9,7 @@ import numpy as np
 
 from skfact._backend import array_namespace, detached, device, is_array_api_obj, move_like
 from skfact._checks import require_finite
-from skfact._exponents import binary_exponent, times_power_of_two
+from skfact._exponents import binary_exponent, times_power_of_two, unscaled_number
 from skfact._inputs import as_floating, is_numpy, is_sparse
 from skfact._linalg import column_means
 from skfact.deep_linear._linear_network import LinearNetwork, largest_magnitude
@@ -64,8 +64,7 @@ class Units(NamedTuple):
 
     def loss(self, loss: float) -> float:
         """A loss in the units of the data; infinite where that is no number."""
-        with np.errstate(over="ignore"):
-            return float(np.ldexp(loss, 2 * self.y_exponent))
+        return unscaled_number(loss, 2 * self.y_exponent)
 
 
 def _most(like: Any) -> float:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace
-from skfact._exponents import times_power_of_two, unscaled
+from skfact._exponents import times_power_of_two, unscaled, unscaled_number
 from skfact._kernels.low_rank_blocks import OutOfScaleError
 from skfact._linalg import norm2
 from skfact.fixed_support._alternating.descent import Runs, alternating_factors
@@ -109,8 +109,8 @@ def packed(
         support_report=report,
         solver=route,
         optimal=route != ALTERNATING,
-        loss=float(unscaled(found.loss, 2 * exponent)),
-        error=float(unscaled(math.sqrt(found.error2), exponent)),
+        loss=unscaled_number(found.loss, 2 * exponent),
+        error=unscaled_number(math.sqrt(found.error2), exponent),
         relative_error=math.sqrt(found.error2 / found.whole) if found.whole else 0.0,
         loss_curve=unscaled(found.losses, 2 * exponent),
         n_iter=max(1, len(found.losses) - 1),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, move_like, to_numpy
-from skfact._exponents import times_power_of_two, unscaled
+from skfact._exponents import times_power_of_two, unscaled_number
 from skfact._inputs import dtype_name, is_complex_dtype
 from skfact._linalg import is_complex
 
@@ -85,4 +85,4 @@ def largest_singular_value(tall: Any) -> float:
         raise RuntimeError(
             f"norm(2) did not converge ({error}): take the largest singular value of toarray()."
         ) from error
-    return float(unscaled(values[0], exponent))
+    return unscaled_number(values[0], exponent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +15,13 @@ from skfact._backend import detached, to_numpy
 from skfact._checks import check_choice, check_matrix
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._linalg import is_complex
-from skfact.butterfly._factorize import Factorization, factor_plan, factorize
+from skfact.butterfly._factorize import (
+    Factorization,
+    Options,
+    factor_plan,
+    factorize,
+    low_rank_within,
+)
 from skfact.butterfly._output import (
     Inputs,
     OutputSearch,
@@ -123,12 +129,12 @@ with 128 numbers.
     A = to_numpy(detached(check_matrix(A, "A")))
     A = times_power_of_two(A, -binary_exponent(A))
     m, n = A.shape
-    look = _Look(A, thorough=effort == "high")
-    n_inputs = None
-    if inputs is not None:
+    look: _Look
+    if inputs is None:
+        look = _Look(A, thorough=effort == "high")
+    else:
         check_inputs("auto", tol)
         look = _LookOnInputs(A, inputs, thorough=effort == "high")
-        n_inputs = look.n_inputs
     if tol is not None:
         rows = [look.row_within(float(tol))]
     else:
@@ -136,7 +142,7 @@ with 128 numbers.
         budgets = sorted({auto_budget(density, A.shape) for density in _possible(densities, A)})
         rows = [look.row(budget) for budget in budgets]
     rows = [look.with_half(row, rows[i + 1 :]) for i, row in enumerate(rows)]
-    return StructureReport((m, n), None if tol is None else float(tol), tuple(rows), n_inputs)
+    return StructureReport((m, n), None if tol is None else float(tol), tuple(rows), look.n_inputs)
 
 
 def _possible(densities: Sequence[float], A: np.ndarray) -> list[float]:
@@ -149,6 +155,8 @@ def _possible(densities: Sequence[float], A: np.ndarray) -> list[float]:
 
 class _Look:
     """What has been found out about a matrix of ordinary magnitude."""
+
+    n_inputs: int | None = None  # on which errors count
 
     def __init__(self, A: np.ndarray, *, thorough: bool) -> None:
         self.A, self.size = A, math.prod(A.shape)
@@ -163,7 +171,8 @@ class _Look:
     def row_within(self, tol: float) -> StructureRow:
         """The fewest numbers that reach a tolerance."""
         found = fewest_numbers(self.search, tol, self._factor, self.exact)
-        total = entries_within(self.A, 0, max(tol, self.exact), found, self._of_low_rank)
+        low_rank = partial(low_rank_within, options=Options())
+        total = entries_within(self.A, 0, max(tol, self.exact), found, low_rank)
         if total is not found:
             found = least_error(self.search, total.numbers, self._factor, self.exact)
         return replace(self._row(total.numbers, found), tol=tol)
@@ -204,20 +213,31 @@ class _Look:
         error = self._shuffled_error(row) if looks_better else None
         return replace(row, shuffled_error=error)
 
+    @cached_property
+    def is_far_from_noise(self) -> bool:
+        """Whether noise says too little of what such entries leave."""
+        return is_far_from_noise(self.A)
+
     def _shuffled_error(self, row: StructureRow) -> float | None:
         """What the best option of the same kind leaves of the same entries in another order."""
-        if not is_far_from_noise(self.A):
+        if not self.is_far_from_noise:
             return None
-        look, entries = self._in_another_order, None
+        entries = None
         if row.option.kind == "low rank + sparse":
-            entries = look._low_rank_sparse(row.budget)
-        if entries is not None:
-            return entries.error
-        return least_error(look.search, row.budget, look._factor, self.exact).relative_error
+            entries = self._in_another_order._low_rank_sparse(row.budget)
+        return self._shuffled_product_error(row.budget) if entries is None else entries.error
+
+    def _shuffled_product_error(self, budget: int) -> float | None:
+        look = self._in_another_order
+        return least_error(look.search, budget, look._factor, self.exact).relative_error
 
     @cached_property
     def _in_another_order(self) -> _Look:
-        return _Look(shuffled(self.A), thorough=False)
+        return self._like(shuffled(self.A))
+
+    def _like(self, A: np.ndarray) -> _Look:
+        """A look at another matrix in place of this one."""
+        return _Look(A, thorough=False)
 
     def _factor(self, structure: Structure) -> Factorization:
         return factorize(self.A, structure.chain, permutation=structure.permutation)
@@ -243,10 +263,6 @@ class _Look:
         rank = structure.chain.ranks[0]
         arguments = MappingProxyType({"supports": "low-rank", "rank": rank})
         return StructureOption("low rank", f"rank {rank}", structure.chain.nnz, error, arguments)
-
-    def _of_low_rank(self, B: np.ndarray, numbers: int, plan: Any) -> Factorization:
-        m, n = B.shape
-        return factorize(B, Chain.low_rank(m, n, numbers // (m + n)), permutation=None)
 
     def _low_rank_sparse(self, budget: int) -> StructureOption | None:
         if not splits_of_budget(budget, sum(self.A.shape)):
@@ -285,7 +301,7 @@ class _LookOnInputs(_Look):
         self.search = OutputSearch(A, self.inputs)
         noise = np.random.default_rng(0).normal(size=(2, *A.shape))
         noise = (noise[0] + 1j * noise[1] if is_complex(A) else noise[0]).astype(A.dtype)
-        self.of_noise = OutputSearch(shuffled(A) if is_far_from_noise(A) else noise, self.inputs)
+        self.of_noise = OutputSearch(shuffled(A) if self.is_far_from_noise else noise, self.inputs)
 
     def row(self, budget: int) -> StructureRow:
         found = least_output_error(self.search, self.plain, budget, factor_plan)
@@ -314,13 +330,12 @@ class _LookOnInputs(_Look):
     def _judged(self, found: Factorization) -> Factorization:
         return replace(found, seen=Seen(self.inputs, self.A, self.inputs.largest))
 
-    def _shuffled_error(self, row: StructureRow) -> float | None:
-        """That of entries; noise for products is the same ones shuffled already."""
-        if row.option.kind != "low rank + sparse" or not is_far_from_noise(self.A):
-            return None
-        look = _LookOnInputs(shuffled(self.A), self.X, thorough=False)
-        option = look._low_rank_sparse(row.budget)
-        return None if option is None else option.error
+    def _shuffled_product_error(self, budget: int) -> float | None:
+        """Noise for products is the same entries shuffled already."""
+        return None
+
+    def _like(self, A: np.ndarray) -> _Look:
+        return _LookOnInputs(A, self.X, thorough=False)
 
     def _low_rank_errors(self) -> np.ndarray:
         """Those on the inputs are not known for all ranks."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from skfact.butterfly._permutations import hint_of_orders
 from skfact.butterfly._structure.nodes import nodes_of
+from skfact.butterfly._structure.sums import WORTH
 from skfact.supports import Chain
 
 # Ratios of the error to that of noise, read off the gap between matrices that have a fast algorithm
@@ -20,7 +21,6 @@ GOOD, FAIR = 0.1, 0.3  # relative errors: to be used, to be used after a check
 # What low rank and entries, fitted in turns, leave of noise less than each of them alone: .887 of
 # it at half of the numbers, .97 at a quarter. Measured for 64 to 500 rows, up to .06 off.
 TURNS = 0.45
-WORTH = 0.95  # share of the error of a product up to which entries beside low rank are taken
 REVERSED = {
     None: "",
     "rows": ", rows digit-reversed",

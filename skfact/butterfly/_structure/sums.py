@@ -17,6 +17,7 @@ from skfact._linalg import adjoint, norm2
 
 SHARES = 0.25, 0.5, 0.75  # of the numbers, for entries
 PER_ENTRY = 2  # numbers
+WORTH = 0.95  # share of the error of a product up to which entries beside low rank are taken
 GAIN = 1e-3  # share of the squared error that a round has to win, or it is the last
 ROUNDS = 50
 FINALISTS = 3  # ways to begin that are followed to the end

@@ -16,7 +16,7 @@ import numpy as np
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact.butterfly._factorize import Factorization
-from skfact.butterfly._subspace.row_space import RowSpace, fit_row_space
+from skfact.butterfly._subspace.row_space import RowSpace, fit_row_space, go_on
 
 RESTARTS = 4  # rotations of the basis that are tried
 SMALL = 2**12  # entries of matrices for which they are
@@ -90,13 +90,9 @@ def best_start(W: Any, make: Make, max_iter: int) -> tuple[Any, Factorize]:
     best, least = starts[0], math.inf
     for start, factorize in starts:
         rounds = min(ROUNDS, max_iter)
-        found = fit_row_space(start @ W, None, factorize, rounds, _go_on, _go_on).result
+        found = fit_row_space(start @ W, None, factorize, rounds, go_on, go_on).result
         if found.relative_error < least:
             best, least = (start, factorize), found.relative_error
         if least <= 100 * float(xp.finfo(W.dtype).eps):
             break
     return best
-
-
-def _go_on(number: int, error: float) -> bool:
-    return False

@@ -17,12 +17,12 @@ from skfact._backend import array_namespace
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._linalg import adjoint
 from skfact.butterfly._factorize import Factorization, factorize, least_within
-from skfact.butterfly._plans import Plan
+from skfact.butterfly._plans import Plan, fixed_plan
 from skfact.butterfly._rank_search import auto_budget, check_auto, check_bounds, supports_are
 from skfact.butterfly._structure.nodes import ARRANGEMENTS, Node, chain_through, dimensions
 from skfact.butterfly._structure.search import StructureSearch, rich_size
 from skfact.butterfly._structure.tails import Tails
-from skfact.butterfly._subspace.row_space import RowSpace, fit_row_space
+from skfact.butterfly._subspace.row_space import RowSpace, fit_row_space, go_on
 from skfact.supports import FAMILIES, Chain
 from skfact.supports._radices import divisors
 
@@ -88,13 +88,13 @@ def _fewest_numbers(W: Any, rows: Any, asked: dict[str, Any], fit: Fit) -> RowSp
 
 def _best_plan(W: Any, rows: Any, asked: dict[str, Any], budget: int) -> Plan:
     """The chain, and the order of its columns, of the most energy after some rounds."""
-    plans = [_plan(*pair) for pair in _candidates(W, rows, budget)]
+    plans = [fixed_plan(chain, name) for name, chain in _candidates(W, rows, budget)]
     if len(plans) == 1:
         return plans[0]
 
     def share(plan: Plan) -> float:
         quiet = {**asked, "on_attempt": None}
-        found = fit_row_space(W, rows, _by_one_plan(quiet, plan), ROUNDS, _go_on, _go_on)
+        found = fit_row_space(W, rows, _by_one_plan(quiet, plan), ROUNDS, go_on, go_on)
         return found.result.share
 
     return max(plans, key=share)
@@ -139,11 +139,3 @@ def _two_factors(V: Any, budget: int) -> list[tuple[str | None, Chain]]:
                 chain = chain_through([Node(Q, P, r)], shape)
                 found.append((float(lost[min(Q * r, len(lost) - 1)]), chain.nnz, name, chain))
     return [(name, chain) for _, _, name, chain in sorted(found, key=itemgetter(0, 1))]
-
-
-def _plan(permutation: str | None, chain: Chain) -> Plan:
-    return Plan(lambda rank: chain, permutation)
-
-
-def _go_on(number: int, error: float) -> bool:
-    return False

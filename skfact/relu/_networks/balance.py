@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from skfact._backend import array_namespace
-from skfact._exponents import times_power_of_two, unscaled
+from skfact._exponents import times_power_of_two, unscaled_number
 from skfact.relu._networks.network import Network, Step
 from skfact.relu._networks.passes import arrive, edgewise, forward
 
@@ -199,7 +199,7 @@ def exponent(x: Any) -> Any:
 def scaled_float(x: Any, power: float) -> float:
     """x 2^power as a Python float, infinite where it is beyond the largest one."""
     whole = math.floor(power)
-    return float(unscaled(float(x) * 2.0 ** (power - whole), whole))
+    return unscaled_number(float(x) * 2.0 ** (power - whole), whole)
 
 
 def scaled_sum(values: Any, powers: Any) -> tuple[float, float]:
