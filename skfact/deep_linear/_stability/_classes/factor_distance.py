@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
 from skfact._checks import is_number
-from skfact._exponents import times_power_of_two
+from skfact._exponents import times_power_of_two, unscaled_number
 from skfact._linalg import is_complex
 from skfact.deep_linear._stability._classes.rank_one import ScaledUnits, read_pair, scaled_units
 
@@ -107,7 +107,7 @@ def class_distance(one: ScaledUnits | None, two: ScaledUnits | None, p: float) -
                 f"p={p:g}: its minimum over the phases has no formula for another p. Pass p=2."
             )
     pieces, exponent = best_pieces(one, two, p)
-    return scaled(p_norm([p_norm(x, p) for x in pieces], p), exponent)
+    return unscaled_number(p_norm([p_norm(x, p) for x in pieces], p), exponent)
 
 
 def best_pieces(
@@ -146,12 +146,6 @@ def p_norm(x: Any, p: float) -> float:
     if largest == 0 or p == math.inf:
         return largest
     return largest * float(np.sum((size / largest) ** p) ** (1 / p))
-
-
-def scaled(value: float, exponent: int) -> float:
-    """value * 2**exponent; infinite where that is no number."""
-    with np.errstate(over="ignore"):
-        return float(np.ldexp(value, exponent))
 
 
 def _best_signs(a: list[Any], b: list[Any], p: float) -> list[Any]:

@@ -11,16 +11,17 @@ import numpy as np
 
 from skfact._backend import array_namespace
 from skfact._checks import check_choice
+from skfact._exponents import unscaled_number
 from skfact._linalg import is_complex
 from skfact.deep_linear._stability._classes.factor_distance import (
     best_pieces,
     check_exponent,
     p_norm,
-    scaled,
 )
 from skfact.deep_linear._stability._classes.rank_one import ScaledUnits, read_pair, scaled_units
 
 MOST_ENTRIES = 2**24  # of a complex tensor that is formed
+CONSTANTS = "sharp", "published"
 REAL, COMPLEX, PUBLISHED = 2.0, 1 + math.sqrt(2), 7.0
 EPS = 2.0**-52
 ROUNDINGS = 10  # of an entry, in multiples of eps, for each factor
@@ -91,18 +92,13 @@ def tensor_stability_bound(
     (2.0, 2.0)
     """
     p = check_exponent(p)
-    check_choice(constant, "constant", ("sharp", "published"))
+    check_choice(constant, "constant", CONSTANTS)
     pair = read_pair(h, g)
     one, two = (scaled_units(x) for x in pair)
     if (one is None and two is None) or all(map(np.array_equal, *pair)):
         return 0.0
     difference = _relative_difference(one, two) + ROUNDINGS * (len(pair[0]) + 1) * EPS
-    factor = COMPLEX if is_complex(pair[0][0]) else REAL
-    if constant == "published":
-        factor = PUBLISHED if difference <= 0.5 else math.inf
-    n_parameters = sum(x.size for x in pair[0])
-    size, exponent = _larger_level(one, two)
-    return scaled(factor * n_parameters ** (1 / p) * size * difference, exponent)
+    return _bound(pair[0], difference, _larger_level(one, two), p, constant)
 
 
 def tensor_lipschitz_bound(h: Sequence[Any], g: Sequence[Any], p: float = 2) -> float:
@@ -170,21 +166,27 @@ def tensor_lipschitz_bound(h: Sequence[Any], g: Sequence[Any], p: float = 2) -> 
     n_factors = len(sizes)
     size, exponent = _larger_level(one, two)
     pieces, level = best_pieces(one, two, p)
-    rounding = 8 * n_factors * EPS * sum(sizes) ** (1 / p) * float(np.ldexp(size, exponent - level))
+    rounding = 8 * n_factors * EPS * sum(sizes) ** (1 / p) * unscaled_number(size, exponent - level)
     distance = p_norm([p_norm(x, p) for x in pieces], p) + rounding
     log = (math.fsum(map(math.log2, sizes)) - math.log2(min(sizes))) / p
     log += (1 - 1 / p) * math.log2(n_factors)
     log += (n_factors - 1) * math.log2(size)  # of M**(1 - 1/K), but for its power of two
     whole = math.floor(log)
     value = distance * 2.0 ** (log - whole) * (1 + 8 * (n_factors + abs(log)) * EPS)
-    return scaled(value, whole + level + (n_factors - 1) * exponent)
+    return unscaled_number(value, whole + level + (n_factors - 1) * exponent)
 
 
-def bound_near(h: Sequence[Any], difference: float, p: float = 2) -> float:
+def bound_near(
+    h: Sequence[Any],
+    difference: float,
+    p: float = 2,
+    constant: str = "sharp",
+    roundings: int = ROUNDINGS,
+) -> float:
     """Bound of the distance to all parameters whose tensor is that near, in the largest entry.
 
     The bound of `tensor_stability_bound`, in which M is no smaller than the largest entry of P(h).
-    What rounding in the dtype of h may hide is added.
+    What so many roundings in the dtype of h may hide is added.
     """
     xp, n_parameters = array_namespace(*h), sum(x.shape[0] for x in h)
     one = scaled_units(h)
@@ -192,11 +194,20 @@ def bound_near(h: Sequence[Any], difference: float, p: float = 2) -> float:
         return n_parameters ** (1 / p) * difference ** (1 / len(h))
     mantissa, exponent = math.frexp(difference)
     log = exponent - one.log_sizes - sum(one.exponents)
-    relative = scaled(mantissa * 2.0 ** (log - math.floor(log)), math.floor(log))
-    relative += ROUNDINGS * (len(h) + 1) * float(xp.finfo(h[0].dtype).eps)
+    relative = unscaled_number(mantissa * 2.0 ** (log - math.floor(log)), math.floor(log))
+    relative += roundings * (len(h) + 1) * float(xp.finfo(h[0].dtype).eps)
+    return _bound(h, relative, one.level, p, constant)
+
+
+def _bound(
+    h: Sequence[Any], relative: float, level: tuple[float, int], p: float, constant: str
+) -> float:
+    """The bound for tensors that differ by so much of M, the K-th power of the level."""
     factor = COMPLEX if is_complex(h[0]) else REAL
-    size, exponent = one.level
-    return scaled(factor * n_parameters ** (1 / p) * size * relative, exponent)
+    if constant == "published":
+        factor = PUBLISHED if relative <= 0.5 else math.inf
+    n_parameters = sum(x.shape[0] for x in h)
+    return unscaled_number(factor * n_parameters ** (1 / p) * level[0] * relative, level[1])
 
 
 def _larger_level(one: ScaledUnits | None, two: ScaledUnits | None) -> tuple[float, int]:

@@ -24,8 +24,7 @@ from skfact.deep_linear._stability._identifiability.up_to_scalars import up_to_s
 from skfact.deep_linear._stability._lifting.lifting import LiftingOperator
 from skfact.deep_linear._stability._lifting.lifting_rank import (
     jacobian_rank,
-    known_rank,
-    random_rank,
+    rank_of,
 )
 from skfact.deep_linear._stability._lifting.structure import Structure, as_structure, balanced
 
@@ -254,10 +253,7 @@ def _times(weights: list[np.ndarray], h: list[np.ndarray]) -> list[np.ndarray]:
 
 def _facts(structure: Structure, random: np.random.RandomState) -> Facts:
     """The ranks of a structure."""
-    rank = known_rank(structure)
-    if rank is None:
-        rank = random_rank(structure, random, MOST_RANK)
-    lift = LiftingOperator(structure)
+    rank, lift = rank_of(structure, random, MOST_RANK), LiftingOperator(structure)
     dense = structure.masks is None and math.prod(lift.shape) <= DENSE
     return Facts(
         structure,

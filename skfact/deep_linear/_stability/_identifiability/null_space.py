@@ -12,7 +12,13 @@ import numpy as np
 from skfact._checks import check_choice, check_number, check_random_state
 from skfact._linalg import is_complex
 from skfact.deep_linear._stability._classes.factor_distance import check_exponent
-from skfact.deep_linear._stability._classes.rank_one import read_parameters, scaled_units
+from skfact.deep_linear._stability._classes.rank_one import largest_part, read_parameters
+from skfact.deep_linear._stability._classes.tensor_bounds import (
+    COMPLEX,
+    CONSTANTS,
+    REAL,
+    bound_near,
+)
 from skfact.deep_linear._stability._identifiability.facts import DENSE, NO, YES
 from skfact.deep_linear._stability._identifiability.identifiability import (
     StructureIdentifiability,
@@ -23,11 +29,9 @@ from skfact.deep_linear._stability._identifiability.second_solutions import (
     flattest_difference,
 )
 from skfact.deep_linear._stability._lifting.lifting import LiftingOperator
-from skfact.deep_linear._stability._lifting.lifting_rank import known_rank, null_space, random_rank
+from skfact.deep_linear._stability._lifting.lifting_rank import null_space, rank_of
 from skfact.deep_linear._stability._lifting.structure import Structure, as_structure
 
-CONSTANTS = ("sharp", "published")
-PUBLISHED = 7.0
 SEARCHED = 2**20  # entries of a derivative of which differences of tensors are searched
 
 
@@ -327,32 +331,33 @@ def factor_error_bound(
             raise ValueError(f"{name} must be finite, got {value!r}.")
     if sigma == 0:
         raise ValueError("sigma must be positive: the smallest singular value that is not zero.")
-    is_guaranteed = True
+    is_guaranteed, rank = True, None
     if gamma is None or sigma is None:
         found = _of_size(structure, [x.shape[0] for x in vectors])
         if gamma is None:
             known = deep_null_space_constant(found, random_state=random_state)
             gamma, is_guaranteed = known.value, not known.is_estimate
-        if sigma is None:
-            sigma = (
-                _smallest(found, check_random_state(random_state)) if gamma < math.inf else math.nan
-            )
+            rank = known.identifiability.rank
+        if sigma is None and gamma < math.inf:
+            sigma = _smallest(found, rank, check_random_state(random_state))
     elif structure is not None:
         _of_size(structure, [x.shape[0] for x in vectors])
+    sigma = math.nan if sigma is None else sigma  # which plays no part where gamma is infinite
     error = float(noise) + float(inexactness)
     tensor_bound = gamma * error / sigma if math.isfinite(gamma) else math.inf
-    bound = _of_factors(vectors, tensor_bound, p, constant)
+    bound = bound_near(vectors, tensor_bound, p, constant, roundings=0)
+    if len(vectors) == 1 and largest_part(vectors[0]) == 0:  # the constant is that of other vectors
+        bound *= COMPLEX if is_complex(vectors[0]) else REAL
     return FactorErrorBound(bound, tensor_bound, float(gamma), float(sigma), is_guaranteed)
 
 
-def _smallest(structure: Structure, random: np.random.RandomState) -> float:
-    """The smallest singular value of the lifting operator that is not zero."""
-    values = LiftingOperator(structure).singular_values()
-    rank = known_rank(structure)
-    if rank is None:
-        rank = random_rank(structure, random)
-    if rank is not None:
-        _check_all_seen(values.size, rank)
+def _smallest(structure: Structure, rank: int | None, random: np.random.RandomState) -> float:
+    """The smallest singular value of the lifting operator, of that rank, that is not zero."""
+    lift = LiftingOperator(structure)
+    values = lift.singular_values()
+    if not lift._is_decomposed:
+        rank = rank_of(structure, random) if rank is None else rank
+        _check_all_seen(values.size, rank or values.size)
     return float(values[-1]) if values.size else math.inf
 
 
@@ -377,25 +382,3 @@ def _of_size(structure: Any, sizes: list[int]) -> Structure:
             f"{list(found.sizes)}."
         )
     return found
-
-
-def _of_factors(h: list[Any], tensor_bound: float, p: float, constant: str) -> float:
-    """The bound on the distance of parameters from that on their tensors."""
-    if tensor_bound in (0.0, math.inf):
-        return tensor_bound
-    count = sum(x.shape[0] for x in h) ** (1 / p)
-    factor = 1 + math.sqrt(2) if is_complex(h[0]) else 2.0
-    units = scaled_units(h)
-    if units is None:
-        # the entries of the other tensor are no larger, and those of its normal form their roots
-        return (
-            factor * count * tensor_bound if len(h) == 1 else count * tensor_bound ** (1 / len(h))
-        )
-    # log2 of the largest entry of the tensor
-    largest = units.log_sizes + sum(units.exponents)
-    if constant == "published":
-        if math.log2(tensor_bound) > largest - 1:
-            return math.inf
-        factor = PUBLISHED
-    exponent = (1 / len(h) - 1) * largest + math.log2(tensor_bound)
-    return factor * count * 2.0**exponent if exponent < 1000 else math.inf

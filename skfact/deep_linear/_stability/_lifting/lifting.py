@@ -198,6 +198,11 @@ class LiftingOperator:
             columns = pairs.reshape(-1, *pairs.shape[2:])
         return np.ascontiguousarray(columns.reshape(self.shape[1], self.shape[0]).T)
 
+    @property
+    def _is_decomposed(self) -> bool:
+        """Whether singular values are those of the matrix itself: all are told from zero then."""
+        return min(self.shape) <= LARGEST_SVD and math.prod(self.shape) <= LARGEST_GRAM
+
     def singular_values(self) -> np.ndarray:
         """Return the singular values that are not zero.
 
@@ -220,7 +225,7 @@ class LiftingOperator:
         found = path_counts(self._structure)
         if found is not None:
             return np.sqrt(np.sort(found)[::-1])
-        if min(self.shape) <= LARGEST_SVD and math.prod(self.shape) <= LARGEST_GRAM:
+        if self._is_decomposed:
             values = scipy.linalg.svdvals(self.toarray())
             return values[values > 10 * max(self.shape) * np.finfo(float).eps * values[0]]
         squares = np.linalg.eigvalsh(self._gram())[::-1]

@@ -87,9 +87,7 @@ def lifting_rank(structure: Any, *, random_state: Any = None) -> int:
     """
     found = as_structure(structure)
     random = check_random_state(random_state)
-    rank = known_rank(found)
-    if rank is None:
-        rank = random_rank(balanced(found)[0], random)
+    rank = rank_of(found, random)
     if rank is None:
         raise ValueError(
             f"structure has a lifting operator of shape {found.n_entries} x {found.n_columns}, "
@@ -98,6 +96,14 @@ def lifting_rank(structure: Any, *, random_state: Any = None) -> int:
             "last."
         )
     return rank
+
+
+def rank_of(
+    structure: Structure, random: np.random.RandomState, largest: int = LARGEST_RANK
+) -> int | None:
+    """The rank, known or by random products; None if it is above the largest, or takes too long."""
+    rank = known_rank(structure)
+    return random_rank(balanced(structure)[0], random, largest) if rank is None else rank
 
 
 def known_rank(structure: Structure) -> int | None:

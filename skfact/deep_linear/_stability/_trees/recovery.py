@@ -11,11 +11,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace, device, move, to_numpy
 from skfact._checks import check_number, positive_int, require_finite
-from skfact._exponents import times_power_of_two
+from skfact._exponents import times_power_of_two, unscaled_number
 from skfact._inputs import as_floating
 from skfact._linalg import is_complex
 from skfact._warn import warn
-from skfact.deep_linear._stability._classes.factor_distance import scaled
 from skfact.deep_linear._stability._classes.rank_one import largest_part, rank_one_tensor
 from skfact.deep_linear._stability._classes.tensor_bounds import bound_near
 from skfact.deep_linear._stability._trees.convolution_tree import ConvolutionTree, check_tree
@@ -146,7 +145,7 @@ def recover_convolution_tree(
     n_iter = state.run(max_iter)
     read = [state.residual(j) for j in range(len(columns))]
     fitted = tree._flat_columns(tree.product(state.kernels))
-    residuals = [scaled(_change(*pair), e) for *pair, e in zip(columns, fitted, exponents)]
+    residuals = [unscaled_number(_change(*pair), e) for *pair, e in zip(columns, fitted, exponents)]
     kernels = state.kernels
     for path, exponent in zip(tree.paths, exponents):
         kernels[path[-1]] = times_power_of_two(kernels[path[-1]], exponent)
@@ -154,7 +153,7 @@ def recover_convolution_tree(
     if levels is not None:
         bounds = np.array(
             [
-                bound_near([kernels[e] for e in path], level + scaled(inside, exponent))
+                bound_near([kernels[e] for e in path], level + unscaled_number(inside, exponent))
                 for path, level, inside, exponent in zip(tree.paths, levels, read, exponents)
             ]
         )
@@ -284,7 +283,7 @@ def _levels_read(
         others = to_numpy(column).copy()
         others[tree._path_sums(path).ravel()] = 0
         rounding = 2 * others.size * float(np.finfo(others.dtype).eps)
-        seen = min(scaled(float(np.linalg.norm(others)), exponent), level)
+        seen = min(unscaled_number(float(np.linalg.norm(others)), exponent), level)
         if not math.isfinite(level) or seen <= rounding * level:
             found.append(level)
             continue
