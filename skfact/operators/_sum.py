@@ -256,9 +256,8 @@ class SummedProducts:
 
     def _total(self, form: str, X: Any) -> Any:
         """The products of all terms in one array; `X` takes its dtype once for all of them."""
-        if X.dtype != self.dtype:
-            X = self.xp.astype(X, self.xp.result_type(X.dtype, self.dtype), copy=False)
         first, *others = (term._products for term in self.terms)
+        X = first._promoted(X)
         result = getattr(first, form)(X)
         for other in others:
             other.add(form, X, result)
