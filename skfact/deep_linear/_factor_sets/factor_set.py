@@ -81,7 +81,7 @@ class FactorSet(ABC):
 
     def proposals(self, moved: Any, old: Any) -> Iterator[Any]:
         """Values in the set for a step from `old` to `moved`, the best first."""
-        yield moved
+        yield self.project(moved)
 
     def scale_columns(self, values: Any, sizes: Any) -> Any:
         """The factor times a diagonal matrix; for sets that `keeps_scaled_columns`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set
@@ -38,10 +37,6 @@ class StructuredSet(FactorSet):
         """The nearest parameters within the model."""
         project = self.support._project
         return values if project is None else project(values)
-
-    def proposals(self, moved: Any, old: Any) -> Iterator[Any]:
-        """The projection."""
-        yield self.project(moved)
 
     def entries(self, values: Any) -> Any:
         return self.dense(values)
