@@ -92,9 +92,15 @@ html_favicon = "_static/favicon.svg"
 # pages that follow from tables: public names, contracts of imports, parametrization of the tests,
 # what a compiler says
 write_pages(HERE / "generated")
+scripts = {  # they take long, and processes of their own
+    name: subprocess.Popen(
+        [sys.executable, HERE / f"{name}.py", HERE / "generated" / f"{name}.rst"]
+    )
+    for name in ("what_runs_where", "cuda_kernels")
+}
 (HERE / "generated" / "floors.svg").write_text(draw(), encoding="utf-8")
 write_pictures(HERE / "generated")
 write_figures(HERE / "generated")
-for name in ("what_runs_where", "cuda_kernels"):
-    command = [sys.executable, HERE / f"{name}.py", HERE / "generated" / f"{name}.rst"]
-    subprocess.run(command, check=True)
+for name, script in scripts.items():
+    if script.wait():
+        raise RuntimeError(f"{name}.py failed; see above.")

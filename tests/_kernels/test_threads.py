@@ -77,7 +77,7 @@ def test_environment_limits_the_threads(name, given, limit, monkeypatch):
     assert thread_limit() == unlimited
 
 
-# What each process prints: images of a batch large enough for several threads
+# What processes of these tests do: images of a batch large enough for several threads
 WORK = """
 import numpy as np
 from skfact._kernels import _threads
@@ -111,68 +111,50 @@ def run_script(script):
     return done.stdout
 
 
+def test_in_threads_of_the_caller_and_when_none_can_be_started():
+    """No new thread can be started once the interpreter shuts down; the caller does the work."""
+    script = """
+import atexit
+from concurrent.futures import ThreadPoolExecutor
+from joblib import Parallel, delayed
+
+atexit.register(lambda: print(error() < 1e-11))
+with ThreadPoolExecutor(4) as pool:
+    assert max(pool.map(error, range(40))) < 1e-11
+assert max(Parallel(2, backend="threading")(delayed(error)(i) for i in range(8))) < 1e-11
+"""
+    assert run_script(WORK + script) == "True\n"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
 def test_after_a_fork():
     """The child has none of its parent's threads, and starts its own."""
     script = """
-import os, signal
+import multiprocessing, os, signal
 assert error() < 1e-11
 child = os.fork()
 if child == 0:
     signal.alarm(120)
     os._exit(0 if error() < 1e-11 and error() < 1e-11 else 1)
 assert os.waitpid(child, 0)[1] == 0
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert max(pool.map(error, range(8))) < 1e-11
 assert error() < 1e-11
 """
     run_script(WORK + script)
 
 
-@pytest.mark.parametrize("start_method", ["fork", "spawn"])
-def test_in_a_pool_of_processes(start_method, tmp_path):
-    if start_method == "fork" and not hasattr(os, "fork"):
-        pytest.skip("the system cannot fork")
-    (tmp_path / "work_of_pool.py").write_text(WORK, encoding="utf-8")
-    script = f"""
-import sys
-sys.path.insert(0, {str(tmp_path)!r})
-from work_of_pool import error
-import multiprocessing
-
-if __name__ == "__main__":
-    assert error() < 1e-11
-    with multiprocessing.get_context({start_method!r}).Pool(2) as pool:
-        assert max(pool.map(error, range(8))) < 1e-11
-"""
-    file = tmp_path / "pool.py"
-    file.write_text(script, encoding="utf-8")
-    run_script(f"import runpy; runpy.run_path({str(file)!r}, run_name='__main__')")
-
-
-def test_in_four_threads_of_the_caller():
+def test_in_processes_of_joblib_and_inside_a_grid_search():
+    """Processes that start anew, two of them for all."""
     script = """
-from concurrent.futures import ThreadPoolExecutor
-with ThreadPoolExecutor(4) as pool:
-    assert max(pool.map(error, range(40))) < 1e-11
-"""
-    run_script(WORK + script)
-
-
-@pytest.mark.parametrize("backend", ["loky", "threading"])
-def test_under_joblib(backend):
-    script = f"""
 from joblib import Parallel, delayed
-assert max(Parallel(2, backend={backend!r})(delayed(error)(i) for i in range(8))) < 1e-11
-"""
-    run_script(WORK + script)
-
-
-def test_inside_a_grid_search():
-    script = """
 from sklearn.datasets import load_digits
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from skfact import ButterflyFactorizer
+
+assert max(Parallel(2)(delayed(error)(i) for i in range(8))) < 1e-11
 
 X, y = load_digits(return_X_y=True)
 grid = {"butterflyfactorizer__rank": [1, 2]}
@@ -182,12 +164,3 @@ scores = [s.fit(X[:200], y[:200]).cv_results_["mean_test_score"] for s in search
 assert np.array_equal(*scores), scores
 """
     run_script(WORK + script)
-
-
-def test_after_the_interpreter_began_to_shut_down():
-    """No new thread can be started then; the caller does the work."""
-    script = """
-import atexit
-atexit.register(lambda: print(error() < 1e-11))
-"""
-    assert run_script(WORK + script) == "True\n"
