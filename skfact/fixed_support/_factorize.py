@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
-
-import numpy as np
 
 from skfact._checks import check_choice, check_matrix, check_number, check_random_state
 from skfact.fixed_support._alternating.descent import Runs
 from skfact.fixed_support._factorization import FixedSupportFactorization
 from skfact.fixed_support._outcome import warn_of
-from skfact.fixed_support._problem import Problem
+from skfact.fixed_support._problem import Objective, Problem
 from skfact.fixed_support._solvers import SOLVERS, factorize
 from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._tractable.report import SupportReport, report_on
@@ -26,6 +23,8 @@ def fixed_support_factorize(
     solver: str = "auto",
     alpha: float = 0.0,
     missing_values: float | None = None,
+    positive: bool | str = False,
+    entry_weight: Any = None,
     n_init: int = 1,
     max_iter: int = 200,
     tol: float = 1e-3,
@@ -62,6 +61,14 @@ def fixed_support_factorize(
     missing_values : float, default=None
         Entries of A equal to this (NaN or a number) do not count: masked low-rank completion, by
         alternating least squares, never certified.
+    positive : {False, "components", "codes", True}, default=False
+        Which factor may have no negative entry: the right one ("components"), the left one
+        ("codes") or both (True), for real A. Certified only where A has no negative entry either
+        and the supports are disjoint, with one component each.
+    entry_weight : array-like of shape (m, n), default=None
+        A weight for the square of each entry of ``A - X Y``, such as 1 / uncertainty**2: not
+        negative, 0 for an entry that does not count. Loss and error are weighted then. A data frame
+        is put in the order of `A` by its labels.
     n_init : int, default=1
         Number of starts of alternating least squares: the first from the tractable relaxation of
         the supports or by elimination, whichever fits better, the same each time; the others at
@@ -142,10 +149,13 @@ def fixed_support_factorize(
     >>> round(result.loss, 12)
     6.0
     """
-    report = report_of(left_support, right_support, "A", labels_of(A))
-    check_options(solver, alpha, missing_values, n_init, max_iter, tol)
+    labels = labels_of(A)
+    report = report_of(left_support, right_support, "A", labels)
+    objective = Objective(alpha, missing_values, positive, entry_weight)
+    check_options(solver, objective, n_init, max_iter, tol)
     random = check_random_state(random_state)
-    problem = Problem.of(check_matrix(A, "A"), report, alpha, missing_values)
+    objective = objective.beside(labels, "A")
+    problem = Problem.of(check_matrix(A, "A"), report, objective)
     result, outcome = factorize(problem, solver, Runs(random, max_iter, tol, n_init))
     warn_of(problem, result, outcome)
     return result
@@ -172,21 +182,10 @@ def report_of(
     return report_on(*check_supports(left_support, right_support, matrix=matrix, labels=labels))
 
 
-def check_options(
-    solver: Any, alpha: Any, missing_values: Any, n_init: Any, max_iter: Any, tol: Any
-) -> None:
+def check_options(solver: Any, objective: Objective, n_init: Any, max_iter: Any, tol: Any) -> None:
     """Raise unless the options of the solver make sense."""
     check_choice(solver, "solver", SOLVERS)
-    check_number(alpha, "alpha", float, 0)
-    if not math.isfinite(alpha):
-        raise ValueError(f"alpha must be finite, got {alpha!r}.")
-    if missing_values is not None:
-        check_number(
-            0.0 if isinstance(missing_values, float | np.floating) else missing_values,
-            "missing_values",
-            float,
-            -math.inf,
-        )
+    objective.check()
     check_number(n_init, "n_init", int, 1)
     check_number(max_iter, "max_iter", int, 1)
     check_number(tol, "tol", float, 0)
