@@ -4,7 +4,8 @@ Minimizes ``y^T G y - 2 b^T y`` over y >= 0, G positive semi-definite. Rounds of
 find which unknowns are positive; the others kept at zero, a linear system says where to go, as far
 as no unknown becomes negative. No step raises the value, and once the signs are right one solution
 ends it: the active-set method of Lawson and Hanson, from a start that may be good, with several
-unknowns changing sides at a time.
+unknowns changing sides at a time. The slope b - G y is zero up to rounding in the end, as after an
+unsigned half step.
 """
 
 from __future__ import annotations

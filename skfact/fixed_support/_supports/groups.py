@@ -73,9 +73,11 @@ def _columns(name: Any, columns: Any, n_features: int, names: Labels) -> np.ndar
     mask = np.zeros(n_features, dtype=bool)
     if not isinstance(columns, slice):
         columns = np.atleast_1d(to_numpy(columns) if hasattr(columns, "shape") else columns)
-        if columns.dtype.kind in "OUST" and columns.size:
+        if not columns.size:
+            columns = columns.astype(int)
+        elif columns.dtype.kind in "OUST":
             columns = _positions(name, columns.tolist(), names)
-        elif columns.dtype.kind not in "biu" and columns.size:
+        elif columns.dtype.kind not in "biu":
             raise TypeError(
                 f"Group {name!r} of supports must be positions, truth values, a slice or names of "
                 f"features, got dtype {columns.dtype}."
