@@ -74,13 +74,15 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     solver : {"auto", "exact", "alternating"}, default="auto"
         "auto" takes the closed form if there is one, alternating least squares otherwise; "exact"
         raises if there is none.
-    alpha : float, default=0.0
+    alpha : float or "auto", default="auto"
         Ridge penalty on the factors, and on the codes of `transform`. A positive one makes every
-        problem well posed; a closed form is then known only for disjoint supports.
+        problem well posed; a closed form is then known only for disjoint supports. "auto" is 0 if
+        no entry is missing in `fit`, and otherwise the median singular value of X with zeros in
+        place of what is missing: what is filled in stays moderate, but a matrix of low rank is
+        found exactly with ``alpha=0`` only.
     missing_values : float, default=None
         Entries of X equal to this (NaN or a number) are missing: they do not count in `fit`,
-        `transform` codes a sample by its other features, and `impute` fills them in. A positive
-        `alpha` keeps what is filled in from being arbitrary.
+        `transform` codes a sample by its other features, and `impute` fills them in.
     positive : {False, "components", "codes", True}, default=False
         Which factor may have no negative entry: H ("components"), W and the codes of `transform`
         ("codes"), or both (True). The closed form then needs one component for each of disjoint
@@ -114,6 +116,8 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         that is what TruncatedSVD calls so. Components that overlap share some of it.
     operator_ : FactorizedOperator of shape (n_samples, n_features)
         The product W H as a fast linear map.
+    alpha_ : float
+        The ridge penalty.
     solver_ : {"blockwise", "complete-classes", "alternating"}
         How the factors were found.
     optimal_ : bool
@@ -164,7 +168,7 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         *,
         supports: Any = "dense",
         solver: str = "auto",
-        alpha: float = 0.0,
+        alpha: float | str = "auto",
         missing_values: float | None = None,
         positive: bool | str = False,
         n_init: int = 1,
@@ -296,7 +300,7 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         self.left_factor_, self.components_ = (
             move_like(factor, X) for factor in (result.left, result.right)
         )
-        self._alpha, self._positive = float(self.alpha), self.positive
+        self.alpha_, self._positive = problem.alpha, self.positive
         self.solver_, self.optimal_ = result.solver, result.optimal
         self.support_report_ = result.support_report
         self.reconstruction_err_ = result.error
@@ -395,9 +399,9 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
 
         Notes
         -----
-        With alpha = 0, and about as many components as a sample has observed features, codes and
-        what is filled in can be arbitrarily large. As `alpha` grows it tends to zero, the mean of
-        standardized features: for tables of a few hundred rows alpha from 1 to 10 is a start.
+        With ``alpha=0``, and about as many components as a sample has observed features, codes and
+        what is filled in can be arbitrarily large. As `alpha` grows, what is filled in tends to
+        zero, which is the mean of standardized features.
         """
         if self.missing_values is None:
             raise ValueError(
@@ -451,7 +455,7 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
 
     def _least_squares(self, work: Any, weights: Any = None, exponent: int = 0) -> Any:
         """Codes of samples, with weights times 2**exponent (None for ones)."""
-        decoder, alpha = self._decoder.to_device(work), self._alpha
+        decoder, alpha = self._decoder.to_device(work), self.alpha_
         is_nonnegative = POSITIVE[self._positive][0]
         if weights is None and not alpha and not is_nonnegative:
             return least_squares_codes(decoder, work)

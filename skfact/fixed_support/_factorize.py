@@ -21,7 +21,7 @@ def fixed_support_factorize(
     right_support: Any = None,
     *,
     solver: str = "auto",
-    alpha: float = 0.0,
+    alpha: float | str = 0.0,
     missing_values: float | None = None,
     positive: bool | str = False,
     entry_weight: Any = None,
@@ -55,9 +55,10 @@ def fixed_support_factorize(
         Where the right factor Y may be non-zero; None beside a report.
     solver : {"auto", "exact", "alternating"}, default="auto"
         "auto" takes the closed form if there is one; "exact" raises if there is none.
-    alpha : float, default=0.0
+    alpha : float or "auto", default=0.0
         Ridge penalty. A positive one makes every problem well posed; a closed form is then known
-        only for disjoint supports.
+        only for disjoint supports. "auto" is 0 if no entry is missing, and otherwise the median
+        singular value of A with zeros in place of what is missing.
     missing_values : float, default=None
         Entries of A equal to this (NaN or a number) do not count: masked low-rank completion, by
         alternating least squares, never certified.

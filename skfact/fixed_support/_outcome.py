@@ -65,7 +65,7 @@ def warnings_for(
         unjoined = unjoined_columns(problem.report.classes, problem.weights)
         if unjoined is not None:
             yield StructureWarning(_words_for(unjoined))
-        if result.relative_error > 0.5:
+        if result.relative_error > 0.5 and not _is_low_rank(problem):
             yield StructureWarning(
                 f"The factors leave a relative error of {result.relative_error:.3g} on the "
                 f"observed entries. {MISSED} To choose them for the missing ones, hide some "

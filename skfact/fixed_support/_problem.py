@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skfact._backend import array_namespace, move_like
+from skfact._backend import array_namespace, move_like, to_numpy
 from skfact._checks import check_number
-from skfact._exponents import binary_exponent, times_power_of_two
+from skfact._exponents import binary_exponent, times_power_of_two, unscaled_number
 from skfact._inputs import as_floating
 from skfact._linalg import inner, is_complex, norm2
 from skfact.fixed_support._tractable.report import BLOCKWISE, SupportReport
@@ -27,16 +27,17 @@ POSITIVE: dict[bool | str, tuple[bool, bool]] = {
 class Objective(NamedTuple):
     """What the user wants minimized, and over which factors."""
 
-    alpha: float = 0.0
+    alpha: float | str = 0.0
     missing_values: float | None = None
     positive: bool | str = False
     entry_weight: Any = None
 
     def check(self) -> None:
         """Raise unless the options make sense; the weights are looked at beside the matrix."""
-        check_number(self.alpha, "alpha", float, 0)
-        if not math.isfinite(self.alpha):
-            raise ValueError(f"alpha must be finite, got {self.alpha!r}.")
+        if not (isinstance(self.alpha, str) and self.alpha == "auto"):
+            check_number(self.alpha, "alpha", float, 0)
+            if not math.isfinite(self.alpha):
+                raise ValueError(f"alpha must be finite, got {self.alpha!r}.")
         if self.missing_values is not None:
             is_float = isinstance(self.missing_values, float | np.floating)
             number = 0.0 if is_float else self.missing_values
@@ -90,7 +91,9 @@ class Problem(NamedTuple):
                 f"Every entry of {name} {given}, with missing_values={objective.missing_values!r}: "
                 "at least one must be observed."
             )
-        return cls(A, report, float(objective.alpha), weights, nonnegative, exponent)
+        is_auto = objective.alpha == "auto"
+        alpha = noise_level(A, weights, exponent, name) if is_auto else float(objective.alpha)
+        return cls(A, report, alpha, weights, nonnegative, exponent)
 
     def without_closed_form(self) -> str:
         """Why there is no closed form; empty if there is one."""
@@ -144,6 +147,20 @@ class Problem(NamedTuple):
         alpha = scaled_penalty(self.alpha, -exponent - self.exponent)
         A = times_power_of_two(self.A, -exponent)
         return self._replace(A=A, alpha=alpha), exponent
+
+
+def noise_level(A: Any, weights: Any, exponent: int, name: str) -> float:
+    """A penalty for missing entries: the median singular value of weights * A; 0 if none is.
+
+    A penalty alpha takes alpha from each singular value of a matrix without missing entries, and
+    half of them are more than a table has components: they are noise, or come of the zeros in
+    place of what is missing.
+    """
+    if weights is None or bool(array_namespace(A).all(weights != 0)):
+        return 0.0
+    binary_exponent(A, name)  # raises ValueError if it is not finite
+    values = to_numpy(array_namespace(A).linalg.svdvals(A * weights)).astype(float)
+    return min(unscaled_number(float(np.median(values)), exponent), float(np.finfo(float).max))
 
 
 def scaled_penalty(alpha: float, exponent: int) -> float:
