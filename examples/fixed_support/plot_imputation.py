@@ -46,18 +46,18 @@ def errors(share):
         "5 nearest neighbours": error(KNNImputer().fit_transform(holes)),
     }
     models = {
-        "20 components": FixedSupportMF(20, missing_values=np.nan),
-        "20 in groups of columns": FixedSupportMF(20, supports=quantity, missing_values=np.nan),
+        "10 components": FixedSupportMF(10, missing_values=np.nan),
+        "20 in groups": FixedSupportMF(20, supports=quantity, missing_values=np.nan),
     }
     for name, model in models.items():
         found[name] = error(model.fit(holes).impute(holes))
         print(f"{share:.0%} missing, {name}: alpha={model.alpha_:.1f}, error {found[name]:.2f}")
-    penalties = np.geomspace(0.1, 100, 7)
+    penalties = np.geomspace(0.03, 100, 7)
     curve = [
-        error(FixedSupportMF(20, missing_values=np.nan, alpha=a, tol=0.01).fit(holes).impute(holes))
+        error(FixedSupportMF(10, missing_values=np.nan, alpha=a, tol=0.01).fit(holes).impute(holes))
         for a in penalties
     ]
-    return found, penalties, curve, models["20 components"].alpha_
+    return found, penalties, curve, models["10 components"].alpha_
 
 
 # %%
@@ -73,10 +73,10 @@ for row, share in zip(axes, (0.1, 0.3), strict=True):
     row[0].barh(list(found), list(found.values()), color=["0.6"] * 2 + ["#0072B2"] * 2)
     row[0].invert_yaxis()
     row[0].set(title=f"{share:.0%} missing", xlabel="error", xlim=(0, 1.2))
-    row[1].loglog(penalties, curve, "o-", color="#0072B2")
+    row[1].semilogx(penalties, curve, "o-", color="#0072B2")
     row[1].axhline(found["means of columns"], color="0.6", label="means of columns")
     row[1].axvline(chosen, color="#D55E00", linestyle="--", label="default")
-    row[1].set(title="20 components", xlabel="alpha", ylabel="error")
+    row[1].set(title="10 components", xlabel="alpha", ylabel="error", ylim=(0, 1.2))
     row[1].legend(fontsize="small")
 figure.suptitle("Error of what is filled in")
 plt.show()
