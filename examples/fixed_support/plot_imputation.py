@@ -61,9 +61,9 @@ def errors(share):
 
 
 # %%
-# By default the penalty is the median singular value of the table with zeros in its holes, a
-# size that noise has. Smaller ones let the components follow the noise, so that what is filled in is
-# far off; with very large ones everything becomes zero, the mean of a column.
+# By default the penalty is the median singular value of the table with zeros in its holes, a size
+# that noise has. Smaller ones let the components follow the noise, so that what is filled in is far
+# off; with very large ones everything becomes zero, the mean of a column.
 
 figure, axes = plt.subplots(2, 2, figsize=(9, 5.5), layout="constrained")
 for row, share in zip(axes, (0.1, 0.3), strict=True):

@@ -3,9 +3,9 @@
 Topics with words that are theirs
 =====================================
 
-A non-negative factorization of texts by words finds topics: each text is a sum of topics, each topic
-a list of words. It finds topics, but not necessarily the ones that are looked for. A mask helps: a
-few words, known to belong to one topic, are taken away from all others.
+A non-negative factorization of texts by words finds topics: each text is a sum of topics, each
+topic a list of words. It finds topics, but not necessarily the ones that are looked for. A mask
+helps: a few words, known to belong to one topic, are taken away from all others.
 :class:`~skfact.fixed_support.FixedSupportMF` with ``positive=True`` keeps to it, and names the
 topics. The texts are at hand: what scikit-learn says about its own estimators.
 """

@@ -3,11 +3,11 @@
 Unmixing spectra whose bands are known
 ==========================================
 
-Each pixel of a hyperspectral image has a spectrum: a mixture of the spectra of the materials there.
-To find materials and their shares from the image alone is a non-negative matrix factorization, which
-rarely has one solution only. Often more is known: which part of the spectrum a material can show in.
-That is a support, and :class:`~skfact.fixed_support.FixedSupportMF` keeps to it with
-``positive=True``. How much does it help?
+Each pixel of a hyperspectral image has a spectrum: a mixture of the spectra of the materials
+there. To find materials and their shares from the image alone is a non-negative matrix
+factorization, which rarely has one solution only. Often more is known: which part of the spectrum a
+material can show in. That is a support, and :class:`~skfact.fixed_support.FixedSupportMF` keeps to
+it with ``positive=True``. How much does it help?
 """
 
 # Authors: skfact developers
@@ -58,8 +58,8 @@ print(f"{len(image)} pixels, {n_bands} bands; largest share of one material: {sh
 # ----------------------------
 #
 # The mask is a data frame, whose index names the components. The noise is known, so each entry has
-# a weight: one over its variance. Spectra are compared with the true ones up to their scale. (NMF of
-# scikit-learn takes no negative entry, so the noise is cut off for it.)
+# a weight: one over its variance. Spectra are compared with the true ones up to their scale. (NMF
+# of scikit-learn takes no negative entry, so the noise is cut off for it.)
 
 weights = np.tile(1 / deviation**2, (side**2, 1))
 unmixing = FixedSupportMF(
@@ -125,5 +125,5 @@ plt.show()
 
 # %%
 # Without the windows a factorization fits the image as well, but its spectra are mixtures
-# themselves. Windows can be wrong, too: then the residual shows it, where a pixel has a band that no
-# component may use.
+# themselves. Windows can be wrong, too: then the residual shows it, where a pixel has a band that
+# no component may use.
