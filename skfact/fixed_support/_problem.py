@@ -34,7 +34,7 @@ class Objective(NamedTuple):
 
     def check(self) -> None:
         """Raise unless the options make sense; the weights are looked at beside the matrix."""
-        if self.alpha != "auto":
+        if not (isinstance(self.alpha, str) and self.alpha == "auto"):
             check_number(self.alpha, "alpha", float, 0)
             if not math.isfinite(float(self.alpha)):
                 raise ValueError(f"alpha must be finite, got {self.alpha!r}.")

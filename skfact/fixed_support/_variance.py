@@ -9,7 +9,7 @@ import numpy as np
 
 from skfact._backend import array_namespace
 from skfact._exponents import binary_exponent, times_power_of_two
-from skfact._linalg import norm2
+from skfact._linalg import column_means, norm2
 from skfact.fixed_support._tractable.grids import CACHED
 
 
@@ -27,7 +27,8 @@ def explained_variance_ratio(A: Any, weights: Any, left: Any, right: Any) -> Any
         A, left = times_power_of_two(A, -exponent), times_power_of_two(left, -(exponent // 2))
         right = times_power_of_two(right, exponent // 2 - exponent)
         total = total_variance(A, weights)
-    of_components = xp.var(left, axis=0) * xp.sum(right**2, axis=1)
+    of_codes = xp.sum((left - column_means(left)[None, :]) ** 2, axis=0) / left.shape[0]
+    of_components = of_codes * xp.sum(right**2, axis=1)
     return of_components / total if total else xp.zeros_like(of_components)
 
 
@@ -41,7 +42,7 @@ def total_variance(A: Any, weights: Any) -> float:
         return float(xp.sum(shares * rest**2))
     # one pass, by rows that stay in a processor's cache, around the mean of the first ones
     step = min(m, max(1, CACHED // (8 * n)))
-    centre = xp.mean(A[:step, :], axis=0)[None, :]
+    centre = column_means(A[:step, :])[None, :]
     sums, squares = xp.zeros_like(centre), 0.0
     for start in range(0, m, step):
         part = A[start : min(start + step, m), :] - centre
