@@ -123,7 +123,12 @@ def fixed_support_factorize(
     other, as an LU decomposition without pivoting does: it fits a class to the entries that no
     other remaining class reaches, and subtracts it.
 
-    Where entries are missing, each row and column has a Gram matrix of its own: for r components
+    Non-negative half steps are exact, too: coordinate descent for some rounds, then the active-set
+    method of Lawson and Hanson for all rows or columns at once, on their normal equations. Starts
+    are the positive parts of the ones above. For both factors non-negative a best approximation
+    exists on all supports if nothing is missing.
+
+    Where entries are missing or have weights, each row and column has a Gram matrix of its own: for r components
     that reach everything, a sweep takes ``m n r^2`` multiplications for all of them, and memory for
     some copies of A and of the factors, and for ``2**22`` entries of Gram matrices at a time.
 
@@ -137,6 +142,8 @@ def fixed_support_factorize(
        that are disjoint beside the complete classes.
     .. [2] Q.-T. Le, E. Riccietti, R. Gribonval, "Does a sparse ReLU network training problem
        always admit an optimum?", arXiv:2306.02666.
+    .. [3] C. L. Lawson, R. J. Hanson, "Solving Least Squares Problems", Prentice-Hall, 1974:
+       chapter 23, non-negative least squares.
 
     Examples
     --------

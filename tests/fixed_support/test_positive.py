@@ -10,7 +10,7 @@ from sklearn.decomposition import NMF
 
 from skfact import FixedSupportMF
 from skfact._backend import to_numpy
-from skfact.exceptions import StructureWarning
+from skfact.exceptions import IllPosedWarning, StructureWarning
 from skfact.fixed_support import fixed_support_factorize
 from tests.asserts import on_any_matrix
 
@@ -183,3 +183,25 @@ def test_samples_that_see_nothing_of_a_component():
 def test_complex_matrices_have_no_signs():
     with pytest.raises(ValueError, match=r"positive='codes' is for real matrices, but A has dtype"):
         fixed_support_factorize(X + 1j, np.ones((30, 1)), np.ones((1, 12)), positive="codes")
+
+
+LOWER = np.tri(2)
+ANTIDIAGONAL = np.array([[0.0, 1], [1, 0]])
+
+
+def test_with_both_factors_non_negative_there_is_a_best_pair():
+    """On supports on which factors of any sign diverge, and no warning says that these would."""
+    with pytest.warns(StructureWarning, match="relative error of 0.707") as caught:
+        result = fixed_support_factorize(ANTIDIAGONAL, LOWER, LOWER.T, positive=True)
+    assert len(caught) == 1
+    assert max(result.left.max(), result.right.max()) < 2
+    # p^2 + (q - 1)^2 + (r - 1)^2 + (q r / p)^2 is at least 2 q r + (q - 1)^2 + (r - 1)^2 >= 1
+    assert_allclose(result.loss, 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize("positive", ["codes", "components"])
+def test_with_one_of_them_factors_may_still_diverge(positive):
+    with pytest.warns(IllPosedWarning, match="grow while the loss falls"):
+        fixed_support_factorize(
+            ANTIDIAGONAL, LOWER, LOWER.T, positive=positive, n_init=5, random_state=0
+        )
