@@ -140,6 +140,8 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     skfact.fixed_support.fixed_support_factorize : The same for one matrix, without an estimator.
     skfact.fixed_support.analyze_supports : Whether masks have a closed form, and why.
     sklearn.decomposition.TruncatedSVD : What ``supports="dense"`` is.
+    sklearn.decomposition.NMF : The problem of ``supports="dense", positive=True``, for sparse X
+        and other losses too.
 
     References
     ----------
@@ -160,6 +162,13 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     (True, 'blockwise')
     >>> model.transform(X).shape
     (569, 6)
+
+    Two groups of features by name, and no negative entries:
+
+    >>> groups = {"mean": slice(0, 10), "worst": slice(20, 30)}
+    >>> model = FixedSupportMF(supports=groups, positive=True).fit(X)
+    >>> model.get_feature_names_out(), model.optimal_
+    (array(['mean', 'worst'], dtype=object), True)
     """
 
     def __init__(

@@ -128,9 +128,10 @@ def fixed_support_factorize(
     are the positive parts of the ones above. For both factors non-negative a best approximation
     exists on all supports if nothing is missing.
 
-    Where entries are missing or have weights, each row and column has a Gram matrix of its own: for r components
-    that reach everything, a sweep takes ``m n r^2`` multiplications for all of them, and memory for
-    some copies of A and of the factors, and for ``2**22`` entries of Gram matrices at a time.
+    Where entries are missing or have weights, each row and column has a Gram matrix of its own: for
+    r components that reach everything, a sweep takes ``m n r^2`` multiplications for all of them,
+    and memory for some copies of A and of the factors, and for ``2**22`` entries of Gram matrices
+    at a time.
 
     Data frames as masks are put in the order of `A`, and of the components of the right mask, by
     their labels; labels that do not match are refused, and arrays are taken by position.

@@ -28,8 +28,8 @@ def explained_variance_ratio(A: Any, weights: Any, left: Any, right: Any) -> Any
         right = times_power_of_two(right, exponent // 2 - exponent)
         total = total_variance(A, weights)
     of_codes = xp.sum((left - column_means(left)[None, :]) ** 2, axis=0) / left.shape[0]
-    of_components = of_codes * xp.sum(right**2, axis=1)
-    return of_components / total if total else xp.zeros_like(of_components)
+    sizes = xp.sqrt(of_codes) * xp.sqrt(xp.sum(right**2, axis=1))  # large where parts cancel
+    return (sizes / math.sqrt(total)) ** 2 if total else xp.zeros_like(sizes)
 
 
 def total_variance(A: Any, weights: Any) -> float:
