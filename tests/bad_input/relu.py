@@ -187,7 +187,7 @@ BAD_CALLS = [
         "identifiability_report",
         {"max_size": 700, "X": A},
         ValueError,
-        "8 x 2 outputs by 46 parameters has 736 entries.*At least 21 samples",
+        "8 x 2 outputs by 46 parameters, compressed, has 736 entries.*At least 21 samples",
     ),
     ("activation_patterns", {"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
     ("activation_patterns", {"X": A[:0]}, ValueError, "X must have at least one row"),

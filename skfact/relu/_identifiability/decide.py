@@ -40,7 +40,7 @@ def identifiability_report(
     *,
     tol: float | None = None,
     time_budget: float = 10.0,
-    max_size: int = 20_000_000,
+    max_size: int = 50_000_000,
 ) -> IdentifiabilityReport:
     """Find out whether a network is determined by its function, up to permutation and rescaling.
 
@@ -63,8 +63,10 @@ def identifiability_report(
     time_budget : float, default=10.0
         Seconds for the solvers that decide irreducibility, over all layers. The problem is NP-hard:
         when time runs out, the answer is "undetermined".
-    max_size : int, default=20_000_000
-        Largest number of entries of a dense matrix that may be formed (8 bytes each).
+    max_size : int, default=50_000_000
+        Largest number of entries of a dense matrix that may be held (8 bytes each; two or three at
+        a time). The rank test holds a square matrix of the size of the parameters at most, for any
+        number of samples.
 
     Returns
     -------
@@ -77,7 +79,8 @@ def identifiability_report(
         If the network is of an unsupported kind, or a parameter is no number.
     ValueError
         If the network is not usable or has the identity as activation, X does not fit it, or the
-        derivative on X has more than `max_size` entries: the message has the exact count.
+        compressed derivative on X has more than `max_size` entries: the message has the exact
+        count.
 
     See Also
     --------
@@ -114,7 +117,8 @@ def identifiability_report(
     For B so large that z + B > 0 on the set, the second neuron can become relu(z + B) with outgoing
     weights -u; the next bias absorbs B u. On all inputs the two networks differ.
 
-    Weights are copied to the host; the derivative is formed and compressed where X lives.
+    Weights are copied to the host; the derivative is formed where X lives, in blocks of samples,
+    and compressed on the host.
 
     References
     ----------
@@ -177,21 +181,16 @@ def identifiability_report(
 
 
 def _require_room(sizes: tuple[int, ...], n_samples: int, max_size: int) -> None:
-    rows, columns = n_samples * sizes[-1], parameter_count(sizes)
+    """The derivative is compressed while it is formed, to no more rows than columns."""
+    columns = parameter_count(sizes)
+    rows = min(n_samples * sizes[-1], columns)
     if rows * columns > max_size:
-        least = samples_needed(sizes)
-        room = max_size // (sizes[-1] * columns)
         raise ValueError(
-            f"The derivative of {n_samples:,} x {sizes[-1]:,} outputs by {columns:,} parameters "
-            f"has {rows * columns:,} entries ({8 * rows * columns:,} bytes; about "
-            f"{2 * rows * columns * min(rows, columns):.1e} operations), more than "
-            f"max_size={max_size:,}. "
-            + (
-                f"Pass at most {room:,} samples (at least {least:,} are needed), raise max_size"
-                if room >= least
-                else f"At least {least:,} samples are needed: raise max_size"
-            )
-            + ", or leave X out."
+            f"The derivative of {n_samples:,} x {sizes[-1]:,} outputs by {columns:,} parameters, "
+            f"compressed, has {rows * columns:,} entries ({8 * rows * columns:,} bytes, and "
+            f"{2 * n_samples * sizes[-1] * rows * columns:.1e} operations), more than "
+            f"max_size={max_size:,}. At least {samples_needed(sizes):,} samples are needed for all "
+            "parameters: raise max_size, or leave X out."
         )
 
 

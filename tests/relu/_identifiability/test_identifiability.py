@@ -248,7 +248,7 @@ def test_copies_have_the_same_report(widths, seed):
 
 def test_rank_by_differences():
     """The Jacobian itself: against central differences of the network."""
-    from skfact.relu._identifiability.local_rank import _scaled_jacobian
+    from skfact.relu._identifiability.derivative import ScaledDerivative
     from skfact.relu._networks.gates import gates
     from skfact.relu._networks.readers import read_network
     from skfact.relu._rescaling.canonical import host_layers
@@ -256,7 +256,9 @@ def test_rank_by_differences():
     network = random_network([3, 4, 3, 2], 0)
     X = np.random.default_rng(1).standard_normal((15, 3))
     layers = host_layers(read_network(network))
-    found = _scaled_jacobian(layers, X, gates(read_network(network), X))
+    found = np.vstack(
+        list(ScaledDerivative(layers, X, gates(read_network(network), X)).blocks())
+    )
     theta, columns = [layer.ravel() for layer in layers], []
     for l, i in [(l, i) for l, flat in enumerate(theta) for i in range(flat.size)]:
         values = []
