@@ -12,7 +12,7 @@ import numpy as np
 from skfact._backend import array_namespace, to_numpy
 from skfact._checks import check_number
 from skfact.relu._identifiability.irreducibility import decide_irreducibility
-from skfact.relu._identifiability.kinks import active_off_kinks
+from skfact.relu._identifiability.kinks import off_kinks
 from skfact.relu._identifiability.local_rank import (
     LocalRank,
     Suspect,
@@ -156,7 +156,7 @@ def identifiability_report(
         _require_room(network.sizes, X.shape[0], max_size)
     deadline = time.monotonic() + float(time_budget)
     layers = host_layers(network)
-    used = None if X is None else _used(network, layers, X)
+    used = None if X is None else off_kinks(network, layers, X)[1:]
     idle = [(None, None)] * len(layers) if used is None else _idle(used[1])
     found = []
     for (incoming, outgoing), (dead, always) in zip(pairwise(layers), idle):
@@ -196,23 +196,6 @@ def _require_room(sizes: tuple[int, ...], n_samples: int, max_size: int) -> None
 
 def _indices(mask: Any) -> tuple[int, ...]:
     return tuple(int(v) for v in np.flatnonzero(mask))
-
-
-def _used(network: LayeredNetwork, layers: list[np.ndarray], X: Any) -> tuple[Any, list[Any]]:
-    """The samples that are on no kink, and zeros and ones for the neurons that they activate.
-
-    In float64; up to rounding in the coarser of both dtypes.
-    """
-    xp = array_namespace(X)
-    dtypes = (xp, X.dtype), (network.xp, network.dtype)
-    eps = max(float(space.finfo(dtype).eps) for space, dtype in dtypes)
-    X = xp.astype(X, xp.float64, copy=False)
-    with np.errstate(all="ignore"):
-        smooth, active = active_off_kinks(layers, X, eps)
-    rows = xp.nonzero(smooth)[0]
-    return xp.take(X, rows, axis=0), [
-        xp.astype(xp.take(gate, rows, axis=0), X.dtype) for gate in active
-    ]
 
 
 def _idle(active: list[Any]) -> list[tuple[Any, Any]]:

@@ -61,7 +61,9 @@ def rank_profile(R: np.ndarray, groups: Sequence[int], tol: float) -> RankProfil
     """
     largest = _largest_singular_value(R)
     cutoff = tol * largest
-    rank, dropped, kept, ranks, end = 0, 0.0, [], [], 0
+    kept: list[int] = []
+    ranks: list[int] = []
+    rank, dropped, end = 0, 0.0, 0
     for group in groups:
         start, end = end, end + group
         for low in range(start, end, COLUMNS_AT_ONCE):
@@ -74,7 +76,7 @@ def rank_profile(R: np.ndarray, groups: Sequence[int], tol: float) -> RankProfil
         ranks.append(rank)
     if not rank:
         return RankProfile(ranks, 0.0, 0.0)
-    T = R[:rank, kept]
+    T = R[:rank, np.array(kept)]
     smallest = _smallest_singular_value(T)
     if smallest <= cutoff:
         values = scipy.linalg.svdvals(T)
@@ -119,7 +121,8 @@ def _largest_singular_value(R: np.ndarray) -> float:
         if norm == 0.0:
             return 0.0
         y = R @ (x / norm)
-        size, x = float(np.linalg.norm(y)), R.T @ y
+        size = float(np.linalg.norm(y))
+        x = R.T @ y
     return size
 
 

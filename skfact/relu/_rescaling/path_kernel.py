@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,12 @@ from skfact.relu._rescaling.classes import ClassEdges, edges_of, renumbered
 from skfact.relu._rescaling.newton import (
     damped_newton,
     incidence,
-    least_squares,
     solve_laplacian,
 )
 
-# Newton's method from a balanced start takes about ten steps.
-STOPPING = Stopping(200, 1e-11)
+# Newton's method takes about ten steps, more where kappa spreads over many orders of magnitude.
+STOPPING = Stopping(500, 1e-11)
+SPREAD = 1e-6
 
 
 def log_factors_of_path_kernel(network: Network) -> tuple[list[Any], bool]:
@@ -40,16 +39,25 @@ def log_factors_of_path_kernel(network: Network) -> tuple[list[Any], bool]:
     u, converged = np.zeros(edges.n_classes), True
     if edges.n_classes > 1:
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            start = least_squares(replace(edges, logs=-edges.logs / 2))
-            u, converged = _minimize(edges, inside, start)
+            u, converged = _minimize(edges, inside)
     found = [move(u[label], network.xp, network.device) for label in edges.labels]
     return found, converged
 
 
-def _minimize(edges: ClassEdges, inside: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Newton's method on F / 2: its Hessian is a Laplacian less a matrix of rank one."""
+def _minimize(edges: ClassEdges, inside: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Newton's method on F / 2, from where the exponents have the least variance.
+
+    The Hessian is the covariance matrix of edges of given shares in the sum: a Laplacian less a
+    matrix of rank one. It is nearly singular where one edge has almost all of the sum, and so all
+    edges have a little more than their share in it.
+    """
     ones = incidence(edges, np.ones_like(edges.logs))
     p = len(edges.logs) + len(inside)
+
+    def solve(shares: np.ndarray, right: np.ndarray) -> np.ndarray:
+        q = incidence(edges, shares)
+        found, along = (solve_laplacian(edges, shares + SPREAD / p, r) for r in (right, q))
+        return found + along * (q @ found) / (1.0 - q @ along)
 
     def exponents(u: np.ndarray) -> np.ndarray:
         return edges.logs - 2 * (u[edges.target] - u[edges.source])
@@ -63,12 +71,12 @@ def _minimize(edges: ClassEdges, inside: np.ndarray, start: np.ndarray) -> tuple
     def direction(u: np.ndarray) -> tuple[np.ndarray, float]:
         y = exponents(u)
         shares = np.exp(y - log_sum(y))
-        q = incidence(edges, shares)
-        downhill = q - ones / p
-        step, along = (solve_laplacian(edges, shares, right) for right in (downhill, q))
-        step = (step + along * (q @ step) / (1.0 - q @ along)) / 2
+        downhill = incidence(edges, shares) - ones / p
+        step = solve(shares, downhill) / 2
         return step, p * float(downhill @ step)
 
+    mean = (edges.logs.sum() + inside.sum()) / p
+    start = solve(np.full_like(edges.logs, 1 / p), incidence(edges, edges.logs - mean) / p) / 2
     u, _, converged = damped_newton(value, direction, start, STOPPING)
     return u, converged
 

@@ -256,9 +256,7 @@ def test_rank_by_differences():
     network = random_network([3, 4, 3, 2], 0)
     X = np.random.default_rng(1).standard_normal((15, 3))
     layers = host_layers(read_network(network))
-    found = np.vstack(
-        list(ScaledDerivative(layers, X, gates(read_network(network), X)).blocks())
-    )
+    found = np.vstack(list(ScaledDerivative(layers, X, gates(read_network(network), X)).blocks()))
     theta, columns = [layer.ravel() for layer in layers], []
     for l, i in [(l, i) for l, flat in enumerate(theta) for i in range(flat.size)]:
         values = []
