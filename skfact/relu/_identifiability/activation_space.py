@@ -189,16 +189,19 @@ def path_dimension(sizes: tuple[int, ...]) -> int:
     return n + 1
 
 
-def activation_dimension(X: Any, gates: list[Any], tol: float, max_size: int) -> int:
-    """dim V for samples on no kink, whose gates are ones and zeros."""
+def activation_dimension(X: Any, gates: list[Any], tol: float, most: int) -> int | None:
+    """dim V for samples on no kink, whose gates are ones and zeros; None if that exceeds `most`."""
     X, gates = to_numpy(X), [to_numpy(gate) for gate in gates]
-    return _profile(X, gates, tol, max_size).ranks[-1]
+    dimension = _profile(X, gates, tol, (most + 1) ** 2, most + 1).ranks[-1]
+    return dimension if dimension <= most else None
 
 
-def _profile(X: np.ndarray, gates: list[np.ndarray], tol: float, max_size: int) -> RankProfile:
-    """The rank of as many columns as are needed to exceed it."""
+def _profile(
+    X: np.ndarray, gates: list[np.ndarray], tol: float, max_size: int, most: int | None = None
+) -> RankProfile:
+    """The rank of as many columns as are needed to exceed it, or of `most` columns."""
     widths = (X.shape[1], *(gate.shape[1] for gate in gates), 1)
-    most = min(len(X), path_dimension(widths))
+    most = min(len(X), path_dimension(widths), most or len(X))
     if most == 0:
         return RankProfile([0], 0.0, 0.0)
     n_columns = min(FIRST_COLUMNS, most)

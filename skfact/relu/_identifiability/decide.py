@@ -16,13 +16,13 @@ from skfact.relu._identifiability.kinks import off_kinks
 from skfact.relu._identifiability.local_rank import (
     LocalRank,
     Suspect,
+    generic_rank,
     local_rank,
     parameter_count,
     samples_needed,
 )
 from skfact.relu._identifiability.report import IdentifiabilityReport, LayerIdentifiability
-from skfact.relu._identifiability.twins import find_twins, twin_tolerance
-from skfact.relu._networks.layered import LayeredNetwork
+from skfact.relu._identifiability.twins import find_twins, parallel_twins, twin_tolerance
 from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.readers import read_layers
 from skfact.relu._rescaling.canonical import host_layers
@@ -160,10 +160,13 @@ def identifiability_report(
     idle = [(None, None)] * len(layers) if used is None else _idle(used[1])
     found = []
     for (incoming, outgoing), (dead, always) in zip(pairwise(layers), idle):
+        twins = tuple(find_twins(incoming, tol))
         found.append(
             LayerIdentifiability(
                 n_neurons=incoming.shape[1],
-                twins=tuple(find_twins(incoming, tol)),
+                twins=twins,
+                parallel_twins=parallel_twins(twins, outgoing[:-1], tol),
+                constant=_indices(~incoming[:-1].any(axis=0)),
                 zero_incoming=_indices(~incoming.any(axis=0)),
                 zero_outgoing=_indices(~outgoing[:-1].any(axis=1)),
                 irreducibility=decide_irreducibility(
@@ -177,7 +180,12 @@ def identifiability_report(
     if used is None:
         return report
     local = _local(layers, *used, found, tol)
-    return replace(report, local=replace(local, n_on_kinks=X.shape[0] - local.n_samples))
+    report = replace(report, local=replace(local, n_on_kinks=X.shape[0] - local.n_samples))
+    if local.n_samples and report.local_identifiability.answer is None:
+        with np.errstate(all="ignore"):
+            local = replace(report.local, generic_rank=generic_rank(layers, *used, tol))
+        report = replace(report, local=local)
+    return report
 
 
 def _require_room(sizes: tuple[int, ...], n_samples: int, max_size: int) -> None:

@@ -13,6 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from skfact._backend import to_numpy
+from skfact.relu._identifiability.activation_space import activation_dimension
 from skfact.relu._identifiability.derivative import ScaledDerivative
 from skfact.relu._identifiability.rank_profile import RankProfile, rank_profile, triangle
 
@@ -48,6 +49,14 @@ class LocalRank:
     n_on_kinks : int, default=0
         Samples of X that are left out: the input of a hidden neuron, active on others, is zero
         there, up to rounding, and the outputs have no derivative.
+    n_outputs : int, default=1
+        Outputs of the network.
+    activation_dimension : int or None, default=None
+        dim V, the dimension of the span of the path activations of the samples. If the samples
+        determine the network, so many of them do. None: more than there are parameters.
+    generic_rank : int or None, default=None
+        The rank for almost all other networks with the same gates on the samples; None if it was
+        not needed.
     """
 
     n_samples: int
@@ -60,6 +69,15 @@ class LocalRank:
     losses: tuple[tuple[Suspect, int], ...]
     unexplained: int
     n_on_kinks: int = 0
+    n_outputs: int = 1
+    activation_dimension: int | None = None
+    generic_rank: int | None = None
+
+    @property
+    def n_equations(self) -> int | None:
+        """What the samples say about path weights: the rank is never larger. None: enough."""
+        dimension = self.activation_dimension
+        return None if dimension is None else self.n_outputs * dimension
 
     @property
     def full_rank(self) -> int:
@@ -138,7 +156,24 @@ def local_rank(
         profile.largest_dropped,
         tuple((suspect, loss) for suspect, loss in losses if loss),
         unexplained,
+        n_outputs=sizes[-1],
+        activation_dimension=activation_dimension(X, gates, tol, n_parameters),
     )
+
+
+def generic_rank(layers: list[np.ndarray], X: Any, gates: list[Any], tol: float) -> int:
+    """The rank for almost all parameters, gates kept: at random ones, with probability one.
+
+    With gates kept, outputs are polynomials of the parameters, and so are the minors of their
+    derivative.
+    """
+    random = np.random.default_rng(0)
+    others = [random.standard_normal(layer.shape) for layer in layers]
+    others = [layer / np.linalg.norm(layer, axis=0) for layer in others]
+    derivative = ScaledDerivative(others, X, gates)
+    columns = np.flatnonzero(derivative.is_column())
+    rows = (to_numpy(block)[:, columns] for block in derivative.blocks())
+    return rank_profile(triangle(rows, len(columns)), [len(columns)], tol).ranks[-1]
 
 
 class _Chain:

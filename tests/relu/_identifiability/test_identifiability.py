@@ -64,7 +64,7 @@ def test_rank_oracles(kind, rank, cause, identifiable):
         assert local.by_cause() == ({cause: 10 - rank} if cause else {})
         assert report.is_identifiable is identifiable
         assert report.is_locally_identifiable is (rank == 10)
-        assert report.is_non_degenerate is (kind in ("generic", "flip"))
+        assert report.is_non_degenerate is (kind not in ("positive", "negative"))
         assert local.smallest_kept > 1e-7 > 1e-12 > local.largest_dropped
         text = repr(report)
         assert f"{rank} of 10" in text and (cause is None or cause in text)
