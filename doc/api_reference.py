@@ -102,9 +102,11 @@ API_REFERENCE = {
         "Networks seen through their paths; see :doc:`/user_guide/relu`.",
         {
             "ReLUPathEmbedding": True,
+            "ActivationSpace": False,
             "IdentifiabilityReport": False,
             "NetworkGraph": True,
             "activation_patterns": True,
+            "activation_space": True,
             "align": True,
             "canonical_form": True,
             "equalize": True,

@@ -1,6 +1,7 @@
 """ReLU networks seen through their paths: where they are linear, and blind to rescaling."""
 
 from skfact.relu._estimator import ReLUPathEmbedding
+from skfact.relu._identifiability.activation_space import ActivationSpace, activation_space
 from skfact.relu._identifiability.decide import identifiability_report
 from skfact.relu._identifiability.report import IdentifiabilityReport
 from skfact.relu._identifiability.simplify import simplify
@@ -25,10 +26,12 @@ from skfact.relu._rescaling.factors import is_rescaling_equivalent, rescaling_fa
 from skfact.relu._rescaling.rescale import rescale
 
 __all__ = [
+    "ActivationSpace",
     "IdentifiabilityReport",
     "NetworkGraph",
     "ReLUPathEmbedding",
     "activation_patterns",
+    "activation_space",
     "align",
     "canonical_form",
     "equalize",

@@ -86,7 +86,7 @@ for id, network, error, message in BAD_NETWORKS:
         refused(f"{name}, other: {id}", call, network, error=error, message=message)
         call = lambda network, name=name: getattr(relu, name)(network, NETWORK)  # noqa: E731
         refused(f"{name}, first: {id}", call, network, error=error, message=message)
-    for name in ("path_kernel", "activation_patterns"):
+    for name in ("path_kernel", "activation_patterns", "activation_space"):
         call = lambda network, name=name: getattr(relu, name)(network, A)  # noqa: E731
         refused(f"{name}: {id}", call, network, error=error, message=message)
     refused(
@@ -189,6 +189,16 @@ BAD_CALLS = [
         ValueError,
         "8 x 2 outputs by 46 parameters, compressed, has 736 entries.*At least 21 samples",
     ),
+    ("activation_space", {"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
+    ("activation_space", {"X": A[:0]}, ValueError, "X must have at least one row"),
+    ("activation_space", {"X": changed(A, np.nan)}, ValueError, "X contains NaN"),
+    ("activation_space", {"X": A + 0j}, ValueError, "X must be real"),
+    ("activation_space", {"X": A, "tol": -1.0}, ValueError, "tol must be at least 0"),
+    ("activation_space", {"X": A, "tol": "small"}, TypeError, "tol must be"),
+    ("activation_space", {"X": A, "max_size": 0}, ValueError, "max_size"),
+    ("activation_space", {"X": A, "max_size": 10}, ValueError, "more than max_size=10"),
+    ("canonical_form", {"criterion": "norm"}, ValueError, "criterion must be one of.*got 'norm'"),
+    ("canonical_form", {"criterion": None}, ValueError, "criterion must be one of"),
     ("activation_patterns", {"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
     ("activation_patterns", {"X": A[:0]}, ValueError, "X must have at least one row"),
     ("activation_patterns", {"X": changed(A, np.nan)}, ValueError, "X contains NaN"),

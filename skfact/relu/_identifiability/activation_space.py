@@ -12,7 +12,7 @@ import scipy.linalg
 
 from skfact._backend import to_numpy
 from skfact._checks import check_flag, check_number
-from skfact.relu._identifiability.kinks import off_kinks, unit_samples
+from skfact.relu._identifiability.kinks import off_kinks
 from skfact.relu._identifiability.rank_profile import RankProfile, rank_profile, triangle
 from skfact.relu._identifiability.twins import twin_tolerance
 from skfact.relu._networks.network import checked_samples
@@ -41,14 +41,15 @@ class ActivationSpace:
     smallest_kept, largest_dropped : float
         Between these singular values the rank was cut, relative to the largest one.
     basis : tuple of int or None
-        Rows of X whose activations are a basis; None unless asked for.
+        Rows of X whose activations are a basis, in ascending order; None unless asked for.
 
     Examples
     --------
     >>> from skfact.relu import activation_space
     >>> network = [[[1.0, -1.0]], [[1.0], [1.0]]], [[0.0, 0.0], [0.0]]
-    >>> activation_space(network, [[-1.0], [-2.0], [1.0], [2.0], [3.0]], return_basis=True).basis
-    (4, 0, 1, 2)
+    >>> activation_space(network, [[-1.0], [-2.0], [0.0], [1.0]], return_basis=True)
+    ActivationSpace(dimension=3, n_paths=5, n_samples=3, n_on_kinks=1, smallest_kept=...,
+                    largest_dropped=..., basis=(0, 1, 3))
     """
 
     dimension: int
@@ -158,7 +159,7 @@ def activation_space(
     gates = [to_numpy(gate) for gate in gates]
     profile = _profile(samples, gates, tol, max_size)
     rank = profile.ranks[-1]
-    basis = None
+    basis: tuple[int, ...] | None = None
     if return_basis:
         if len(rows) * rank > max_size:
             raise ValueError(
@@ -167,9 +168,11 @@ def activation_space(
                 "fewer samples."
             )
         # columns of the transposed matrix, the most independent ones first
-        (matrix,) = _random_columns(samples, gates, rank, len(rows) or 1) if rank else ([],)
-        order = scipy.linalg.qr(matrix.T, mode="r", pivoting=True)[1] if rank else ()
-        basis = tuple(int(rows[i]) for i in order[:rank])
+        basis = ()
+        if rank:
+            (matrix,) = _random_columns(samples, gates, rank, len(rows))
+            order = scipy.linalg.qr(matrix.T, mode="r", pivoting=True)[1]
+            basis = tuple(sorted(int(rows[i]) for i in order[:rank]))
     return ActivationSpace(
         rank,
         path_dimension(network.sizes),
@@ -223,13 +226,12 @@ def _profile(
 def _random_columns(
     X: np.ndarray, gates: list[np.ndarray], n_columns: int, step: int
 ) -> Iterator[np.ndarray]:
-    """Outputs of networks with these gates and random weights, in blocks of rows of unit norm.
+    """Outputs of networks with these gates and random weights, in blocks of rows of about one.
 
     Neither the scale of a feature nor that of a sample changes the rank.
     """
-    h, one = unit_samples(X)
-    top = np.abs(h).max(axis=0)
-    h = np.hstack([h / np.where(top > 0, top, 1.0), one])
+    top, one = np.abs(X).max(axis=0), np.ones((len(X), 1))
+    h = np.hstack([X / np.where(top > 0, top, 1.0), one])
     widths = [gate.shape[1] for gate in gates]
     at_once = max(1, BLOCK_ENTRIES // (min(step, len(X)) * max([h.shape[1], *widths])))
     for start in range(0, len(X), step):

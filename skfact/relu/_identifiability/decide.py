@@ -180,12 +180,11 @@ def identifiability_report(
     if used is None:
         return report
     local = _local(layers, *used, found, tol)
-    report = replace(report, local=replace(local, n_on_kinks=X.shape[0] - local.n_samples))
+    local = replace(local, n_on_kinks=X.shape[0] - local.n_samples)
+    report = replace(report, local=local)
     if local.n_samples and report.local_identifiability.answer is None:
-        with np.errstate(all="ignore"):
-            local = replace(report.local, generic_rank=generic_rank(layers, *used, tol))
-        report = replace(report, local=local)
-    return report
+        local = replace(local, generic_rank=generic_rank(layers, *used, tol))
+    return replace(report, local=local)
 
 
 def _require_room(sizes: tuple[int, ...], n_samples: int, max_size: int) -> None:

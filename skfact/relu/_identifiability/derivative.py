@@ -29,6 +29,7 @@ class ScaledDerivative:
         self.xp, self.gates = array_namespace(X), gates
         xp, where = self.xp, device(X)
         self.n_samples, self.n_outputs = X.shape[0], layers[-1].shape[1]
+        self.n_rows = self.n_samples * self.n_outputs
         self.n_columns = sum(layer.size for layer in layers)
         self.weights = [move(layer[:-1], xp, where) for layer in layers]
         self.signs = [move(np.where(layer < 0, -1.0, 1.0), xp, where) for layer in layers]

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from skfact._backend import to_numpy
 from skfact.relu._identifiability.activation_space import activation_dimension
 from skfact.relu._identifiability.derivative import ScaledDerivative
-from skfact.relu._identifiability.rank_profile import RankProfile, rank_profile, triangle
+from skfact.relu._identifiability.rank_profile import RankProfile, compressed, rank_profile
 
 
 class Suspect(NamedTuple):
@@ -41,7 +41,9 @@ class LocalRank:
     rank : int
         The rank; at most `full_rank`.
     smallest_kept, largest_dropped : float
-        The two singular values between which the rank was cut, relative to the largest one.
+        The two singular values between which the rank was cut, relative to the largest one; of a
+        random sketch where there are more than twice as many outputs on samples as parameters, and
+        thousands of these. A sketch never has a larger rank, and a smaller one with probability 0.
     losses : tuple of (Suspect, int)
         Rank that each suspicious neuron costs, in the order in which they were added.
     unexplained : int
@@ -133,12 +135,9 @@ def local_rank(
     chain = _Chain(layers, suspects)
     profile = RankProfile([0] * (len(suspects) + 1), 0.0, 0.0)
     if X.shape[0]:
-        derivative = ScaledDerivative(layers, X, gates)
-        columns = np.flatnonzero(derivative.is_column())
-        columns = columns[np.argsort(chain.step_of[columns], kind="stable")]
-        rows = (to_numpy(block)[:, columns] for block in derivative.blocks())
+        R, columns = _compressed(ScaledDerivative(layers, X, gates), chain.step_of)
         groups = np.bincount(chain.step_of[columns], minlength=len(suspects) + 1)
-        profile = rank_profile(triangle(rows, len(columns)), groups.tolist(), tol)
+        profile = rank_profile(R, groups.tolist(), tol)
     deficiency = n_parameters - n_hidden - profile.ranks[-1]
     losses: list[tuple[Suspect, int]] = []
     unexplained = deficiency
@@ -170,10 +169,18 @@ def generic_rank(layers: list[np.ndarray], X: Any, gates: list[Any], tol: float)
     random = np.random.default_rng(0)
     others = [random.standard_normal(layer.shape) for layer in layers]
     others = [layer / np.linalg.norm(layer, axis=0) for layer in others]
-    derivative = ScaledDerivative(others, X, gates)
+    with np.errstate(all="ignore"):
+        derivative = ScaledDerivative(others, X, gates)
+    R, columns = _compressed(derivative, np.zeros(derivative.n_columns))
+    return rank_profile(R, [len(columns)], tol).ranks[-1]
+
+
+def _compressed(derivative: ScaledDerivative, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A triangle of its nonzero columns by increasing `order`, and which these are."""
     columns = np.flatnonzero(derivative.is_column())
+    columns = columns[np.argsort(order[columns], kind="stable")]
     rows = (to_numpy(block)[:, columns] for block in derivative.blocks())
-    return rank_profile(triangle(rows, len(columns)), [len(columns)], tol).ranks[-1]
+    return compressed(rows, derivative.n_rows, len(columns)), columns
 
 
 class _Chain:

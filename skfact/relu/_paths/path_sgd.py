@@ -8,7 +8,7 @@ import numpy as np
 
 from skfact.relu._networks.balance import between
 from skfact.relu._networks.readers import read_network
-from skfact.relu._paths.saliency import both_passes
+from skfact.relu._networks.ways_on import both_passes
 
 
 def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[Any], list[Any]]:

@@ -12,8 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from skfact._backend import move, to_numpy
 from skfact._stopping import Stopping
 from skfact.relu._networks.network import Network
-from skfact.relu._networks.ways_on import Scaled
-from skfact.relu._paths.saliency import both_passes
+from skfact.relu._networks.ways_on import Scaled, both_passes
 from skfact.relu._rescaling.classes import ClassEdges, edges_of, renumbered
 from skfact.relu._rescaling.newton import (
     damped_newton,
