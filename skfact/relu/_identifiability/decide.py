@@ -85,6 +85,7 @@ def identifiability_report(
     See Also
     --------
     skfact.relu.simplify : Merges positive twins and removes unused neurons.
+    skfact.relu.activation_space : What samples tell about path weights.
     skfact.relu.is_rescaling_equivalent : Whether two networks are copies.
     skfact.inspection.IdentifiabilityDisplay : A picture of the report.
 
@@ -99,8 +100,8 @@ def identifiability_report(
     mixed-integer program, to its own precision, in what remains of the time. (Its solver, HiGHS,
     prints a line of its own now and then in the version 1.12 that SciPy 1.17 contains.)
 
-    **Rank.** The derivative J of all outputs on X by the parameters has rank at most the number
-    of parameters less that of hidden neurons, since each rescaling is a direction that changes
+    **Rank.** The derivative J of all outputs on X by the parameters has rank at most the number p
+    of parameters less that of hidden neurons, H, since each rescaling is a direction that changes
     nothing. If it is attained, networks near this one with the same outputs on X are rescalings of
     it [1]_. This needs a derivative: samples on a kink, where the input of a hidden neuron is zero
     up to rounding, are left out. (On x >= 0 the network relu(x) is equal to relu(x + d) - d for
@@ -110,6 +111,39 @@ def identifiability_report(
     twin, not admissible, dead; of several causes of a neuron the last one counts. The first of a
     group of twins often costs nothing. Loss without such a cause is called unexplained: a neuron
     that is active on fewer samples than it has incoming parameters costs it, for instance.
+
+    **Near it, on X** (`local_identifiability`). Full rank suffices; it is not necessary, so that
+    missing rank proves nothing by itself. "No" is said where another network near it is known:
+
+    - the bias of a neuron at which nothing arrives, or that is dead on X, can be lowered; the
+      incoming weights of one that nothing leaves can be turned;
+    - outgoing weights can be moved between positive twins;
+    - the bias of a neuron that is always active on X can be changed: the next biases absorb it;
+    - negative twins have parallel outgoing weights v and u: changes of their biases with
+      v db = u dc add the same on both sides of the kink, which the next bias absorbs;
+
+    and where the rank r is the same for all networks near it: by the theorem of constant rank,
+    those with equal outputs then form a manifold of dimension p - r > H. It is, where r is as large as
+    anywhere: equal to n_outputs * dim V (:func:`activation_space`), or to the rank at random
+    parameters with the same gates, which is the largest one with probability one [2]_ [3]_.
+
+    **Non-degenerate** is a network with full rank on some finite set of samples on no kink. On X
+    the outputs near theta are A Phi(theta), with the path activations A and the path weights Phi,
+    whose derivative has rank p - H if the network is admissible. So this says that no direction in
+    which Phi changes is orthogonal to V(theta), the span of the activations of all inputs [1]_.
+    By weights alone: a network with one hidden layer is non-degenerate if its neurons have kinks
+    apart; no network is with neurons at which nothing arrives or which nothing leaves, with
+    positive twins, or with negative twins whose outgoing weights are parallel. Else X decides.
+
+    **From finitely many samples**, among all networks of these sizes, only "no" is proved
+    (`identifiability_on_samples`): what bounded sets do not determine they do not, nor what they do
+    not determine nearby.
+
+    **Deep networks.** "No" is proved by networks that are written down. Conditions that suffice are
+    known [4]_, between two networks that both satisfy them, on what each layer makes of all
+    inputs; they are not tested here. With at least two inputs and two neurons in each hidden layer
+    some open set of networks is identifiable [5]_, so that p - H is the largest rank that networks
+    of these sizes have; which networks it does not say.
 
     **One hidden layer** is identifiable from some bounded set if and only if it has no twins and is
     irreducible [1]_. Why negative twins prevent it, in any layer: let their inputs be z and -z,
@@ -124,6 +158,14 @@ def identifiability_report(
     ----------
     .. [1] P. Stock, R. Gribonval, "An embedding of ReLU networks and an analysis of their
        identifiability", arXiv:2107.09370.
+    .. [2] J. Bona-Pellissier, F. Malgouyres, F. Bachoc, "Local identifiability of deep ReLU neural
+       networks: the theory", NeurIPS 2022, arXiv:2206.07424.
+    .. [3] J. Bona-Pellissier, F. Malgouyres, F. Bachoc, "Geometry-induced implicit regularization
+       in deep ReLU neural networks", arXiv:2402.08269.
+    .. [4] J. Bona-Pellissier, F. Bachoc, F. Malgouyres, "Parameter identifiability of a deep
+       feedforward ReLU neural network", Machine Learning 2023, arXiv:2112.12982.
+    .. [5] M. Grillo, G. Montúfar, "Most ReLU networks admit identifiable parameters",
+       arXiv:2605.03601.
 
     Examples
     --------

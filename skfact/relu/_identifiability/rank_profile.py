@@ -153,12 +153,13 @@ def _diagonalize(R: np.ndarray, top: int, low: int, high: int) -> np.ndarray:
 
 def _largest_singular_value(R: np.ndarray) -> float:
     """By power iteration: from below, to a percent or so."""
-    size, x = 0.0, np.random.default_rng(0).standard_normal(R.shape[1])
+    size = 0.0
+    x = np.random.default_rng(0).standard_normal((R.shape[1],))
     for _ in range(POWER_STEPS):
         if not x.any():
             return 0.0
         image = R @ (x / np.linalg.norm(x))
-        size, x = float(np.linalg.norm(image)), np.asarray(R.T @ image)
+        size, x = float(np.linalg.norm(image)), R.T @ image
     return size
 
 

@@ -97,11 +97,13 @@ class IdentifiabilityReport:
     layers : tuple of LayerIdentifiability
         One entry for each hidden layer, with `n_neurons`, `twins` (groups with `neurons` and
         `opposite`), `positive_twins`, `negative_twins`, `zero_incoming`, `zero_outgoing`,
-        `irreducibility` (`answer`, `reason`, `witness`), `dead` and `always_active`.
+        `irreducibility` (`answer`, `reason`, `witness`), `dead`, `always_active`,
+        `parallel_twins` and `constant`.
     local : LocalRank or None
         The rank test on samples, with `rank`, `full_rank`, `deficiency`, `losses` (neuron by
         neuron), `unexplained`, `by_cause()`, `n_samples`, `n_on_kinks`, `n_samples_needed`,
-        `smallest_kept` and `largest_dropped`; None without samples.
+        `activation_dimension`, `generic_rank`, `smallest_kept` and `largest_dropped`; None without
+        samples.
     tol : float
         The tolerance that was used.
 

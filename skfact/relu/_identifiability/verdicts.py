@@ -75,7 +75,7 @@ def on_bounded_sets(report: IdentifiabilityReport) -> Verdict:
         return Verdict(True, "affine")
     if len(report.layers) > 1:
         return Verdict(
-            None, "conditions that suffice are known for one hidden layer, of deep networks not all"
+            None, "the conditions that suffice and are tested are about one hidden layer"
         )
     if report.is_irreducible:
         return Verdict(True, "no twins, irreducible")
