@@ -109,8 +109,9 @@ def identifiability_report(
     What is computed is J diag(theta) with unit columns, which rescaling does not change.
     What is missing is attributed to neurons in the order always active, negative twin, positive
     twin, not admissible, dead; of several causes of a neuron the last one counts. The first of a
-    group of twins often costs nothing. Loss without such a cause is called unexplained: a neuron
-    that is active on fewer samples than it has incoming parameters costs it, for instance.
+    group of twins often costs nothing. Of the others, neurons come next whose inputs span too
+    little on the samples where they are active: these are few, or a feature is constant on them.
+    Loss without such a cause is called unexplained.
 
     **Near it, on X** (`local_identifiability`). Full rank suffices; it is not necessary, so that
     missing rank proves nothing by itself. "No" is said where another network near it is known:
@@ -119,12 +120,14 @@ def identifiability_report(
       incoming weights of one that nothing leaves can be turned;
     - outgoing weights can be moved between positive twins;
     - the bias of a neuron that is always active on X can be changed: the next biases absorb it;
+    - incoming weights and bias of a neuron can be changed in a direction that is orthogonal to all
+      of its inputs on the samples where it is active;
     - negative twins have parallel outgoing weights v and u: changes of their biases with
       v db = u dc add the same on both sides of the kink, which the next bias absorbs;
 
     and where the rank r is the same for all networks near it: by the theorem of constant rank,
-    those with equal outputs then form a manifold of dimension p - r > H. It is, where r is as large as
-    anywhere: equal to n_outputs * dim V (:func:`activation_space`), or to the rank at random
+    those with equal outputs then form a manifold of dimension p - r > H. It is, where r is as large
+    as anywhere: equal to n_outputs * dim V (:func:`activation_space`), or to the rank at random
     parameters with the same gates, which is the largest one with probability one [2]_ [3]_.
 
     **Non-degenerate** is a network with full rank on some finite set of samples on no kink. On X

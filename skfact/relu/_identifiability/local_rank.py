@@ -16,6 +16,9 @@ from skfact._backend import to_numpy
 from skfact.relu._identifiability.activation_space import activation_dimension
 from skfact.relu._identifiability.derivative import ScaledDerivative
 from skfact.relu._identifiability.rank_profile import RankProfile, compressed, rank_profile
+from skfact.relu._identifiability.unseen import unseen_directions
+
+UNSEEN = "inputs span too little on X"
 
 
 class Suspect(NamedTuple):
@@ -45,7 +48,8 @@ class LocalRank:
         random sketch where there are more than twice as many outputs on samples as parameters, and
         thousands of these. A sketch never has a larger rank, and a smaller one with probability 0.
     losses : tuple of (Suspect, int)
-        Rank that each suspicious neuron costs, in the order in which they were added.
+        Rank that each suspicious neuron costs, in the order in which they were added, and at the
+        end that of neurons whose inputs span too little on the samples where they are active.
     unexplained : int
         Rank that is missing without any suspicious neuron.
     n_on_kinks : int, default=0
@@ -128,14 +132,17 @@ def local_rank(
     of independent rescalings that move parameters of C only. These rescalings lie in the kernel of
     the columns, and kernels grow with C: def never decreases, from 0 to the deficiency. C grows
     from the parameters that touch no suspicious neuron, neuron by neuron; what def gains belongs
-    to the neuron. With the columns in this order one factorization has all ranks.
+    to the neuron. With the columns in this order one factorization has all ranks. At the start, a
+    direction of the incoming parameters of one neuron that changes nothing is in the kernel too,
+    and no sum of such directions is a rescaling, which moves what leaves a neuron.
     """
     sizes = [len(layers[0]) - 1, *(layer.shape[1] for layer in layers)]
     n_parameters, n_hidden = parameter_count(sizes), sum(sizes[1:-1])
     chain = _Chain(layers, suspects)
     profile = RankProfile([0] * (len(suspects) + 1), 0.0, 0.0)
     if X.shape[0]:
-        R, columns = _compressed(ScaledDerivative(layers, X, gates), chain.step_of)
+        derivative = ScaledDerivative(layers, X, gates)
+        R, columns = _compressed(derivative, chain.step_of)
         groups = np.bincount(chain.step_of[columns], minlength=len(suspects) + 1)
         profile = rank_profile(R, groups.tolist(), tol)
     deficiency = n_parameters - n_hidden - profile.ranks[-1]
@@ -145,6 +152,11 @@ def local_rank(
         defects = chain.defects(profile.ranks)
         losses = list(zip(suspects, (int(step) for step in np.diff(defects))))
         unexplained = defects[0]
+        unseen = unseen_directions(derivative.inputs, gates, [s[:2] for s in suspects], tol)
+        for (layer, neuron), loss in unseen.items():
+            loss = min(loss, unexplained)
+            losses.append((Suspect(layer, neuron, UNSEEN), loss))
+            unexplained -= loss
     return LocalRank(
         int(X.shape[0]),
         samples_needed(sizes),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from skfact.relu._identifiability.local_rank import UNSEEN
+
 if TYPE_CHECKING:
     from skfact.relu._identifiability.report import IdentifiabilityReport
 
@@ -113,4 +115,6 @@ def _other_on_samples(report: IdentifiabilityReport) -> str:
         return "neurons dead on X, whose biases can be lowered"
     if any(layer.always_active for layer in report.layers):
         return "neurons always active on X, whose biases the next ones absorb"
+    if report.local is not None and any(s.cause == UNSEEN for s, _ in report.local.losses):
+        return "neurons whose inputs span too little on X, whose weights can be turned"
     return ""

@@ -12,6 +12,7 @@ from sklearn.neural_network import MLPRegressor
 
 from skfact.relu import identifiability_report, is_rescaling_equivalent, rescale
 from skfact.relu._identifiability import irreducibility as ladder
+from skfact.relu._identifiability import rank_profile
 from skfact.relu._identifiability.irreducibility import decide_irreducibility
 from tests.asserts import for_each
 from tests.relu.networks import (
@@ -289,13 +290,29 @@ def test_causes_beyond_twins():
 
 @pytest.mark.parametrize("n_active", [1, 2, 4])
 def test_a_neuron_active_on_few_samples_costs_what_these_miss(n_active):
-    """Its 4 incoming parameters matter on so many samples only: an unexplained loss."""
+    """Its 4 incoming parameters matter on so many samples only."""
     coefs, intercepts = random_network([3, 4, 1], 1)
     X = np.random.default_rng(0).uniform(-3, 3, size=(500, 3))
     arriving = np.sort(X @ coefs[0][:, 0])
     intercepts[0][0] = -(arriving[-n_active] + arriving[-n_active - 1]) / 2
     local = identifiability_report((coefs, intercepts), X).local
-    assert local.by_cause() == ({"unexplained": 4 - n_active} if n_active < 4 else {})
+    cause = "inputs span too little on X"
+    assert local.by_cause() == ({cause: 4 - n_active} if n_active < 4 else {})
+    assert local.losses == (((1, 0, cause), 4 - n_active),) * (n_active < 4)
+
+
+def test_a_sketch_of_the_derivative_gives_the_same_report(monkeypatch):
+    coefs, intercepts = random_network([6, 8, 5, 3], 1)
+    coefs[0][:, 1], intercepts[0][1] = 2 * coefs[0][:, 0], 2 * intercepts[0][0]
+    X = np.random.default_rng(0).standard_normal((300, 6)) * [1, 1, 1, 1, 1, 0]
+    exact = identifiability_report((coefs, intercepts), X)
+    monkeypatch.setattr(rank_profile, "COLUMNS_TO_SKETCH", 50)
+    monkeypatch.setattr(rank_profile, "ROWS_REACHED", 100)
+    sketched = identifiability_report((coefs, intercepts), X)
+    assert exact.local.smallest_kept != sketched.local.smallest_kept
+    assert sketched.local.rank == exact.local.rank and exact.local.deficiency > 0
+    assert sketched.local.losses == exact.local.losses
+    assert sketched.local_identifiability == exact.local_identifiability
 
 
 ONE = np.ones((1, 1))
@@ -382,7 +399,7 @@ def test_lines_say_of_which_samples_they_speak():
     arriving = np.sort(X @ coefs[0][:, 0])
     intercepts[0][0] = -(arriving[-2] + arriving[-3]) / 2  # active on two samples
     report = identifiability_report((coefs, intercepts), X)
-    assert report.is_identifiable and report.local.unexplained == 2
+    assert report.is_identifiable and report.local.deficiency == 2
     _, first, layer, *on_samples = repr(report).splitlines()
     assert first == (
         "  identifiable       yes, from some bounded set of inputs: no twins, irreducible"

@@ -137,6 +137,15 @@ def case(reason):
         absorbed = [-step * coefs[1][0]] if reason == "always active" else []
         change = step if reason == "always active" else -step
         return network, moved(network, 0, [(0, change)], absorbed=absorbed)
+    if reason == "unseen":  # active on two samples
+        arriving = np.sort(SAMPLES @ coefs[0][:, 0])
+        intercepts[0][0] = -(arriving[-2] + arriving[-3]) / 2
+        on = SAMPLES[SAMPLES @ coefs[0][:, 0] + intercepts[0][0] > 0]
+        turn = np.linalg.svd(np.column_stack([on, np.ones(2)]))[2][2]  # orthogonal to both
+        network = coefs, intercepts
+        other = moved(network, 0, [(0, step * turn[2])])
+        other[0][0][:, 0] += step * turn[:2]
+        return network, other
     if reason in ("positive", "parallel"):
         factor = 2.0 if reason == "positive" else -2.0
         coefs[0][:, 1], intercepts[0][1] = factor * coefs[0][:, 0], factor * intercepts[0][0]
@@ -156,6 +165,7 @@ def case(reason):
     [
         ("dead", "neurons dead on X", True),
         ("always active", "neurons always active on X", True),
+        ("unseen", "inputs span too little on X", True),
         ("positive", "positive twins", False),
         ("parallel", "negative twins with parallel outgoing weights", False),
         ("nothing arrives", "at which nothing arrives", False),
