@@ -212,7 +212,8 @@ BAD_CALLS = [
 ]
 for name in set(relu.__all__) - {"ReLUPathEmbedding"}:
     parameters = inspect.signature(getattr(relu, name)).parameters
-    others = {"other": NETWORK} if "other" in parameters else {}
+    given = {"other": NETWORK, "X": A}
+    others = {k: given[k] for k, p in parameters.items() if k in given and p.default is p.empty}
     BAD_CALLS += [
         (name, others | {flag: value}, TypeError, f"{flag} must be True or False, got ")
         for flag, parameter in parameters.items()

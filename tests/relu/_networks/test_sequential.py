@@ -13,6 +13,7 @@ X = np.random.default_rng(0).standard_normal((20, 5))
 
 FUNCTIONS = {
     "activation_patterns": lambda m: relu.activation_patterns(m, X),
+    "activation_space": lambda m: relu.activation_space(m, X),
     "align": lambda m: relu.align(m, m),
     "canonical_form": relu.canonical_form,
     "equalize": relu.equalize,
@@ -50,7 +51,8 @@ def refused_everywhere(network, message):
 
 
 def test_all_functions_are_listed():
-    assert set(relu.__all__) - {"IdentifiabilityReport", "NetworkGraph"} == set(FUNCTIONS)
+    others = {"ActivationSpace", "IdentifiabilityReport", "NetworkGraph"}
+    assert set(relu.__all__) - others == set(FUNCTIONS)
     for function in FUNCTIONS.values():
         function(module())
 
