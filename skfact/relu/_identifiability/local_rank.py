@@ -15,7 +15,12 @@ from scipy.sparse.csgraph import connected_components
 from skfact._backend import to_numpy
 from skfact.relu._identifiability.activation_space import activation_dimension
 from skfact.relu._identifiability.derivative import ScaledDerivative
-from skfact.relu._identifiability.rank_profile import RankProfile, compressed, rank_profile
+from skfact.relu._identifiability.rank_profile import (
+    RankProfile,
+    compressed,
+    is_sketched,
+    rank_profile,
+)
 from skfact.relu._identifiability.unseen import unseen_directions
 
 UNSEEN = "inputs span too little on X"
@@ -44,9 +49,7 @@ class LocalRank:
     rank : int
         The rank; at most `full_rank`.
     smallest_kept, largest_dropped : float
-        The two singular values between which the rank was cut, relative to the largest one; of a
-        random sketch where there are more than twice as many outputs on samples as parameters, and
-        thousands of these. A sketch never has a larger rank, and a smaller one with probability 0.
+        The two singular values between which the rank was cut, relative to the largest one.
     losses : tuple of (Suspect, int)
         Rank that each suspicious neuron costs, in the order in which they were added, and at the
         end that of neurons whose inputs span too little on the samples where they are active.
@@ -60,6 +63,10 @@ class LocalRank:
     activation_dimension : int or None, default=None
         dim V, the dimension of the span of the path activations of the samples. If the samples
         determine the network, so many of them do. None: more than there are parameters.
+    is_sketched : bool, default=False
+        Whether all this was found from a random sketch: where there are thousands of parameters,
+        and more than twice as many outputs on samples. In exact arithmetic its rank is never
+        larger, and smaller with probability zero; singular values are its own.
     generic_rank : int or None, default=None
         The rank for almost all other networks with the same gates on the samples; None if it was
         not needed.
@@ -77,6 +84,7 @@ class LocalRank:
     n_on_kinks: int = 0
     n_outputs: int = 1
     activation_dimension: int | None = None
+    is_sketched: bool = False
     generic_rank: int | None = None
 
     @property
@@ -139,10 +147,11 @@ def local_rank(
     sizes = [len(layers[0]) - 1, *(layer.shape[1] for layer in layers)]
     n_parameters, n_hidden = parameter_count(sizes), sum(sizes[1:-1])
     chain = _Chain(layers, suspects)
-    profile = RankProfile([0] * (len(suspects) + 1), 0.0, 0.0)
+    profile, sketched = RankProfile([0] * (len(suspects) + 1), 0.0, 0.0), False
     if X.shape[0]:
         derivative = ScaledDerivative(layers, X, gates)
         R, columns = _compressed(derivative, chain.step_of)
+        sketched = is_sketched(derivative.n_rows, len(columns))
         groups = np.bincount(chain.step_of[columns], minlength=len(suspects) + 1)
         profile = rank_profile(R, groups.tolist(), tol)
     deficiency = n_parameters - n_hidden - profile.ranks[-1]
@@ -169,6 +178,7 @@ def local_rank(
         unexplained,
         n_outputs=sizes[-1],
         activation_dimension=activation_dimension(X, gates, tol, n_parameters),
+        is_sketched=sketched,
     )
 
 

@@ -102,8 +102,8 @@ class IdentifiabilityReport:
     local : LocalRank or None
         The rank test on samples, with `rank`, `full_rank`, `deficiency`, `losses` (neuron by
         neuron), `unexplained`, `by_cause()`, `n_samples`, `n_on_kinks`, `n_samples_needed`,
-        `activation_dimension`, `generic_rank`, `smallest_kept` and `largest_dropped`; None without
-        samples.
+        `activation_dimension`, `generic_rank`, `is_sketched`, `smallest_kept` and
+        `largest_dropped`; None without samples.
     tol : float
         The tolerance that was used.
 
@@ -286,12 +286,13 @@ def _on_samples(report: IdentifiabilityReport, local: LocalRank) -> list[str]:
     if local.deficiency and sufficient:
         causes = ", ".join(f"{cause} {loss:,}" for cause, loss in local.by_cause().items())
         found.append(("missing for", causes))
+    sketched = ", of a random sketch" if local.is_sketched else ""
     border = local.smallest_kept < 100 * tol or local.largest_dropped > tol / 100
     found.append(
         (
             "singular values",
             f"{'CLOSE CALL: ' if border else ''}kept down to {local.smallest_kept:.0e}, dropped "
-            f"from {local.largest_dropped:.0e} (tol={tol:.0e})",
+            f"from {local.largest_dropped:.0e} (tol={tol:.0e}{sketched})",
         )
     )
     if local.activation_dimension is not None:

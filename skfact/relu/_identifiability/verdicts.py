@@ -13,6 +13,9 @@ from skfact.relu._identifiability.local_rank import UNSEEN
 if TYPE_CHECKING:
     from skfact.relu._identifiability.report import IdentifiabilityReport
 
+# Singular values that are dropped are zero beyond doubt up to this part of the tolerance.
+CLEAR = 0.01
+
 
 class Verdict(NamedTuple):
     """An answer, None where nothing is proved, and the condition that it rests on."""
@@ -35,6 +38,8 @@ def near_on_samples(report: IdentifiabilityReport) -> Verdict:
     other = _other_network_near(report) or _other_on_samples(report)
     if other:
         return Verdict(False, other)
+    if local.largest_dropped > CLEAR * report.tol:
+        return Verdict(None, "rank is missing, and singular values are too close to the cut")
     if local.n_equations is not None and local.rank == local.n_equations:
         return Verdict(False, "the rank is as large as the activation space allows, and too small")
     if local.generic_rank is not None and local.rank == local.generic_rank:

@@ -71,17 +71,18 @@ def canonical_form(
 
     Notes
     -----
-    **Path kernel** [2]_. Let J be the derivative of the path weights by the parameters, G = J^T J,
-    and kappa its diagonal (:func:`path_sgd_scaling`). Rescaling multiplies each parameter by a
+    **Path kernel** [2]_ (not that of samples, :func:`path_kernel`). Let J be the derivative of the
+    path weights by the parameters, G = J^T J, and kappa its diagonal (:func:`path_sgd_scaling`). Rescaling multiplies each parameter by a
     number c_e and keeps the path weights: G becomes C^-1 G C^-1, with C = diag(c). How far this is
     from a multiple of the identity is the divergence of the log-determinant,
 
         ``D(G) = min over a > 0 of  tr(G) / a - log det(G / a) - n = n log(tr(G) / n) - log det G``,
 
     n times the logarithm of the ratio of the mean of the eigenvalues to their geometric mean. Only
-    parameters on some path count, those with kappa > 0. G is singular, since rescalings change no
-    path weight; G + d diag(kappa) is not, for any d > 0, and rescales alike. On it, with the
-    logarithms u of the factors of neurons and c_e = exp(u_t - u_s) for the parameter from s to t,
+    parameters on some path count, those with kappa > 0, whether they are zero or not. G is
+    singular, since rescalings change no path weight; G + d diag(kappa) is not, for any d > 0, and
+    rescales alike. On it, with the logarithms u of the factors of neurons and
+    c_e = exp(u_t - u_s) for the parameter from s to t,
 
         ``D = n log sum_e kappa_e exp(-2 (u_t - u_s)) + 2 sum_e (u_t - u_s) + constant``,
 

@@ -114,6 +114,21 @@ def test_ranks_and_verdicts_by_exact_rational_ranks(widths):
     assert False in answers
 
 
+@for_each("widths", [[2, 2, 1], [2, 3, 2, 1], [3, 2, 2, 2], [2, 2, 2, 2, 1], [4, 2, 3]])
+def test_the_functional_dimension_of_some_networks(widths):
+    """With widths of two or more, some networks of all sizes have parameters less hidden neurons.
+
+    That is the theorem of Grillo and Montufar; more than this no network has.
+    """
+    rng = np.random.default_rng(0)
+    X = np.vstack([s * rng.standard_normal((300, widths[0])) for s in (0.5, 2.0, 8.0)])
+    missing = [
+        identifiability_report(random_network(widths, seed), X).local.deficiency
+        for seed in range(60)
+    ]
+    assert min(missing) == 0
+
+
 def moved(network, layer, biases=(), outgoing=(), absorbed=()):
     """Some biases of a layer, its outgoing weights and the next biases, changed a little."""
     coefs, intercepts = [w.copy() for w in network[0]], [b.copy() for b in network[1]]
@@ -211,6 +226,21 @@ def test_yes_and_its_limits():
         and "one hidden layer" in without.identifiability.reason
     )
     assert without.identifiability_on_samples.answer is None
+
+
+def test_singular_values_close_to_the_cut_decide_nothing():
+    """Negative twins whose outgoing weights are nearly parallel: no other network is near."""
+    answers = []
+    for distance in np.logspace(-11, -7, 17):
+        coefs, intercepts = random_network([2, 3, 2], 1)
+        coefs[0][:, 1], intercepts[0][1] = -coefs[0][:, 0], -intercepts[0][0]
+        coefs[1][1] = -coefs[1][0] + distance * coefs[1][0, ::-1] * [1, -1]
+        report = identifiability_report((coefs, intercepts), 3 * SAMPLES)
+        answer = report.local_identifiability.answer
+        assert (answer is False) == bool(report.layers[0].parallel_twins)
+        assert (answer is True) == (report.local.deficiency == 0)
+        answers.append(answer)
+    assert answers[0] is False and None in answers and answers[-1] is True
 
 
 def test_non_degenerate_by_weights_alone():
