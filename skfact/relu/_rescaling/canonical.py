@@ -72,9 +72,10 @@ def canonical_form(
     Notes
     -----
     **Path kernel** [2]_ (not that of samples, :func:`path_kernel`). Let J be the derivative of the
-    path weights by the parameters, G = J^T J, and kappa its diagonal (:func:`path_sgd_scaling`). Rescaling multiplies each parameter by a
-    number c_e and keeps the path weights: G becomes C^-1 G C^-1, with C = diag(c). How far this is
-    from a multiple of the identity is the divergence of the log-determinant,
+    path weights by the parameters, G = J^T J, and kappa its diagonal (:func:`path_sgd_scaling`).
+    Rescaling multiplies each parameter by a number c_e and keeps the path weights: G becomes
+    C^-1 G C^-1, with C = diag(c). How far this is from a multiple of the identity is the divergence
+    of the log-determinant,
 
         ``D(G) = min over a > 0 of  tr(G) / a - log det(G / a) - n = n log(tr(G) / n) - log det G``,
 
