@@ -23,6 +23,8 @@ from skfact.relu._identifiability.rank_profile import (
 )
 from skfact.relu._identifiability.unseen import unseen_directions
 
+# An activation space of more dimensions is not looked at, unless so many can be too few.
+DIMENSIONS = 512
 UNSEEN = "inputs span too little on X"
 
 
@@ -62,7 +64,8 @@ class LocalRank:
         Outputs of the network.
     activation_dimension : int or None, default=None
         dim V, the dimension of the span of the path activations of the samples. If the samples
-        determine the network, so many of them do. None: more than there are parameters.
+        determine the network, so many of them do. None: it was not found out, being larger than
+        512 and than `n_samples_needed`, which are enough equations.
     is_sketched : bool, default=False
         Whether all this was found from a random sketch: where there are thousands of parameters,
         and more than twice as many outputs on samples. In exact arithmetic its rank is never
@@ -89,7 +92,7 @@ class LocalRank:
 
     @property
     def n_equations(self) -> int | None:
-        """What the samples say about path weights: the rank is never larger. None: enough."""
+        """Equations for path weights; the rank is no larger. None: more than unknowns."""
         dimension = self.activation_dimension
         return None if dimension is None else self.n_outputs * dimension
 
@@ -166,6 +169,7 @@ def local_rank(
             loss = min(loss, unexplained)
             losses.append((Suspect(layer, neuron, UNSEEN), loss))
             unexplained -= loss
+    most = max(samples_needed(sizes), DIMENSIONS)
     return LocalRank(
         int(X.shape[0]),
         samples_needed(sizes),
@@ -177,7 +181,7 @@ def local_rank(
         tuple((suspect, loss) for suspect, loss in losses if loss),
         unexplained,
         n_outputs=sizes[-1],
-        activation_dimension=activation_dimension(X, gates, tol, n_parameters),
+        activation_dimension=activation_dimension(X, gates, tol, most),
         is_sketched=sketched,
     )
 

@@ -295,11 +295,10 @@ def _on_samples(report: IdentifiabilityReport, local: LocalRank) -> list[str]:
             f"from {local.largest_dropped:.0e} (tol={tol:.0e}{sketched})",
         )
     )
+    equations = "more equations than"
     if local.activation_dimension is not None:
-        equations = f"{local.n_outputs:,} x {local.activation_dimension:,}"
-        found.append(
-            ("activation space", f"{equations} equations for {local.full_rank:,} unknowns")
-        )
+        equations = f"{local.n_outputs:,} x {local.activation_dimension:,} equations for"
+    found.append(("activation space", f"{equations} the {local.full_rank:,} unknowns"))
     found.append(("determined nearby", str(report.local_identifiability)))
     found.append(("non-degenerate", str(report.non_degeneracy)))
     return _under("on X", found)

@@ -72,11 +72,8 @@ def test_a_basis_of_the_samples_tells_as_much(seed):
     X = np.random.default_rng(seed).uniform(-3, 3, size=(120, 3))
     space = activation_space(network, X, return_basis=True)
     local = identifiability_report(network, X).local
-    if space.dimension > local.n_parameters:
-        assert local.activation_dimension is None
-    else:
-        assert local.activation_dimension == space.dimension
-        assert local.rank <= local.n_equations == 2 * space.dimension
+    assert local.activation_dimension == space.dimension
+    assert local.rank <= local.n_equations == 2 * space.dimension
     few = identifiability_report(network, X[list(space.basis)]).local
     assert few.rank == local.rank and few.activation_dimension == local.activation_dimension
 
