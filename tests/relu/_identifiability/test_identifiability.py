@@ -1,6 +1,7 @@
 """What a network's function and samples tell about its parameters."""
 
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from scipy.optimize import OptimizeResult
 from sklearn.neural_network import MLPRegressor
 
 from skfact.relu import identifiability_report, is_rescaling_equivalent, rescale
+from skfact.relu._identifiability import activation_space, derivative, rank_profile
 from skfact.relu._identifiability import irreducibility as ladder
-from skfact.relu._identifiability import rank_profile
 from skfact.relu._identifiability.irreducibility import decide_irreducibility
 from tests.asserts import for_each
 from tests.relu.networks import (
@@ -314,6 +315,23 @@ def test_a_sketch_of_the_derivative_gives_the_same_report(monkeypatch):
     assert sketched.local.rank == exact.local.rank and exact.local.deficiency > 0
     assert sketched.local.losses == exact.local.losses
     assert sketched.local_identifiability == exact.local_identifiability
+
+
+def test_the_derivative_is_never_held_whole(monkeypatch):
+    """80,000 rows by 184 columns are 118 MB."""
+    for module in (derivative, activation_space):
+        monkeypatch.setattr(module, "BLOCK_ENTRIES", 1 << 18)
+    network = random_network([10, 12, 4], 0)
+    X = np.random.default_rng(0).standard_normal((20_000, 10))
+    tracemalloc.start()
+    try:
+        report = identifiability_report(network, X, max_size=184**2)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert report.local.deficiency == 0 and peak < 60e6
+    with pytest.raises(ValueError, match="184 parameters, compressed, has 33,856 entries"):
+        identifiability_report(network, X, max_size=184**2 - 1)
 
 
 ONE = np.ones((1, 1))
