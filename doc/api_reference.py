@@ -123,6 +123,7 @@ API_REFERENCE = {
             "quantize": True,
             "rescale": True,
             "rescaling_factors": True,
+            "retrain": True,
             "simplify": True,
             "top_paths": True,
         },

@@ -23,6 +23,7 @@ from skfact.relu._rescaling.canonical import canonical_form
 from skfact.relu._rescaling.equalize import equalize
 from skfact.relu._rescaling.factors import is_rescaling_equivalent, rescaling_factors
 from skfact.relu._rescaling.rescale import rescale
+from skfact.relu._training.retrain import retrain
 
 __all__ = [
     "IdentifiabilityReport",
@@ -47,6 +48,7 @@ __all__ = [
     "quantize",
     "rescale",
     "rescaling_factors",
+    "retrain",
     "simplify",
     "top_paths",
 ]

@@ -83,6 +83,12 @@ refused(
     message="X has 8 features, but the network has 2 inputs",
 )
 for name, call, error, message in [
+    (
+        "retrain",
+        lambda g: relu.retrain(g, A[:, :2], A[:, :3]),
+        TypeError,
+        "must have layers: gradients",
+    ),
     ("simplify", relu.simplify, TypeError, "must have layers: neurons are merged"),
     ("identifiability", relu.identifiability_report, TypeError, "must have layers: the theorems"),
     ("kernel", lambda g: relu.path_kernel(g, A[:, :2]), TypeError, "must have layers: the kernel"),

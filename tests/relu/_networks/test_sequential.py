@@ -30,6 +30,7 @@ FUNCTIONS = {
     "prune": relu.prune,
     "quantize": relu.quantize,
     "rescale": lambda m: relu.rescale(m, [np.ones(6), np.ones(6)]),
+    "retrain": lambda m: relu.retrain(m, X, X[:, :2], tol=0.1),
     "rescaling_factors": lambda m: relu.rescaling_factors(m, m),
     "simplify": relu.simplify,
     "top_paths": relu.top_paths,
