@@ -1,6 +1,7 @@
 """ReLU networks seen through their paths: where they are linear, and blind to rescaling."""
 
 from skfact.relu._estimator import ReLUPathEmbedding
+from skfact.relu._generalization.bound import GeneralizationBound, generalization_bound
 from skfact.relu._identifiability.decide import identifiability_report
 from skfact.relu._identifiability.report import IdentifiabilityReport
 from skfact.relu._identifiability.simplify import simplify
@@ -26,6 +27,7 @@ from skfact.relu._rescaling.rescale import rescale
 from skfact.relu._training.retrain import retrain
 
 __all__ = [
+    "GeneralizationBound",
     "IdentifiabilityReport",
     "NetworkGraph",
     "ReLUPathEmbedding",
@@ -33,6 +35,7 @@ __all__ = [
     "align",
     "canonical_form",
     "equalize",
+    "generalization_bound",
     "identifiability_report",
     "is_rescaling_equivalent",
     "path_count",

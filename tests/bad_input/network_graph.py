@@ -84,6 +84,12 @@ refused(
 )
 for name, call, error, message in [
     (
+        "bound",
+        lambda g: relu.generalization_bound(g, A[:, :2], [0, 1] * 4),
+        TypeError,
+        "must have layers: noise",
+    ),
+    (
         "retrain",
         lambda g: relu.retrain(g, A[:, :2], A[:, :3]),
         TypeError,

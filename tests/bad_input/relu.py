@@ -92,6 +92,13 @@ for id, network, error, message in BAD_NETWORKS:
         call = lambda network, name=name: getattr(relu, name)(network, A)  # noqa: E731
         refused(f"{name}: {id}", call, network, error=error, message=message)
     refused(
+        f"generalization_bound: {id}",
+        lambda network: relu.generalization_bound(network, A, [0, 1] * 4),
+        network,
+        error=TypeError if id == "tanh" else error,  # a regressor
+        message="pass a classifier" if id == "tanh" else message,
+    )
+    refused(
         f"retrain: {id}",
         lambda network: relu.retrain(network, A, A[:, :2]),
         network,
@@ -260,6 +267,22 @@ BAD_CALLS += [
         ({"y": ["no"] * 8}, ValueError, "y has the label 'no'"),
     ]
 ]
+BAD_CALLS += [
+    ("generalization_bound", {"X": A, "y": [0, 1] * 4} | options, error, message)
+    for options, error, message in [
+        ({"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
+        ({"X": changed(A, np.nan)}, ValueError, "X contains NaN"),
+        ({"y": [0, 2] * 4}, ValueError, r"y has the label 2.*none of the classes \[0, 1\]"),
+        ({"delta": 0.0}, ValueError, "delta must be between 0 and 1"),
+        ({"delta": 1.0}, ValueError, "delta must be between 0 and 1"),
+        ({"delta": "small"}, TypeError, "delta must be float"),
+        ({"rescaling": "mean"}, ValueError, "rescaling must be one of"),
+        ({"sigma": 0.0}, ValueError, "sigma must be positive and finite"),
+        ({"sigma": np.inf}, ValueError, "sigma must be positive and finite"),
+        ({"n_draws": 0}, ValueError, "n_draws must be at least 1"),
+        ({"random_state": "seed"}, ValueError, "random_state must be.*got 'seed'"),
+    ]
+]
 for number, (name, options, error, message) in enumerate(BAD_CALLS):
     refused(
         f"{name}, option {number}: {list(options)[-1]}",
@@ -299,6 +322,18 @@ for id, network, y, error, message in [
         network,
         y,
         error=error,
+        message=message,
+    )
+regressor = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", max_iter=10_000)
+for id, network, message in [
+    ("regressor", regressor.fit(A, A[:, 0]), "network is an MLPRegressor"),
+    ("pipeline", make_pipeline(classifier), "network is a Pipeline"),
+]:
+    refused(
+        f"generalization_bound: {id}",
+        lambda network: relu.generalization_bound(network, A, A[:, :2] > 0),
+        network,
+        error=TypeError,
         message=message,
     )
 refused(

@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import Pipeline
 
 from skfact._adam import BATCH
 from skfact._backend import to_numpy
@@ -21,7 +19,7 @@ from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.readers import read_layers
 from skfact.relu._training.descent import Batches, Descent, adam, lbfgs
 from skfact.relu._training.objective import Objective
-from skfact.relu._training.targets import targets_of
+from skfact.relu._training.targets import refuse_wrapped, targets_of
 
 
 def retrain(
@@ -125,14 +123,14 @@ def retrain(
     >>> X, y = load_digits(return_X_y=True)
     >>> X = X / 16
     >>> mlp = MLPClassifier((32,), solver="lbfgs", max_iter=500, random_state=0).fit(X, y)
-    >>> pruned = prune(mlp, 0.8)
+    >>> pruned = prune(mlp, 0.9)
     >>> trained = retrain(pruned, X, y)
     >>> bool(pruned.score(X, y) < 0.9), bool(trained.score(X, y) > 0.99)
     (True, True)
     >>> bool((trained.coefs_[0][pruned.coefs_[0] == 0] == 0).all())
     True
     """
-    _require_trainable(network)
+    refuse_wrapped(network)
     read = read_layers(network, "gradients go back layer by layer")
     X = to_numpy(checked_samples(X, read.sizes[0], "X"))
     targets = targets_of(network, read, y, loss, len(X))
@@ -166,18 +164,6 @@ def retrain(
     if isinstance(result, MLPClassifier | MLPRegressor):
         _record(result, found, objective)
     return result
-
-
-def _require_trainable(network: Any) -> None:
-    if isinstance(network, Pipeline):
-        raise TypeError(
-            "network is a Pipeline, whose earlier steps would not be applied to X: pass its last "
-            "step, network[-1], and X as that takes it, network[:-1].transform(X)."
-        )
-    if isinstance(network, FrozenEstimator):
-        raise TypeError(
-            "network is a FrozenEstimator, which is not to be trained: pass its .estimator."
-        )
 
 
 class Begin(NamedTuple):

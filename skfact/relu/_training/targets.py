@@ -6,7 +6,9 @@ import reprlib
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline
 
 from skfact._backend import is_array_api_obj, to_numpy
 from skfact._checks import check_choice, require_finite
@@ -57,6 +59,17 @@ def targets_of(
     else:
         values = _indicators(y, np.asarray(classes), n_samples)[:, -n_outputs:]
     return Targets(link, values.astype(to_numpy(network.weights[0]).dtype))
+
+
+def refuse_wrapped(network: Any) -> None:
+    """Raise if a network is one inside of something that samples, or training, do not reach."""
+    if isinstance(network, Pipeline):
+        raise TypeError(
+            "network is a Pipeline, whose earlier steps would not be applied to X: pass its last "
+            "step, network[-1], and X as that takes it, network[:-1].transform(X)."
+        )
+    if isinstance(network, FrozenEstimator):
+        raise TypeError("network is a FrozenEstimator: pass its .estimator.")
 
 
 def _on_host(y: Any) -> np.ndarray:
