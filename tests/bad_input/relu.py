@@ -25,6 +25,7 @@ BAD_NETWORKS = [
     ("unfitted", MLPClassifier(), NotFittedError, "not fitted"),
     ("class", MLPClassifier, TypeError, "class MLPClassifier"),
     ("another estimator", LogisticRegression(), TypeError, "network must be.*LogisticRegression"),
+    ("pipeline", make_pipeline(LogisticRegression()), TypeError, "network is a Pipeline"),
     ("None", None, TypeError, "network must be"),
     ("text", "mlp", TypeError, "network must be"),
     ("matrix", A, TypeError, "network must be.*ndarray"),
