@@ -14,6 +14,13 @@ from skfact._backend import array_namespace, device
 from skfact._inputs import as_floating, is_numpy
 from skfact.relu._networks.network import Arrays, Network, Step, require_numbers
 
+SHAPES = {
+    1: "(n_out,)",
+    2: "(n_in, n_out)",
+    3: "(n_out, n_in, length)",
+    4: "(n_out, n_in, height, width)",
+}
+
 
 @dataclass(frozen=True)
 class LayeredNetwork(Network):
@@ -129,11 +136,13 @@ def checked_layers(
 
 
 def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> Any:
-    """A finite weight matrix (2-D) or bias (1-D) in float32 or float64, in its own library."""
+    """A finite weight matrix (2-D), bias (1-D) or kernel in float32 or float64, in its library."""
     array = as_floating(array, name, real=True)
     if array.ndim != ndim:
-        shape = "2-D, of shape (n_in, n_out)" if ndim == 2 else "1-D, of shape (n_out,)"
-        raise ValueError(f"{name} must be {shape}; got an array of shape {tuple(array.shape)}.")
+        raise ValueError(
+            f"{name} must be {ndim}-D, of shape {SHAPES[ndim]}; got an array of shape "
+            f"{tuple(array.shape)}."
+        )
     require_numbers(array, name)
     if is_torch_array(array):
         array = array.detach()

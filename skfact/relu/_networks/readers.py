@@ -165,10 +165,19 @@ def _read_pipeline(network: Any, check_finite: bool) -> Network:
 def _read_graph(graph: NetworkGraph, check_finite: bool) -> WiredNetwork:
     """Batch norms folded, also in what is written; its numbers were checked when it was made."""
     folded = graph.fold_batch_norm()
+    linear = [node for node in folded.nodes if node.kind == "linear"]
+
+    def write(weights: Arrays, biases: Arrays) -> NetworkGraph:
+        found = [
+            (w, b) if (c := node.convolution) is None else (c.kernel(w), c.of_channels(b))
+            for node, w, b in zip(linear, weights, biases)
+        ]
+        return folded.with_arrays([w for w, _ in found], [b for _, b in found])
+
     return WiredNetwork(
-        weights=tuple(folded.coefs),
-        biases=tuple(folded.intercepts),
-        writer=lambda weights, biases: folded.with_arrays(weights, biases),
+        weights=tuple(node.weight for node in linear),
+        biases=tuple(node.bias for node in linear),
+        writer=write,
         nodes=folded.nodes,
         output_index=folded.output.index,
     )
