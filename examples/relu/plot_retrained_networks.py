@@ -84,9 +84,9 @@ for mask, make in masks.items():
 # those before any training. Which weights are left matters more. Random ones do well at 40% from
 # the weights that training had found, and fall behind at 20% and from earlier weights.
 #
-# Path saliency keeps up with magnitudes to 20%. At 10% it leaves 4 of the 2,560 weights of the first
-# layer, and at 5% none: no path from a pixel is left to train. Magnitudes do not care for paths, and
-# are the better criterion here, with training again as without
+# Path saliency keeps up with magnitudes to 20%. At 10% it leaves 4 of the 2,560 weights of the
+# first layer, and at 5% none: no path from a pixel is left to train. Magnitudes do not care for
+# paths, and are the better criterion here, with training again as without
 # (:ref:`sphx_glr_auto_examples_relu_plot_pruned_networks.py`).
 #
 # A mask alone

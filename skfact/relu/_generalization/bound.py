@@ -29,11 +29,11 @@ PILOT_DRAWS = 10
 MAX_SWEEPS, TOLERANCE = 1000, 1e-8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class GeneralizationBound:
     """An upper bound of how often a randomized network errs; see :func:`generalization_bound`.
 
-    Attributes
+    Parameters
     ----------
     bound : float
         With probability 1 - `delta` the probability of an error on a new sample is at most this.
@@ -58,6 +58,10 @@ class GeneralizationBound:
         Probability that the bound fails.
     rescaling : str
         As it was asked for.
+
+    See Also
+    --------
+    generalization_bound : Makes it.
 
     Examples
     --------
@@ -202,7 +206,8 @@ def generalization_bound(
     .. [2] J. Langford, R. Caruana, "(Not) bounding the true error", NIPS 2001.
     .. [3] G. K. Dziugaite, D. M. Roy, "Computing nonvacuous generalization bounds for deep
        (stochastic) neural networks with many more parameters than training data", UAI 2017.
-    .. [4] arXiv:2509.26149 (the idea to rescale for the least divergence).
+    .. [4] D. Rouchouse, A. Gonon, R. Gribonval, B. Guedj, "Non-vacuous generalization bounds: can
+       rescaling invariances help?", arXiv:2509.26149.
 
     Examples
     --------
