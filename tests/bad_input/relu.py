@@ -312,7 +312,13 @@ classifier.fit(A, A[:, :2] > 0)
 poisson = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", max_iter=10_000).fit(A, abs(A[:, 0]))
 poisson.out_activation_ = "exp"  # as the loss "poisson" of newer releases has it
 for id, network, y, error, message in [
-    ("pipeline", make_pipeline(classifier), A[:, :2] > 0, TypeError, r"pass.*network\[-1\]"),
+    (
+        "MLP in a pipeline",
+        make_pipeline(classifier),
+        A[:, :2] > 0,
+        TypeError,
+        r"pass.*network\[-1\]",
+    ),
     ("frozen", FrozenEstimator(classifier), A[:, :2] > 0, TypeError, r"pass its \.estimator"),
     ("multilabel", classifier, A[:, :2], ValueError, "y must be 0 or 1 for each label"),
     ("negative counts", poisson, A[:, 0], ValueError, r"y must not be negative \(Poisson"),
@@ -328,7 +334,7 @@ for id, network, y, error, message in [
 regressor = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", max_iter=10_000)
 for id, network, message in [
     ("regressor", regressor.fit(A, A[:, 0]), "network is an MLPRegressor"),
-    ("pipeline", make_pipeline(classifier), "network is a Pipeline"),
+    ("MLP in a pipeline", make_pipeline(classifier), "network is a Pipeline"),
 ]:
     refused(
         f"generalization_bound: {id}",

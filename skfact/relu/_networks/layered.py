@@ -27,6 +27,7 @@ class LayeredNetwork(Network):
     """x -> relu(...relu(x W_0 + b_0)...) W_{L-1} + b_{L-1}: a node for the input, one a layer."""
 
     activation: str = "relu"  # or "identity", of the hidden layers
+    left_out: str = ""  # what makes probabilities of the outputs, by name, where a network says so
 
     @property
     def sizes(self) -> tuple[int, ...]:

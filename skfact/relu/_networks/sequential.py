@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from skfact.relu._networks.batch_norm import affine
@@ -57,7 +57,10 @@ def read_sequential(module: Any, check_finite: bool) -> LayeredNetwork:
         for number, norm in linear.after:
             factor, shift = _affine(norm, number, weights[l].shape[1])
             weights[l], biases[l] = weights[l] * factor, biases[l] * factor + shift
-    network = network.with_arrays(weights, biases)
+    ends = [n for n, m in _modules(module, nn) if type(m) in (nn.Softmax, nn.LogSoftmax)]
+    network = replace(
+        network.with_arrays(weights, biases), left_out=f"module {ends[0]} (softmax)" if ends else ""
+    )
     if type(module) is not nn.Sequential:
         _require_only_its_sequential(module, network)
     return network

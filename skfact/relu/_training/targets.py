@@ -45,6 +45,11 @@ def targets_of(
     else:
         loss = "squared_error" if loss is None else loss
         check_choice(loss, "loss", ("squared_error", "log_loss"))
+        if loss == "squared_error" and network.left_out:
+            raise ValueError(
+                f"network ends in {network.left_out}, which makes probabilities of classes: pass "
+                "loss='log_loss' and the numbers of the classes as y."
+            )
         link, classes = "identity", None
         if loss == "log_loss":
             link = "logistic" if n_outputs == 1 else "softmax"

@@ -165,6 +165,12 @@ def test_scores_of_classes_in_pytorch():
     found = trained(pruned, rows, y, loss="log_loss")
     before, after = (float(nn.CrossEntropyLoss()(m(rows), y).detach()) for m in (pruned, found))
     assert after < 0.5 * before
+    # a softmax at the end is left out, and stays; numbers are no targets then
+    ended = nn.Sequential(*pruned, nn.Softmax(dim=1))
+    with pytest.raises(ValueError, match=r"ends in module 3 \(softmax\).*loss='log_loss'"):
+        retrain(ended, rows, Y)
+    other = trained(ended, rows, y, loss="log_loss")
+    assert torch.equal(other[0].weight, found[0].weight) and len(other) == 4
     assert_zeros_stay(found, pruned)
 
 
