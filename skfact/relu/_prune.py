@@ -42,6 +42,7 @@ def prune(network: Any, amount: float | int = 0.5, *, criterion: str = "magnitud
     See Also
     --------
     skfact.relu.path_metric : A proven bound of what pruning changes.
+    skfact.relu.retrain : Trains the weights that are left again.
 
     References
     ----------

@@ -23,7 +23,7 @@ class Descent(NamedTuple):
     biases: list[np.ndarray]
     losses: list[float]
     n_iter: int
-    converged: bool
+    end: str  # "converged", "max_iter", or "stuck": no step lowers the loss
 
 
 def lbfgs(
@@ -53,7 +53,8 @@ def lbfgs(
         return loss, vector(*gradients)
 
     first = vector(weights, biases)
-    losses = [evaluate(first)[0]]
+    loss, slope = evaluate(first)
+    losses = [loss]
     result = minimize(
         evaluate,
         first,
@@ -70,8 +71,11 @@ def lbfgs(
     last = evaluate(result.x)[0]
     found = result.x if last <= losses[0] else first
     losses[1:] = [*losses[1:-1], min(last, losses[0])] if len(losses) > 1 else []
-    # status 1: out of iterations or evaluations; 2: rounding hides what a step gains
-    return Descent(*arrays(found), losses, max(1, int(result.nit)), result.status != 1)
+    end = "max_iter" if result.status == 1 else "converged"
+    # a line search that fails later is at the limit of rounding, or at a kink that is a minimum
+    if losses[-1] == losses[0] and np.abs(slope).max(initial=0) > stopping.tol:
+        end = "stuck"
+    return Descent(*arrays(found), losses, max(1, int(result.nit)), end)
 
 
 class Batches(NamedTuple):
@@ -107,9 +111,9 @@ def adam(
             values = state.step(values, [*slopes, *of_biases])
         losses.append(total / len(order))
         if not math.isfinite(losses[-1]):
-            return Descent(values[:n_layers], values[n_layers:], losses, epoch, False)
+            return Descent(values[:n_layers], values[n_layers:], losses, epoch, "stuck")
         waited = 0 if losses[-1] < best - stopping.tol else waited + 1
         best = min(best, losses[-1])
         if waited >= PATIENCE:
-            return Descent(values[:n_layers], values[n_layers:], losses, epoch, True)
-    return Descent(values[:n_layers], values[n_layers:], losses, stopping.max_iter, False)
+            return Descent(values[:n_layers], values[n_layers:], losses, epoch, "converged")
+    return Descent(values[:n_layers], values[n_layers:], losses, stopping.max_iter, "max_iter")

@@ -94,8 +94,8 @@ def retrain(
     Warns
     -----
     sklearn.exceptions.ConvergenceWarning
-        If `max_iter` is reached, or "adam" leaves the range of floating point: then the network
-        comes back as it was at the start.
+        If `max_iter` is reached; or if no step lowers the loss, or "adam" leaves the range of
+        floating point: then the network comes back as it was at the start.
 
     See Also
     --------
@@ -197,7 +197,14 @@ def _told(found: Descent, begin: Begin, stopping: Stopping) -> Descent:
             ConvergenceWarning,
         )
         return found._replace(weights=begin.weights, biases=begin.biases)
-    if not found.converged:
+    if found.end == "stuck":
+        warn(
+            "No step along the slope lowers the loss, and the network comes back as it was at the "
+            "start: it is at a kink, or numbers are too large. Scale X (and y), or take "
+            "solver='adam'.",
+            ConvergenceWarning,
+        )
+    elif found.end == "max_iter":
         warn(
             f"Training ended after max_iter={stopping.max_iter} iterations before it converged; "
             "increase max_iter, or tol.",

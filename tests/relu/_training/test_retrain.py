@@ -198,6 +198,30 @@ def test_what_does_not_converge_is_said():
     assert_array_equal(found[0][0], network[0][0])
 
 
+def test_what_makes_no_progress_is_said():
+    network = random_network([5, 4, 2])
+    with pytest.warns(ConvergenceWarning, match="No step along the slope lowers the loss"):
+        found = retrain(network, 1e120 * X, Y)
+    assert_array_equal(found[0][0], network[0][0])
+
+
+def test_training_on_given_supports():
+    """A sparse network that is learned from what another one on the same supports computes."""
+    rng = np.random.default_rng(0)
+    masks = [rng.random(shape) < 0.5 for shape in ((5, 12), (12, 12), (12, 2))]
+
+    def on_supports(seed):
+        coefs, intercepts = random_network([5, 12, 12, 2], seed)
+        return [w * mask for w, mask in zip(coefs, masks)], intercepts
+
+    samples = rng.standard_normal((300, 5))
+    target = output(on_supports(1), samples)
+    found = trained(on_supports(2), samples, target, max_iter=2000, tol=1e-6)
+    assert all((w[~mask] == 0).all() for w, mask in zip(found[0], masks))
+    missed = ((output(found, samples) - target) ** 2).sum() / (target**2).sum()
+    assert missed < 0.1
+
+
 def test_on_digits():
     X, y = load_digits(return_X_y=True)
     X = X / 16
