@@ -183,7 +183,7 @@ class NetworkGraph:
         Returns
         -------
         node : node
-            The new node; its `shape` is (n_out, *positions).
+            The new node; its `shape` is ``(n_out, *positions)``.
         """
         name, (index,) = self._place("convolution", name, [node])
         label = f"node {name!r}"
