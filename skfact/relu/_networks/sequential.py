@@ -50,7 +50,7 @@ def read_sequential(module: Any, check_finite: bool) -> LayeredNetwork:
     )
     weights, biases = list(network.weights), list(network.biases)
     for l, linear in enumerate(linears):
-        for number, norm in linear.before:
+        for number, norm in reversed(linear.before):
             factor, shift = _affine(norm, number, weights[l].shape[0])
             biases[l] = biases[l] + shift @ weights[l]
             weights[l] = factor[:, None] * weights[l]

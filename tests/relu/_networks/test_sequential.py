@@ -252,13 +252,16 @@ def like_many():
         nn.ReLU(),
         nn.Dropout(0.5),
         nn.Sequential(nn.BatchNorm1d(6, affine=False), nn.Linear(6, 4), nn.ReLU()),
+        nn.BatchNorm1d(4),
+        nn.BatchNorm1d(4),
         nn.Linear(4, 3),
+        nn.BatchNorm1d(3),
         nn.BatchNorm1d(3),
         nn.Softmax(dim=1),
     ).double()
     with torch.no_grad():
-        for norm in (network[1], network[3], network[6][0], network[8]):
-            if norm.affine:  # signs of both kinds
+        for norm in network.modules():
+            if isinstance(norm, nn.BatchNorm1d) and norm.affine:  # signs of both kinds
                 norm.weight.copy_(torch.linspace(-1, 2, norm.num_features))
                 norm.bias.copy_(torch.linspace(1, -2, norm.num_features))
         for _ in range(3):
@@ -273,7 +276,7 @@ def test_what_does_nothing_in_evaluation_is_left_out_and_batch_norms_are_folded(
     before = network[:-1](rows).detach().numpy()
     graph = relu.NetworkGraph(5)
     h = graph.input
-    for layer in [*network[:6], *network[6], *network[7:9]]:
+    for layer in [*network[:6], *network[6], *network[7:-1]]:
         if isinstance(layer, nn.Linear):
             bias = None if layer.bias is None else layer.bias.detach().numpy()
             h = graph.linear(h, layer.weight.detach().numpy().T, bias)
