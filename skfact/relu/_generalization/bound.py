@@ -316,8 +316,10 @@ class Gibbs:
 
 def _best_noise(gibbs: Gibbs, confidence: Confidence, *, rescale: bool) -> float:
     """The sigma of the least bound, as far as a few draws tell."""
+    largest = max(float(np.abs(layer).max()) for layer in gibbs.layers) or 1.0
     n = sum(layer.size for layer in gibbs.layers)
-    size = math.sqrt(sum(float(np.sum(layer**2)) for layer in gibbs.layers) / n) or 1.0
+    squares = sum(float(np.sum((layer / largest) ** 2)) for layer in gibbs.layers) or 1.0
+    size = largest * math.sqrt(squares / n)
     candidates = [float(size * noise) for noise in RELATIVE_NOISE]
     bounds = []
     for sigma in candidates:

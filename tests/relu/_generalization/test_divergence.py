@@ -44,7 +44,8 @@ def test_value_and_slopes(widths, seed):
         return divergence(squares, moved, log_scale + t)
 
     n = sum(layer.size for layer in layers)
-    expected = of_gaussians(layers, logs, sigma, math.exp(log_scale))
+    of_factors = [v + l * log_scale for l, v in enumerate(logs)]
+    expected = of_gaussians(layers, of_factors, sigma, math.exp(log_scale))
     found, slopes, of_scale = value(0.0)
     assert_allclose(found - n * (0.5 + math.log(sigma)), expected, rtol=1e-10, atol=1e-8)
     slope = sum(g @ v for g, v in zip(slopes, direction)) + of_scale
@@ -92,12 +93,26 @@ def test_every_scale_of_a_prior_is_worse(widths, seed):
     assert all(not log.any() for log in plain.logs)
 
 
-def test_scales_that_no_prior_has():
-    """Weights far beyond the list: the divergence is huge, and it is the one there."""
-    for scale in (1e12, 1e-12):
-        layers = [scale * layer for layer in layers_of(random_network([2, 3, 1], 0))]
-        found = least_divergence(layers, scale, rescale=False)
-        assert found.prior_scale in (PRIOR_SCALES[0], PRIOR_SCALES[-1])
-        assert_allclose(
-            found.value, of_gaussians(layers, found.logs, scale, found.prior_scale), rtol=1e-9
-        )
+@for_each("scale", [1e150, 1e-150, 1e12, 1e-12])
+def test_scales_that_no_prior_has(scale):
+    """Weights far beyond the list: one factor for all outputs, and others, bring them back."""
+    layers = layers_of(random_network([2, 3, 2], 0))
+    for layer in layers:
+        layer[-1] = 0.0  # without biases the scale of the layers is free
+    beyond = [scale * layer for layer in layers]
+    plain = least_divergence(beyond, 0.1 * scale, rescale=False)
+    assert plain.prior_scale in (PRIOR_SCALES[0], PRIOR_SCALES[-1])
+    assert plain.value > 5 * least_divergence(layers, 0.1, rescale=False).value
+    found = least_divergence(beyond, 0.1 * scale, rescale=True)
+    assert found.value <= plain.value and all(np.isfinite(log).all() for log in found.logs)
+    if 1e-100 < scale < 1e100:
+        for one in (plain, found):
+            expected = of_gaussians(beyond, one.logs, 0.1 * scale, one.prior_scale)
+            assert_allclose(one.value, expected, rtol=1e-9)
+
+
+def test_weights_of_zero_cost_nothing():
+    """The posterior is the prior, where its noise is on the list."""
+    layers = [np.zeros((3, 2)), np.zeros((3, 1))]
+    assert least_divergence(layers, 0.25, rescale=False).value < 1e-12
+    assert least_divergence(layers, 0.25, rescale=True).value < 1e-9
