@@ -103,6 +103,7 @@ API_REFERENCE = {
         {
             "ReLUPathEmbedding": True,
             "ActivationSpace": False,
+            "GeneralizationBound": False,
             "IdentifiabilityReport": False,
             "NetworkGraph": True,
             "activation_patterns": True,
@@ -110,6 +111,7 @@ API_REFERENCE = {
             "align": True,
             "canonical_form": True,
             "equalize": True,
+            "generalization_bound": True,
             "identifiability_report": True,
             "is_rescaling_equivalent": True,
             "path_count": True,
@@ -125,6 +127,7 @@ API_REFERENCE = {
             "quantize": True,
             "rescale": True,
             "rescaling_factors": True,
+            "retrain": True,
             "simplify": True,
             "top_paths": True,
         },

@@ -190,7 +190,7 @@ refused(
 for id, p, error, message in [
     ("p below one", 0.5, ValueError, "p must be at least 1, got 0.5"),
     ("p is NaN", np.nan, ValueError, "p must be at least 1"),
-    ("p in words", "fro", TypeError, "p must be a number"),
+    ("p in words", "fro", TypeError, "p must be float"),
 ]:
     for function in (factor_distance, tensor_stability_bound, tensor_lipschitz_bound):
         name = f"{function.__name__}: {id}"
@@ -255,13 +255,26 @@ for id, kernels, error, message in [
     ("a matrix", [*KERNELS[:2], np.eye(2)], ValueError, r"kernels\[2\] must be a vector"),
 ]:
     refused(f"ConvolutionTree.product: {id}", TREE.product, kernels, error=error, message=message)
+LONG = ConvolutionTree([(k, k + 1) for k in range(70)], [[0, 2]] + [[1]] * 69, 8)
+refused(
+    "recover_convolution_tree: a path of 70 edges",
+    recover_convolution_tree,
+    LONG.product([np.ones(2)] + [np.ones(1)] * 69),
+    LONG,
+    error=ValueError,
+    message="path of 70 edges",
+)
 for id, X, options, error, message in [
     ("another length", np.ones((9, 2)), {}, ValueError, r"X must have shape \(8, 2\).*\(8, 16\)"),
     ("one column", np.ones(8), {}, ValueError, "X must have shape"),
     ("NaN", np.full((8, 2), np.nan), {}, ValueError, "X contains NaN"),
     ("names", np.full((8, 2), "a"), {}, TypeError, "X has dtype"),
     ("negative noise", np.ones((8, 2)), {"noise": -1.0}, ValueError, "noise must be at least 0"),
-    ("NaN of noise", np.ones((8, 2)), {"noise": [0, np.nan]}, ValueError, "noise must not be"),
+    ("NaN of noise", np.ones((8, 2)), {"noise": [0, np.nan]}, ValueError, r"noise\[1\] must be at"),
+    ("words of noise", np.ones((8, 2)), {"noise": ["low", 1]}, TypeError, r"noise\[0\] must be"),
+    ("complex noise", np.ones((8, 2)), {"noise": np.ones(2) * 1j}, TypeError, r"noise\[0\] must"),
+    ("ragged noise", np.ones((8, 2)), {"noise": [[1], [2, 3]]}, TypeError, r"noise\[0\] must be"),
+    ("noise beyond floats", np.ones((8, 2)), {"noise": [1, 10**400]}, ValueError, "largest float"),
     (
         "noises of other leaves",
         np.ones((8, 2)),

@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from skfact._backend import move, to_numpy
 from skfact._stopping import Stopping
+from skfact.relu._networks.convolution import Convolution
 from skfact.relu._networks.network import Network
 from skfact.relu._networks.ways_on import Scaled, both_passes
 from skfact.relu._rescaling.classes import ClassEdges, edges_of, renumbered
@@ -88,9 +89,10 @@ def _kernel_edges(network: Network) -> tuple[ClassEdges, np.ndarray]:
     steps, sizes = network.steps(), []
     with np.errstate(all="ignore"):
         f, g = both_passes(network, 2)
-        for index in network.linear:
+        for index, convolution in zip(network.linear, network.convolutions):
             arriving, leaving = _logs(f[steps[index].inputs[0]]), _logs(g[index])
-            sizes.append((arriving[:, None] + leaving, leaving))
+            of_entries = arriving[:, None] + leaving, leaving
+            sizes.append(of_entries if convolution is None else _once(convolution, *of_entries))
     edges = edges_of(network, sizes)
     n = edges.n_classes
     links = scipy.sparse.coo_array((np.ones(len(edges.logs)), (edges.source, edges.target)), (n, n))
@@ -99,6 +101,26 @@ def _kernel_edges(network: Network) -> tuple[ClassEdges, np.ndarray]:
     free[0] = False
     new = np.where(free, np.cumsum(free), 0)
     return renumbered(edges, new), edges.logs[new[edges.source] == new[edges.target]]
+
+
+def _once(
+    convolution: Convolution, weights: np.ndarray, biases: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each number of a kernel the logarithm of its sum over the places, at the first of these.
+
+    No path meets a number twice, so that kappa adds up; all places belong to the same channels.
+    """
+    top = max(float(np.max(biases)), float(np.max(weights)))
+    sums = convolution.sums(np.exp(weights - top), np.exp(biases - top))
+    places = convolution.places, np.arange(len(biases)) // math.prod(convolution.output_shape)
+    found = []
+    for of_number, place in zip(sums, places):
+        logs = np.full(place.size, -np.inf)
+        numbers, first = np.unique(place, return_index=True)
+        inside = numbers < of_number.size
+        logs[first[inside]] = np.log(of_number.ravel()[numbers[inside]]) + top
+        found.append(logs.reshape(place.shape))
+    return found[0], found[1]
 
 
 def _logs(sums: Scaled) -> np.ndarray:

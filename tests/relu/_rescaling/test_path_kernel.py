@@ -11,10 +11,12 @@ from sklearn.exceptions import ConvergenceWarning
 from skfact._backend import array_namespace, to_numpy
 from skfact._stopping import Stopping
 from skfact.relu import (
+    NetworkGraph,
     canonical_form,
     equalize,
     is_rescaling_equivalent,
     path_sgd_scaling,
+    rescale,
     rescaling_factors,
 )
 from skfact.relu._rescaling import path_kernel
@@ -121,6 +123,13 @@ def test_a_chain_is_rescaled_as_the_layered_network(widths, seed):
         assert_allclose(x, y, rtol=1e-9)
 
 
+def criterion(network):
+    """n log tr G - log det diag(G), without parameters on no path."""
+    kappa = kappas(network)
+    kappa = kappa[kappa > 0]
+    return len(kappa) * np.log(kappa.sum()) - np.log(kappa).sum()
+
+
 @given(seeds)
 @settings(max_examples=30)
 def test_graphs(seed):
@@ -131,17 +140,33 @@ def test_graphs(seed):
     assert_allclose(found.predict(X), graph.predict(X), rtol=1e-7, atol=1e-9)
     other = by_kernel(rescaled(graph, seed, lambda rng: np.exp(3 * rng.standard_normal())))
     assert_allclose(kappas(other).sum(), kappas(found).sum(), rtol=1e-6)
-
-    def criterion(network):
-        kappa = kappas(network)
-        kappa = kappa[kappa > 0]
-        return len(kappa) * np.log(kappa.sum()) - np.log(kappa).sum()
-
     for number in range(1, len(classes_of(graph))):
         for factor in (0.9, 1.1):
             factors = iter(np.where(np.arange(1, 99) == number, factor, 1.0))
             moved = rescaled(found, 0, lambda rng, factors=factors: next(factors))
             assert criterion(moved) >= criterion(found) - 1e-8
+
+
+def test_convolutions():
+    """Each number of a kernel counts once, wherever it stands: by a general minimizer."""
+    rng = np.random.default_rng(0)
+    graph = NetworkGraph(2 * 9)
+    options = {"input_shape": (9,), "padding": 1}
+    h = graph.convolution(
+        graph.input, rng.normal(size=(3, 2, 3)), rng.normal(size=3), **options
+    )  # (3, 9)
+    kernel = rng.normal(size=(2, 3, 2))
+    h = graph.convolution(graph.relu(h), kernel, input_shape=(9,), stride=2)  # (2, 4)
+    graph.linear(graph.relu(h), rng.normal(size=(8, 2)), rng.normal(size=2))
+
+    def by_channels(u):
+        return rescale(graph, [np.repeat(np.exp(u[:3]), 9), np.repeat(np.exp(u[3:]), 4)])
+
+    best = minimize(lambda u: criterion(by_channels(u)), np.zeros(5), options={"gtol": 1e-7})
+    found = by_kernel(by_channels(rng.normal(size=5)))
+    assert_allclose(criterion(found), best.fun, atol=1e-8)
+    assert criterion(graph) > best.fun + 0.1
+    assert_allclose(found.predict(samples(graph)), graph.predict(samples(graph)), rtol=1e-10)
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-30, 1e30, 1e150])
