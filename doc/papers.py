@@ -22,10 +22,16 @@ SOURCES = {  # by the letters of the table; the first five are documents, the ot
     "R": "Rapture of the deep: highs and lows of sparsity in a world of depths, abstract, 2022",
     "M": "Malgouyres and Landsberg, Multilinear compressive sensing and an application to "
     "convolutional linear networks, `arXiv:1703.08044 <https://arxiv.org/abs/1703.08044>`__",
+    "BD": "Bona-Pellissier, Bachoc and Malgouyres, Parameter identifiability of a deep feedforward "
+    "ReLU neural network, `arXiv:2112.12982 <https://arxiv.org/abs/2112.12982>`__",
     "BF": "Le, Zheng, Riccietti and Gribonval, Butterfly factorization with error guarantees, "
     "`arXiv:2411.04506 <https://arxiv.org/abs/2411.04506>`__",
+    "BG": "Bona-Pellissier, Malgouyres and Bachoc, Geometry-induced implicit regularization in "
+    "deep ReLU neural networks, `arXiv:2402.08269 <https://arxiv.org/abs/2402.08269>`__",
     "BK": "Lim, Michalek and Qi, Best k-layer neural network approximations, `arXiv:1907.01507 "
     "<https://arxiv.org/abs/1907.01507>`__",
+    "BL": "Bona-Pellissier, Malgouyres and Bachoc, Local identifiability of deep ReLU neural "
+    "networks: the theory, `arXiv:2206.07424 <https://arxiv.org/abs/2206.07424>`__",
     "DO": "Le, Riccietti and Gribonval, Does a sparse ReLU network training problem always admit "
     "an optimum?, `arXiv:2306.02666 <https://arxiv.org/abs/2306.02666>`__",
     "EI": "Zheng, Riccietti and Gribonval, Efficient identification of butterfly sparse matrix "
@@ -35,10 +41,14 @@ SOURCES = {  # by the letters of the table; the first five are documents, the ot
     "identifiability, `arXiv:2107.09370 <https://arxiv.org/abs/2107.09370>`__",
     "FS": "Le Magoarou and Gribonval, Flexible multilayer sparse approximations of matrices and "
     "applications, 2016",
+    "GM": "Grillo and Montúfar, Most ReLU networks admit identifiable parameters, "
+    "`arXiv:2605.03601 <https://arxiv.org/abs/2605.03601>`__",
     "NPF": "Lakshminarayanan and Singh, Neural path features and neural path kernel: "
     "understanding the role of gates in deep learning, 2020",
     "NQ": "Nagel, van Baalen, Blankevoort and Welling, Data-free quantization through weight "
     "equalization and bias correction, 2019",
+    "PC": "Lebeurrier, Vayer and Gribonval, Path-conditioned training: a principled way to rescale "
+    "ReLU neural networks, `arXiv:2602.19799 <https://arxiv.org/abs/2602.19799>`__",
     "PM": "Gonon, Brisebarre, Riccietti and Gribonval, A rescaling-invariant Lipschitz bound based "
     "on path-metrics for modern ReLU network parameterizations, `arXiv:2405.15006 <https://arxiv.org/abs/2405.15006>`__",
     "PN": "Gonon, Brisebarre, Riccietti and Gribonval, A path-norm toolkit for modern networks: "
