@@ -27,6 +27,7 @@ API_REFERENCE = {
         {
             "ButterflyFactorizer": True,
             "butterfly_factorize": True,
+            "circulant_factorize": True,
             "split_errors": True,
             "complementary_ranks": True,
             "ComplementaryRanks": False,

@@ -166,36 +166,6 @@ def test_all_factors_have_the_same_norm(function, dtype):
         assert bool(norms[0]) == bool(size)
 
 
-def published(A, sets, max_iter):
-    """PALM4MSA as in the paper: factor 1 is zero, the others are identities, lambda is 1."""
-    S = [np.zeros((A.shape[0], A.shape[0])), np.eye(*A.shape)]
-    scale = 1.0
-    for _ in range(max_iter):
-        for j in range(2):
-            left = np.eye(A.shape[0]) if j == 0 else S[0]
-            right = S[1] if j == 0 else np.eye(A.shape[1])
-            c = 1.001 * (scale * np.linalg.norm(left, 2) * np.linalg.norm(right, 2)) ** 2
-            rest = scale * left @ S[j] @ right - A
-            S[j] = sets[j].project(S[j] - scale * left.T @ rest @ right.T / c)
-            S[j] /= np.linalg.norm(S[j])
-        product = S[0] @ S[1]
-        scale = np.sum(A * product) / np.sum(product**2)
-    return scale * product
-
-
-@no_fit
-@pytest.mark.parametrize("supports", [[KSparse(12), KSparse(14)], [np.tri(6), np.tri(5, 6).T]])
-def test_a_matrix_of_root_mean_square_one_starts_as_published(supports):
-    A = matrix(6, 5)
-    A /= np.sqrt(np.mean(A**2))
-    sets = [one if isinstance(one, KSparse) else FixedMask(one) for one in supports]
-    if isinstance(supports[0], KSparse):
-        found = palm4msa(A, supports, inner_sizes=[6], max_iter=1, tol=0)
-    else:
-        found = palm4msa(A, supports, max_iter=1, tol=0)
-    assert_allclose(found.toarray(), published(A, sets, 1), atol=1e-3)
-
-
 def test_masks_that_meet_only_in_their_middle_are_reached_from_the_usual_start():
     left, right = np.zeros((6, 6)), np.zeros((6, 6))
     left[:2, 5] = left[4, 0] = 1  # rows 0 and 5 of the right mask: one of them is not matched
