@@ -101,7 +101,7 @@ def fourier_values(radices: tuple[int, ...]) -> list[np.ndarray]:
     found = []
     for t, p in enumerate(radices):
         m = prod(radices[t + 1 :])
-        j, k, l = np.arange(p)[:, None], np.arange(p), np.arange(m)[:, None, None]  # noqa: E741
+        j, k, l = np.arange(p)[:, None], np.arange(p), np.arange(m)[:, None, None]
         power = (m * j * k + k * l) % (p * m)
         block = np.exp(-2j * np.pi * power / (p * m))  # (d, b, c)
         found.append(np.broadcast_to(block, (prod(radices[:t]), *block.shape)))
