@@ -54,6 +54,7 @@ API_REFERENCE = {
             "DivergingSequence": False,
             "relu_training_has_optimum": True,
             "TrainingOptimum": False,
+            "TrainingSequence": False,
             "complete_rank_one": True,
             "RankOneCompletion": False,
             "is_closable": True,

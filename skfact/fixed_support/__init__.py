@@ -4,6 +4,7 @@ from skfact.fixed_support._estimator import FixedSupportMF
 from skfact.fixed_support._existence.closedness import Closedness, closedness
 from skfact.fixed_support._existence.diverging import DivergingSequence
 from skfact.fixed_support._existence.relu_training import TrainingOptimum, relu_training_has_optimum
+from skfact.fixed_support._existence.training_sequence import TrainingSequence
 from skfact.fixed_support._factorization import FixedSupportFactorization
 from skfact.fixed_support._factorize import fixed_support_factorize
 from skfact.fixed_support._supports.families import MASK_PAIRS as FAMILIES
@@ -26,6 +27,7 @@ __all__ = [
     "SupportReport",
     "Tiling",
     "TrainingOptimum",
+    "TrainingSequence",
     "analyze_supports",
     "closedness",
     "complete_rank_one",

@@ -17,6 +17,7 @@ from skfact.fixed_support import (
     is_locally_identifiable,
     relu_training_has_optimum,
 )
+from skfact.supports import KSparse
 from tests.bad_input.cases import BAD_MATRICES, A, read_only, refused, works
 
 LOWER = np.tri(3, dtype=bool)
@@ -260,3 +261,17 @@ works(
     np.zeros((3, 3)),
     check=lambda masks, *inputs: assert_array_equal(masks[0], np.ones((3, 4))),
 )
+for id, arguments, options, error, message in (
+    ("a budget of unknown size", (KSparse(3), LOWER), {}, ValueError, "n_outputs must be given"),
+    ("no count", (KSparse(3), LOWER), {"n_outputs": 1.5}, TypeError, "n_outputs"),
+    ("another count", (LOWER, LOWER), {"n_outputs": 2}, ValueError, "n_outputs is 2"),
+    ("a third layer", (LOWER, LOWER, np.eye(2)), {}, ValueError, r"more_supports\[0\]"),
+    ("no third layer", (LOWER, LOWER, None), {}, TypeError, r"more_supports\[0\] is None"),
+):
+    refused(
+        f"relu_training_has_optimum: {id}",
+        partial(relu_training_has_optimum, **options),
+        *arguments,
+        error=error,
+        message=message,
+    )
