@@ -181,3 +181,9 @@ def test_a_relu_network_follows_products_that_are_not_closed():
         hidden = np.maximum(np.maximum(X + first, 0) @ V.T + second, 0)
         outputs = hidden @ U.T - U @ (V @ first + second)
         assert np.abs(outputs - X @ limit.T).max() <= 3 * epsilon
+
+
+def test_masks_of_every_library(asarray):
+    left, right = (asarray(mask) for mask in (LOWER, LOWER.T))
+    assert relu_training_has_optimum(left, right).answer == "not always"
+    assert relu_training_has_optimum(KSparse(3), right, n_outputs=1).answer == "always"
