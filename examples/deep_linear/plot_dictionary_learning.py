@@ -187,7 +187,7 @@ plt.show()
 # Principal components are combinations of all features. A budget of non-zeros for each component,
 # ``KSparse(k, axis=1)``, or for all of them, ``KSparse(k)``, makes them sparse. Samples are rows
 # here, so that scores stand on the left, and the sweeps start from the principal components.
-# :class:`~sklearn.decomposition.SparsePCA` has a penalty in place of the budget. The variance that
+# ``SparsePCA`` of scikit-learn has a penalty in place of the budget. The variance that
 # components keep is that of the best approximation of the centred samples in their span.
 
 X = load_digits().data[:600]
