@@ -1,0 +1,25 @@
+"""Factors with one support of a family; their values are the matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skfact.deep_linear._factor_sets.budget import BudgetSet
+from skfact.deep_linear._factor_sets.factor_set import factor_set
+from skfact.supports import SupportFamily
+
+
+class FamilySet(BudgetSet):
+    """Factors in one set of a family, whichever is nearest; otherwise they are as in a budget."""
+
+    def check(self, like: Any, name: str) -> None:
+        if self.support.is_paired:
+            raise TypeError(
+                f"{name} is a family of pairs, which is for the two factors of "
+                "skfact.fixed_support: pass a SupportFamily of the supports of this factor alone."
+            )
+
+
+@factor_set.register
+def _(support: SupportFamily, shape: tuple[int, int]) -> FamilySet:
+    return FamilySet(support, shape)
