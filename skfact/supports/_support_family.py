@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,7 @@ class SupportFamily:
                 f"members[{paired.index(False)}] is not: a family has supports of one factor, or "
                 "pairs (left, right) of two."
             )
-        known = _pair if any(paired) else _support
+        known: Callable[..., Any] = _pair if any(paired) else _support
         found = tuple(known(member, f"members[{i}]") for i, member in enumerate(given))
         object.__setattr__(self, "members", found)
         if not self.is_paired:
@@ -225,7 +225,5 @@ def _is_nearer(one: Any, other: Any, matrix: Any, xp: Any) -> bool:
         xp.where(differ & (kept != matrix), size, xp.zeros_like(size)) for kept in (one, other)
     )
     largest = float(xp.max(xp.maximum(missed, missed_by_other))) or 1.0
-    distance, limit = (
-        float(xp.sum((part / largest) ** 2)) for part in (missed, missed_by_other)
-    )
+    distance, limit = (float(xp.sum((part / largest) ** 2)) for part in (missed, missed_by_other))
     return distance < (1 - TIE) * limit

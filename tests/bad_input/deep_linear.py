@@ -24,7 +24,7 @@ from skfact.deep_linear import (
     tensor_lipschitz_bound,
     tensor_stability_bound,
 )
-from skfact.supports import Chain, FixedMask, KSparse
+from skfact.supports import Chain, FixedMask, KSparse, SupportFamily
 from tests.bad_input.cases import RANDOM, changed, refused, works
 
 X, Y = RANDOM.standard_normal((12, 4)), RANDOM.standard_normal((12, 3))
@@ -72,6 +72,13 @@ for id, supports, options, message in [
         [ToeplitzFactor(3, 4, projection="non-negative")],
         {"solver": "lbfgs"},
         "leaves the models of parameters",
+    ),
+    ("families by L-BFGS", [SupportFamily([KSparse(2)])], {"solver": "lbfgs"}, "fixed supports"),
+    (
+        "families of another shape",
+        [SupportFamily([np.ones((2, 4))])],
+        {},
+        r"supports\[0\] has shape",
     ),
     ("wrong adjoint beside a budget", [KSparse(2), BENT], {}, r"supports\[1\]: the adjoint fails"),
     ("PALM of fixed supports", "dense", {"solver": "palm4msa"}, "is for budgets"),
@@ -141,6 +148,12 @@ refused(
     message="sample_weight must be finite and not negative",
 )
 for id, supports, options, message in [
+    (
+        "a family of pairs",
+        [SupportFamily([([[1]], [[1]])])],
+        {},
+        r"supports\[0\] is a family of pairs",
+    ),
     ("one budget without a list", KSparse(2), {}, "One factor is a list of one"),
     ("one mask without a list", np.ones((3, 4)), {}, "One factor is a list of one"),
     ("intercept in words", "dense", {"fit_intercept": "no"}, "fit_intercept must be True or False"),
@@ -304,6 +317,12 @@ for id, structure, error, message in [
     ("no factor", [], ValueError, "structure is empty"),
     ("text in a list", ["butterfly"], TypeError, r"structure\[0\] must be a KroneckerSparse"),
     ("a budget", [KSparse(3), np.eye(3)], TypeError, r"structure\[0\] is KSparse\(3\).*linear"),
+    (
+        "a family of masks",
+        [SupportFamily([np.eye(3)])],
+        TypeError,
+        r"structure\[0\] is SupportF.*linear",
+    ),
     ("factors that do not chain", COLUMN_ROW[::-1], ValueError, r"structure\[1\] has shape.*chain"),
     ("an empty mask", [np.zeros((2, 2))], ValueError, r"structure\[0\] is a mask without"),
     ("a mask of twos", [2 * np.eye(2)], ValueError, r"structure\[0\] must be.*A fixed matrix H"),

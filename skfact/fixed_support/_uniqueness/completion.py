@@ -16,6 +16,7 @@ from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._supports.runs import run_of
 from skfact.fixed_support._supports.shared_entries import weighted_coverage
 from skfact.fixed_support._tractable.closure import Worklist
+from skfact.fixed_support._uniqueness.contributions import rank_one_pair
 from skfact.supports._masks import labels_of
 
 
@@ -222,15 +223,9 @@ def _rank_one_factors(blocks: list[Block], Z: np.ndarray) -> tuple[np.ndarray, n
         values = block.values
         if not block.known.all() or not values.any():
             continue
-        i, j = np.unravel_index(np.argmax(np.abs(values)), values.shape)
-        # divided by the largest entry, so that no square over- or underflows
-        pivot = values[i, j]
-        a, b = values[:, j] / pivot, values[i] / pivot
-        worst = max(worst, float(np.abs(values - pivot * np.multiply.outer(a, b)).max()))
-        root = np.sqrt(np.abs(pivot))
-        scale = np.sqrt(np.linalg.norm(b) / np.linalg.norm(a))
-        left[block.rows, k] = a * (scale * root)
-        right[k, block.columns] = b * (pivot / root / scale)
+        column, row, deviation = rank_one_pair(values)
+        left[block.rows, k], right[k, block.columns] = column, row
+        worst = max(worst, deviation)
     return left, right, worst
 
 

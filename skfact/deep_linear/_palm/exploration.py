@@ -1,0 +1,271 @@
+"""Where the non-zeros of factors may be: supports that go on moving, and many starts.
+
+A step of PALM is as short as the largest curvature asks. Values on the support soon outgrow what one
+step can bring in elsewhere, and the support stays what the first sweeps made it. Here a factor takes
+the step that is best along its gradient, is projected, and gets the least-squares values on the
+support found: which entries are non-zero is hard to find, their values are easy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from skfact._backend import array_namespace
+from skfact._checks import check_flag, check_matrix, check_number, check_random_state
+from skfact._exponents import binary_exponent, times_power_of_two, unscaled
+from skfact._linalg import norm2
+from skfact._stopping import Stopping
+from skfact.deep_linear._factor_sets.cropped import padded
+from skfact.deep_linear._factor_sets.factor_set import FactorSet
+from skfact.deep_linear._factor_sets.resolve import resolve_linear_or_budgets
+from skfact.deep_linear._outcome import Outcome
+from skfact.deep_linear._palm.palm4msa import (
+    PalmResult,
+    assembled,
+    printer,
+    shared,
+    warn_if_no_use,
+)
+from skfact.deep_linear._palm.start import starting_point
+from skfact.deep_linear._palm.sweeps import ROUNDING, suffix_products
+
+ATTEMPTS, SHORTER = 4, 3  # step lengths that are tried for a support, each so many times shorter
+VALUE_STEPS = 8  # of conjugate gradients, for the values on a support
+TRIAL = 40, 1e-3  # sweeps of a start, and the tolerance that ends it
+
+
+def explore_supports(
+    A: Any,
+    supports: Sequence[Any],
+    *,
+    inner_sizes: Sequence[int] | None = None,
+    n_init: int = 20,
+    max_iter: int = 300,
+    tol: float = 1e-4,
+    random_state: Any = None,
+    verbose: int = 0,
+    return_loss: bool = False,
+) -> Any:
+    r"""Search the supports of sparse factors of a matrix, from many starts.
+
+    The problem is that of :func:`palm4msa`,
+
+    .. math:: \min_{S_j \in E_j} \|A - S_1 \cdots S_J\|_F^2 ,
+
+    and to choose the best supports within budgets is NP-hard. PALM keeps early ones: this goes on
+    looking. In a sweep each factor in turn takes the step along its gradient that lowers the loss
+    most, is projected on its set, and then gets the values on this support that fit best, the other
+    factors standing still. A step that raises the loss is made shorter, or only the values change.
+    The best of some random starts is followed to its end.
+
+    Parameters
+    ----------
+    A : array-like of shape (n_out, n_in)
+        Real or complex matrix, from any array library; integers become float64.
+    supports : list
+        One support per factor, from left to right, as in :func:`palm4msa`: budgets
+        (``KSparse``) and families (``SupportFamily``) leave something to explore.
+    inner_sizes : sequence of int, default=None
+        Sizes between neighbouring factors, as in :func:`palm4msa`.
+    n_init : int, default=20
+        Number of random starts.
+    max_iter : int, default=300
+        Largest number of sweeps from the best start; each start has 40 at most before.
+    tol : float, default=1e-4
+        The run ends when ten sweeps lower the loss by no more than this share of it.
+    random_state : int, RandomState instance or None, default=None
+        Draws the starts.
+    verbose : int, default=0
+        Print the relative error after every `verbose` starts.
+    return_loss : bool, default=False
+        Also return what each start led to.
+
+    Returns
+    -------
+    operator : FactorizedOperator of shape (n_out, n_in)
+        The product, in the array library of `A`; all factors have the same Frobenius norm.
+    losses : ndarray of shape (n_init,)
+        Squared Frobenius norm of the residual that each start led to; fewer numbers if one led to
+        an exact product. The loss of the operator is at most the least of them (only with
+        `return_loss`).
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type, or `A` is sparse or not numeric.
+    ValueError
+        If `A` is not 2-D, is empty, or has NaN or infinite entries; if the supports do not chain or
+        do not fit `A`; if an argument has a wrong value.
+
+    Warns
+    -----
+    skfact.exceptions.StructureWarning
+        As in :func:`palm4msa`.
+
+    See Also
+    --------
+    palm4msa : One start, and steps of PALM.
+    hierarchical_palm : One factor after the other.
+    skfact.supports.SupportFamily : Supports to choose from.
+
+    Notes
+    -----
+    That the support of PALM converges prematurely is an observation of [1]_; the remedy here is
+    another one than theirs: hard thresholding with the least-squares values, as in pursuits of sparse
+    vectors. No start is certain to find the best supports.
+
+    References
+    ----------
+    .. [1] Q.-T. Le, R. Gribonval, "Structured support exploration for multilayer sparse matrix
+       factorization", ICASSP 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.deep_linear import explore_supports
+    >>> from skfact.supports import KSparse
+    >>> random = np.random.default_rng(0)
+    >>> sets = [KSparse(2, axis=0), KSparse(2, axis=1)]
+    >>> left, right = (one.project(random.standard_normal((8, 8))) for one in sets)
+    >>> operator = explore_supports(left @ right, sets, random_state=0)
+    >>> bool(np.allclose(operator.toarray(), left @ right))
+    True
+    """
+    check_number(n_init, "n_init", int, 1)
+    check_number(max_iter, "max_iter", int, 1)
+    check_number(tol, "tol", float, 0)
+    check_flag(return_loss, "return_loss")
+    random = check_random_state(random_state)
+    told = printer(verbose, "explore_supports", "start")
+    A = check_matrix(A, "A")
+    sets = resolve_linear_or_budgets(supports, A.shape, A, inner_sizes)
+    exponent = binary_exponent(A)
+    target = padded(times_power_of_two(A, -exponent), (sets[0].shape[0], sets[-1].shape[1]))
+    size = norm2(target) or 1.0
+    best, losses = None, list[float]()
+    for number in range(1, n_init + 1):
+        start = starting_point(target, sets, "random", 0, 0, random)
+        found = Exploration(target, sets, shared(start.values, start.scale))
+        found.run(Stopping(*TRIAL))
+        losses.append(found.loss)
+        if best is None or found.loss < best.loss:
+            best = found
+        if told is not None:
+            told(number, math.sqrt(found.loss / size))
+        if best.is_exact:
+            break
+    assert best is not None
+    best.run(Stopping(max_iter, tol))
+    result = PalmResult(
+        shared(best.values, 1.0, exponent),
+        unscaled(np.array(losses), 2 * exponent),
+        Outcome.CONVERGED,
+        math.sqrt(best.loss / size),
+    )
+    warn_if_no_use(A, result)
+    operator = assembled(sets, result.values, A.shape)
+    return (operator, result.losses) if return_loss else operator
+
+
+class Exploration:
+    """Factors on the way, of equal norms, for a target of ordinary magnitude."""
+
+    def __init__(self, target: Any, sets: Sequence[FactorSet], values: Sequence[Any]) -> None:
+        self.target, self.sets, self.values = target, sets, list(values)
+        self.floor = (ROUNDING * float(array_namespace(target).finfo(target.dtype).eps)) ** 2
+        self.floor *= norm2(target)
+        self._start_sweep()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing but rounding errors is left."""
+        return self.loss <= self.floor
+
+    def run(self, stopping: Stopping) -> None:
+        """Sweeps until the loss hardly falls any more."""
+        losses = [self.loss]
+        for _ in range(stopping.max_iter):
+            if self.is_exact or stopping.is_slow(losses):
+                break
+            for j in range(len(self.sets)):
+                self._step(j)
+            self._start_sweep()
+            losses.append(self.loss)
+
+    def _start_sweep(self) -> None:
+        """Factors of equal norms, and the residual; no rounding errors add up."""
+        norms = [one.norm(value) for one, value in zip(self.sets, self.values)]
+        if all(norms):
+            root = math.prod(norm ** (1 / len(norms)) for norm in norms)
+            self.values = [value * (root / norm) for value, norm in zip(self.values, norms)]
+        self.suffixes = suffix_products(self.sets, self.values)
+        self.residual = self.target - self.suffixes[0]
+        self.loss = norm2(self.residual)
+
+    def _step(self, j: int) -> None:
+        """A new support for factor j with the values that fit best, or such values for the old."""
+        one, old = self.sets[j], self.values[j]
+        gradient = self._pulled(j, self.residual)
+        size, image = norm2(gradient), norm2(self._image(j, gradient))
+        if not (size > 0 and image > 0):
+            return
+        step = size / image
+        for _ in range(ATTEMPTS if not one.is_linear else 0):
+            new = one.project(old + step * gradient)
+            residual = self.residual - self._image(j, new - old)
+            if self._accept(j, *self._fitted(j, new, residual)):
+                return
+            step /= SHORTER
+        self._accept(j, *self._fitted(j, old, self.residual))
+
+    def _accept(self, j: int, values: Any, residual: Any) -> bool:
+        """Take the values of factor j unless they raise the loss."""
+        loss = norm2(residual)
+        if not loss <= self.loss:
+            return False
+        self.values[j], self.residual, self.loss = values, residual, loss
+        return True
+
+    def _fitted(self, j: int, values: Any, residual: Any) -> tuple[Any, Any]:
+        """Values on the support of the given ones that fit better: conjugate gradients."""
+        xp, one = array_namespace(values), self.sets[j]
+        kept = None if one.is_linear else xp.astype(values != 0, values.dtype)
+
+        def pulled(residual: Any) -> Any:
+            gradient = self._pulled(j, residual)
+            return gradient if kept is None else gradient * kept
+
+        gradient = pulled(residual)
+        direction, size = gradient, norm2(gradient)
+        for _ in range(VALUE_STEPS):
+            image = self._image(j, direction)
+            length = norm2(image)
+            if not (size > 0 and length > 0):
+                break
+            values = values + (size / length) * direction
+            residual = residual - (size / length) * image
+            gradient = pulled(residual)
+            before, size = size, norm2(gradient)
+            direction = gradient + (size / before) * direction
+        return values, residual
+
+    def _image(self, j: int, values: Any) -> Any:
+        """The product with these values of factor j, the other factors as they are."""
+        one = self.sets[j]
+        last = j + 1 == len(self.sets)
+        X = one.dense(values) if last else one.times(values, self.suffixes[j + 1])
+        for i in range(j - 1, -1, -1):
+            X = self.sets[i].times(self.values[i], X)
+        return X
+
+    def _pulled(self, j: int, residual: Any) -> Any:
+        """The adjoint: the negative gradient for the values of factor j."""
+        one, X = self.sets[j], residual
+        for i in range(j):
+            X = self.sets[i].adjoint_times(self.values[i], X)
+        last = j + 1 == len(self.sets)
+        return one.restrict(X) if last else one.correlate(X, self.suffixes[j + 1])
