@@ -172,6 +172,7 @@ API_REFERENCE = {
         "Pictures, in the style of scikit-learn's displays; they need matplotlib.",
         {
             "ActivationRegionsDisplay": True,
+            "CompletionDisplay": False,
             "ConvolutionTreeDisplay": True,
             "IdentifiabilityDisplay": False,
             "RankProfileDisplay": False,

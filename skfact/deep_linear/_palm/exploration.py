@@ -1,9 +1,9 @@
 """Where the non-zeros of factors may be: supports that go on moving, and many starts.
 
-A step of PALM is as short as the largest curvature asks. Values on the support soon outgrow what one
-step can bring in elsewhere, and the support stays what the first sweeps made it. Here a factor takes
-the step that is best along its gradient, is projected, and gets the least-squares values on the
-support found: which entries are non-zero is hard to find, their values are easy.
+A step of PALM is as short as the largest curvature asks. Values on the support soon outgrow what
+one step can bring in elsewhere, and the support stays what the first sweeps made it. Here a factor
+takes the step that is best along its gradient, is projected, and gets the least-squares values on
+the support found: which entries are non-zero is hard to find, their values are easy.
 """
 
 from __future__ import annotations
@@ -114,9 +114,9 @@ def explore_supports(
 
     Notes
     -----
-    That the support of PALM converges prematurely is an observation of [1]_; the remedy here is
-    another one than theirs: hard thresholding with the least-squares values, as in pursuits of sparse
-    vectors. No start is certain to find the best supports.
+    That the support of PALM converges prematurely is an observation of [1]_. The remedy here is not
+    theirs: hard thresholding followed by least squares, as in pursuits of sparse vectors. No number
+    of starts is certain to find the best supports.
 
     References
     ----------
