@@ -77,6 +77,7 @@ API_REFERENCE = {
             "CirculantFactor": True,
             "palm4msa": True,
             "hierarchical_palm": True,
+            "explore_supports": True,
             "rank_one_tensor": True,
             "are_rescalings": True,
             "factor_distance": True,

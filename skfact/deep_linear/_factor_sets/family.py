@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from skfact.deep_linear._factor_sets.budget import BudgetSet
 from skfact.deep_linear._factor_sets.factor_set import factor_set
 from skfact.supports import SupportFamily
@@ -11,6 +13,11 @@ from skfact.supports import SupportFamily
 
 class FamilySet(BudgetSet):
     """Factors in one set of a family, whichever is nearest; otherwise they are as in a budget."""
+
+    def drawn(self, matrix: Any, random: np.random.RandomState) -> Any:
+        """A random member: that nearest to normal entries is one with many, almost always."""
+        members = self.support.members
+        return members[random.randint(len(members))].project(matrix)
 
     def check(self, like: Any, name: str) -> None:
         if self.support.is_paired:

@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace
 from skfact._checks import check_flag, check_matrix, check_number, check_random_state
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._linalg import norm2
 from skfact._stopping import Stopping
+from skfact._warn import warn
 from skfact.deep_linear._factor_sets.cropped import padded
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
 from skfact.deep_linear._factor_sets.resolve import resolve_linear_or_budgets
@@ -35,7 +37,7 @@ from skfact.deep_linear._palm.sweeps import ROUNDING, suffix_products
 
 ATTEMPTS, SHORTER = 4, 3  # step lengths that are tried for a support, each so many times shorter
 VALUE_STEPS = 8  # of conjugate gradients, for the values on a support
-TRIAL = 40, 1e-3  # sweeps of a start, and the tolerance that ends it
+TRIAL = Stopping(15, 1e-2)  # of each start: more sweeps hardly change which one is best
 
 
 def explore_supports(
@@ -74,7 +76,7 @@ def explore_supports(
     n_init : int, default=20
         Number of random starts.
     max_iter : int, default=300
-        Largest number of sweeps from the best start; each start has 40 at most before.
+        Largest number of sweeps from the best start; each start has 15 at most before.
     tol : float, default=1e-4
         The run ends when ten sweeps lower the loss by no more than this share of it.
     random_state : int, RandomState instance or None, default=None
@@ -103,6 +105,8 @@ def explore_supports(
 
     Warns
     -----
+    sklearn.exceptions.ConvergenceWarning
+        If the loss still falls after `max_iter` sweeps; not for ``tol=0``, which makes all sweeps.
     skfact.exceptions.StructureWarning
         As in :func:`palm4msa`.
 
@@ -150,7 +154,7 @@ def explore_supports(
     for number in range(1, n_init + 1):
         start = starting_point(target, sets, "random", 0, 0, random)
         found = Exploration(target, sets, shared(start.values, start.scale))
-        found.run(Stopping(*TRIAL))
+        found.run(TRIAL)
         losses.append(found.loss)
         if best is None or found.loss < best.loss:
             best = found
@@ -159,11 +163,17 @@ def explore_supports(
         if best.is_exact:
             break
     assert best is not None
-    best.run(Stopping(max_iter, tol))
+    outcome = best.run(Stopping(max_iter, tol))
+    if outcome is Outcome.CUT_OFF and tol > 0:
+        warn(
+            f"The search did not converge in {max_iter} sweeps from its best start: the loss still "
+            "falls. Increase max_iter or tol.",
+            ConvergenceWarning,
+        )
     result = PalmResult(
         shared(best.values, 1.0, exponent),
         unscaled(np.array(losses), 2 * exponent),
-        Outcome.CONVERGED,
+        outcome,
         math.sqrt(best.loss / size),
     )
     warn_if_no_use(A, result)
@@ -185,16 +195,17 @@ class Exploration:
         """Whether nothing but rounding errors is left."""
         return self.loss <= self.floor
 
-    def run(self, stopping: Stopping) -> None:
+    def run(self, stopping: Stopping) -> Outcome:
         """Sweeps until the loss hardly falls any more."""
         losses = [self.loss]
         for _ in range(stopping.max_iter):
-            if self.is_exact or stopping.is_slow(losses):
-                break
+            if self.is_exact or (stopping.tol > 0 and stopping.is_slow(losses)):
+                return Outcome.CONVERGED
             for j in range(len(self.sets)):
                 self._step(j)
             self._start_sweep()
             losses.append(self.loss)
+        return Outcome.CUT_OFF
 
     def _start_sweep(self) -> None:
         """Factors of equal norms, and the residual; no rounding errors add up."""
