@@ -35,7 +35,7 @@ CompletionDisplay.from_completion(completion)
 plt.show()
 
 # %%
-# The factors are found with columns and rows of equal norms. Their contributions are the components.
+# The factors have columns and rows of equal norms. Their contributions are the components.
 print(np.round(completion.left, 3), np.round(completion.right, 3), sep="\n\n")
 contributions = rank_one_contributions(completion.left, completion.right)
 assert np.allclose(contributions.sum(axis=0), Z)

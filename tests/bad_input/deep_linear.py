@@ -13,6 +13,7 @@ from skfact.deep_linear import (
     are_rescalings,
     convolution_tree_is_recoverable,
     deep_null_space_constant,
+    explore_supports,
     factor_distance,
     factor_error_bound,
     indistinguishable_kernels,
@@ -25,7 +26,7 @@ from skfact.deep_linear import (
     tensor_stability_bound,
 )
 from skfact.supports import Chain, FixedMask, KSparse, SupportFamily
-from tests.bad_input.cases import RANDOM, changed, refused, works
+from tests.bad_input.cases import BAD_MATRICES, RANDOM, changed, refused, works
 
 X, Y = RANDOM.standard_normal((12, 4)), RANDOM.standard_normal((12, 3))
 
@@ -165,6 +166,35 @@ for id, supports, options, message in [
         Y,
         error=TypeError,
         message=message,
+    )
+for id, supports, options, error, message in [
+    ("no list", SupportFamily([np.eye(3)]), {}, TypeError, "supports must be the name of a family"),
+    ("no supports", [], {}, ValueError, "supports is empty"),
+    ("masks that do not fit", [np.eye(5)], {}, ValueError, r"supports\[0\] has shape \(5, 5\)"),
+    ("pairs", [SupportFamily([([[1]], [[1]])])], {}, TypeError, r"supports\[0\] is a family of p"),
+    ("no start", [KSparse(2)], {"n_init": 0}, ValueError, "n_init must be at least 1"),
+    ("half a start", [KSparse(2)], {"n_init": 0.5}, TypeError, "n_init must be int"),
+    ("no sweep", [KSparse(2)], {"max_iter": 0}, ValueError, "max_iter must be at least 1"),
+    ("negative tol", [KSparse(2)], {"tol": -1.0}, ValueError, "tol must be at least 0"),
+    ("a seed in words", [KSparse(2)], {"random_state": "0"}, ValueError, "random_state must be"),
+    ("losses in words", [KSparse(2)], {"return_loss": "yes"}, TypeError, "return_loss must be"),
+]:
+    refused(
+        f"explore_supports: {id}",
+        lambda A, supports, options: explore_supports(A, supports, **options),
+        Y[:4],
+        supports,
+        options,
+        error=error,
+        message=message,
+    )
+for id, matrix, error, message in BAD_MATRICES:
+    refused(
+        f"explore_supports: {id}",
+        lambda A: explore_supports(A, [KSparse(2, axis=0)] * 2),
+        matrix,
+        error=error,
+        message=message.format(name="A"),
     )
 
 PAIR = [np.array([1.0, 2.0]), np.array([3.0, 0.0, -1.0])]

@@ -81,6 +81,10 @@ class FactorSet(ABC):
         """The nearest values within the set."""
         return values
 
+    def candidates(self, moved: Any) -> Iterator[Any]:
+        """Values in the set near those of a step, each on another support."""
+        yield self.project(moved)
+
     def drawn(self, matrix: Any, random: np.random.RandomState) -> Any:
         """The matrix that a random start is nearest to, for one of normal entries."""
         return matrix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,11 @@ from skfact.supports import SupportFamily
 
 class FamilySet(BudgetSet):
     """Factors in one set of a family, whichever is nearest; otherwise they are as in a budget."""
+
+    def candidates(self, moved: Any) -> Iterator[Any]:
+        """The nearest values on each member: which fits best is seen once they are fitted."""
+        for support in self.support.members:
+            yield support.project(moved)
 
     def drawn(self, matrix: Any, random: np.random.RandomState) -> Any:
         """A random member: that nearest to normal entries is one with many, almost always."""

@@ -1,9 +1,10 @@
-"""Where the non-zeros of factors may be: supports that go on moving, and many starts.
+"""Which supports of families factors have: each step tries all of them, and there are many starts.
 
-A step of PALM is as short as the largest curvature asks. Values on the support soon outgrow what
-one step can bring in elsewhere, and the support stays what the first sweeps made it. Here a factor
-takes the step that is best along its gradient, is projected, and gets the least-squares values on
-the support found: which entries are non-zero is hard to find, their values are easy.
+A step of PALM is as short as the largest curvature asks, and is projected on the nearest support.
+Values on the support soon outgrow what one step can bring in elsewhere, and the support stays what
+the first sweeps made it. Here a factor takes the step that is best along its gradient, and is
+projected on each support in turn; the one whose least-squares values fit best is kept. Which
+entries are non-zero is hard to find, their values are easy.
 """
 
 from __future__ import annotations
@@ -52,25 +53,25 @@ def explore_supports(
     verbose: int = 0,
     return_loss: bool = False,
 ) -> Any:
-    r"""Search the supports of sparse factors of a matrix, from many starts.
+    r"""Search families of supports for those of the factors of a matrix, from many starts.
 
     The problem is that of :func:`palm4msa`,
 
     .. math:: \min_{S_j \in E_j} \|A - S_1 \cdots S_J\|_F^2 ,
 
-    and to choose the best supports within budgets is NP-hard. PALM keeps early ones: this goes on
-    looking. In a sweep each factor in turn takes the step along its gradient that lowers the loss
-    most, is projected on its set, and then gets the values on this support that fit best, the other
-    factors standing still. A step that raises the loss is made shorter, or only the values change.
-    The best of some random starts is followed to its end.
+    and which supports are the best is NP-hard to find. PALM soon keeps those that it has. Here each
+    factor in turn takes the step along its gradient that lowers the loss most, and is projected on
+    every support of its ``SupportFamily``; for each the values that fit best are computed, while
+    the other factors stand still, and the best support is kept. A step that raises the loss is made
+    shorter, or only the values change. The best of some random starts is followed to its end.
 
     Parameters
     ----------
     A : array-like of shape (n_out, n_in)
         Real or complex matrix, from any array library; integers become float64.
     supports : list
-        One support per factor, from left to right, as in :func:`palm4msa`: budgets
-        (``KSparse``) and families (``SupportFamily``) leave something to explore.
+        One support per factor, from left to right, as in :func:`palm4msa`. A ``SupportFamily`` has
+        its members tried, a ``KSparse`` budget is projected on, other supports stay what they are.
     inner_sizes : sequence of int, default=None
         Sizes between neighbouring factors, as in :func:`palm4msa`.
     n_init : int, default=20
@@ -78,7 +79,8 @@ def explore_supports(
     max_iter : int, default=300
         Largest number of sweeps from the best start; each start has 15 at most before.
     tol : float, default=1e-4
-        The run ends when ten sweeps lower the loss by no more than this share of it.
+        The run ends when ten sweeps lower the loss by no more than this share of it, of which a
+        relative error of `tol` is always a part.
     random_state : int, RandomState instance or None, default=None
         Draws the starts.
     verbose : int, default=0
@@ -119,8 +121,11 @@ def explore_supports(
     Notes
     -----
     That the support of PALM converges prematurely is an observation of [1]_. The remedy here is not
-    theirs: hard thresholding followed by least squares, as in pursuits of sparse vectors. No number
-    of starts is certain to find the best supports.
+    theirs: all supports in turn, each with its least-squares values. For supports planted in
+    families of three it finds them more often than PALM from identities does, and of three factors
+    more often than the best of four starts of PALM (the tests measure it, for 8 to 32 rows). Within
+    budgets, whose supports are too many to be tried, expect no more than from as many random starts
+    of :func:`palm4msa`. No number of starts is certain to find the best supports.
 
     References
     ----------
@@ -131,12 +136,13 @@ def explore_supports(
     --------
     >>> import numpy as np
     >>> from skfact.deep_linear import explore_supports
-    >>> from skfact.supports import KSparse
+    >>> from skfact.supports import SupportFamily
     >>> random = np.random.default_rng(0)
-    >>> sets = [KSparse(2, axis=0), KSparse(2, axis=1)]
-    >>> left, right = (one.project(random.standard_normal((8, 8))) for one in sets)
-    >>> operator = explore_supports(left @ right, sets, random_state=0)
-    >>> bool(np.allclose(operator.toarray(), left @ right))
+    >>> masks = random.random((2, 3, 8, 8)) < 0.3  # two factors, three supports each
+    >>> left, right = masks[[0, 1], [2, 1]] * random.standard_normal((2, 8, 8))
+    >>> families = [SupportFamily(list(three)) for three in masks]
+    >>> operator = explore_supports(left @ right, families, random_state=0)
+    >>> bool(np.allclose(operator.toarray(), left @ right, atol=0.01))
     True
     """
     check_number(n_init, "n_init", int, 1)
@@ -197,15 +203,15 @@ class Exploration:
 
     def run(self, stopping: Stopping) -> Outcome:
         """Sweeps until the loss hardly falls any more."""
-        losses = [self.loss]
+        losses, small = [self.loss], stopping.tol**2 * norm2(self.target)
         for _ in range(stopping.max_iter):
-            if self.is_exact or (stopping.tol > 0 and stopping.is_slow(losses)):
+            if self.is_exact or (stopping.tol > 0 and stopping.is_slow(losses, small)):
                 return Outcome.CONVERGED
             for j in range(len(self.sets)):
                 self._step(j)
             self._start_sweep()
             losses.append(self.loss)
-        return Outcome.CUT_OFF
+        return Outcome.CONVERGED if self.is_exact else Outcome.CUT_OFF
 
     def _start_sweep(self) -> None:
         """Factors of equal norms, and the residual; no rounding errors add up."""
@@ -226,9 +232,11 @@ class Exploration:
             return
         step = size / image
         for _ in range(ATTEMPTS if not one.is_linear else 0):
-            new = one.project(old + step * gradient)
-            residual = self.residual - self._image(j, new - old)
-            if self._accept(j, *self._fitted(j, new, residual)):
+            tried = [
+                self._fitted(j, new, self.residual - self._image(j, new - old))
+                for new in one.candidates(old + step * gradient)
+            ]
+            if self._accept(j, *min(tried, key=lambda pair: norm2(pair[1]))):
                 return
             step /= SHORTER
         self._accept(j, *self._fitted(j, old, self.residual))
