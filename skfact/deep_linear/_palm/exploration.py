@@ -79,8 +79,8 @@ def explore_supports(
     max_iter : int, default=300
         Largest number of sweeps from the best start; each start has 15 at most before.
     tol : float, default=1e-4
-        The run ends when ten sweeps lower the loss by no more than this share of it, of which a
-        relative error of `tol` is always a part.
+        The run ends when ten sweeps lower the loss by no more than this share of it and of
+        ``(tol * norm(A))**2`` together.
     random_state : int, RandomState instance or None, default=None
         Draws the starts.
     verbose : int, default=0
