@@ -123,9 +123,10 @@ def explore_supports(
     That the support of PALM converges prematurely is an observation of [1]_. The remedy here is not
     theirs: all supports in turn, each with its least-squares values. For supports planted in
     families of three it finds them more often than PALM from identities does, and of three factors
-    more often than the best of four starts of PALM (the tests measure it, for 8 to 32 rows). Within
-    budgets, whose supports are too many to be tried, expect no more than from as many random starts
-    of :func:`palm4msa`. No number of starts is certain to find the best supports.
+    more often than the best of four starts of PALM (the tests measure it, for 8 to 32 rows). The
+    supports within a budget are too many to be tried: there it finds sparse principal components,
+    a dense factor times one with few entries in each row, more often than PALM, and supports of
+    two sparse factors no more often. No number of starts is certain to find the best supports.
 
     References
     ----------

@@ -114,6 +114,23 @@ def test_planted_supports_of_a_family_are_found_where_palm_keeps_others(n, n_fac
 
 
 @anyhow
+def test_sparse_principal_components_are_found_more_often_than_by_palm():
+    """Samples of three components with three features each, and noise."""
+    ours = palm = 0
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        loadings = KSparse(3, axis=1).project(random.standard_normal((3, 12)))
+        X = random.standard_normal((50, 3)) * [3, 2, 1] @ loadings
+        X = X + 0.05 * random.standard_normal((50, 12))
+        sets = [np.ones((50, 3)), KSparse(3, axis=1)]
+        planted = {*map(tuple, loadings != 0)}
+        found = [explore_supports(X, sets, random_state=0), palm4msa(X, sets)]
+        hits = [{*map(tuple, one.factors[1].to_csr().toarray() != 0)} == planted for one in found]
+        ours, palm = ours + hits[0], palm + hits[1]
+    assert ours >= 5 and ours > palm, (ours, palm)
+
+
+@anyhow
 def test_more_starts_are_never_worse():
     A = np.random.default_rng(0).standard_normal((8, 8))
     sets = [KSparse(2, axis=(0, 1))] * 2
