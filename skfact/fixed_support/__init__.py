@@ -13,6 +13,11 @@ from skfact.fixed_support._tractable.hardness import hardness_instance
 from skfact.fixed_support._tractable.report import SupportReport, analyze_supports
 from skfact.fixed_support._uniqueness.closability import is_closable
 from skfact.fixed_support._uniqueness.completion import RankOneCompletion, complete_rank_one
+from skfact.fixed_support._uniqueness.contributions import (
+    factors_from_contributions,
+    is_nondegenerate,
+    rank_one_contributions,
+)
 from skfact.fixed_support._uniqueness.local import is_locally_identifiable
 from skfact.fixed_support._uniqueness.tiling import Tiling, identify_tiling
 
@@ -31,11 +36,14 @@ __all__ = [
     "analyze_supports",
     "closedness",
     "complete_rank_one",
+    "factors_from_contributions",
     "fixed_support_factorize",
     "hardness_instance",
     "identify_tiling",
     "is_closable",
     "is_locally_identifiable",
+    "is_nondegenerate",
+    "rank_one_contributions",
     "rank_one_supports",
     "relu_training_has_optimum",
 ]

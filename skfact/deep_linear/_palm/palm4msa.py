@@ -66,9 +66,9 @@ def palm4msa(
         Real or complex matrix, from any array library; integers become float64.
     supports : str, callable, Chain or list
         One support per factor, from left to right: a ``KroneckerSparse``, a ``FixedMask`` or a mask
-        of booleans, a ``KSparse`` budget, a ``StructuredFactor``, in any mixture. Or the name of a
-        family ("butterfly", "monarch", ...), a callable ``(n_out, n_in) -> Chain``, or a ``Chain``;
-        one larger than `A` pads it with zeros.
+        of booleans, a ``KSparse`` budget, a ``SupportFamily``, a ``StructuredFactor``, in any
+        mixture. Or the name of a family ("butterfly", "monarch", ...), a callable ``(n_out, n_in)
+        -> Chain``, or a ``Chain``; one larger than `A` pads it with zeros.
     inner_sizes : sequence of int, default=None
         Sizes between neighbouring factors, for a list of supports. None takes those that the
         supports have, and between budgets the smaller side of `A`.

@@ -35,7 +35,7 @@ def starting_point(
     if init is None:
         return identities(target, sets, first, usual_scale(target))
     if isinstance(init, str):
-        matrices = [_normal(one.shape, target, random) for one in sets]
+        matrices = [one.drawn(_normal(one.shape, target, random), random) for one in sets]
         return best_scaled(target, sets, nearest_factors(sets, matrices))
     start = nearest_factors(sets, init)
     return start._replace(scale=math.ldexp(start.scale, -exponent))

@@ -69,4 +69,4 @@ def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[A
             kappa = between(products, 2 * f_i.powers, -2 * g_j.powers)
             coefs.append(xp.astype(kappa, network.dtype))
             intercepts.append(xp.astype(g_j.plain(2), network.dtype))
-    return coefs, intercepts
+    return network.by_parameter(coefs, intercepts)

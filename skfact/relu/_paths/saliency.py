@@ -76,7 +76,7 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
             of_bias = times_power_of_two(abs(b), g_j.powers) * g_j.values
             coefs.append(xp.astype(saliency, network.dtype))
             intercepts.append(xp.astype(of_bias, network.dtype))
-    return coefs, intercepts
+    return network.by_parameter(coefs, intercepts)
 
 
 def both_passes(network: Network, q: float) -> tuple[list[Scaled], list[Scaled]]:

@@ -97,6 +97,13 @@ def scaling_classes(network: Network) -> list[np.ndarray]:
                 read, pooled = np.nonzero(to_numpy(step.matrix))
                 one.append(entries[i][read])
                 other.append(entries[index][pooled])
+    for index, convolution in zip(network.linear, network.convolutions):
+        if convolution is not None:  # its numbers belong to channels
+            ends = (network.steps()[index].inputs[0], index)
+            for node, n_channels in zip(ends, convolution.n_channels):
+                channels = entries[node].reshape(n_channels, -1)
+                one.append(channels.ravel())
+                other.append(np.repeat(channels[:, 0], channels.shape[1]))
     pairs = np.concatenate(one), np.concatenate(other)
     links = scipy.sparse.coo_array((np.ones(len(pairs[0])), pairs), shape=(starts[-1],) * 2)
     _, found = connected_components(links, directed=False)
@@ -120,7 +127,9 @@ def scales_in_order(
             continue
         found = scale(l, logs[classes[steps[index].inputs[0]]])
         new = ~known[target] & np.isfinite(found)
-        logs[target[new]], known[target[new]] = found[new], True
+        logs[target[new]] = -np.inf
+        np.maximum.at(logs, target[new], found[new])  # entries of one scale: the largest
+        known[target[new]] = True
     return [logs[labels] for labels in classes]
 
 

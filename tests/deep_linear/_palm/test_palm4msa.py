@@ -11,8 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 from skfact._backend import array_namespace, to_numpy
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear import hierarchical_palm, palm4msa
+from skfact.deep_linear._factor_sets.factor_set import factor_set
 from skfact.exceptions import StructureWarning
-from skfact.supports import FixedMask, KroneckerSparse, KSparse
+from skfact.supports import FixedMask, KroneckerSparse, KSparse, SupportFamily
 
 # these tests are about the steps, not the fit: few steps, few non-zeros, a Gaussian matrix
 no_fit = pytest.mark.filterwarnings("ignore:The .* numbers in the factors")
@@ -219,3 +220,30 @@ def test_factors_of_no_use_are_named():
 def test_wrong_arguments_are_refused(arguments, options, error, message):
     with pytest.raises(error, match=message):
         palm4msa(*arguments, **options)
+
+
+@pytest.mark.parametrize("order", ["left-to-right", "right-to-left"])
+def test_each_factor_of_a_hadamard_matrix_finds_its_pattern(order):
+    """From a family of all three patterns, in no order of its own."""
+    patterns = [KroneckerSparse(a, 2, 2, 4 // a) for a in (4, 1, 2)]
+    family = SupportFamily(patterns)
+    for operator in (
+        palm4msa(hadamard(8), [family] * 3, order=order),
+        hierarchical_palm(hadamard(8), [family] * 3),
+    ):
+        assert_allclose(operator.toarray(), hadamard(8), atol=1e-10)
+        supports = [factor.to_csr().toarray() != 0 for factor in operator.factors]
+        assert {FixedMask(support) for support in supports} == {
+            FixedMask(pattern.mask()) for pattern in patterns
+        }
+
+
+def test_random_starts_on_a_family_take_all_its_members():
+    """Not only the one with most entries, which is nearest to a normal matrix."""
+    family = SupportFamily([np.eye(6), np.tri(6), np.tri(6).T])
+    one = factor_set(family, (6, 6))
+    random, normal = np.random.RandomState(0), np.random.default_rng(0).standard_normal((6, 6))
+    drawn = [one.drawn(normal, random) for _ in range(20)]
+    assert {FixedMask(matrix != 0) for matrix in drawn} == set(family.members)
+    masked = FixedMask(np.eye(6))
+    assert factor_set(masked, (6, 6)).drawn(normal, random) is normal
