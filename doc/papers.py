@@ -35,8 +35,8 @@ SOURCES = {  # by the letters of the table; the first five are documents, the ot
     "identifiability, `arXiv:2107.09370 <https://arxiv.org/abs/2107.09370>`__",
     "FS": "Le Magoarou and Gribonval, Flexible multilayer sparse approximations of matrices and "
     "applications, 2016",
-    "KL": "Dao et al., Kaleidoscope: an efficient, learnable representation for all structured linear "
-    "maps, `arXiv:2012.14966 <https://arxiv.org/abs/2012.14966>`__",
+    "KL": "Dao et al., Kaleidoscope: an efficient, learnable representation for all structured "
+    "linear maps, `arXiv:2012.14966 <https://arxiv.org/abs/2012.14966>`__",
     "NPF": "Lakshminarayanan and Singh, Neural path features and neural path kernel: "
     "understanding the role of gates in deep learning, 2020",
     "NQ": "Nagel, van Baalen, Blankevoort and Welling, Data-free quantization through weight "
