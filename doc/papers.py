@@ -43,6 +43,8 @@ SOURCES = {  # by the letters of the table; the first five are documents, the ot
     "applications, 2016",
     "GM": "Grillo and Montúfar, Most ReLU networks admit identifiable parameters, "
     "`arXiv:2605.03601 <https://arxiv.org/abs/2605.03601>`__",
+    "KL": "Dao et al., Kaleidoscope: an efficient, learnable representation for all structured "
+    "linear maps, `arXiv:2012.14966 <https://arxiv.org/abs/2012.14966>`__",
     "NPF": "Lakshminarayanan and Singh, Neural path features and neural path kernel: "
     "understanding the role of gates in deep learning, 2020",
     "NQ": "Nagel, van Baalen, Blankevoort and Welling, Data-free quantization through weight "
