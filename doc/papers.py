@@ -55,6 +55,10 @@ SOURCES = {  # by the letters of the table; the first five are documents, the ot
     "on path-metrics for modern ReLU network parameterizations, `arXiv:2405.15006 <https://arxiv.org/abs/2405.15006>`__",
     "PN": "Gonon, Brisebarre, Riccietti and Gribonval, A path-norm toolkit for modern networks: "
     "consequences, promises and challenges, `arXiv:2310.01225 <https://arxiv.org/abs/2310.01225>`__",
+    "PB": "Rouchouse, Gonon, Gribonval and Guedj, Non-vacuous generalization bounds: can rescaling "
+    "invariances help?, `arXiv:2509.26149 <https://arxiv.org/abs/2509.26149>`__",
+    "SE": "Le and Gribonval, Structured support exploration for multilayer sparse matrix "
+    "factorization, 2021",
     "SGD": "Neyshabur, Salakhutdinov and Srebro, Path-SGD: path-normalized optimization in deep "
     "neural networks, 2015",
     "SV": "Le, Riccietti and Gribonval, Spurious valleys, NP-hardness, and tractability of sparse "
