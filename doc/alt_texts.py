@@ -6,17 +6,19 @@ Thumbnails have none, as the title of their page stands beside them.
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.logging import getLogger
 from sphinx_gallery.directives import imgsgnode
 
 logger = getLogger(__name__)
-pictures: dict[str, str] = {}  # by their words
 
 
-def check(_app: Sphinx, doctree: nodes.document) -> None:
+def check(_app: Sphinx, env: BuildEnvironment) -> None:
     """Warn of pictures without words, or with those of another one."""
-    for kind in (nodes.image, imgsgnode):
-        for node in doctree.findall(kind):
+    pictures: dict[str, str] = {}  # by their words
+    for page in sorted(env.found_docs):
+        doctree = env.get_doctree(page)
+        for node in (found for kind in (nodes.image, imgsgnode) for found in doctree.findall(kind)):
             picture, words = node["uri"].rpartition("/")[2], node.get("alt", "")
             if picture.endswith("_thumb.png"):
                 continue
@@ -28,5 +30,5 @@ def check(_app: Sphinx, doctree: nodes.document) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("doctree-read", check)
-    return {"parallel_read_safe": False}
+    app.connect("env-check-consistency", check)
+    return {"parallel_read_safe": True}

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 os.environ["MPLBACKEND"] = "Agg"
 
@@ -15,6 +16,7 @@ from api_reference import write_pages  # noqa: E402
 from benchmark_figures import write as write_figures  # noqa: E402
 from floors import draw  # noqa: E402
 from inventories import mapping  # noqa: E402
+from papers import page as page_of_papers  # noqa: E402
 from pictures import write as write_pictures  # noqa: E402
 from sphinx_gallery.sorting import ExplicitOrder  # noqa: E402
 
@@ -98,9 +100,15 @@ scripts = {  # they take long, and processes of their own
     )
     for name in ("what_runs_where", "cuda_kernels")
 }
+(HERE / "generated" / "papers.rst").write_text(page_of_papers(), encoding="utf-8")
 (HERE / "generated" / "floors.svg").write_text(draw(), encoding="utf-8")
 write_pictures(HERE / "generated")
 write_figures(HERE / "generated")
 for name, script in scripts.items():
     if script.wait():
         raise RuntimeError(f"{name}.py failed; see above.")
+
+
+def setup(app: Any) -> None:
+    """The files of MathJax are copied when all else is done, which it does not declare."""
+    app.extensions["sphinx-mathjax-offline"].parallel_read_safe = True

@@ -129,6 +129,13 @@ def check_ordered(values: Any, name: str, what: str) -> None:
         )
 
 
+def check_sequence(values: Any, name: str, what: str) -> None:
+    """The same for values that are gone through more than once: an iterator is refused too."""
+    check_ordered(values, name, what)
+    if not hasattr(values, "__len__"):
+        raise TypeError(f"{name} must be {what}, got a {type(values).__name__}: pass list({name}).")
+
+
 def positive_ints(values: Any, name: str) -> tuple[int, ...]:
     """Return a sequence of positive integers as a tuple."""
     check_ordered(values, name, "a sequence of positive integers")

@@ -294,9 +294,8 @@ for ax, alpha in zip(axes, [1e-3, 10.0], strict=True):
 plt.show()
 
 # %%
-# Rank is "unexplained" if no neuron of the kinds above accounts for it. A neuron that is active on
-# few samples can be the reason: what arrives at it, 13 parameters in the second layer, matters on
-# these samples only.
+# A neuron that is active on few samples costs rank, too: what arrives at it, 13 parameters in the
+# second layer, matters on these samples only. Rank is "unexplained" if no neuron accounts for it.
 
 active = activation_patterns(trained[1e-3], X)[:, 12:].sum(axis=0)
 print("active samples of the neurons of layer 2, weak decay:", *active)

@@ -1,5 +1,6 @@
 """Butterfly factorization: a matrix as a product of Kronecker-sparse factors."""
 
+from skfact.butterfly._circulant import circulant_factorize
 from skfact.butterfly._estimator import ButterflyFactorizer
 from skfact.butterfly._factorize import butterfly_factorize
 from skfact.butterfly._report.measure import structure_report
@@ -14,6 +15,7 @@ __all__ = [
     "StructureReport",
     "StructureRow",
     "butterfly_factorize",
+    "circulant_factorize",
     "complementary_ranks",
     "split_errors",
     "structure_report",

@@ -1,6 +1,7 @@
 """Sparse deep linear maps: products of factors with fixed supports or budgets of non-zeros."""
 
 from skfact.deep_linear._estimator import SparseDeepLinearNet
+from skfact.deep_linear._palm.exploration import explore_supports
 from skfact.deep_linear._palm.hierarchical import hierarchical_palm
 from skfact.deep_linear._palm.palm4msa import palm4msa
 from skfact.deep_linear._stability._classes.factor_distance import factor_distance
@@ -48,6 +49,7 @@ __all__ = [
     "are_rescalings",
     "convolution_tree_is_recoverable",
     "deep_null_space_constant",
+    "explore_supports",
     "factor_distance",
     "factor_error_bound",
     "hierarchical_palm",

@@ -35,7 +35,7 @@ from skfact.deep_linear._solvers.solve import NAMES, solve
 from skfact.deep_linear._units import Units, checked_weights, in_dtype_of, prepared, real_array
 from skfact.exceptions import StructureWarning
 from skfact.operators import FactorizedOperator
-from skfact.supports import Chain, KSparse
+from skfact.supports import Chain, KSparse, SupportFamily
 
 
 class SparseDeepLinearNet(
@@ -58,7 +58,8 @@ class SparseDeepLinearNet(
           or "dense" with `hidden_layer_sizes` for low rank.
         - A callable ``(n_out, n_in) -> Chain``, or a chain.
         - A list with one item per factor, the last one applied first: patterns, masks, structured
-          factors such as :class:`ToeplitzFactor`, or budgets such as ``KSparse(2, axis=1)``.
+          factors such as :class:`ToeplitzFactor`, budgets such as ``KSparse(2, axis=1)``, or a
+          ``SupportFamily`` of some supports, of which one is chosen.
     hidden_layer_sizes : int or sequence of int, default=None
         Widths between the layers, the one next to the input first, as in
         :class:`~sklearn.neural_network.MLPRegressor`. A family gives the supports of every layer;
@@ -257,8 +258,10 @@ class SparseDeepLinearNet(
     def _takes_batches(self) -> bool:
         """True, or an AttributeError that says why there are no batches."""
         listed = isinstance(self.supports, list | tuple) and not isinstance(self.supports, Chain)
-        if listed and any(isinstance(support, KSparse) for support in self.supports):
-            raise AttributeError("partial_fit needs fixed supports, but supports has budgets.")
+        if listed and any(isinstance(s, KSparse | SupportFamily) for s in self.supports):
+            raise AttributeError(
+                "partial_fit needs fixed supports, but supports has budgets or families of them."
+            )
         if listed and any(getattr(s, "projection", None) is not None for s in self.supports):
             raise AttributeError(
                 "partial_fit takes steps of Adam, which leave the models of parameters: pass "

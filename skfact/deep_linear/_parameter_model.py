@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, device, move
-from skfact._checks import is_number
+from skfact._checks import check_number, is_number
 from skfact._linalg import is_complex, limited
 from skfact.supports import KSparse
 
@@ -39,6 +39,7 @@ def projection_on(model: Any) -> Callable[[Any], Any] | None:
             )
         return lambda h: model.project(h[None, :])[0, :]
     if is_number(model, float):
+        check_number(model, "projection", float, 0)
         if not 0 < model < math.inf:
             raise ValueError(
                 f"projection={model!r} is to bound the norm of the parameters: it must be positive "

@@ -21,6 +21,7 @@ from skfact.fixed_support._alternating.descent import Runs
 from skfact.fixed_support._codes import coding_matrix, nonnegative_codes, weighted_codes
 from skfact.fixed_support._factorization import FixedSupportFactorization, operator_of
 from skfact.fixed_support._factorize import check_options
+from skfact.fixed_support._family import factorize_family
 from skfact.fixed_support._outcome import warn_of
 from skfact.fixed_support._problem import (
     POSITIVE,
@@ -31,6 +32,7 @@ from skfact.fixed_support._problem import (
 )
 from skfact.fixed_support._solvers import factorize
 from skfact.fixed_support._supports.families import resolve_supports
+from skfact.fixed_support._supports.pairs import pairs_of_supports
 from skfact.fixed_support._supports.rank_one import abbreviated
 from skfact.fixed_support._tractable.report import report_on
 from skfact.fixed_support._variance import explained_variance_ratio
@@ -58,7 +60,7 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     n_components : int, default=None
         Number of components; None takes that of the masks, or of the family for the shape of X.
         Groups share them equally, the first ones taking one more where that does not divide.
-    supports : str, pair of masks, groups or callable, default="dense"
+    supports : str, pair of masks, groups, SupportFamily or callable, default="dense"
         - A family by name: "dense" (truncated singular value decomposition), "disjoint-groups" and
           "overlapping-groups" of neighbouring features, "butterfly" and "monarch" (tiles of samples
           and features), "arrow", "banded", "lu".
@@ -68,6 +70,8 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
           its columns (positions, truth values, a slice, or names of a data frame). The left mask
           is dense; `get_feature_names_out` gives the names of the groups.
         - A callable ``(n_samples, n_features, n_components) -> (I, J)``.
+        - A :class:`~skfact.supports.SupportFamily` of pairs (I, J), or a pair with families in
+          place of masks: all pairs are searched, and the best one is kept.
 
         Masks that are data frames are put in the order of the features of X, of its samples, and of
         the components of J, by their labels; other labels are refused, arrays taken by position.
@@ -121,9 +125,13 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     solver_ : {"blockwise", "complete-classes", "alternating"}
         How the factors were found.
     optimal_ : bool
-        Whether they are a certified global optimum.
+        Whether they are a certified global optimum, over all pairs of a family.
     support_report_ : SupportReport
         What the masks say about the problem; print it.
+    family_index_ : int or None
+        Which pair of a family of supports was the best; None without a family.
+    family_losses_ : ndarray of shape (n_pairs,) or None
+        The loss on each pair of a family, NaN where a bound told that it is not the best.
     reconstruction_err_ : float
         ||X - W H||_F, over the entries that are not missing, weighted by `entry_weight`.
     loss_curve_ : list of float of length `n_iter_` + 1
@@ -245,10 +253,14 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             X = validate_samples(self, X, reset=True, allow_nan=self._nan_is_missing())
         xp, where = compute_namespace(self.backend, X)
         m, n = X.shape
-        masks = resolve_supports(self.supports, left_support, m, n, self.n_components, labels)
-        report_of_masks = report_on(masks.left, masks.right)
+        pairs = pairs_of_supports(self.supports)
+        masks = [
+            resolve_supports(pair, left_support, m, n, self.n_components, labels)
+            for pair in ([self.supports] if pairs is None else pairs)
+        ]
+        reports = [report_on(pair.left, pair.right) for pair in masks]
         objective = objective.beside(labels, "X")
-        problem = Problem.of(move(X, xp, where), report_of_masks, objective, "X")
+        problem = Problem.of(move(X, xp, where), reports[0], objective, "X")
 
         with self._progress() as report:
 
@@ -256,9 +268,13 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
                 return report("sweep", f"start {run}, sweep {sweep}, loss: {loss:.3e}")
 
             runs = Runs(random, self.max_iter, self.tol, self.n_init, on_sweep)
-            result, outcome = factorize(problem, self.solver, runs)
+            if pairs is None:
+                result, outcome = factorize(problem, self.solver, runs)
+            else:
+                result, outcome = factorize_family(problem, reports, self.solver, runs)
             self._record(result, problem, X)
-            self._component_names = masks.names
+            self._component_names = masks[result.family_index or 0].names
+        problem = problem._replace(report=result.support_report)
         warn_of(problem, result, outcome, type(self).__name__)
         return self
 
@@ -313,6 +329,7 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         self.solver_, self.optimal_ = result.solver, result.optimal
         self.support_report_ = result.support_report
         self.reconstruction_err_ = result.error
+        self.family_index_, self.family_losses_ = result.family_index, result.family_losses
         self.loss_curve_, self.n_iter_ = result.loss_curve.tolist(), result.n_iter
         self._n_features_out = result.support_report.n_components
         self._make_operators()

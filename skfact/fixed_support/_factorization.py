@@ -38,7 +38,7 @@ class FixedSupportFactorization:
     solver : {"blockwise", "complete-classes", "alternating"}
         How the factors were found.
     optimal : bool
-        Whether they are a certified global optimum (up to rounding).
+        Whether they are a certified global optimum (up to rounding), over all pairs of a family.
     loss : float
         ||A - left @ right||_F^2 over the observed entries, plus the penalty.
     error : float
@@ -53,6 +53,11 @@ class FixedSupportFactorization:
         False if the best run stopped at `max_iter`.
     diverging_components : ndarray of int
         Components whose factors grew without end: the infimum is probably not attained.
+    family_index : int, default=None
+        Which pair of a family of supports has these factors; None without a family.
+    family_losses : ndarray of shape (n_pairs,), default=None
+        The loss on each pair of the family. NaN where a bound showed, before it was solved, that it
+        is not the best.
 
     See Also
     --------
@@ -81,6 +86,8 @@ class FixedSupportFactorization:
     n_iter: int
     converged: bool
     diverging_components: np.ndarray
+    family_index: int | None = None
+    family_losses: np.ndarray | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled: the values, and not what is made of them."""
@@ -107,8 +114,16 @@ class FixedSupportFactorization:
         return (
             f"FixedSupportFactorization(({m} x {n}) ~ ({m} x {self.support_report.n_components}) @ "
             f"({self.support_report.n_components} x {n}), solver={self.solver!r}, "
-            f"error={self.error:.6g}, {worth})"
+            f"error={self.error:.6g}, {worth}{self._search()})"
         )
+
+    def _search(self) -> str:
+        """Which pair of a family it was, in words."""
+        if self.family_losses is None:
+            return ""
+        skipped = int(np.isnan(self.family_losses).sum())
+        pairs = f", pair {self.family_index} of {len(self.family_losses)}"
+        return pairs + (f", {skipped} skipped by a bound" if skipped else "")
 
 
 def operator_of(report: SupportReport, left: Any, right: Any) -> FactorizedOperator:

@@ -7,10 +7,12 @@ from typing import Any
 from skfact._checks import check_choice, check_matrix, check_number, check_random_state
 from skfact.fixed_support._alternating.descent import Runs
 from skfact.fixed_support._factorization import FixedSupportFactorization
+from skfact.fixed_support._family import factorize_family
 from skfact.fixed_support._outcome import warn_of
 from skfact.fixed_support._problem import Objective, Problem
 from skfact.fixed_support._solvers import SOLVERS, factorize
 from skfact.fixed_support._supports.masks import check_supports
+from skfact.fixed_support._supports.pairs import pairs_of, with_left
 from skfact.fixed_support._tractable.report import SupportReport, report_on
 from skfact.supports._masks import Labels, labels_of, order_by
 
@@ -47,12 +49,14 @@ def fixed_support_factorize(
     ----------
     A : array-like of shape (m, n)
         Real or complex matrix, from any array library; integers become float64.
-    left_support : mask of shape (m, r) or SupportReport
+    left_support : mask of shape (m, r), SupportReport or SupportFamily
         Where the left factor X may be non-zero: booleans or 0/1, an array of any library or a SciPy
         sparse matrix. Or the report of :func:`analyze_supports` on both masks, which saves the
-        analysis.
-    right_support : mask of shape (r, n), default=None
-        Where the right factor Y may be non-zero; None beside a report.
+        analysis. Or a :class:`~skfact.supports.SupportFamily` of masks, or of pairs of masks, all
+        of which are searched.
+    right_support : mask of shape (r, n) or SupportFamily, default=None
+        Where the right factor Y may be non-zero; None beside a report or a family of pairs. With
+        families of masks of one factor each member counts beside each one of the other factor.
     solver : {"auto", "exact", "alternating"}, default="auto"
         "auto" takes the closed form if there is one; "exact" raises if there is none.
     alpha : float or "auto", default=0.0
@@ -134,6 +138,12 @@ def fixed_support_factorize(
     and memory for some copies of A and of the factors, and for ``2**22`` entries of Gram matrices
     at a time.
 
+    Of a family, pairs with a closed form are solved first. A pair is skipped if no factors on it
+    can be better than the best so far: its loss is at least the energy of A outside its rank-one
+    supports, and, for pairs without a closed form, what the truncated singular value decomposition
+    with as many components leaves. `family_index` says which pair it was, `family_losses` what the
+    others reached, and `optimal` is for the whole family.
+
     Data frames as masks are put in the order of `A`, and of the components of the right mask, by
     their labels; labels that do not match are refused, and arrays are taken by position.
 
@@ -158,16 +168,30 @@ def fixed_support_factorize(
     FixedSupportFactorization((4 x 4) ~ (4 x 3) @ (3 x 4), solver='blockwise', error=2.44949, ...
     >>> round(result.loss, 12)
     6.0
+
+    Groups of rows and columns, in one of three orders:
+
+    >>> from skfact.supports import SupportFamily
+    >>> orders = ([0, 1, 2, 3], [0, 2, 1, 3], [0, 2, 3, 1])
+    >>> family = SupportFamily([(left[order], left[order].T) for order in orders])
+    >>> fixed_support_factorize(A, family)
+    FixedSupportFactorization(...global optimum, pair 2 of 3, 2 skipped by a bound)
     """
-    labels = labels_of(A)
-    report = report_of(left_support, right_support, "A", labels)
+    pairs, labels = pairs_of(left_support, right_support), labels_of(A)
     objective = Objective(alpha, missing_values, positive, entry_weight)
     check_options(solver, objective, n_init, max_iter, tol)
-    random = check_random_state(random_state)
+    runs = Runs(check_random_state(random_state), max_iter, tol, n_init)
     objective = objective.beside(labels, "A")
-    problem = Problem.of(check_matrix(A, "A"), report, objective)
-    result, outcome = factorize(problem, solver, Runs(random, max_iter, tol, n_init))
-    warn_of(problem, result, outcome)
+    if pairs is None:
+        report = report_of(left_support, right_support, "A", labels)
+        problem = Problem.of(check_matrix(A, "A"), report, objective)
+        result, outcome = factorize(problem, solver, runs)
+    else:
+        A = check_matrix(A, "A")
+        reports = [report_of(*with_left(pair, A.shape[0]), "A", labels) for pair in pairs]
+        problem = Problem.of(A, reports[0], objective)
+        result, outcome = factorize_family(problem, reports, solver, runs)
+    warn_of(problem._replace(report=result.support_report), result, outcome)
     return result
 
 

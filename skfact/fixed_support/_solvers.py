@@ -49,10 +49,7 @@ def factorize(
     Raises ValueError if A is not finite, or if there is no closed form for ``solver="exact"``.
     """
     report, reason = problem.report, problem.without_closed_form()
-    if solver == "exact" and reason:
-        raise ValueError(
-            f"solver='exact' has no closed form: {reason}. Pass solver='auto' or 'alternating'."
-        )
+    check_closed_form(solver, reason)
     if solver == "alternating" or reason:
         problem, exponent = problem.of_ordinary_magnitude()
         found = alternating(problem, runs)
@@ -64,6 +61,15 @@ def factorize(
     problem, exponent = problem.of_ordinary_magnitude()
     found = closed_form(problem)
     return packed(found, problem, exponent, report.route), found.outcome
+
+
+def check_closed_form(solver: str, reason: str, where: str = "") -> None:
+    """Raise if the solver is to be exact, and there is a reason why it cannot."""
+    if solver == "exact" and reason:
+        raise ValueError(
+            f"solver='exact' has no closed form: {where}{reason}. Pass solver='auto' or "
+            "'alternating'."
+        )
 
 
 def factorize_on_masks(

@@ -1,6 +1,7 @@
 """Pictures of factorizations; matplotlib is imported when something is plotted."""
 
 from skfact.inspection._activation_regions_display import ActivationRegionsDisplay
+from skfact.inspection._completion_display import CompletionDisplay
 from skfact.inspection._convolution_tree_display import ConvolutionTreeDisplay
 from skfact.inspection._identifiability_display import IdentifiabilityDisplay
 from skfact.inspection._rank_profile_display import RankProfileDisplay
@@ -10,6 +11,7 @@ from skfact.inspection._support_report_display import SupportReportDisplay
 
 __all__ = [
     "ActivationRegionsDisplay",
+    "CompletionDisplay",
     "ConvolutionTreeDisplay",
     "IdentifiabilityDisplay",
     "RankProfileDisplay",

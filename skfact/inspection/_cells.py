@@ -20,6 +20,11 @@ LARGEST_SIDE = 2**62  # whose double is an int64
 Entries = tuple[np.ndarray, np.ndarray, np.ndarray]  # rows, columns, magnitudes; to be broadcast
 
 
+def sampled(size: int, count: int) -> np.ndarray:
+    """All of 0 .. size - 1, or `count` of them at equal distances."""
+    return np.arange(size) if size <= count else np.arange(count) * size // count
+
+
 def image_of(matrix: Any, max_pixels: int, *, values: bool) -> np.ndarray:
     """Largest magnitude of each cell of a matrix, NaN where a cell has no entry.
 

@@ -18,7 +18,9 @@ COLOURS = {
     "flip": ("#9467bd", "signs can be flipped together"),
     "undetermined": ("#17becf", "layer: irreducibility undetermined"),
     "always": ("#1f77b4", "always active on X"),
+    "unseen": ("#e377c2", "inputs span too little on X"),
 }
+UNSEEN = COLOURS["unseen"][1]  # the cause in a report
 
 
 class IdentifiabilityDisplay(Display):
@@ -135,16 +137,20 @@ class IdentifiabilityDisplay(Display):
         """
         check_number(max_neurons, "max_neurons", int, 1)
         report = self.report
-        drawn = [_chosen(layer, max_neurons) for layer in report.layers]
+        losses = () if report.local is None else report.local.losses
+        kinds = [_kinds(l, layer, losses) for l, layer in enumerate(report.layers, start=1)]
+        drawn = [
+            _chosen(layer.n_neurons, max_neurons, found)
+            for layer, found in zip(report.layers, kinds, strict=True)
+        ]
         widest = max((len(neurons) for neurons in drawn), default=1)
         width, height = min(max(5.5, 0.42 * widest + 2.0), 14.0), 1.9 + 0.75 * max(len(drawn), 1)
         plt, ax = self._draw_in(ax, width, height), self.ax_
-        costs = {} if report.local is None else {s[:2]: loss for s, loss in report.local.losses}
+        costs = {s[:2]: loss for s, loss in losses}
         used = []
         for row, (layer, neurons) in enumerate(zip(report.layers, drawn, strict=True)):
-            kinds = _kinds(layer)
             for x, v in enumerate(neurons):
-                kind = kinds.get(v)
+                kind = kinds[row].get(v)
                 used += [kind] if kind else []
                 colour = COLOURS[kind][0] if kind else HEALTHY
                 ax.plot(x, row, "o", color=colour, markeredgecolor="0.4", markersize=11)
@@ -183,8 +189,8 @@ class IdentifiabilityDisplay(Display):
         self._legend_below(handles)
 
 
-def _kinds(layer: Any) -> dict[int, str]:
-    """The first finding of each neuron that has any."""
+def _kinds(number: int, layer: Any, losses: Any) -> dict[int, str]:
+    """The first finding of each neuron of a layer that has any."""
     result = layer.irreducibility
     members = {
         "dead": layer.dead or (),
@@ -194,6 +200,7 @@ def _kinds(layer: Any) -> dict[int, str]:
         "flip": result.witness,
         "undetermined": range(layer.n_neurons) if result.answer is None else (),
         "always": layer.always_active or (),
+        "unseen": [s.neuron for s, _ in losses if (s.layer, s.cause) == (number, UNSEEN)],
     }
     found: dict[int, str] = {}
     for kind, neurons in members.items():
@@ -202,7 +209,6 @@ def _kinds(layer: Any) -> dict[int, str]:
     return found
 
 
-def _chosen(layer: Any, count: int) -> list[int]:
+def _chosen(n_neurons: int, count: int, kinds: dict[int, str]) -> list[int]:
     """All neurons, or `count` of them, those with findings first; in their order."""
-    kinds = _kinds(layer)
-    return sorted(sorted(range(layer.n_neurons), key=lambda v: v not in kinds)[:count])
+    return sorted(sorted(range(n_neurons), key=lambda v: v not in kinds)[:count])

@@ -8,6 +8,7 @@ import numpy as np
 
 from skfact._checks import check_number
 from skfact.fixed_support import SupportReport, analyze_supports
+from skfact.inspection._cells import sampled
 from skfact.inspection._matplotlib import Display, check_estimator_fitted, check_shown
 
 GAP = 0.16  # between two panels, in units of the longest side
@@ -141,7 +142,7 @@ class SupportReportDisplay(Display):
         check_number(max_pixels, "max_pixels", int, 1)
         report = self.report
         (m, n), r = report.shape, report.n_components
-        samples = [_sample(size, max_pixels) for size in (m, r, n)]
+        samples = [sampled(size, max_pixels) for size in (m, r, n)]
         unit = max(m, n, r)
         heights = [max(size / unit, THINNEST) for size in (m, r, n)]
         labels = _labels(report, samples)
@@ -194,11 +195,6 @@ class SupportReportDisplay(Display):
                 for colour, text in entries
             ]
         )
-
-
-def _sample(size: int, count: int) -> np.ndarray:
-    """All of 0 .. size - 1, or `count` of them at equal distances."""
-    return np.arange(size) if size <= count else np.arange(count) * size // count
 
 
 def _tint(number: int) -> tuple[float, float, float]:

@@ -2,7 +2,7 @@
 
 from skfact.operators._coding import least_squares_codes
 from skfact.operators._factors import KroneckerFactor, PartialPermutation, SparseFactor
-from skfact.operators._linear_map import load_operator
+from skfact.operators._linear_maps.linear_map import load_operator
 from skfact.operators._operator import FactorizedOperator
 from skfact.operators._sum import OperatorSum
 

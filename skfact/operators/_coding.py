@@ -7,8 +7,8 @@ from typing import Any
 
 import scipy.sparse
 
-from skfact.operators._linear_map import LinearMap
-from skfact.operators._operand import dense_operand, sparse_operand
+from skfact.operators._linear_maps.linear_map import LinearMap
+from skfact.operators._linear_maps.operand import dense_operand, sparse_operand
 from skfact.operators._operator import FactorizedOperator
 
 

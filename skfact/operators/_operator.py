@@ -11,8 +11,8 @@ from skfact._checks import is_number, positive_int
 from skfact._inputs import namespace_dtype
 from skfact.operators._factors import SELECTION, KroneckerFactor, assemble
 from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs, numpy_cost
-from skfact.operators._linear_map import LinearMap
-from skfact.operators._operand import right_hand_side
+from skfact.operators._linear_maps.linear_map import LinearMap
+from skfact.operators._linear_maps.operand import right_hand_side
 from skfact.operators._products import Products, csr_factors
 from skfact.supports import KroneckerSparse
 

@@ -11,9 +11,9 @@ from scipy.linalg import get_lapack_funcs, lu_solve
 
 from skfact._backend import array_namespace, device
 from skfact._checks import check_ordered
-from skfact.operators._algebra import as_operator
-from skfact.operators._linear_map import LinearMap
-from skfact.operators._operand import right_hand_side
+from skfact.operators._linear_maps.algebra import as_operator
+from skfact.operators._linear_maps.linear_map import LinearMap
+from skfact.operators._linear_maps.operand import right_hand_side
 from skfact.operators._operator import FactorizedOperator
 
 

@@ -1,6 +1,8 @@
 """ReLU networks seen through their paths: where they are linear, and blind to rescaling."""
 
 from skfact.relu._estimator import ReLUPathEmbedding
+from skfact.relu._generalization.bound import GeneralizationBound, generalization_bound
+from skfact.relu._identifiability.activation_space import ActivationSpace, activation_space
 from skfact.relu._identifiability.decide import identifiability_report
 from skfact.relu._identifiability.report import IdentifiabilityReport
 from skfact.relu._identifiability.simplify import simplify
@@ -23,15 +25,20 @@ from skfact.relu._rescaling.canonical import canonical_form
 from skfact.relu._rescaling.equalize import equalize
 from skfact.relu._rescaling.factors import is_rescaling_equivalent, rescaling_factors
 from skfact.relu._rescaling.rescale import rescale
+from skfact.relu._training.retrain import retrain
 
 __all__ = [
+    "ActivationSpace",
+    "GeneralizationBound",
     "IdentifiabilityReport",
     "NetworkGraph",
     "ReLUPathEmbedding",
     "activation_patterns",
+    "activation_space",
     "align",
     "canonical_form",
     "equalize",
+    "generalization_bound",
     "identifiability_report",
     "is_rescaling_equivalent",
     "path_count",
@@ -47,6 +54,7 @@ __all__ = [
     "quantize",
     "rescale",
     "rescaling_factors",
+    "retrain",
     "simplify",
     "top_paths",
 ]

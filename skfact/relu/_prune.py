@@ -42,6 +42,7 @@ def prune(network: Any, amount: float | int = 0.5, *, criterion: str = "magnitud
     See Also
     --------
     skfact.relu.path_metric : A proven bound of what pruning changes.
+    skfact.relu.retrain : Trains the weights that are left again.
 
     References
     ----------
@@ -60,7 +61,8 @@ def prune(network: Any, amount: float | int = 0.5, *, criterion: str = "magnitud
     """
     network = read_network(network)
     check_choice(criterion, "criterion", ("magnitude", "saliency"))
-    total = sum(math.prod(w.shape) for w in network.weights)
+    parameters = network.parameters()
+    total = sum(math.prod(w.shape) for w in parameters)
     whole = isinstance(amount, (int, np.integer)) and not isinstance(amount, bool)
     check_number(amount, "amount", int if whole else float, 0)
     if amount > (total if whole else 1):
@@ -69,19 +71,19 @@ def prune(network: Any, amount: float | int = 0.5, *, criterion: str = "magnitud
             f"got {amount!r}."
         )
     count = int(amount) if whole else round(float(amount) * total)
-    scores = network.weights if criterion == "magnitude" else path_saliency(network)[0]
+    scores = parameters if criterion == "magnitude" else path_saliency(network)[0]
     weights, sizes = (
         np.concatenate([np.zeros(0), *(np.abs(to_numpy(a)).ravel() for a in arrays)])
-        for arrays in (network.weights, scores)
+        for arrays in (parameters, scores)
     )
     keep = np.ones(total, dtype=bool)
     # weights of no saliency are many: those that are zero already count first
     keep[np.lexsort((sizes, weights != 0))[:count]] = False
     pruned, start = [], 0
     xp = network.xp
-    for w in network.weights:
+    for w in parameters:
         size = math.prod(w.shape)
         mask = move(keep[start : start + size].reshape(w.shape), xp, network.device)
         pruned.append(xp.where(mask, w, xp.zeros_like(w)))
         start += size
-    return network.with_arrays(pruned, network.biases).write()
+    return network.with_parameters(pruned).write()

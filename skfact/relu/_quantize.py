@@ -61,10 +61,11 @@ def quantize(network: Any, bits: int = 8, *, scheme: str = "per_tensor") -> Any:
     xp = network.xp
     levels = 2 ** (int(bits) - 1) - 1
     weights = []
-    for w in network.weights:
-        largest = xp.max(xp.abs(w), axis=0, keepdims=True)
+    for w in network.parameters():
+        to_one_neuron = 0 if w.ndim == 2 else tuple(range(1, w.ndim))  # to one channel: a kernel
+        largest = xp.max(xp.abs(w), axis=to_one_neuron, keepdims=True)
         if scheme == "per_tensor":
             largest = xp.max(largest) + 0 * largest
         unit = xp.where(largest > 0, largest, xp.ones_like(largest))
         weights.append(xp.round(w / unit * levels) / levels * unit)
-    return network.with_arrays(weights, network.biases).write()
+    return network.with_parameters(weights).write()

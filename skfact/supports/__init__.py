@@ -5,6 +5,7 @@ from skfact.supports._families import FAMILIES, resolve_supports
 from skfact.supports._kronecker import KroneckerSparse
 from skfact.supports._masks import FixedMask, KSparse
 from skfact.supports._radices import digit_reversal
+from skfact.supports._support_family import SupportFamily
 
 __all__ = [
     "FAMILIES",
@@ -12,6 +13,7 @@ __all__ = [
     "FixedMask",
     "KSparse",
     "KroneckerSparse",
+    "SupportFamily",
     "digit_reversal",
     "resolve_supports",
 ]

@@ -70,6 +70,11 @@ class KSparse:
         object.__setattr__(self, "k", positive_int(self.k, "k"))
         object.__setattr__(self, "axis", _budget_axis(self.axis))
 
+    @property
+    def T(self) -> KSparse:
+        """Budget of the transposed matrices."""
+        return KSparse(self.k, 1 - self.axis) if isinstance(self.axis, int) else self
+
     def project(self, matrix: Any) -> Any:
         """Keep the `k` entries of largest magnitude and set the others to zero.
 
@@ -305,6 +310,11 @@ class FixedMask:
     def nnz(self) -> int:
         """Number of entries that may be non-zero."""
         return int(np.count_nonzero(self._mask))
+
+    @property
+    def T(self) -> FixedMask:
+        """Support of the transposed matrices."""
+        return FixedMask(self._mask.T)
 
     def mask(self) -> np.ndarray:
         """Return the support as a dense mask.

@@ -15,6 +15,7 @@ from skfact import ButterflyFactorizer
 from skfact.butterfly import (
     StructureReport,
     butterfly_factorize,
+    circulant_factorize,
     complementary_ranks,
     split_errors,
     structure_report,
@@ -53,6 +54,17 @@ for id, matrix, error, message in BAD_MATRICES:
             error=error,
             message=message.format(name="operator"),
         )
+
+for id, c, error, message in (
+    ("no number", ["a"], TypeError, "c has dtype"),
+    ("a number", 1.0, ValueError, "c must be the first column"),
+    ("nothing", [], ValueError, "c must be the first column"),
+    ("no square", np.ones((2, 3)), ValueError, "c must be the first column"),
+    ("sparse", scipy.sparse.eye_array(3), TypeError, "c.*sparse"),
+    ("not finite", [1.0, np.nan], ValueError, "c contains NaN"),
+    ("other matrix", np.tri(3), ValueError, "c is not circulant"),
+):
+    refused(f"circulant_factorize: {id}", circulant_factorize, c, error=error, message=message)
 
 
 def same_product(result, *inputs):

@@ -13,6 +13,7 @@ from skfact.deep_linear import (
     are_rescalings,
     convolution_tree_is_recoverable,
     deep_null_space_constant,
+    explore_supports,
     factor_distance,
     factor_error_bound,
     indistinguishable_kernels,
@@ -24,8 +25,8 @@ from skfact.deep_linear import (
     tensor_lipschitz_bound,
     tensor_stability_bound,
 )
-from skfact.supports import Chain, FixedMask, KSparse
-from tests.bad_input.cases import RANDOM, changed, refused, works
+from skfact.supports import Chain, FixedMask, KSparse, SupportFamily
+from tests.bad_input.cases import BAD_MATRICES, RANDOM, changed, refused, works
 
 X, Y = RANDOM.standard_normal((12, 4)), RANDOM.standard_normal((12, 3))
 
@@ -72,6 +73,13 @@ for id, supports, options, message in [
         [ToeplitzFactor(3, 4, projection="non-negative")],
         {"solver": "lbfgs"},
         "leaves the models of parameters",
+    ),
+    ("families by L-BFGS", [SupportFamily([KSparse(2)])], {"solver": "lbfgs"}, "fixed supports"),
+    (
+        "families of another shape",
+        [SupportFamily([np.ones((2, 4))])],
+        {},
+        r"supports\[0\] has shape",
     ),
     ("wrong adjoint beside a budget", [KSparse(2), BENT], {}, r"supports\[1\]: the adjoint fails"),
     ("PALM of fixed supports", "dense", {"solver": "palm4msa"}, "is for budgets"),
@@ -141,6 +149,12 @@ refused(
     message="sample_weight must be finite and not negative",
 )
 for id, supports, options, message in [
+    (
+        "a family of pairs",
+        [SupportFamily([([[1]], [[1]])])],
+        {},
+        r"supports\[0\] is a family of pairs",
+    ),
     ("one budget without a list", KSparse(2), {}, "One factor is a list of one"),
     ("one mask without a list", np.ones((3, 4)), {}, "One factor is a list of one"),
     ("intercept in words", "dense", {"fit_intercept": "no"}, "fit_intercept must be True or False"),
@@ -152,6 +166,35 @@ for id, supports, options, message in [
         Y,
         error=TypeError,
         message=message,
+    )
+for id, supports, options, error, message in [
+    ("no list", SupportFamily([np.eye(3)]), {}, TypeError, "supports must be the name of a family"),
+    ("no supports", [], {}, ValueError, "supports is empty"),
+    ("masks that do not fit", [np.eye(5)], {}, ValueError, r"supports\[0\] has shape \(5, 5\)"),
+    ("pairs", [SupportFamily([([[1]], [[1]])])], {}, TypeError, r"supports\[0\] is a family of p"),
+    ("no start", [KSparse(2)], {"n_init": 0}, ValueError, "n_init must be at least 1"),
+    ("half a start", [KSparse(2)], {"n_init": 0.5}, TypeError, "n_init must be int"),
+    ("no sweep", [KSparse(2)], {"max_iter": 0}, ValueError, "max_iter must be at least 1"),
+    ("negative tol", [KSparse(2)], {"tol": -1.0}, ValueError, "tol must be at least 0"),
+    ("a seed in words", [KSparse(2)], {"random_state": "0"}, ValueError, "random_state must be"),
+    ("losses in words", [KSparse(2)], {"return_loss": "yes"}, TypeError, "return_loss must be"),
+]:
+    refused(
+        f"explore_supports: {id}",
+        lambda A, supports, options: explore_supports(A, supports, **options),
+        Y[:4],
+        supports,
+        options,
+        error=error,
+        message=message,
+    )
+for id, matrix, error, message in BAD_MATRICES:
+    refused(
+        f"explore_supports: {id}",
+        lambda A: explore_supports(A, [KSparse(2, axis=0)] * 2),
+        matrix,
+        error=error,
+        message=message.format(name="A"),
     )
 
 PAIR = [np.array([1.0, 2.0]), np.array([3.0, 0.0, -1.0])]
@@ -190,7 +233,7 @@ refused(
 for id, p, error, message in [
     ("p below one", 0.5, ValueError, "p must be at least 1, got 0.5"),
     ("p is NaN", np.nan, ValueError, "p must be at least 1"),
-    ("p in words", "fro", TypeError, "p must be a number"),
+    ("p in words", "fro", TypeError, "p must be float"),
 ]:
     for function in (factor_distance, tensor_stability_bound, tensor_lipschitz_bound):
         name = f"{function.__name__}: {id}"
@@ -255,13 +298,26 @@ for id, kernels, error, message in [
     ("a matrix", [*KERNELS[:2], np.eye(2)], ValueError, r"kernels\[2\] must be a vector"),
 ]:
     refused(f"ConvolutionTree.product: {id}", TREE.product, kernels, error=error, message=message)
+LONG = ConvolutionTree([(k, k + 1) for k in range(70)], [[0, 2]] + [[1]] * 69, 8)
+refused(
+    "recover_convolution_tree: a path of 70 edges",
+    recover_convolution_tree,
+    LONG.product([np.ones(2)] + [np.ones(1)] * 69),
+    LONG,
+    error=ValueError,
+    message="path of 70 edges",
+)
 for id, X, options, error, message in [
     ("another length", np.ones((9, 2)), {}, ValueError, r"X must have shape \(8, 2\).*\(8, 16\)"),
     ("one column", np.ones(8), {}, ValueError, "X must have shape"),
     ("NaN", np.full((8, 2), np.nan), {}, ValueError, "X contains NaN"),
     ("names", np.full((8, 2), "a"), {}, TypeError, "X has dtype"),
     ("negative noise", np.ones((8, 2)), {"noise": -1.0}, ValueError, "noise must be at least 0"),
-    ("NaN of noise", np.ones((8, 2)), {"noise": [0, np.nan]}, ValueError, "noise must not be"),
+    ("NaN of noise", np.ones((8, 2)), {"noise": [0, np.nan]}, ValueError, r"noise\[1\] must be at"),
+    ("words of noise", np.ones((8, 2)), {"noise": ["low", 1]}, TypeError, r"noise\[0\] must be"),
+    ("complex noise", np.ones((8, 2)), {"noise": np.ones(2) * 1j}, TypeError, r"noise\[0\] must"),
+    ("ragged noise", np.ones((8, 2)), {"noise": [[1], [2, 3]]}, TypeError, r"noise\[0\] must be"),
+    ("noise beyond floats", np.ones((8, 2)), {"noise": [1, 10**400]}, ValueError, "largest float"),
     (
         "noises of other leaves",
         np.ones((8, 2)),
@@ -304,6 +360,12 @@ for id, structure, error, message in [
     ("no factor", [], ValueError, "structure is empty"),
     ("text in a list", ["butterfly"], TypeError, r"structure\[0\] must be a KroneckerSparse"),
     ("a budget", [KSparse(3), np.eye(3)], TypeError, r"structure\[0\] is KSparse\(3\).*linear"),
+    (
+        "a family of masks",
+        [SupportFamily([np.eye(3)])],
+        TypeError,
+        r"structure\[0\] is SupportF.*linear",
+    ),
     ("factors that do not chain", COLUMN_ROW[::-1], ValueError, r"structure\[1\] has shape.*chain"),
     ("an empty mask", [np.zeros((2, 2))], ValueError, r"structure\[0\] is a mask without"),
     ("a mask of twos", [2 * np.eye(2)], ValueError, r"structure\[0\] must be.*A fixed matrix H"),

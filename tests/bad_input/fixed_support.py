@@ -14,6 +14,7 @@ from skfact.fixed_support import (
     fixed_support_factorize,
     rank_one_supports,
 )
+from skfact.supports import KSparse, SupportFamily
 from tests.bad_input.cases import (
     BAD_MATRICES,
     BAD_X,
@@ -145,6 +146,54 @@ refused(
     error=ValueError,
     message="right_support must be None beside a SupportReport",
 )
+
+EYES = SupportFamily([np.eye(8), np.tri(8)])
+PAIRED = SupportFamily([(np.eye(8), np.eye(8)), (np.tri(8), np.tri(8).T)])
+for id, left, right, error, message in [
+    ("of the left factor alone", EYES, None, TypeError, "left_support is a family of masks of"),
+    ("of pairs beside a mask", PAIRED, RIGHT, TypeError, "left_support is a family of pairs"),
+    ("of pairs on the right", LEFT, PAIRED, TypeError, "right_support is a family of pairs"),
+    ("of masks that do not fit", EYES, RIGHT, ValueError, "left_support of shape .* 8 columns"),
+    ("of budgets", SupportFamily([KSparse(2)]), RIGHT, TypeError, "left_support must be a mask"),
+]:
+    refused(
+        f"fixed_support_factorize: a family {id}",
+        lambda A, left, right: fixed_support_factorize(A, left, right),
+        A,
+        left,
+        right,
+        error=error,
+        message=message,
+    )
+refused(
+    "fixed_support_factorize: pairs of two shapes",
+    lambda A: fixed_support_factorize(
+        A, SupportFamily([(np.eye(8), np.eye(8)), (np.eye(4), np.eye(4))])
+    ),
+    A,
+    error=ValueError,
+    message=r"Pair 1 of the family is for matrices of shape \(4, 4\)",
+)
+refused(
+    "fixed_support_factorize: pairs without a closed form",
+    lambda A: fixed_support_factorize(A, PAIRED, solver="exact"),
+    A,
+    error=ValueError,
+    message="no closed form: pair 1 of the family",
+)
+for id, supports, error, message in [
+    ("of one factor", EYES, TypeError, "supports is a SupportFamily of one factor"),
+    ("of pairs for one factor", (None, PAIRED), TypeError, "right_support is a family of pairs"),
+    ("for other features", (None, SupportFamily([np.eye(4)])), ValueError, "X has 8 features"),
+]:
+    refused(
+        f"FixedSupportMF: a family {id}",
+        lambda X, supports: FixedSupportMF(supports=supports).fit(X),
+        A,
+        supports,
+        error=error,
+        message=message,
+    )
 
 
 def zero_factors(result, A, left, right):

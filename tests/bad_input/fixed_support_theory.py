@@ -11,12 +11,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skfact.fixed_support import (
     closedness,
     complete_rank_one,
+    factors_from_contributions,
     hardness_instance,
     identify_tiling,
     is_closable,
     is_locally_identifiable,
+    is_nondegenerate,
+    rank_one_contributions,
     relu_training_has_optimum,
 )
+from skfact.supports import KSparse
 from tests.bad_input.cases import BAD_MATRICES, A, read_only, refused, works
 
 LOWER = np.tri(3, dtype=bool)
@@ -259,4 +263,57 @@ works(
     Z,
     np.zeros((3, 3)),
     check=lambda masks, *inputs: assert_array_equal(masks[0], np.ones((3, 4))),
+)
+for id, arguments, options, error, message in (
+    ("a budget of unknown size", (KSparse(3), LOWER), {}, ValueError, "n_outputs must be given"),
+    ("no count", (KSparse(3), LOWER), {"n_outputs": 1.5}, TypeError, "n_outputs"),
+    ("another count", (LOWER, LOWER), {"n_outputs": 2}, ValueError, "n_outputs is 2"),
+    ("a third layer", (LOWER, LOWER, np.eye(2)), {}, ValueError, r"more_supports\[0\]"),
+    ("no third layer", (LOWER, LOWER, None), {}, TypeError, r"more_supports\[0\] is None"),
+):
+    refused(
+        f"relu_training_has_optimum: {id}",
+        partial(relu_training_has_optimum, **options),
+        *arguments,
+        error=error,
+        message=message,
+    )
+for function in (rank_one_contributions, is_nondegenerate):
+    for id, matrix, error, message in BAD_MATRICES:
+        if "NaN" not in id and "inf" not in id:
+            refused(
+                f"{function.__name__}, left: {id}",
+                lambda matrix, function=function: function(matrix, np.eye(8)),
+                matrix,
+                error=error,
+                message=message.format(name="left"),
+            )
+    refused(
+        f"{function.__name__}: factors that do not fit",
+        function,
+        np.ones((3, 2)),
+        np.ones((3, 4)),
+        error=ValueError,
+        message=r"left of shape \(3, 2\) has 2 columns, but right of shape \(3, 4\) has 3 rows",
+    )
+for id, contributions, error, message in [
+    ("a matrix", A, ValueError, r"contributions must be 3-D.*got shape \(8, 8\)"),
+    ("none", np.ones((0, 2, 2)), ValueError, "contributions must be 3-D.*at least one entry"),
+    ("NaN", np.full((1, 2, 2), np.nan), ValueError, "contributions contains NaN"),
+    ("text", "abc", TypeError, "contributions has dtype"),
+    ("a matrix of rank two", np.eye(2)[None], ValueError, r"contributions\[0\] is not of rank one"),
+]:
+    refused(
+        f"factors_from_contributions: {id}",
+        factors_from_contributions,
+        contributions,
+        error=error,
+        message=message,
+    )
+refused(
+    "factors_from_contributions: negative tolerance",
+    lambda C: factors_from_contributions(C, tol=-1),
+    np.ones((1, 2, 2)),
+    error=ValueError,
+    message="tol must be at least 0",
 )

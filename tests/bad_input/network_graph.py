@@ -52,6 +52,35 @@ BAD_NODES = [
     ("add", (relu.NetworkGraph(3).input,), ValueError, "'input' belongs to another graph"),
     ("maximum", ("first",), TypeError, "a node of the graph is needed"),
 ]
+KERNEL = np.ones((2, 1, 2))
+BAD_CONVOLUTIONS = [
+    (KERNEL[0], {}, ValueError, "kernel must be 3-D, of shape .n_out, n_in, length"),
+    (KERNEL, {"input_shape": (3, 1)}, ValueError, "kernel must be 4-D.*height, width"),
+    (KERNEL, {"input_shape": (3, 1, 1)}, ValueError, r"must be \(length,\) or \(height, width\)"),
+    (KERNEL, {"input_shape": 3}, TypeError, "input_shape must be a sequence of positive int"),
+    (KERNEL, {"input_shape": (0,)}, ValueError, r"input_shape\[0\] must be at least 1"),
+    (KERNEL, {"input_shape": (4,)}, ValueError, r"1 channels of shape \(4,\) are 4.*size 3"),
+    (KERNEL[:, :, :0], {}, ValueError, "kernel has shape .*it is empty"),
+    (KERNEL * np.nan, {}, ValueError, "kernel contains NaN"),
+    (KERNEL * 1j, {}, TypeError, "kernel has dtype complex128"),
+    (np.ones((1, 1, 4)), {}, ValueError, "does not fit on an input"),
+    (KERNEL, {"bias": [1.0]}, ValueError, r"bias has shape \(1,\); \(2,\) is needed"),
+    (KERNEL, {"stride": 0}, ValueError, "stride must be at least 1"),
+    (KERNEL, {"stride": (1, 1)}, ValueError, "stride must be an int, or one for each of the 1"),
+    (KERNEL, {"padding": -1}, ValueError, "padding must be at least 0"),
+    (KERNEL, {"padding": "same"}, TypeError, "padding must be int"),
+]
+for number, (kernel, options, error, message) in enumerate(BAD_CONVOLUTIONS):
+    refused(
+        f"NetworkGraph, convolution {number}",
+        lambda graph, kernel, options=options: graph.convolution(
+            graph.output, kernel, **{"input_shape": (3,)} | options
+        ),
+        network_graph(),
+        kernel,
+        error=error,
+        message=message,
+    )
 for number, (kind, args, error, message) in enumerate(BAD_NODES):
     refused(
         f"NetworkGraph, node {number}: {kind}",
@@ -83,6 +112,18 @@ refused(
     message="X has 8 features, but the network has 2 inputs",
 )
 for name, call, error, message in [
+    (
+        "bound",
+        lambda g: relu.generalization_bound(g, A[:, :2], [0, 1] * 4),
+        TypeError,
+        "must have layers: noise",
+    ),
+    (
+        "retrain",
+        lambda g: relu.retrain(g, A[:, :2], A[:, :3]),
+        TypeError,
+        "must have layers: gradients",
+    ),
     ("simplify", relu.simplify, TypeError, "must have layers: neurons are merged"),
     ("identifiability", relu.identifiability_report, TypeError, "must have layers: the theorems"),
     ("kernel", lambda g: relu.path_kernel(g, A[:, :2]), TypeError, "must have layers: the kernel"),

@@ -7,8 +7,10 @@ import numpy as np
 import scipy.sparse
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
 
 from skfact import ReLUPathEmbedding, relu
 from tests.bad_input.cases import BAD_X, RANDOM, A, changed, refused, works
@@ -23,6 +25,7 @@ BAD_NETWORKS = [
     ("unfitted", MLPClassifier(), NotFittedError, "not fitted"),
     ("class", MLPClassifier, TypeError, "class MLPClassifier"),
     ("another estimator", LogisticRegression(), TypeError, "network must be.*LogisticRegression"),
+    ("pipeline", make_pipeline(LogisticRegression()), TypeError, "network is a Pipeline"),
     ("None", None, TypeError, "network must be"),
     ("text", "mlp", TypeError, "network must be"),
     ("matrix", A, TypeError, "network must be.*ndarray"),
@@ -86,9 +89,31 @@ for id, network, error, message in BAD_NETWORKS:
         refused(f"{name}, other: {id}", call, network, error=error, message=message)
         call = lambda network, name=name: getattr(relu, name)(network, NETWORK)  # noqa: E731
         refused(f"{name}, first: {id}", call, network, error=error, message=message)
-    for name in ("path_kernel", "activation_patterns"):
+    for name in ("path_kernel", "activation_patterns", "activation_space"):
         call = lambda network, name=name: getattr(relu, name)(network, A)  # noqa: E731
         refused(f"{name}: {id}", call, network, error=error, message=message)
+    refused(
+        f"generalization_bound: {id}",
+        lambda network: relu.generalization_bound(network, A, [0, 1] * 4),
+        network,
+        error=TypeError if id == "tanh" else error,  # a regressor
+        message="pass a classifier" if id == "tanh" else message,
+    )
+    refused(
+        f"retrain: {id}",
+        lambda network: relu.retrain(network, A, A[:, :2]),
+        network,
+        error=error,
+        message=message,
+    )
+    if network is not None:
+        refused(
+            f"retrain, start: {id}",
+            lambda network: relu.retrain(NETWORK, A, A[:, :2], start=network),
+            network,
+            error=error,
+            message=message,
+        )
     refused(
         f"rescale: {id}",
         lambda network: relu.rescale(network, [np.ones(4)]),
@@ -187,8 +212,18 @@ BAD_CALLS = [
         "identifiability_report",
         {"max_size": 700, "X": A},
         ValueError,
-        "8 x 2 outputs by 46 parameters has 736 entries.*At least 21 samples",
+        "8 x 2 outputs by 46 parameters, compressed, has 736 entries.*At least 21 samples",
     ),
+    ("activation_space", {"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
+    ("activation_space", {"X": A[:0]}, ValueError, "X must have at least one row"),
+    ("activation_space", {"X": changed(A, np.nan)}, ValueError, "X contains NaN"),
+    ("activation_space", {"X": A + 0j}, ValueError, "X must be real"),
+    ("activation_space", {"X": A, "tol": -1.0}, ValueError, "tol must be at least 0"),
+    ("activation_space", {"X": A, "tol": "small"}, TypeError, "tol must be"),
+    ("activation_space", {"X": A, "max_size": 0}, ValueError, "max_size"),
+    ("activation_space", {"X": A, "max_size": 10}, ValueError, "more than max_size=10"),
+    ("canonical_form", {"criterion": "norm"}, ValueError, "criterion must be one of.*got 'norm'"),
+    ("canonical_form", {"criterion": None}, ValueError, "criterion must be one of"),
     ("activation_patterns", {"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
     ("activation_patterns", {"X": A[:0]}, ValueError, "X must have at least one row"),
     ("activation_patterns", {"X": changed(A, np.nan)}, ValueError, "X contains NaN"),
@@ -202,13 +237,64 @@ BAD_CALLS = [
 ]
 for name in set(relu.__all__) - {"ReLUPathEmbedding"}:
     parameters = inspect.signature(getattr(relu, name)).parameters
-    others = {"other": NETWORK} if "other" in parameters else {}
+    given = {"other": NETWORK, "X": A}
+    others = {k: given[k] for k, p in parameters.items() if k in given and p.default is p.empty}
     BAD_CALLS += [
         (name, others | {flag: value}, TypeError, f"{flag} must be True or False, got ")
         for flag, parameter in parameters.items()
         for value in ("no", None, np.nan, [], [True], 0, 1.0, abs, np.ones(2))
         if isinstance(parameter.default, bool)
     ]
+REGRESSION = {"X": A, "y": A[:, :2]}
+CLASSIFICATION = {"X": A, "y": np.arange(8) % 2, "loss": "log_loss"}
+BAD_CALLS += [
+    ("retrain", REGRESSION | options, error, message)
+    for options, error, message in [
+        ({"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
+        ({"X": changed(A, np.nan)}, ValueError, "X contains NaN"),
+        ({"X": scipy.sparse.csr_array(A)}, TypeError, "X is a sparse"),
+        ({"X": 1e300 * A}, ValueError, "loss is no finite number at the start.*Scale X"),
+        ({"y": A[:, 0]}, ValueError, r"y has shape \(8,\); one row.*8 samples.*2 outputs"),
+        ({"y": A[:7, :2]}, ValueError, r"y has shape \(7, 2\)"),
+        ({"y": changed(A, np.inf)[:, 1:3]}, ValueError, "y contains infinity"),
+        ({"y": [["a", "b"]] * 8}, TypeError, "y has dtype"),
+        ({"loss": "hinge"}, ValueError, "loss must be one of"),
+        ({"start": ([A], None)}, ValueError, "same layer sizes"),
+        ({"alpha": -1.0}, ValueError, "alpha must be at least 0"),
+        ({"alpha": "auto"}, TypeError, "alpha must be float"),
+        ({"solver": "sgd"}, ValueError, "solver must be one of"),
+        ({"max_iter": 0}, ValueError, "max_iter must be at least 1"),
+        ({"tol": -1.0}, ValueError, "tol must be at least 0"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
+        ({"batch_size": "all"}, TypeError, "batch_size must be an integer"),
+        ({"learning_rate_init": "fast"}, TypeError, "learning_rate_init must be float"),
+        ({"random_state": -1}, ValueError, "random_state must be.*got -1"),
+    ]
+]
+BAD_CALLS += [
+    ("retrain", CLASSIFICATION | options, error, message)
+    for options, error, message in [
+        ({"y": A[:, :2]}, ValueError, r"y has shape \(8, 2\); one label"),
+        ({"y": np.arange(8)}, ValueError, r"y has the label .*2.*none of the classes \[0, 1\]"),
+        ({"y": ["no"] * 8}, ValueError, "y has the label 'no'"),
+    ]
+]
+BAD_CALLS += [
+    ("generalization_bound", {"X": A, "y": [0, 1] * 4} | options, error, message)
+    for options, error, message in [
+        ({"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
+        ({"X": changed(A, np.nan)}, ValueError, "X contains NaN"),
+        ({"y": [0, 2] * 4}, ValueError, r"y has the label 2.*none of the classes \[0, 1\]"),
+        ({"delta": 0.0}, ValueError, "delta must be between 0 and 1"),
+        ({"delta": 1.0}, ValueError, "delta must be between 0 and 1"),
+        ({"delta": "small"}, TypeError, "delta must be float"),
+        ({"rescaling": "mean"}, ValueError, "rescaling must be one of"),
+        ({"sigma": 0.0}, ValueError, "sigma must be positive and finite"),
+        ({"sigma": np.inf}, ValueError, "sigma must be positive and finite"),
+        ({"n_draws": 0}, ValueError, "n_draws must be at least 1"),
+        ({"random_state": "seed"}, ValueError, "random_state must be.*got 'seed'"),
+    ]
+]
 for number, (name, options, error, message) in enumerate(BAD_CALLS):
     refused(
         f"{name}, option {number}: {list(options)[-1]}",
@@ -230,6 +316,51 @@ for id, X, error, message in [
         error=error,
         message=message,
     )
+
+
+classifier = MLPClassifier(hidden_layer_sizes=(3,), solver="lbfgs", max_iter=10_000)
+classifier.fit(A, A[:, :2] > 0)
+poisson = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", max_iter=10_000).fit(A, abs(A[:, 0]))
+poisson.out_activation_ = "exp"  # as the loss "poisson" of newer releases has it
+for id, network, y, error, message in [
+    (
+        "MLP in a pipeline",
+        make_pipeline(classifier),
+        A[:, :2] > 0,
+        TypeError,
+        r"pass.*network\[-1\]",
+    ),
+    ("frozen", FrozenEstimator(classifier), A[:, :2] > 0, TypeError, r"pass its \.estimator"),
+    ("multilabel", classifier, A[:, :2], ValueError, "y must be 0 or 1 for each label"),
+    ("negative counts", poisson, A[:, 0], ValueError, r"y must not be negative \(Poisson"),
+]:
+    refused(
+        f"retrain: {id}",
+        lambda network, y: relu.retrain(network, A, y),
+        network,
+        y,
+        error=error,
+        message=message,
+    )
+regressor = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", max_iter=10_000)
+for id, network, message in [
+    ("regressor", regressor.fit(A, A[:, 0]), "network is an MLPRegressor"),
+    ("MLP in a pipeline", make_pipeline(classifier), "network is a Pipeline"),
+]:
+    refused(
+        f"generalization_bound: {id}",
+        lambda network: relu.generalization_bound(network, A, A[:, :2] > 0),
+        network,
+        error=TypeError,
+        message=message,
+    )
+refused(
+    "retrain: loss of an MLP",
+    lambda network: relu.retrain(network, A, A[:, :2] > 0, loss="log_loss"),
+    classifier,
+    error=ValueError,
+    message="loss must be None for a MLPClassifier",
+)
 
 
 BAD_EMBEDDINGS = [

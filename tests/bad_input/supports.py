@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse
+from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse, SupportFamily
 from tests.bad_input.cases import A, refused
 
 refused(
@@ -34,3 +34,12 @@ refused("axis 2", partial(KSparse, axis=2), 1, error=ValueError, message="axis m
 refused("mask of floats", FixedMask, A, error=ValueError, message="mask must hold")
 refused("mask of text", FixedMask, "mask", error=TypeError, message="mask must be")
 refused("1-D mask", FixedMask, [1, 0], error=ValueError, message="mask must be 2-D")
+for id, members, error, message in [
+    ("no members", [], ValueError, "members is empty"),
+    ("a name", "butterfly", TypeError, "members must be a list of supports"),
+    ("a mask of floats", [A], ValueError, r"members\[0\] must be a mask"),
+    ("masks of two shapes", [[[1]], [[1, 1]]], ValueError, r"members\[1\] has shape \(1, 2\)"),
+    ("a pair and a mask", [(A > 0, A > 0), A > 0], TypeError, r"members\[0\] is a pair of masks"),
+    ("a pair with a budget", [(A > 0, KSparse(2))], TypeError, r"members\[0\]\[1\] is KSparse"),
+]:
+    refused(f"family of {id}", SupportFamily, members, error=error, message=message)

@@ -1,6 +1,7 @@
 """SparseDeepLinearNet: independent answers, structure, budgets, units, every library."""
 
 import copy
+import pickle
 import warnings
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import scipy.linalg
 import scipy.sparse
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
     LinearRegression,
@@ -15,13 +17,14 @@ from sklearn.linear_model import (
     OrthogonalMatchingPursuit,
     Ridge,
 )
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skfact import SparseDeepLinearNet
 from skfact._backend import array_namespace, to_numpy
 from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
 from skfact.exceptions import IllPosedWarning, StructureWarning
-from skfact.supports import KSparse
+from skfact.supports import KSparse, SupportFamily
 
 RANDOM = np.random.default_rng(0)
 STATE = RANDOM.bit_generator.state
@@ -339,6 +342,25 @@ def test_structures_and_budgets_go_together():
     assert np.count_nonzero(right, axis=0).max() == 1
     losses = np.array(net.loss_curve_)
     assert np.all(np.diff(losses) <= 1e-9 * losses[0]) and losses[-1] <= losses[0]
+
+
+def test_one_support_of_a_family_is_learned():
+    random = np.random.default_rng(2)
+    X = random.standard_normal((80, 6))
+    families = [SupportFamily([np.tri(6), np.eye(6)[::-1], np.tri(6).T, KSparse(3)])]
+    coef = np.tri(6).T * random.uniform(1, 2, (6, 6))
+    net = SparseDeepLinearNet(families).fit(X, X @ coef.T)
+    assert net.solver_ == "palm4msa"
+    assert_allclose(net.coef_, coef, atol=1e-6)
+    again = pickle.loads(pickle.dumps(clone(net))).fit(X, X @ coef.T)
+    assert again.supports == families
+    assert_allclose(again.coef_, net.coef_)
+    options = [[SupportFamily([np.eye(6), np.tri(6)])], families]
+    search = GridSearchCV(SparseDeepLinearNet(), {"supports": options}, cv=3).fit(X, X @ coef.T)
+    assert search.best_index_ == 1
+    with pytest.raises(AttributeError) as raised:
+        net.partial_fit(X, X)
+    assert "families" in str(raised.value.__cause__)
 
 
 def test_budgets_have_no_partial_fit_and_say_why():

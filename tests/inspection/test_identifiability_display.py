@@ -48,6 +48,14 @@ def test_costs_of_rank_are_written():
     assert f"{report.local.rank} of {report.local.full_rank}" in display.ax_.get_title()
 
 
+def test_neurons_whose_inputs_span_too_little():
+    X = np.random.default_rng(0).standard_normal((200, 3)) * [1, 1, 0]
+    network = [np.eye(3)[:, :2] + 0.1, np.ones((2, 1))], [np.full(2, 0.1), np.zeros(1)]
+    display = IdentifiabilityDisplay.from_network(network, X)
+    assert colours(display) == [COLOURS["unseen"][0]] * 2
+    assert "−1" in [text.get_text() for text in display.ax_.texts]
+
+
 def test_the_title_says_of_which_samples_it_speaks():
     one = np.ones((1, 1))
     display = IdentifiabilityDisplay.from_network(([one, one], None), [[0.0], [1.0], [2.0]])

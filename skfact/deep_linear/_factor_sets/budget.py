@@ -19,15 +19,13 @@ class BudgetSet(DenseSet):
 
     is_linear = False
 
-    def __init__(self, support: KSparse, shape: tuple[int, int]) -> None:
+    def __init__(self, support: Any, shape: tuple[int, int]) -> None:
         super().__init__(shape)
         self.support = support
 
     @property
     def T(self) -> BudgetSet:
-        axis = self.support.axis
-        turned = KSparse(self.support.k, 1 - axis if isinstance(axis, int) else axis)
-        return BudgetSet(turned, (self.shape[1], self.shape[0]))
+        return type(self)(self.support.T, (self.shape[1], self.shape[0]))
 
     def project(self, values: Any) -> Any:
         return self.support.project(values)

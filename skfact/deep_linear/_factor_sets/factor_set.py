@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from functools import singledispatch
 from typing import Any
 
+import numpy as np
+
 from skfact._backend import array_namespace, device, move_like
 from skfact._linalg import adjoint
 
@@ -78,6 +80,14 @@ class FactorSet(ABC):
     def project(self, values: Any) -> Any:
         """The nearest values within the set."""
         return values
+
+    def candidates(self, moved: Any) -> Iterator[Any]:
+        """Values in the set near those of a step, each on another support."""
+        yield self.project(moved)
+
+    def drawn(self, matrix: Any, random: np.random.RandomState) -> Any:
+        """The matrix that a random start is nearest to, for one of normal entries."""
+        return matrix
 
     def proposals(self, moved: Any, old: Any) -> Iterator[Any]:
         """Values in the set for a step from `old` to `moved`, the best first."""

@@ -39,7 +39,7 @@ class MaskSet(FactorSet):
 
     @property
     def T(self) -> MaskSet:
-        return MaskSet(FixedMask(self.support.mask().T))
+        return MaskSet(self.support.T)
 
     def transposed(self, values: Any) -> Any:
         """The entries column by column."""

@@ -9,9 +9,16 @@ from typing import Any
 from skfact._checks import positive_ints
 
 # each kind of support registers its set when it is imported
-from skfact.deep_linear._factor_sets import budget, kronecker, mask, structured  # noqa: F401
+from skfact.deep_linear._factor_sets import (  # noqa: F401
+    budget,
+    family,
+    kronecker,
+    mask,
+    structured,
+)
 from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set, is_support
-from skfact.supports import Chain, FixedMask, KroneckerSparse, resolve_supports
+from skfact.supports import Chain, resolve_supports
+from skfact.supports._support_family import plain_support
 
 
 def resolve_factor_sets(
@@ -75,10 +82,8 @@ def as_support(support: Any, name: str) -> Any:
     """An item of a list of supports as one of a known kind; `name` is what errors call it."""
     if is_support(support):
         return support
-    if isinstance(support, tuple) and len(support) == 4:
-        return KroneckerSparse(*support)
     try:
-        return FixedMask(support)
+        return plain_support(support)
     except (TypeError, ValueError) as error:
         fixed = ""
         if len(getattr(support, "shape", ())) == 2:
@@ -87,7 +92,7 @@ def as_support(support: Any, name: str) -> Any:
                 "StructuredFactor(H.shape, 1, lambda h: h[0] * H, lambda G: (H * G).sum()[None])."
             )
         raise type(error)(
-            f"{name} must be a KroneckerSparse, a KSparse, a StructuredFactor, a "
+            f"{name} must be a KroneckerSparse, a KSparse, a SupportFamily, a StructuredFactor, a "
             f"FixedMask or a mask of booleans: {error}{fixed}"
         ) from error
 
@@ -107,7 +112,7 @@ def _sizes(supports: list[Any], shape: tuple[int, int], inner_sizes: Any, name: 
     sizes: list[int | None] = [shape[0], *inner, shape[1]]
     origin = ["A", *["inner_sizes"] * count, "A"]
     for i, support in enumerate(supports):
-        if not hasattr(support, "shape"):  # a budget
+        if getattr(support, "shape", None) is None:  # a budget, or a family of them
             continue
         for gap, size in zip((i, i + 1), support.shape):
             if sizes[gap] is None:

@@ -26,6 +26,7 @@ from skfact.deep_linear._factor_sets.cropped import cropped, padded
 from skfact.deep_linear._factor_sets.factor_set import FactorSet, factors_of
 from skfact.deep_linear._factor_sets.resolve import resolve_linear_or_budgets
 from skfact.deep_linear._outcome import Outcome
+from skfact.deep_linear._palm.published import ProjectedSet, published_start
 from skfact.deep_linear._palm.start import checked_init, starting_point
 from skfact.deep_linear._palm.sweeps import Objective, sweep_factors
 from skfact.exceptions import StructureWarning
@@ -65,18 +66,21 @@ def palm4msa(
         Real or complex matrix, from any array library; integers become float64.
     supports : str, callable, Chain or list
         One support per factor, from left to right: a ``KroneckerSparse``, a ``FixedMask`` or a mask
-        of booleans, a ``KSparse`` budget, a ``StructuredFactor``, in any mixture. Or the name of a
-        family ("butterfly", "monarch", ...), a callable ``(n_out, n_in) -> Chain``, or a ``Chain``;
-        one larger than `A` pads it with zeros.
+        of booleans, a ``KSparse`` budget, a ``SupportFamily``, a ``StructuredFactor``, in any
+        mixture. Or the name of a family ("butterfly", "monarch", ...), a callable ``(n_out, n_in)
+        -> Chain``, or a ``Chain``; one larger than `A` pads it with zeros.
     inner_sizes : sequence of int, default=None
         Sizes between neighbouring factors, for a list of supports. None takes those that the
         supports have, and between budgets the smaller side of `A`.
-    init : None, "random" or sequence of arrays, default=None
-        None: the factor that is updated first is zero, the others are identities, as published,
-        and the scale is the root mean square of `A`; published was 1, which is that of a Hadamard
-        matrix. A mask without the diagonal has a largest matching of its rows and columns instead.
-        Where the product stays zero from there, all entries are one. "random" draws normal entries
-        within the supports. Otherwise one matrix per factor, which is projected on its set.
+    init : None, "random", "published" or sequence of arrays, default=None
+        None: the factor that is updated first is zero, the others are identities, and the scale is
+        the root mean square of `A`, so that the result for a multiple of `A` is this multiple. A
+        mask without the diagonal has a largest matching of its rows and columns instead. Where the
+        product stays zero from there, all entries are one. "random" draws normal entries within the
+        supports. Otherwise one matrix per factor, which is projected on its set. "published" is the
+        algorithm as in [1]_: the scale starts at 1, the identities are kept as they are until their
+        updates, and step sizes follow from exact norms (elsewhere from a few power iterations, with
+        steps halved where the loss would rise).
     order : {"left-to-right", "right-to-left"}, default="left-to-right"
         Order of the updates within a sweep.
     max_iter : int, default=300
@@ -198,7 +202,12 @@ def run_palm(
     target = padded(times_power_of_two(A, -exponent), (sets[0].shape[0], sets[-1].shape[1]))
     xp = array_namespace(target)
     backwards = order == "right-to-left"
-    start = starting_point(target, sets, init, -1 if backwards else 0, exponent, random)
+    first = -1 if backwards else 0
+    if init == "published":
+        inner, sets = sets, [ProjectedSet(one) for one in sets]
+        start = published_start(target, sets, first, exponent)
+    else:
+        start = starting_point(target, sets, init, first, exponent, random)
     if backwards:
         target, values = xp.matrix_transpose(target), transposed(sets, start.values)
         start, sets = start._replace(values=values), [one.T for one in reversed(sets)]
@@ -212,6 +221,8 @@ def run_palm(
         ),
     )
     values = transposed(sets, found.values) if backwards else found.values
+    if init == "published":
+        values = [one.coordinates(value) for one, value in zip(inner, values)]
     return PalmResult(
         shared(values, found.scale, exponent),
         unscaled(found.losses, 2 * exponent),

@@ -35,7 +35,7 @@ def starting_point(
     if init is None:
         return identities(target, sets, first, usual_scale(target))
     if isinstance(init, str):
-        matrices = [_normal(one.shape, target, random) for one in sets]
+        matrices = [one.drawn(_normal(one.shape, target, random), random) for one in sets]
         return best_scaled(target, sets, nearest_factors(sets, matrices))
     start = nearest_factors(sets, init)
     return start._replace(scale=math.ldexp(start.scale, -exponent))
@@ -81,11 +81,11 @@ def checked_init(init: Any, sets: Sequence[FactorSet], like: Any) -> str | list[
     if init is None:
         return None
     if isinstance(init, str):
-        check_choice(init, "init", ("random",))
+        check_choice(init, "init", ("random", "published"))
         return init
     if not isinstance(init, Sequence) or len(init) != len(sets):
         raise ValueError(
-            f"init must be None, 'random' or a list of {len(sets)} matrices, one per "
+            f"init must be None, 'random', 'published' or a list of {len(sets)} matrices, one per "
             f"factor, got {type(init).__name__}"
             + (f" of length {len(init)}." if hasattr(init, "__len__") else ".")
         )

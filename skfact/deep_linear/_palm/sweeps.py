@@ -53,12 +53,13 @@ class Start(NamedTuple):
     """Values and scale to start from.
 
     `feasible` says that the factors are within their sets and of unit norm; elsewhere the first
-    sweep may raise the loss.
+    sweep may raise the loss. `sweeps` are others than the usual ones.
     """
 
     values: list[Any]
     scale: float
     feasible: bool = True
+    sweeps: Callable[..., Any] | None = None
 
 
 class Sweeps(NamedTuple):
@@ -80,7 +81,7 @@ def sweep_factors(
     send nothing of the target to the factor that is zero, all entries are one instead.
     """
     found = _sweep_from(objective, sets, start, stopping)
-    if start.feasible or found.scale or not norm2(objective.target) > 0:
+    if start.feasible or start.sweeps or found.scale or not norm2(objective.target) > 0:
         return found
     xp = array_namespace(objective.target)
     values = [
@@ -118,7 +119,9 @@ def _sweep_from(
 def start_sweeps(
     objective: Objective, sets: Sequence[FactorSet], start: Start, rounding: float
 ) -> Any:
-    """The compiled sweeps where there are some, or the generic ones."""
+    """Those of the start; else the compiled ones where there are some, or the generic ones."""
+    if start.sweeps is not None:
+        return start.sweeps(objective, sets, start, rounding)
     A, patterns = objective.target, patterns_of(sets)
     if patterns and not objective.penalty.weight and is_compiled_for(A):
         return CompiledSweeps(A, patterns, start.values, start.scale, rounding)

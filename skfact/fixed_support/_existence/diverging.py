@@ -10,13 +10,15 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 
-from skfact.fixed_support._supports.rank_one import in_lines, named
+from skfact.fixed_support._supports.rank_one import classes_of, in_lines, named
 from skfact.fixed_support._supports.runs import run_of
+from skfact.fixed_support._tractable.closure import Closure, complete_closure
 
 # (row, column, coefficient, exponent): an entry coefficient * epsilon ** exponent
 Term = tuple[int, int, float, int]
 
 CHECKED_AT = (1e-1, 1e-2, 1e-3)
+FARTHEST = 10  # distance of a product from the limit, in multiples of epsilon
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -86,7 +88,7 @@ class DivergingSequence:
         -------
         left : csr_array of shape (m, r)
         right : csr_array of shape (r, n)
-            Their product differs from `limit` by `epsilon` in one entry.
+            Their product differs from `limit` by a few multiples of `epsilon` at most.
 
         Raises
         ------
@@ -218,6 +220,75 @@ def line_sequence(
     return _checked(sequence, left, right)
 
 
+def filled_sequence(
+    left: Any,
+    right: Any,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    ones: set[tuple[int, int]],
+    chosen: dict[tuple[str, int, int], tuple[int, int]],
+) -> DivergingSequence:
+    """Factors within rows and columns, made zero on the entries that complete classes reach.
+
+    The limit has the `ones`, as positions in rows and columns. `chosen` gives coefficient and
+    exponent of entries of the factors, whose product tends to the limit elsewhere.
+    """
+    left, right = left.tocsr(), right.tocsc()
+    (m, r), n = left.shape, right.shape[1]
+    few = left[rows].tocsc(), right[:, columns].tocsr()
+    closure = complete_closure(classes_of(*few), (len(rows), len(columns)))
+    part: dict[str, list[Term]] = {"left": [], "right": []}
+    for (side, i, j), (value, power) in chosen.items():
+        if value:
+            part[side].append((i, j, float(value), power))
+    for side, filling in zip(("left", "right"), _filling(closure, part["left"], part["right"])):
+        part[side] += filling
+    found = np.unique([k for _, k, *_ in part["left"]] + [k for k, *_ in part["right"]])
+    sequence = DivergingSequence(
+        rows=np.asarray(rows),
+        columns=np.asarray(columns),
+        components=found,
+        covering=_covering(left, right, rows, columns),
+        limit=_ones([(rows[i], columns[j]) for i, j in sorted(ones)], (m, n)),
+        why="the non-zeros of the limit, and its zeros where no complete class reaches, contradict "
+        "each choice of non-zeros in the factors",
+        left_terms=tuple((rows[i], k, a, p) for i, k, a, p in part["left"]),
+        right_terms=tuple((k, columns[j], a, p) for k, j, a, p in part["right"]),
+        shape=(m, r, n),
+    )
+    return _checked(sequence, left, right)
+
+
+def _filling(
+    closure: Closure, left: Sequence[Term], right: Sequence[Term]
+) -> tuple[list[Term], list[Term]]:
+    """Terms of the complete classes that take away what others leave on their entries."""
+    taken: set[tuple[int, int]] = set()
+    more_left: list[Term] = []
+    more_right: list[Term] = []
+    products = [
+        (i, j, -a * b, p + q) for i, k, a, p in left for other, j, b, q in right if other == k
+    ]
+    for piece in closure.absorbed:
+        rows, columns = piece.rows.tolist(), piece.columns.tolist()
+        here = [
+            (i, j, *rest)
+            for i, j, *rest in products
+            if i in rows and j in columns and (i, j) not in taken
+        ]
+        taken |= {(i, j) for i in rows for j in columns}
+        components = piece.components.tolist()
+        if len(rows) <= len(columns):
+            of = dict(zip(rows, components))
+            more_left += [(i, of[i], 1.0, 0) for i in rows]
+            more_right += [(of[i], j, *rest) for i, j, *rest in here]
+        else:
+            of = dict(zip(columns, components))
+            more_right += [(of[j], j, 1.0, 0) for j in columns]
+            more_left += [(i, of[j], *rest) for i, j, *rest in here]
+    return more_left, more_right
+
+
 def transposed(sequence: DivergingSequence) -> DivergingSequence:
     """The same for the transposed product, right^T @ left^T."""
 
@@ -253,7 +324,7 @@ def _checked(sequence: DivergingSequence, left: Any, right: Any) -> DivergingSeq
         X, Y = sequence.factors(epsilon)
         _require(((X != 0).astype(int) - left.astype(int)).max() <= 0)
         _require(((Y != 0).astype(int) - right.astype(int)).max() <= 0)
-        _require(abs(sequence.distance(epsilon) - epsilon) <= 1e-9)
+        _require(sequence.distance(epsilon) <= FARTHEST * epsilon + 1e-9)
         _require(sequence.largest_entry(epsilon) * epsilon >= 1 - 1e-9)
     return sequence
 

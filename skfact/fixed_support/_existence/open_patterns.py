@@ -2,7 +2,7 @@
 
 A restriction of a closed set of products to some rows and columns is closed, so that one
 sub-pattern that is not closed proves that the whole is not. What counts is the set of components
-that reach each entry. Three kinds are known here, smallest first:
+that reach each entry. Three kinds are known here, smallest first (and one in `zero_patterns`):
 
 - 2 x 2: one component reaches all four entries, and others exactly one of them (the corner);
 - 3 x 2 or 2 x 3: two lines reached by one component each, a third one by both (the lines);
@@ -56,11 +56,12 @@ class Budget:
         """Whether none is left."""
         return self.spent >= self.limit
 
-    def spend(self) -> bool:
-        """Take one, if there is one left."""
-        if self.is_spent:
+    def spend(self, cost: int = 1) -> bool:
+        """Take one, or what counts as several, if as many are left."""
+        if self.limit - self.spent < cost:
+            self.spent = self.limit
             return False
-        self.spent += 1
+        self.spent += cost
         return True
 
 

@@ -148,11 +148,17 @@ def _like(s: Any, values: Any) -> Any:
 
 def norm2_outside(A: Any, supports: Sequence[RankOneSupport]) -> float:
     """Squared norm of the entries of A that no support covers."""
-    outside = np.ones(A.shape, dtype=bool)
-    for support in supports:
-        outside[support.rows[:, None], support.columns] = False
+    outside = uncovered(A.shape, supports)
     xp = array_namespace(A)
     return norm2(xp.where(move_like(outside, A), A, xp.zeros_like(A))) if outside.any() else 0.0
+
+
+def uncovered(shape: tuple[int, int], supports: Sequence[RankOneSupport]) -> np.ndarray:
+    """Mask of the entries that no support covers."""
+    outside = np.ones(shape, dtype=bool)
+    for support in supports:
+        outside[support.rows[:, None], support.columns] = False
+    return outside
 
 
 def fit_remainder(A: Any, report: SupportReport, left: FlatFactor, right: FlatFactor) -> None:

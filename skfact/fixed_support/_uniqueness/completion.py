@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -16,7 +16,19 @@ from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._supports.runs import run_of
 from skfact.fixed_support._supports.shared_entries import weighted_coverage
 from skfact.fixed_support._tractable.closure import Worklist
+from skfact.fixed_support._uniqueness.contributions import rank_one_pair
 from skfact.supports._masks import labels_of
+
+READ, FILLED = "read", "filled"
+
+
+class CompletionStep(NamedTuple):
+    """What one step found of one component, and how."""
+
+    component: int
+    rule: str  # "read": what the other components leave of Z; "filled": by ratios in the rectangle
+    rows: np.ndarray  # of the entries found
+    columns: np.ndarray
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,10 +60,15 @@ class RankOneCompletion:
         The shape of `Z`.
     blocks : tuple
         The known entries of each component, for `component`.
+    steps : tuple of CompletionStep
+        What was found, in this order: the `component`, the `rows` and the `columns` of its entries,
+        and whether they were "read" off Z, as the other components are known there, or "filled" by
+        ratios within the rectangle (`rule`).
 
     See Also
     --------
     complete_rank_one : Gives this result.
+    skfact.inspection.CompletionDisplay : Draws the steps.
 
     Examples
     --------
@@ -64,6 +81,8 @@ class RankOneCompletion:
     >>> completion.component(0)
     array([[ 0.,  1.],
            [ 1., nan]])
+    >>> [(step.component, step.rule, len(step.rows)) for step in completion.steps]
+    [(0, 'read', 3)]
     """
 
     left: Any
@@ -77,6 +96,7 @@ class RankOneCompletion:
     reason: str
     shape: tuple[int, int]
     blocks: tuple[Block, ...]
+    steps: tuple[CompletionStep, ...] = ()
 
     def component(self, k: int) -> np.ndarray:
         """One rank-one term as far as it is known.
@@ -210,6 +230,7 @@ def complete_rank_one(
         reason=_reason(len(blocks), undetermined, skipped, is_consistent),
         shape=host.shape,
         blocks=tuple(blocks),
+        steps=tuple(state.steps),
     )
 
 
@@ -222,15 +243,9 @@ def _rank_one_factors(blocks: list[Block], Z: np.ndarray) -> tuple[np.ndarray, n
         values = block.values
         if not block.known.all() or not values.any():
             continue
-        i, j = np.unravel_index(np.argmax(np.abs(values)), values.shape)
-        # divided by the largest entry, so that no square over- or underflows
-        pivot = values[i, j]
-        a, b = values[:, j] / pivot, values[i] / pivot
-        worst = max(worst, float(np.abs(values - pivot * np.multiply.outer(a, b)).max()))
-        root = np.sqrt(np.abs(pivot))
-        scale = np.sqrt(np.linalg.norm(b) / np.linalg.norm(a))
-        left[block.rows, k] = a * (scale * root)
-        right[k, block.columns] = b * (pivot / root / scale)
+        column, row, deviation = rank_one_pair(values)
+        left[block.rows, k], right[k, block.columns] = column, row
+        worst = max(worst, deviation)
     return left, right, worst
 
 
@@ -286,6 +301,7 @@ class Completion:
         self.id_sum = weighted_coverage(left, right, np.arange(1, r + 1)).toarray()
         self.remainder = Z.copy()
         self.blocks = [self._empty_block(k) for k in range(r)]
+        self.steps: list[CompletionStep] = []
 
     def _empty_block(self, k: int) -> Block:
         rows, columns = run_of(self.left, k), run_of(self.right, k)
@@ -314,6 +330,10 @@ class Completion:
         block.values[read] = self.remainder[at][read]
         if not block.known.all():
             _fill(block, self.zero)
+        for rule, found in ((READ, read), (FILLED, block.known & ~before & ~read)):
+            if found.any():
+                i, j = np.nonzero(found)
+                self.steps.append(CompletionStep(k, rule, block.rows[i], block.columns[j]))
         i, j = np.nonzero(block.known & ~before)
         new = block.rows[i], block.columns[j]
         self.count[new] -= 1

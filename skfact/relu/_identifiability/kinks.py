@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, device, move
+from skfact.relu._networks.layered import LayeredNetwork
 
 
 def unit_samples(X: Any) -> tuple[Any, Any]:
@@ -19,6 +20,24 @@ def unit_samples(X: Any) -> tuple[Any, Any]:
     top = xp.max(xp.abs(X))
     unit = xp.where(top > 1, 1 / top, xp.ones_like(top))
     return X * unit, ones * unit
+
+
+def off_kinks(
+    network: LayeredNetwork, layers: list[np.ndarray], X: Any
+) -> tuple[Any, Any, list[Any]]:
+    """Indices of the samples on no kink, these samples, and ones where they activate a neuron.
+
+    Samples in float64; up to rounding in the coarser of both dtypes.
+    """
+    xp = array_namespace(X)
+    dtypes = (xp, X.dtype), (network.xp, network.dtype)
+    eps = max(float(space.finfo(dtype).eps) for space, dtype in dtypes)
+    X = xp.astype(X, xp.float64, copy=False)
+    with np.errstate(all="ignore"):
+        smooth, active = active_off_kinks(layers, X, eps)
+    rows = xp.nonzero(smooth)[0]
+    gates = [xp.astype(xp.take(gate, rows, axis=0), X.dtype) for gate in active]
+    return rows, xp.take(X, rows, axis=0), gates
 
 
 def active_off_kinks(layers: list[np.ndarray], X: Any, eps: float) -> tuple[Any, list[Any]]:

@@ -9,15 +9,23 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.linalg
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from skfact._backend import array_namespace, device, move, to_numpy
-from skfact.relu._identifiability.kinks import unit_samples
+from skfact._backend import to_numpy
+from skfact.relu._identifiability.activation_space import activation_dimension
+from skfact.relu._identifiability.derivative import ScaledDerivative
+from skfact.relu._identifiability.rank_profile import (
+    RankProfile,
+    compressed,
+    is_sketched,
+    rank_profile,
+)
+from skfact.relu._identifiability.unseen import unseen_directions
 
-# A column whose terms cancel to this part of their magnitudes is rounding: it counts as zero.
-CANCELLED = 1e-12
+# An activation space of more dimensions is not looked at, unless so many can be too few.
+DIMENSIONS = 512
+UNSEEN = "inputs span too little on X"
 
 
 class Suspect(NamedTuple):
@@ -45,12 +53,26 @@ class LocalRank:
     smallest_kept, largest_dropped : float
         The two singular values between which the rank was cut, relative to the largest one.
     losses : tuple of (Suspect, int)
-        Rank that each suspicious neuron costs, in the order in which they were added.
+        Rank that each suspicious neuron costs, in the order in which they were added, and at the
+        end that of neurons whose inputs span too little on the samples where they are active.
     unexplained : int
         Rank that is missing without any suspicious neuron.
     n_on_kinks : int, default=0
         Samples of X that are left out: the input of a hidden neuron, active on others, is zero
         there, up to rounding, and the outputs have no derivative.
+    n_outputs : int, default=1
+        Outputs of the network.
+    activation_dimension : int or None, default=None
+        dim V, the dimension of the span of the path activations of the samples. If the samples
+        determine the network, so many of them do. None: it was not found out, being larger than
+        512 and than `n_samples_needed`, which are enough equations.
+    is_sketched : bool, default=False
+        Whether all this was found from a random sketch: where there are thousands of parameters,
+        and more than twice as many outputs on samples. In exact arithmetic its rank is never
+        larger, and smaller with probability zero; singular values are its own.
+    generic_rank : int or None, default=None
+        The rank for almost all other networks with the same gates on the samples; None if it was
+        not needed.
     """
 
     n_samples: int
@@ -63,6 +85,16 @@ class LocalRank:
     losses: tuple[tuple[Suspect, int], ...]
     unexplained: int
     n_on_kinks: int = 0
+    n_outputs: int = 1
+    activation_dimension: int | None = None
+    is_sketched: bool = False
+    generic_rank: int | None = None
+
+    @property
+    def n_equations(self) -> int | None:
+        """Equations for path weights; the rank is no larger. None: more than unknowns."""
+        dimension = self.activation_dimension
+        return None if dimension is None else self.n_outputs * dimension
 
     @property
     def full_rank(self) -> int:
@@ -111,51 +143,76 @@ def local_rank(
     of independent rescalings that move parameters of C only. These rescalings lie in the kernel of
     the columns, and kernels grow with C: def never decreases, from 0 to the deficiency. C grows
     from the parameters that touch no suspicious neuron, neuron by neuron; what def gains belongs
-    to the neuron.
+    to the neuron. With the columns in this order one factorization has all ranks. At the start, a
+    direction of the incoming parameters of one neuron that changes nothing is in the kernel too,
+    and no sum of such directions is a rescaling, which moves what leaves a neuron.
     """
     sizes = [len(layers[0]) - 1, *(layer.shape[1] for layer in layers)]
-    J = np.zeros((1, parameter_count(sizes)))
-    if X.shape[0]:
-        J = to_numpy(_triangular(_scaled_jacobian(layers, X, gates)))
-    singular = scipy.linalg.svdvals(J)
-    largest = float(singular[0])
-    rank = int((singular > tol * largest).sum()) if largest > 0 else 0
-    kept = float(singular[rank - 1]) / largest if rank else 0.0
-    dropped = float(singular[rank]) / largest if 0 < rank < len(singular) else 0.0
     n_parameters, n_hidden = parameter_count(sizes), sum(sizes[1:-1])
-    deficiency = n_parameters - n_hidden - rank
+    chain = _Chain(layers, suspects)
+    profile, sketched = RankProfile([0] * (len(suspects) + 1), 0.0, 0.0), False
+    if X.shape[0]:
+        derivative = ScaledDerivative(layers, X, gates)
+        R, columns = _compressed(derivative, chain.step_of)
+        sketched = is_sketched(derivative.n_rows, len(columns))
+        groups = np.bincount(chain.step_of[columns], minlength=len(suspects) + 1)
+        profile = rank_profile(R, groups.tolist(), tol)
+    deficiency = n_parameters - n_hidden - profile.ranks[-1]
     losses: list[tuple[Suspect, int]] = []
     unexplained = deficiency
     if deficiency and X.shape[0] >= samples_needed(sizes):
-        chain = _Chain(layers, J, rank, tol * largest, suspects)
-        defects = chain.defects(deficiency)
+        defects = chain.defects(profile.ranks)
         losses = list(zip(suspects, (int(step) for step in np.diff(defects))))
         unexplained = defects[0]
+        unseen = unseen_directions(derivative.inputs, gates, [s[:2] for s in suspects], tol)
+        for (layer, neuron), loss in unseen.items():
+            loss = min(loss, unexplained)
+            losses.append((Suspect(layer, neuron, UNSEEN), loss))
+            unexplained -= loss
+    most = max(samples_needed(sizes), DIMENSIONS)
     return LocalRank(
         int(X.shape[0]),
         samples_needed(sizes),
         n_parameters,
         n_hidden,
-        rank,
-        kept,
-        dropped,
+        profile.ranks[-1],
+        profile.smallest_kept,
+        profile.largest_dropped,
         tuple((suspect, loss) for suspect, loss in losses if loss),
         unexplained,
+        n_outputs=sizes[-1],
+        activation_dimension=activation_dimension(X, gates, tol, most),
+        is_sketched=sketched,
     )
 
 
-class _Chain:
-    """The growing sets of parameters: their defects, found by bisection."""
+def generic_rank(layers: list[np.ndarray], X: Any, gates: list[Any], tol: float) -> int:
+    """The rank for almost all parameters, gates kept: at random ones, with probability one.
 
-    def __init__(
-        self,
-        layers: list[np.ndarray],
-        J: np.ndarray,
-        rank: int,
-        cutoff: float,
-        suspects: Sequence[Suspect],
-    ) -> None:
-        self.J, self.rank, self.cutoff = J, rank, cutoff
+    With gates kept, outputs are polynomials of the parameters, and so are the minors of their
+    derivative.
+    """
+    random = np.random.default_rng(0)
+    others = [random.standard_normal(layer.shape) for layer in layers]
+    others = [layer / np.linalg.norm(layer, axis=0) for layer in others]
+    with np.errstate(all="ignore"):
+        derivative = ScaledDerivative(others, X, gates)
+    R, columns = _compressed(derivative, np.zeros(derivative.n_columns))
+    return rank_profile(R, [len(columns)], tol).ranks[-1]
+
+
+def _compressed(derivative: ScaledDerivative, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A triangle of its nonzero columns by increasing `order`, and which these are."""
+    columns = np.flatnonzero(derivative.is_column())
+    columns = columns[np.argsort(order[columns], kind="stable")]
+    rows = (to_numpy(block)[:, columns] for block in derivative.blocks())
+    return compressed(rows, derivative.n_rows, len(columns)), columns
+
+
+class _Chain:
+    """The growing sets of parameters, and the rescalings that move no others."""
+
+    def __init__(self, layers: list[np.ndarray], suspects: Sequence[Suspect]) -> None:
         sizes = [layer.shape[1] for layer in layers[:-1]]
         starts = np.concatenate([[1], 1 + np.cumsum(sizes)]).astype(int)  # node 0 is the ground
         self.n_nodes = int(starts[-1])
@@ -172,91 +229,22 @@ class _Chain:
             heads.append(np.tile(target, n))
         self.tail, self.head = np.concatenate(tails), np.concatenate(heads)
         self.moves = np.concatenate([layer.ravel() for layer in layers]) != 0
-        self.entry = np.zeros(self.n_nodes, dtype=int)  # step at which a neuron is added
+        entry = np.zeros(self.n_nodes, dtype=int)  # step at which a neuron is added
         for step, suspect in enumerate(suspects, start=1):
-            self.entry[starts[suspect.layer - 1] + suspect.neuron] = step
-        self.step_of = np.maximum(self.entry[self.tail], self.entry[self.head])
-        self.found: dict[int, int] = {}
-        self.last = len(suspects)
+            entry[starts[suspect.layer - 1] + suspect.neuron] = step
+        self.step_of = np.maximum(entry[self.tail], entry[self.head])
 
-    def defects(self, deficiency: int) -> list[int]:
+    def defects(self, ranks: Sequence[int]) -> list[int]:
         """def(C) for C without suspects, with the first, with the first two, ..."""
-        self.found = {self.last: deficiency}
-        self._between(0, self.last)
-        return [self.found[step] for step in range(self.last + 1)]
+        counts = np.cumsum(np.bincount(self.step_of, minlength=len(ranks)))
+        free = [self._n_free(step) for step in range(len(ranks))]
+        return [int(count) - rank - n for count, rank, n in zip(counts, ranks, free)]
 
-    def _between(self, low: int, high: int) -> None:
-        for step in (low, high):
-            if step not in self.found:
-                self.found[step] = self._defect(step)
-        if self.found[low] == self.found[high]:  # it never decreases
-            self.found.update(dict.fromkeys(range(low, high), self.found[low]))
-        elif high - low > 1:
-            middle = (low + high) // 2
-            self._between(low, middle)
-            self._between(middle, high)
-
-    def _defect(self, step: int) -> int:
-        inside = self.step_of <= step
-        columns = self.J[:, inside]
-        columns = columns[:, columns.any(axis=0)]
-        rank = 0
-        if columns.size:
-            rank = min(int((scipy.linalg.svdvals(columns) > self.cutoff).sum()), self.rank)
-        fixed = ~inside & self.moves  # neurons that these connect are rescaled alike
+    def _n_free(self, step: int) -> int:
+        """How many independent rescalings move no parameter that is added later."""
+        fixed = (self.step_of > step) & self.moves  # neurons that these connect are rescaled alike
         links = coo_array(
             (np.ones(int(fixed.sum())), (self.tail[fixed], self.head[fixed])),
             shape=(self.n_nodes, self.n_nodes),
         )
-        n_free = connected_components(links, directed=False, return_labels=False) - 1
-        return int(inside.sum()) - rank - n_free
-
-
-def _triangular(J: Any) -> Any:
-    """A matrix with at most as many rows as columns, and the same singular values."""
-    if J.shape[0] <= J.shape[1]:
-        return J
-    return array_namespace(J).linalg.qr(J)[1]
-
-
-def _scaled_jacobian(layers: list[np.ndarray], X: Any, gates: list[Any]) -> Any:
-    """J diag(theta) with unit columns, (n_samples * n_outputs, n_parameters).
-
-    The scale of parameters that are zero is one. Columns run through the layers, through the rows
-    of each.
-    """
-    xp, where = array_namespace(X), device(X)
-    weights = [move(layer[:-1], xp, where) for layer in layers]
-    biases = [move(layer[-1], xp, where) for layer in layers]
-    n = X.shape[0]
-    h, one = unit_samples(X)  # rescales the outputs, hence no column
-    inputs = []
-    for w, b, gate in zip(weights[:-1], biases[:-1], gates):
-        inputs.append(xp.concat([h, one], axis=1))  # (n, n_l + 1)
-        h = (h @ w + one * b) * gate
-    inputs.append(xp.concat([h, one], axis=1))
-    size = xp.max(xp.abs(weights[-1]), axis=0)
-    n_outputs = size.shape[0]
-    row = 1 / xp.where(size > 0, size, xp.ones_like(size))  # of an output
-    G = xp.zeros((n, n_outputs, n_outputs), dtype=xp.float64, device=where)
-    G = G + move(np.eye(n_outputs), xp, where) * row[:, None]
-    magnitude = G
-    blocks = []
-    for l in range(len(layers) - 1, -1, -1):
-        theta = move(np.where(layers[l] == 0, 1.0, layers[l]), xp, where)
-        a = inputs[l]
-        block = a[:, None, :, None] * G[:, :, None, :]  # (n, n_outputs, n_l + 1, n_{l+1})
-        block = xp.reshape(block, (n * n_outputs, *theta.shape)) * theta
-        largest = xp.max(xp.abs(block), axis=0)
-        block = block / xp.where(largest > 0, largest, xp.ones_like(largest))
-        norm = xp.sqrt(xp.sum(block**2, axis=0))
-        usual = xp.max(xp.abs(a), axis=0)[:, None] * xp.max(magnitude, axis=(0, 1))[None, :]
-        sound = largest > CANCELLED * usual * xp.abs(theta)
-        block = block / xp.where(norm > 0, norm, xp.ones_like(norm))
-        block = xp.where(sound, block, xp.zeros_like(block))
-        blocks.append(xp.reshape(block, (n * n_outputs, -1)))
-        if l > 0:
-            gate = gates[l - 1][:, None, :]
-            G = (G @ weights[l].T) * gate
-            magnitude = (magnitude @ xp.abs(weights[l]).T) * gate
-    return xp.concat(blocks[::-1], axis=1)
+        return int(connected_components(links, directed=False, return_labels=False)) - 1

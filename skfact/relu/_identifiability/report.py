@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from skfact.relu._identifiability.irreducibility import Irreducibility
 from skfact.relu._identifiability.local_rank import LocalRank
 from skfact.relu._identifiability.twins import Twins
+from skfact.relu._identifiability.verdicts import (
+    Verdict,
+    near_on_samples,
+    non_degeneracy,
+    on_bounded_sets,
+    on_samples,
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,10 @@ class LayerIdentifiability:
         Its `answer` (None: undetermined), the `reason` and, if reducible, a `witness`.
     dead, always_active : tuple of int or None
         Neurons that are active on no sample, and on all, of those on no kink; None without samples.
+    parallel_twins : tuple of (int, int)
+        Pairs of negative twins whose outgoing weights are multiples of each other, too.
+    constant : tuple of int
+        Neurons without incoming weights, whatever their bias.
     """
 
     n_neurons: int
@@ -36,6 +47,8 @@ class LayerIdentifiability:
     irreducibility: Irreducibility
     dead: tuple[int, ...] | None = None
     always_active: tuple[int, ...] | None = None
+    parallel_twins: tuple[tuple[int, int], ...] = ()
+    constant: tuple[int, ...] = ()
 
     @property
     def positive_twins(self) -> tuple[tuple[int, ...], ...]:
@@ -84,11 +97,13 @@ class IdentifiabilityReport:
     layers : tuple of LayerIdentifiability
         One entry for each hidden layer, with `n_neurons`, `twins` (groups with `neurons` and
         `opposite`), `positive_twins`, `negative_twins`, `zero_incoming`, `zero_outgoing`,
-        `irreducibility` (`answer`, `reason`, `witness`), `dead` and `always_active`.
+        `irreducibility` (`answer`, `reason`, `witness`), `dead`, `always_active`,
+        `parallel_twins` and `constant`.
     local : LocalRank or None
         The rank test on samples, with `rank`, `full_rank`, `deficiency`, `losses` (neuron by
         neuron), `unexplained`, `by_cause()`, `n_samples`, `n_on_kinks`, `n_samples_needed`,
-        `smallest_kept` and `largest_dropped`; None without samples.
+        `activation_dimension`, `generic_rank`, `is_sketched`, `smallest_kept` and
+        `largest_dropped`; None without samples.
     tol : float
         The tolerance that was used.
 
@@ -133,25 +148,32 @@ class IdentifiabilityReport:
         return any(layer.twins for layer in self.layers)
 
     @property
-    def is_non_degenerate(self) -> bool | None:
-        """Admissible, without twins and, on the samples, each neuron sometimes on, sometimes off.
+    def non_degeneracy(self) -> Verdict:
+        """Whether some finite set of samples has full rank: `answer` and `reason`.
 
-        None if the network passes, but there are no samples.
+        Then all networks near this one with the same outputs on this set are its rescalings.
         """
-        if not self.is_admissible or self.has_twins:
-            return False
-        if self.local is None:
-            return None if self.layers else True
-        return not any(layer.dead or layer.always_active for layer in self.layers)
+        return non_degeneracy(self)
+
+    @property
+    def is_non_degenerate(self) -> bool | None:
+        """The answer of `non_degeneracy`; None if neither is proved."""
+        return self.non_degeneracy.answer
+
+    @property
+    def local_identifiability(self) -> Verdict:
+        """Whether networks near this one, equal on X, are rescalings: `answer` and `reason`."""
+        return near_on_samples(self)
 
     @property
     def is_locally_identifiable(self) -> bool | None:
-        """Whether the rank on the samples is full, those on a kink left out.
+        """The answer of `local_identifiability`; None if neither is proved, or without samples."""
+        return self.local_identifiability.answer
 
-        Then all networks near this one with the same outputs on the samples are its rescalings.
-        False: the test does not show it. None: without samples.
-        """
-        return None if self.local is None else self.local.deficiency == 0
+    @property
+    def identifiability(self) -> Verdict:
+        """Whether some bounded set of inputs determines the network: `answer` and `reason`."""
+        return on_bounded_sets(self)
 
     @property
     def is_identifiable(self) -> bool | None:
@@ -162,11 +184,16 @@ class IdentifiabilityReport:
         irreducible. More layers: False where another network can be written down, because of
         twins, neurons that are not admissible or flips of signs; else None: not decided.
         """
-        if not self.is_admissible or self.has_twins or self.is_irreducible is False:
-            return False
-        if not self.layers or (len(self.layers) == 1 and self.is_irreducible):
-            return True
-        return None
+        return self.identifiability.answer
+
+    @property
+    def identifiability_on_samples(self) -> Verdict:
+        """Whether the samples determine the network among all of its sizes: "no", or not decided.
+
+        It is "no" where `identifiability` or `local_identifiability` is; nothing proves "yes" for
+        finitely many samples.
+        """
+        return on_samples(self)
 
     def __repr__(self) -> str:
         return _in_words(self)
@@ -179,7 +206,7 @@ def _in_words(report: IdentifiabilityReport) -> str:
     for number, layer in enumerate(report.layers, start=1):
         lines += [f"  {text}" for text in _findings(number, layer)]
     if report.local is not None:
-        lines += [f"  {text}" for text in _on_samples(report.local, report.tol)]
+        lines += [f"  {text}" for text in _on_samples(report, report.local)]
     advice = _advice(report)
     if advice:
         lines.append(f"  what to do         {advice}")
@@ -187,18 +214,16 @@ def _in_words(report: IdentifiabilityReport) -> str:
 
 
 def _verdict(report: IdentifiabilityReport) -> str:
-    if report.is_identifiable:
-        reason = "no twins, irreducible" if report.layers else "affine"
+    answer, reason = report.identifiability
+    if answer:
         return f"yes, from some bounded set of inputs: {reason}"
-    if report.is_identifiable is False:
+    if answer is False:
         anywhere = not report.is_admissible or any(
             layer.positive_twins or layer.has_flip for layer in report.layers
         )
         where = "all inputs" if anywhere else "any bounded set"
         return f"no: other networks compute the same function on {where}"
-    if len(report.layers) > 1:
-        return "not decided from any set: conditions that suffice are known for one hidden layer"
-    return "not decided from any set: irreducibility is undetermined"
+    return f"not decided from any set: {reason}"
 
 
 def _advice(report: IdentifiabilityReport) -> str:
@@ -242,8 +267,9 @@ def _findings(number: int, layer: LayerIdentifiability) -> list[str]:
     return _under(head, found or [(_many(layer.n_neurons, "neuron"), "no twins, irreducible")])
 
 
-def _on_samples(local: LocalRank, tol: float) -> list[str]:
-    """What the rank test found on the samples."""
+def _on_samples(report: IdentifiabilityReport, local: LocalRank) -> list[str]:
+    """What the rank test found on the samples, and what it proves."""
+    tol = report.tol
     sufficient = local.n_samples >= local.n_samples_needed
     verdict = "full" if local.deficiency == 0 else f"{local.deficiency:,} missing"
     found = [
@@ -260,14 +286,21 @@ def _on_samples(local: LocalRank, tol: float) -> list[str]:
     if local.deficiency and sufficient:
         causes = ", ".join(f"{cause} {loss:,}" for cause, loss in local.by_cause().items())
         found.append(("missing for", causes))
+    sketched = ", of a random sketch" if local.is_sketched else ""
     border = local.smallest_kept < 100 * tol or local.largest_dropped > tol / 100
     found.append(
         (
             "singular values",
             f"{'CLOSE CALL: ' if border else ''}kept down to {local.smallest_kept:.0e}, dropped "
-            f"from {local.largest_dropped:.0e} (tol={tol:.0e})",
+            f"from {local.largest_dropped:.0e} (tol={tol:.0e}{sketched})",
         )
     )
+    equations = "more equations than"
+    if local.activation_dimension is not None:
+        equations = f"{local.n_outputs:,} x {local.activation_dimension:,} equations for"
+    found.append(("activation space", f"{equations} the {local.full_rank:,} unknowns"))
+    found.append(("determined nearby", str(report.local_identifiability)))
+    found.append(("non-degenerate", str(report.non_degeneracy)))
     return _under("on X", found)
 
 

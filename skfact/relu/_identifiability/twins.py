@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,6 +63,22 @@ def find_twins(incoming: np.ndarray, tol: float) -> list[Twins]:
         if ours and (not others or ours[0] < others[0]):
             found.append(Twins(ours, others))
     return sorted(found)
+
+
+def parallel_twins(
+    twins: Iterable[Twins], outgoing: np.ndarray, tol: float
+) -> tuple[tuple[int, int], ...]:
+    """Pairs of negative twins whose outgoing weights, rows (n, n_out), are multiples too."""
+    found = []
+    for group in twins:
+        for v, u in product(group.neurons, group.opposite):
+            sizes = np.abs(outgoing[[v, u]]).max(axis=1, keepdims=True)
+            if sizes.all():
+                a, b = outgoing[[v, u]] / sizes
+                a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
+                if min(np.linalg.norm(a - b), np.linalg.norm(a + b)) <= tol:
+                    found.append((v, u))
+    return tuple(found)
 
 
 def _close_pairs(incoming: np.ndarray, tol: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

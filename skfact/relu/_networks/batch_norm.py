@@ -41,7 +41,8 @@ def fold(nodes: Sequence[GraphNode], output: int) -> tuple[list[GraphNode], int]
 
     With y = s x + t for a batch norm, where t contains the mean with its sign:
 
-    - after a linear node that feeds nothing else, (W, b) becomes (W s, b s + t),
+    - after a linear node that feeds nothing else, (W, b) becomes (W s, b s + t); after a
+      convolution, if s and t are those of its channels,
     - else, where only linear nodes read it, theirs become (s W, b + t W),
     - else it becomes a linear node (diag(s), t).
     """
@@ -86,6 +87,11 @@ class _Editable:
         alone = len(self.readers(source.index)) == 1 and self.output != source.index
         if source.kind != "linear" or not alone:
             return False
+        convolution = source.convolution
+        if convolution is not None and not all(
+            convolution.is_of_channels(vector) for vector in (norm.weight, norm.bias)
+        ):
+            return False
         self.nodes[source.index] = replace(
             source, weight=source.weight * norm.weight, bias=source.bias * norm.weight + norm.bias
         )
@@ -96,7 +102,8 @@ class _Editable:
         if index not in self.nodes or self.output == index:
             return
         norm, readers = self.nodes[index], self.readers(index)
-        if not readers or any(reader.kind != "linear" for reader in readers):
+        # a convolution has no place for what a shift adds at the border
+        if not readers or any(r.kind != "linear" or r.convolution for r in readers):
             return
         for reader in readers:
             self.nodes[reader.index] = replace(

@@ -1,27 +1,31 @@
-"""Networks that are no chain of layers: skip connections, maxima, batch normalization."""
+"""Networks that are no chain of layers: convolutions, skip connections, maxima, batch norms."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from skfact._checks import check_number
+from skfact._checks import check_number, positive_ints
 from skfact.relu._networks.batch_norm import affine, fold
+from skfact.relu._networks.convolution import checked_convolution
 from skfact.relu._networks.layered import require_same_library
 from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.nodes import (
     GraphNode,
     checked_groups,
+    checked_kernel,
     checked_linear,
     checked_name,
     indices_of,
+    real_kernel,
     replaced,
 )
 from skfact.relu._networks.wired import in_one_dtype, outputs
 
 
 class NetworkGraph:
-    """A ReLU network with skip connections, max-pooling and batch normalization.
+    """A ReLU network with convolutions, skip connections, max-pooling and batch normalization.
 
     A graph is written down in the order in which the network computes. Each method appends a node
     that reads earlier ones and returns it, to be passed to later ones, so that there can be no
@@ -43,11 +47,11 @@ class NetworkGraph:
     output : node
         What the network computes. Can be set to any node of the graph.
     nodes : tuple of nodes
-        All nodes in the order of construction; each has a `name`, a `kind` and a `size`.
+        All nodes in the order of construction; each has a `name`, a `kind`, a `size` and a `shape`.
     coefs : list of arrays of shape (n_in, n_out)
-        Weights of the linear nodes, in that order.
+        Weights of the linear nodes, in that order; of convolutions their kernels.
     intercepts : list of arrays of shape (n_out,)
-        Biases of the linear nodes.
+        Biases of the linear nodes; of convolutions those of their channels.
 
     Raises
     ------
@@ -141,6 +145,59 @@ class NetworkGraph:
         name, (index,) = self._place("linear", name, [node])
         weight, bias = checked_linear(weight, bias, self._nodes[index], f"node {name!r}")
         return self._append("linear", name, int(weight.shape[1]), [index], weight, bias)
+
+    def convolution(
+        self,
+        node: GraphNode,
+        kernel: Any,
+        bias: Any = None,
+        *,
+        input_shape: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        name: Any = None,
+    ) -> Any:
+        """Append a convolution of signals or images, as PyTorch's Conv1d and Conv2d.
+
+        It is a linear node whose matrix has the numbers of the kernel in many places. The matrix is
+        made, which takes memory for n_in times n_out numbers. Entries of nodes are those of
+        C-ordered arrays (n_channels, length) or (n_channels, height, width).
+
+        Parameters
+        ----------
+        node : node
+            What it reads.
+        kernel : array-like of shape (n_out, n_in, length) or (n_out, n_in, height, width)
+            Weights, in PyTorch's layout; not flipped.
+        bias : array-like of shape (n_out,), default=None
+            Biases of the channels; None is zero.
+        input_shape : tuple of int
+            (length,) or (height, width) of each channel of the input.
+        stride : int or tuple of int, default=1
+            Steps between the positions.
+        padding : int or tuple of int, default=0
+            Zeros that are added at each end.
+        name : str, default=None
+            Name of the node; None numbers it.
+
+        Returns
+        -------
+        node : node
+            The new node; its `shape` is ``(n_out, *positions)``.
+        """
+        name, (index,) = self._place("convolution", name, [node])
+        label = f"node {name!r}"
+        n_axes = len(positive_ints(input_shape, f"{label}: input_shape"))
+        if n_axes not in (1, 2):
+            raise ValueError(
+                f"{label}: input_shape must be (length,) or (height, width); got {input_shape!r}."
+            )
+        kernel = real_kernel(kernel, n_axes, label)
+        found = checked_convolution(tuple(kernel.shape), input_shape, stride, padding, label)
+        weight, bias = checked_kernel(kernel, bias, found, self._nodes[index], label)
+        made = self._append("linear", name, int(weight.shape[1]), [index], weight, bias)
+        self._nodes[-1] = replace(made, convolution=found)
+        return self._nodes[-1]
 
     def batch_norm(
         self,
@@ -274,13 +331,21 @@ class NetworkGraph:
 
     @property
     def coefs(self) -> list[Any]:
-        """Weights of the linear nodes."""
-        return [node.weight for node in self._nodes if node.kind == "linear"]
+        """Weights of the linear nodes, of a convolution its kernel."""
+        return [
+            node.weight if node.convolution is None else node.convolution.kernel(node.weight)
+            for node in self._nodes
+            if node.kind == "linear"
+        ]
 
     @property
     def intercepts(self) -> list[Any]:
-        """Biases of the linear nodes."""
-        return [node.bias for node in self._nodes if node.kind == "linear"]
+        """Biases of the linear nodes, of a convolution those of its channels."""
+        return [
+            node.bias if node.convolution is None else node.convolution.of_channels(node.bias)
+            for node in self._nodes
+            if node.kind == "linear"
+        ]
 
     def predict(self, X: Any) -> Any:
         """Compute the network's output.
@@ -329,7 +394,7 @@ class NetworkGraph:
         Parameters
         ----------
         coefs : sequence of arrays of shape (n_in, n_out)
-            Weights of the linear nodes, in the order of `coefs`.
+            Weights of the linear nodes, or kernels, in the order of `coefs`.
         intercepts : sequence of arrays of shape (n_out,)
             Their biases.
 

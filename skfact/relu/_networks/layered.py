@@ -14,12 +14,20 @@ from skfact._backend import array_namespace, device
 from skfact._inputs import as_floating, is_numpy
 from skfact.relu._networks.network import Arrays, Network, Step, require_numbers
 
+SHAPES = {
+    1: "(n_out,)",
+    2: "(n_in, n_out)",
+    3: "(n_out, n_in, length)",
+    4: "(n_out, n_in, height, width)",
+}
+
 
 @dataclass(frozen=True)
 class LayeredNetwork(Network):
     """x -> relu(...relu(x W_0 + b_0)...) W_{L-1} + b_{L-1}: a node for the input, one a layer."""
 
     activation: str = "relu"  # or "identity", of the hidden layers
+    left_out: str = ""  # what makes probabilities of the outputs, by name, where a network says so
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -129,11 +137,13 @@ def checked_layers(
 
 
 def real_array(array: Any, name: str, ndim: int, check_finite: bool = True) -> Any:
-    """A finite weight matrix (2-D) or bias (1-D) in float32 or float64, in its own library."""
+    """A finite weight matrix (2-D), bias (1-D) or kernel in float32 or float64, in its library."""
     array = as_floating(array, name, real=True)
     if array.ndim != ndim:
-        shape = "2-D, of shape (n_in, n_out)" if ndim == 2 else "1-D, of shape (n_out,)"
-        raise ValueError(f"{name} must be {shape}; got an array of shape {tuple(array.shape)}.")
+        raise ValueError(
+            f"{name} must be {ndim}-D, of shape {SHAPES[ndim]}; got an array of shape "
+            f"{tuple(array.shape)}."
+        )
     require_numbers(array, name)
     if is_torch_array(array):
         array = array.detach()

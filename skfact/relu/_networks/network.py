@@ -13,6 +13,7 @@ from array_api_compat import is_torch_array
 from skfact._backend import array_namespace, device, move
 from skfact._checks import check_matrix, require_finite
 from skfact._inputs import is_complex_dtype, namespace_dtype
+from skfact.relu._networks.convolution import Convolution
 
 Arrays = Sequence[Any]
 
@@ -94,6 +95,29 @@ class Network(ABC):
     def with_arrays(self, weights: Arrays, biases: Arrays) -> Self:
         """The same kind of network with other numbers."""
         return replace(self, weights=tuple(weights), biases=tuple(biases))
+
+    @property
+    def convolutions(self) -> Sequence[Convolution | None]:
+        """How weights come from kernels, where they do: one entry for each linear step."""
+        return (None,) * len(self.weights)
+
+    def parameters(self) -> list[Any]:
+        """Weights with each number once: kernels in place of their matrices."""
+        pairs = zip(self.weights, self.convolutions)
+        return [w if c is None else c.kernel(w) for w, c in pairs]
+
+    def with_parameters(self, parameters: Arrays) -> Self:
+        """The network with other weights, kernels in place of their matrices."""
+        pairs = zip(parameters, self.convolutions)
+        return self.with_arrays([w if c is None else c.matrix(w) for w, c in pairs], self.biases)
+
+    def by_parameter(self, weights: Arrays, biases: Arrays) -> tuple[list[Any], list[Any]]:
+        """What belongs to entries of weights and biases, summed where these are one number."""
+        found = [
+            (w, b) if c is None else c.sums(w, b)
+            for w, b, c in zip(weights, biases, self.convolutions)
+        ]
+        return [w for w, _ in found], [b for _, b in found]
 
     def without_biases(self) -> Self:
         """The network with biases of zero."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, device, is_array_api_obj, to_numpy
+from skfact.relu._networks.convolution import Convolution
 from skfact.relu._networks.layered import real_array, require_same_library
 from skfact.relu._networks.network import copied
 
@@ -26,6 +28,14 @@ class GraphNode:
     weight: Any = None  # linear: (n_in, size); batch_norm: (size,), the factor of each coordinate
     bias: Any = None  # (size,)
     groups: tuple[tuple[int, ...], ...] = ()  # max_pool: coordinates of the input, one per output
+    convolution: Convolution | None = None  # linear: how its weight comes from a kernel
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n_channels, *positions) of a convolution, otherwise (size,)."""
+        if self.convolution is None:
+            return (self.size,)
+        return (self.convolution.n_channels[1], *self.convolution.output_shape)
 
     def __repr__(self) -> str:
         return f"<{self.kind} node {self.name!r} of size {self.size}>"
@@ -89,6 +99,29 @@ def checked_linear(weight: Any, bias: Any, source: GraphNode, label: str) -> tup
     return weight, bias
 
 
+def checked_kernel(
+    kernel: Any, bias: Any, convolution: Convolution, source: GraphNode, label: str
+) -> tuple[Any, Any]:
+    """The matrix and the biases of a node that convolves `source`, from a kernel's."""
+    n_in, n_out = convolution.n_channels
+    if source.size != n_in * math.prod(convolution.input_shape):
+        raise ValueError(
+            f"{label}: {n_in} channels of shape {convolution.input_shape} are "
+            f"{n_in * math.prod(convolution.input_shape)} entries, but its input {source.name!r} "
+            f"has size {source.size}."
+        )
+    bias = checked_vector(bias, f"{label}: bias", n_out, 0.0, kernel)
+    return convolution.matrix(kernel), convolution.biases(bias)
+
+
+def real_kernel(kernel: Any, n_axes: int, label: str) -> Any:
+    """A real, finite kernel (n_out, n_in, *sizes) of one or two axes."""
+    kernel = real_array(kernel, f"{label}: kernel", 2 + n_axes)
+    if 0 in kernel.shape:
+        raise ValueError(f"{label}: kernel has shape {tuple(kernel.shape)}: it is empty.")
+    return kernel
+
+
 def replaced(
     nodes: Sequence[GraphNode], coefs: Sequence[Any], intercepts: Sequence[Any]
 ) -> list[GraphNode]:
@@ -111,9 +144,19 @@ def replaced(
     made: list[GraphNode] = []
     for node in nodes:
         weight, bias = node.weight, node.bias
-        if node.kind == "linear":
-            label = f"node {node.name!r}"
-            weight, bias = checked_linear(*next(arrays), made[node.inputs[0]], label)
+        label, source = f"node {node.name!r}", made[node.inputs[0]] if node.inputs else node
+        if node.convolution is not None:
+            kernel, of_channels = next(arrays)
+            convolution = node.convolution
+            kernel = real_kernel(kernel, len(convolution.input_shape), label)
+            if tuple(kernel.shape) != convolution.kernel_shape:
+                raise ValueError(
+                    f"{label}: kernel has shape {tuple(kernel.shape)}; "
+                    f"{convolution.kernel_shape} is needed."
+                )
+            weight, bias = checked_kernel(kernel, of_channels, convolution, source, label)
+        elif node.kind == "linear":
+            weight, bias = checked_linear(*next(arrays), source, label)
             if weight.shape[1] != node.size:
                 raise ValueError(
                     f"{label}: weight has {weight.shape[1]} columns; {node.size} are needed."

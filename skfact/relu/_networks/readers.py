@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skfact._backend import to_numpy
@@ -142,13 +143,41 @@ def _read_frozen(network: Any, check_finite: bool) -> Network:
     )
 
 
+def _read_pipeline(network: Any, check_finite: bool) -> Network:
+    """The MLP that it ends in, which takes what the earlier steps give; these are written, too."""
+    *steps, (name, last) = network.steps
+    if not isinstance(last, (MLPRegressor, MLPClassifier, FrozenEstimator)):
+        raise TypeError(
+            f"network is a Pipeline that ends in {type(last).__name__}; its last step must be a "
+            "fitted MLPRegressor or MLPClassifier."
+        )
+    inner = read_network(last, check_finite=check_finite)
+
+    def write(weights: Arrays, biases: Arrays) -> Any:
+        written = copy.copy(network)
+        last = inner.with_arrays(weights, biases).write()
+        written.steps = [*copy.deepcopy(steps), (name, last)]
+        return written
+
+    return replace(inner, writer=write)
+
+
 def _read_graph(graph: NetworkGraph, check_finite: bool) -> WiredNetwork:
     """Batch norms folded, also in what is written; its numbers were checked when it was made."""
     folded = graph.fold_batch_norm()
+    linear = [node for node in folded.nodes if node.kind == "linear"]
+
+    def write(weights: Arrays, biases: Arrays) -> NetworkGraph:
+        found = [
+            (w, b) if (c := node.convolution) is None else (c.kernel(w), c.of_channels(b))
+            for node, w, b in zip(linear, weights, biases)
+        ]
+        return folded.with_arrays([w for w, _ in found], [b for _, b in found])
+
     return WiredNetwork(
-        weights=tuple(folded.coefs),
-        biases=tuple(folded.intercepts),
-        writer=lambda weights, biases: folded.with_arrays(weights, biases),
+        weights=tuple(node.weight for node in linear),
+        biases=tuple(node.bias for node in linear),
+        writer=write,
         nodes=folded.nodes,
         output_index=folded.output.index,
     )
@@ -180,6 +209,11 @@ READERS = (
     Reader("a pair (coefs, intercepts) of lists of arrays", _is((tuple, list)), _read_arrays),
     Reader("a fitted MLPRegressor or MLPClassifier", _is((MLPRegressor, MLPClassifier)), _read_mlp),
     Reader("a FrozenEstimator of a fitted MLP", _is(FrozenEstimator), _read_frozen),
+    Reader("a Pipeline that ends in one", _is(Pipeline), _read_pipeline),
     Reader("a NetworkGraph", _is(NetworkGraph), _read_graph),
-    Reader("a PyTorch nn.Sequential of Linear and ReLU", _is_module, read_sequential),
+    Reader(
+        "a PyTorch nn.Sequential of Linear and ReLU, or a module around one",
+        _is_module,
+        read_sequential,
+    ),
 )

@@ -1,6 +1,7 @@
-"""PyTorch's nn.Sequential of Linear and ReLU, read where what it computes is what its weights say.
+"""PyTorch's nn.Sequential, read where what it computes is what its weights say.
 
 A hook may compute anything, and a shared number belongs to two layers: both are refused, by name.
+So is what only does nothing in evaluation while it is in training.
 """
 
 from __future__ import annotations
@@ -8,10 +9,14 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from skfact.relu._networks.batch_norm import affine
 from skfact.relu._networks.layered import LayeredNetwork, checked_layers
 from skfact.relu._networks.network import Arrays
+
+WHOLE = "of the network"  # the place of the module itself
 
 # PyTorch's reparametrizations by the class of their hooks, and what makes them plain weights
 REMEDIES = {
@@ -22,22 +27,62 @@ REMEDIES = {
 
 
 def read_sequential(module: Any, check_finite: bool) -> LayeredNetwork:
-    """Linear, ReLU, Linear, ..., Linear, possibly nested, with Identity."""
+    """Linear, ReLU, Linear, ..., Linear, possibly nested, or a module around one Sequential.
+
+    Identity, Flatten, and Dropout in evaluation do nothing; BatchNorm1d in evaluation is folded
+    into the Linear before or after it; a Softmax at the end is left out.
+    """
     nn = sys.modules["torch"].nn
     _refuse_hooks(module, nn)
     linears = _linears(module, nn)
-    _refuse_shared_numbers(linears)
-    numbers = [number for number, _ in linears]
+    _refuse_shared_numbers([(linear.number, linear.layer) for linear in linears])
 
-    def write(weights: Arrays, biases: Arrays) -> Any:
+    def name_of(l: int, part: str) -> str:
+        return f"module {linears[l].number} (Linear): {part}"
+
+    network = checked_layers(
+        [linear.layer.weight.T for linear in linears],
+        [linear.layer.bias for linear in linears],
+        lambda l: (name_of(l, "weight"), name_of(l, "bias")),
+        "relu",
+        _Writer(module, nn),
+        check_finite,
+    )
+    weights, biases = list(network.weights), list(network.biases)
+    for l, linear in enumerate(linears):
+        for number, norm in reversed(linear.before):
+            factor, shift = _affine(norm, number, weights[l].shape[0])
+            biases[l] = biases[l] + shift @ weights[l]
+            weights[l] = factor[:, None] * weights[l]
+        for number, norm in linear.after:
+            factor, shift = _affine(norm, number, weights[l].shape[1])
+            weights[l], biases[l] = weights[l] * factor, biases[l] * factor + shift
+    ends = [n for n, m in _modules(module, nn) if type(m) in (nn.Softmax, nn.LogSoftmax)]
+    network = replace(
+        network.with_arrays(weights, biases), left_out=f"module {ends[0]} (softmax)" if ends else ""
+    )
+    if type(module) is not nn.Sequential:
+        _require_only_its_sequential(module, network)
+    return network
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Puts weights and biases into a copy of a module, in which batch norms are Identity."""
+
+    module: Any
+    nn: Any
+
+    def __call__(self, weights: Arrays, biases: Arrays) -> Any:
+        nn = self.nn
         try:
-            written = copy.deepcopy(module)
+            written = copy.deepcopy(self.module)
         except (RuntimeError, TypeError) as error:
             raise ValueError(
                 f"network cannot be copied by copy.deepcopy: {error} Detach the tensors that hang "
                 "on its modules, or remove them."
             ) from error
-        for (_, layer), w, b in zip(_linears(written, nn), weights, biases):
+        for (_, layer, *_), w, b in zip(_linears(written, nn), weights, biases):
             trained = layer.weight.requires_grad
             data = w.T.clone(memory_format=sys.modules["torch"].contiguous_format)
             # new parameters: gradients of the old ones are none of theirs
@@ -47,25 +92,43 @@ def read_sequential(module: Any, check_finite: bool) -> LayeredNetwork:
                 layer.bias = nn.Parameter(b.clone(), requires_grad=layer.bias.requires_grad)
             elif bool((b != 0).any()):
                 layer.bias = nn.Parameter(b.clone())
+        for _, container in list(_modules(written, nn)):
+            if type(container) is nn.Sequential:
+                for place, child in enumerate(container):
+                    if type(child) is nn.BatchNorm1d:
+                        container[place] = nn.Identity().train(child.training)
         return written
 
-    return checked_layers(
-        [layer.weight.T for _, layer in linears],
-        [layer.bias for _, layer in linears],
-        lambda l: (f"module {numbers[l]} (Linear): weight", f"module {numbers[l]} (Linear): bias"),
-        "relu",
-        write,
-        check_finite,
-    )
+
+class _Linear(NamedTuple):
+    """A Linear, its place, and the batch norms next to it, with theirs."""
+
+    number: str
+    layer: Any
+    before: list[tuple[str, Any]]
+    after: list[tuple[str, Any]]
 
 
-def _linears(module: Any, nn: Any) -> list[tuple[str, Any]]:
-    """The Linear modules with their places, in a sequence of which each has its ReLU."""
-    found: list[tuple[str, Any]] = []
-    last = "ReLU"
+def _linears(module: Any, nn: Any) -> list[_Linear]:
+    """The Linear modules in a sequence of which each has its ReLU."""
+    found: list[_Linear] = []
+    waiting: list[tuple[str, Any]] = []  # batch norms before the next Linear
+    last, end = "ReLU", ""
     for number, layer in _modules(module, nn):
         kind = type(layer).__name__
-        if type(layer) in (nn.Identity, nn.Sequential):
+        if _does_nothing(layer, number, nn):
+            continue
+        if number == WHOLE and len(_inner(layer, nn)) == 1:
+            continue
+        if end:
+            raise ValueError(f"{end} is not the last module: what follows it, {number}, has paths.")
+        if type(layer) is nn.BatchNorm1d:
+            _require_evaluation(layer, number)
+            (found[-1].after if last == "Linear" else waiting).append((number, layer))
+            continue
+        if type(layer) in (nn.Softmax, nn.LogSoftmax) and last == "Linear":
+            _require_of_outputs(layer, number)
+            end = f"module {number} ({kind})"
             continue
         if type(layer) not in (nn.Linear, nn.ReLU):
             raise ValueError(f"module {number} is {kind}; {_what_else(layer, number, nn)}")
@@ -77,16 +140,98 @@ def _linears(module: Any, nn: Any) -> list[tuple[str, Any]]:
                 else f"module {number} is ReLU, and a ReLU must follow a Linear: remove it."
             )
         if kind == "Linear":
-            if any(layer is other for _, other in found):
+            if any(layer is other.layer for other in found):
                 raise ValueError(
                     f"module {number} is a Linear that is used twice: its weights are tied, and "
                     "cannot be changed one by one. Pass a network with a copy in each place."
                 )
-            found.append((number, layer))
+            found.append(_Linear(number, layer, waiting, []))
+            waiting = []
         last = kind
     if found and last == "ReLU":
         raise ValueError("The last module is ReLU; the output layer must be Linear: remove it.")
     return found
+
+
+def _does_nothing(layer: Any, number: str, nn: Any) -> bool:
+    """Whether a module passes rows of features on as they are."""
+    if type(layer) in (nn.Identity, nn.Sequential):
+        return True
+    if type(layer) is nn.Flatten:
+        if (layer.start_dim, layer.end_dim) != (1, -1):
+            raise ValueError(
+                f"module {number} is Flatten(start_dim={layer.start_dim}, end_dim={layer.end_dim}),"
+                " which mixes samples or keeps dimensions: use torch.nn.Flatten()."
+            )
+        return True
+    if type(layer) is nn.Dropout:
+        if layer.p:
+            _require_evaluation(layer, number)
+        return True
+    return False
+
+
+def _require_evaluation(layer: Any, number: str) -> None:
+    kind = type(layer).__name__
+    if layer.training:
+        raise ValueError(
+            f"module {number} ({kind}) is in training mode, where it depends on the batch or on "
+            "chance: call network.eval() first."
+        )
+    if kind == "BatchNorm1d" and layer.running_mean is None:
+        raise ValueError(
+            f"module {number} ({kind}) has no running statistics, and depends on the batch: train "
+            "it with track_running_stats=True."
+        )
+
+
+def _require_of_outputs(layer: Any, number: str) -> None:
+    if layer.dim not in (1, -1):
+        raise ValueError(
+            f"module {number} ({type(layer).__name__}) has dim={layer.dim}: give it dim=1, the "
+            "outputs of a sample."
+        )
+
+
+def _affine(norm: Any, number: str, size: int) -> tuple[Any, Any]:
+    """s, t with s x + t for a batch norm in evaluation."""
+    label = f"module {number} (BatchNorm1d)"
+    return affine(
+        norm.running_mean, norm.running_var, norm.weight, norm.bias, norm.eps, size, label
+    )
+
+
+def _inner(module: Any, nn: Any) -> list[tuple[str, Any]]:
+    """The Sequentials that a module of another class holds, with their names."""
+    if type(module) is nn.Sequential:
+        return []
+    children = module.named_children()
+    return [(name, child) for name, child in children if type(child) is nn.Sequential]
+
+
+def _require_only_its_sequential(module: Any, network: LayeredNetwork) -> None:
+    """Raise unless a module around a Sequential computes what that does, on a few rows."""
+    torch = sys.modules["torch"]
+    ((name, inner),) = _inner(module, torch.nn)
+    n = network.sizes[0]
+    like = network.weights[0]
+    rows = torch.cos(torch.arange(4 * n, dtype=like.dtype, device=like.device)).reshape(4, n)
+    advice = f"pass network.{name}, if that is what you mean."
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        expected = inner(rows)
+        try:
+            found = copy.deepcopy(module)(rows)
+        except Exception as error:
+            raise ValueError(
+                f"network ({type(module).__name__}) does not take rows of {n} features, as its "
+                f"Sequential {name!r} does ({type(error).__name__}: {error}): {advice}"
+            ) from error
+    same = isinstance(found, torch.Tensor) and found.shape == expected.shape
+    if not same or not torch.allclose(found, expected, rtol=1e-5, atol=1e-6):
+        raise ValueError(
+            f"network ({type(module).__name__}) does not compute what its Sequential {name!r} "
+            f"does: {advice}"
+        )
 
 
 def _what_else(layer: Any, number: str, nn: Any) -> str:
@@ -96,26 +241,33 @@ def _what_else(layer: Any, number: str, nn: Any) -> str:
             f"its {name} is computed by a parametrization. Make it a plain parameter: "
             f"torch.nn.utils.parametrize.remove_parametrizations({_path(number)}, {name!r})."
         )
+    if number == WHOLE and len(found := _inner(layer, nn)) > 1:
+        names = ", ".join(f"network.{name}" for name, _ in found)
+        return f"it holds {len(found)} Sequentials: pass one of them, {names}."
     return (
-        "only Linear, ReLU, Identity and nested Sequential are read. Replace what does nothing in "
-        "evaluation, such as Dropout, by torch.nn.Identity(), and take what follows the last "
-        "Linear off; write batch norms, skip connections and maxima as a NetworkGraph."
+        "only Linear, ReLU, Identity, nested Sequential, and Flatten, Dropout and BatchNorm1d in "
+        "evaluation are read, and one Softmax or LogSoftmax at the end. Take off what else follows "
+        "the last Linear; write convolutions, skip connections and maxima as a NetworkGraph."
     )
 
 
 def _modules(module: Any, nn: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """All modules with their places, the containers before what they hold."""
-    yield prefix or "of the network", module
+    yield prefix or WHOLE, module
     if type(module) is nn.Sequential:
         for number, child in enumerate(module):  # `named_children` leaves out modules used twice
             yield from _modules(child, nn, f"{prefix}.{number}" if prefix else str(number))
+    elif not prefix and len(inner := _inner(module, nn)) == 1:
+        ((name, child),) = inner
+        yield from _modules(child, nn, name)
 
 
 def _path(number: str) -> str:
     """The place of a module as code."""
-    if not number[0].isdigit():
+    if number == WHOLE:
         return "network"
-    return "network" + "".join(f"[{part}]" for part in number.split("."))
+    parts = number.split(".")
+    return "network" + "".join(f"[{p}]" if p.isdigit() else f".{p}" for p in parts)
 
 
 def _refuse_hooks(network: Any, nn: Any) -> None:

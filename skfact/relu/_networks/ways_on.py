@@ -1,4 +1,4 @@
-"""Sums over the ways from each node to the output, on any scale.
+"""Sums over the ways to each node, and from each node to the output, on any scale.
 
 A network that is balanced for what arrives at its neurons may hold what leaves small ones as zero.
 Here the sums that leave each neuron have a power of two of their own.
@@ -7,13 +7,15 @@ Here the sums that leave each neuron have a power of two of their own.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
 from skfact._backend import array_namespace
 from skfact._exponents import times_power_of_two
 from skfact._kernels.paths import magnitude_power
-from skfact.relu._networks.balance import between, exponent
+from skfact.relu._networks.balance import Paths, are_steady, balance, between, exponent
 from skfact.relu._networks.network import Network
+from skfact.relu._networks.passes import backward, edgewise, forward
 
 
 class Scaled(NamedTuple):
@@ -33,6 +35,22 @@ class Scaled(NamedTuple):
     def plain(self, q: float) -> Any:
         """The numbers themselves, zero or infinite where they are out of range."""
         return times_power_of_two(self.values, q * self.powers)
+
+
+def both_passes(network: Network, q: float) -> tuple[list[Scaled], list[Scaled]]:
+    """Sums of abs(edges)^q over the paths to each node, and over those from it to all outputs."""
+    paths = Paths.of(network)
+    power, end = partial(magnitude_power, q=q), paths.ones(network.sizes[network.output])
+    steps = list(edgewise(power, paths.steps))
+    f = forward(steps, paths.ones())
+    g = backward(steps, network.sizes, network.output, end)
+    if are_steady([*f, *g]):
+        plain = [Scaled(sums, 0 * sums) for sums in (*f, *g)]
+        return plain[: len(f)], plain[len(f) :]
+    paths = balance(network)
+    f = forward(edgewise(power, paths.steps), paths.ones())
+    arriving = [Scaled.of(sums, powers, q) for sums, powers in zip(f, paths.exponents)]
+    return arriving, ways_on(network, q, paths.ones(network.sizes[network.output]))[0]
 
 
 def ways_on(network: Network, q: float, end: Any) -> tuple[list[Scaled], Scaled]:

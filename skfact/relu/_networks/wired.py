@@ -10,6 +10,7 @@ import numpy as np
 
 from skfact._backend import array_namespace, device, move
 from skfact._inputs import namespace_dtype
+from skfact.relu._networks.convolution import Convolution
 from skfact.relu._networks.network import Network, Step
 from skfact.relu._networks.nodes import GraphNode
 from skfact.relu._networks.passes import arrive
@@ -31,6 +32,11 @@ class WiredNetwork(Network):
     def linear(self) -> tuple[int, ...]:
         """Indices of the linear nodes."""
         return tuple(node.index for node in self.nodes if node.kind == "linear")
+
+    @property
+    def convolutions(self) -> tuple[Convolution | None, ...]:
+        """Of the linear nodes."""
+        return tuple(node.convolution for node in self.nodes if node.kind == "linear")
 
     @property
     def output(self) -> int:
@@ -70,11 +76,12 @@ class WiredNetwork(Network):
                 f"{ends[1].name!r}."
             )
         for v, w in zip(self.nodes, other.nodes):
-            if (v.kind, v.size, v.inputs, v.groups) != (w.kind, w.size, w.inputs, w.groups):
+            mine, others = ((n.kind, n.size, n.inputs, n.groups, n.convolution) for n in (v, w))
+            if mine != others:
                 raise ValueError(
                     f"Both graphs must have the same nodes; node {v.name!r} is {v.kind} of size "
                     f"{v.size}, and {w.name!r} in its place is {w.kind} of size {w.size}, or reads "
-                    "other nodes."
+                    "other nodes, or convolves otherwise."
                 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,13 @@ def path_count(network: Any, *, include_bias: bool = True) -> int:
     """
     network = read_network(network, include_bias=include_bias)
     counts = [np.ones(network.sizes[0], dtype=object)]  # Python's integers, of any size
-    for step, size in zip(network.steps()[1:], network.sizes[1:]):
+    kernels = dict(zip(network.linear, network.convolutions))
+    for index, (step, size) in enumerate(zip(network.steps()[1:], network.sizes[1:]), start=1):
         below = [counts[i] for i in step.inputs]
-        if step.bias is not None:
+        if (convolution := kernels.get(index)) is not None:
+            exists = convolution.places < math.prod(convolution.kernel_shape)
+            counts.append(below[0] @ exists.astype(int).astype(object) + bool(include_bias))
+        elif step.bias is not None:
             through = below[0].sum() + bool(include_bias)
             counts.append(np.full(size, through, dtype=object))
         elif step.matrix is not None:

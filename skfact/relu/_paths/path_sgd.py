@@ -8,7 +8,7 @@ import numpy as np
 
 from skfact.relu._networks.balance import between
 from skfact.relu._networks.readers import read_network
-from skfact.relu._paths.saliency import both_passes
+from skfact.relu._networks.ways_on import both_passes
 
 
 def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[Any], list[Any]]:
@@ -69,4 +69,4 @@ def path_sgd_scaling(network: Any, *, include_bias: bool = True) -> tuple[list[A
             kappa = between(products, 2 * f_i.powers, -2 * g_j.powers)
             coefs.append(xp.astype(kappa, network.dtype))
             intercepts.append(xp.astype(g_j.plain(2), network.dtype))
-    return coefs, intercepts
+    return network.by_parameter(coefs, intercepts)

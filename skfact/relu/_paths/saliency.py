@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from skfact._exponents import times_power_of_two
-from skfact._kernels.paths import magnitude_power
-from skfact.relu._networks.balance import Paths, are_steady, balance, between
-from skfact.relu._networks.network import Network
-from skfact.relu._networks.passes import backward, edgewise, forward
+from skfact.relu._networks.balance import between
 from skfact.relu._networks.readers import read_network
-from skfact.relu._networks.ways_on import Scaled, ways_on
+from skfact.relu._networks.ways_on import both_passes
 
 
 def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any], list[Any]]:
@@ -76,20 +72,4 @@ def path_saliency(network: Any, *, include_bias: bool = True) -> tuple[list[Any]
             of_bias = times_power_of_two(abs(b), g_j.powers) * g_j.values
             coefs.append(xp.astype(saliency, network.dtype))
             intercepts.append(xp.astype(of_bias, network.dtype))
-    return coefs, intercepts
-
-
-def both_passes(network: Network, q: float) -> tuple[list[Scaled], list[Scaled]]:
-    """Sums of abs(edges)^q over the paths to each node, and over those from it to all outputs."""
-    paths = Paths.of(network)
-    power, end = partial(magnitude_power, q=q), paths.ones(network.sizes[network.output])
-    steps = list(edgewise(power, paths.steps))
-    f = forward(steps, paths.ones())
-    g = backward(steps, network.sizes, network.output, end)
-    if are_steady([*f, *g]):
-        plain = [Scaled(sums, 0 * sums) for sums in (*f, *g)]
-        return plain[: len(f)], plain[len(f) :]
-    paths = balance(network)
-    f = forward(edgewise(power, paths.steps), paths.ones())
-    arriving = [Scaled.of(sums, powers, q) for sums, powers in zip(f, paths.exponents)]
-    return arriving, ways_on(network, q, paths.ones(network.sizes[network.output]))[0]
+    return network.by_parameter(coefs, intercepts)

@@ -36,38 +36,41 @@ def class_edges(network: Network, include_bias: bool) -> ClassEdges:
     A class is fixed, too, if no weight leads to it, none away from it, or none of them connect it
     with inputs and outputs: scales that no balance determines stay as they are.
     """
-    labels, steps = scaling_classes(network), network.steps()
-    source, target, logs = [], [], []
+    steps, sizes = network.steps(), []
     for index in network.linear:
-        before, after = labels[steps[index].inputs[0]], labels[index]
         with np.errstate(divide="ignore"):
-            sizes, bias_sizes = (
+            w, b = (
                 np.log(np.abs(to_numpy(a).astype(np.float64)))
                 for a in (steps[index].matrix, steps[index].bias)
             )
-        i, j = np.nonzero(np.isfinite(sizes))
-        source.append(before[i])
-        target.append(after[j])
-        logs.append(sizes[i, j])
-        if include_bias:
-            (j,) = np.nonzero(np.isfinite(bias_sizes))
-            source.append(np.zeros_like(j))
-            target.append(after[j])
-            logs.append(bias_sizes[j])
-    n = 1 + max(int(label.max()) for label in labels)
+        sizes.append((w, b if include_bias else np.full_like(b, -np.inf)))
+    edges = edges_of(network, sizes)
+    edges = renumbered(edges, np.arange(edges.n_classes))
+    return renumbered(edges, _without_undetermined(edges.source, edges.target, edges.n_classes))
+
+
+def edges_of(network: Network, sizes: list[tuple[np.ndarray, np.ndarray]]) -> ClassEdges:
+    """Edges with given logarithms of weights and biases of the linear nodes, where finite."""
+    labels, steps = scaling_classes(network), network.steps()
+    source, target, logs = [], [], []
+    for index, (w, b) in zip(network.linear, sizes):
+        before, after = labels[steps[index].inputs[0]], labels[index]
+        i, j = np.nonzero(np.isfinite(w))
+        (k,) = np.nonzero(np.isfinite(b))
+        source += [before[i], np.zeros_like(k)]
+        target += [after[j], after[k]]
+        logs += [w[i, j], b[k]]
     empty = np.zeros(0)  # a graph without linear nodes
-    edges = ClassEdges(
+    return ClassEdges(
         labels,
-        n,
+        1 + max(int(label.max()) for label in labels),
         np.concatenate([*source, empty]).astype(np.int64),
         np.concatenate([*target, empty]).astype(np.int64),
         np.concatenate([*logs, empty]),
     )
-    edges = _renumbered(edges, np.arange(n))
-    return _renumbered(edges, _without_undetermined(edges.source, edges.target, n))
 
 
-def _renumbered(edges: ClassEdges, new: np.ndarray) -> ClassEdges:
+def renumbered(edges: ClassEdges, new: np.ndarray) -> ClassEdges:
     """Edges between classes with other numbers; within a class nothing changes a weight."""
     source, target = new[edges.source], new[edges.target]
     between = source != target
@@ -97,6 +100,13 @@ def scaling_classes(network: Network) -> list[np.ndarray]:
                 read, pooled = np.nonzero(to_numpy(step.matrix))
                 one.append(entries[i][read])
                 other.append(entries[index][pooled])
+    for index, convolution in zip(network.linear, network.convolutions):
+        if convolution is not None:  # its numbers belong to channels
+            ends = (network.steps()[index].inputs[0], index)
+            for node, n_channels in zip(ends, convolution.n_channels):
+                channels = entries[node].reshape(n_channels, -1)
+                one.append(channels.ravel())
+                other.append(np.repeat(channels[:, 0], channels.shape[1]))
     pairs = np.concatenate(one), np.concatenate(other)
     links = scipy.sparse.coo_array((np.ones(len(pairs[0])), pairs), shape=(starts[-1],) * 2)
     _, found = connected_components(links, directed=False)
@@ -120,7 +130,9 @@ def scales_in_order(
             continue
         found = scale(l, logs[classes[steps[index].inputs[0]]])
         new = ~known[target] & np.isfinite(found)
-        logs[target[new]], known[target[new]] = found[new], True
+        logs[target[new]] = -np.inf
+        np.maximum.at(logs, target[new], found[new])  # entries of one scale: the largest
+        known[target[new]] = True
     return [logs[labels] for labels in classes]
 
 

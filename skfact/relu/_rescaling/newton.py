@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def log_factors_of_classes(
                 logs, n_iter, converged = _largest_weight_sweeps(edges, logs, stopping)
             else:
                 first = stopping._replace(max_iter=FIRST_SWEEPS)
-                logs, _, _ = _largest_weight_sweeps(edges, _least_squares(edges), first)
+                logs, _, _ = _largest_weight_sweeps(edges, least_squares(edges), first)
                 logs, n_iter, converged = _newton(edges, logs, p, stopping)
     found = [move(logs[label], network.xp, network.device) for label in edges.labels]
     return found, n_iter, converged
@@ -48,27 +49,46 @@ def _newton(
     powers = p * edges.logs
     powers -= _largest_nearby(edges, powers + u[edges.target] - u[edges.source])
 
-    def terms(u: np.ndarray) -> np.ndarray:
-        return np.exp(powers + u[edges.target] - u[edges.source])
+    def value(u: np.ndarray) -> float:
+        return float(np.exp(powers + u[edges.target] - u[edges.source]).sum())
 
+    def direction(u: np.ndarray) -> tuple[np.ndarray, float]:
+        weights = np.exp(powers + u[edges.target] - u[edges.source])
+        downhill = -incidence(edges, weights)
+        step = solve_laplacian(edges, weights, downhill)
+        return step, float(downhill @ step)
+
+    u, n_iter, converged = damped_newton(
+        value, direction, u, stopping._replace(tol=p * stopping.tol)
+    )
+    return u / p, n_iter, converged
+
+
+def damped_newton(
+    value: Callable[[np.ndarray], float],
+    direction: Callable[[np.ndarray], tuple[np.ndarray, float]],
+    u: np.ndarray,
+    stopping: Stopping,
+) -> tuple[np.ndarray, int, bool]:
+    """Minimize a smooth convex function; `direction` gives Newton's step and how much it descends.
+
+    Steps are halved until they gain a quarter of that. Found are u, the number of steps, and
+    whether the last one was no longer than the tolerance.
+    """
     for n_iter in range(1, stopping.max_iter + 1):
-        weights = terms(u)
-        total = weights.sum()
-        downhill = _sums(edges.source, weights, edges) - _sums(edges.target, weights, edges)
-        step = _solve_laplacian(edges, weights, downhill)
+        step, slope = direction(u)
         largest = float(np.abs(step).max())
         if not np.isfinite(largest):
-            return u / p, n_iter, False
-        size = min(1.0, 5.0 / max(largest, 1e-300))
-        slope = float(downhill @ step)
+            return u, n_iter, False
+        total, size = value(u), min(1.0, 5.0 / max(largest, 1e-300))
         while size * largest > SURE_STEP:
-            if terms(u + size * step).sum() <= total - 0.25 * size * slope:
+            if value(u + size * step) <= total - 0.25 * size * slope:
                 break
             size /= 2
         u = u + size * step
-        if largest <= max(p * stopping.tol, ROUNDING * (1.0 + float(np.abs(u).max()))):
-            return u / p, n_iter, True
-    return u / p, stopping.max_iter, False
+        if largest <= max(stopping.tol, ROUNDING * (1.0 + float(np.abs(u).max()))):
+            return u, n_iter, True
+    return u, stopping.max_iter, False
 
 
 def _largest_nearby(edges: ClassEdges, values: np.ndarray) -> np.ndarray:
@@ -85,13 +105,12 @@ def _largest_nearby(edges: ClassEdges, values: np.ndarray) -> np.ndarray:
     return largest[part]
 
 
-def _least_squares(edges: ClassEdges) -> np.ndarray:
+def least_squares(edges: ClassEdges) -> np.ndarray:
     """The u with the smallest sum of (log |w| + u_target - u_source)^2: undoes any rescaling."""
-    misfit = _sums(edges.source, edges.logs, edges) - _sums(edges.target, edges.logs, edges)
-    return _solve_laplacian(edges, np.ones_like(edges.logs), misfit)
+    return solve_laplacian(edges, np.ones_like(edges.logs), -incidence(edges, edges.logs))
 
 
-def _solve_laplacian(edges: ClassEdges, weights: np.ndarray, right: np.ndarray) -> np.ndarray:
+def solve_laplacian(edges: ClassEdges, weights: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solve L x = right with x_0 = 0, for the Laplacian L of the edges with these weights."""
     n = edges.n_classes
     links = scipy.sparse.coo_array((weights, (edges.source, edges.target)), shape=(n, n)).tocsr()
@@ -104,8 +123,11 @@ def _solve_laplacian(edges: ClassEdges, weights: np.ndarray, right: np.ndarray) 
     return np.concatenate([[0.0], found])
 
 
-def _sums(classes: np.ndarray, values: np.ndarray, edges: ClassEdges) -> np.ndarray:
-    return np.bincount(classes, values, minlength=edges.n_classes)
+def incidence(edges: ClassEdges, values: np.ndarray) -> np.ndarray:
+    """For each class the sum of values of the edges to it, less that of the edges from it."""
+    n = edges.n_classes
+    coming, going = (np.bincount(c, values, minlength=n) for c in (edges.target, edges.source))
+    return coming - going
 
 
 def _largest_weight_sweeps(

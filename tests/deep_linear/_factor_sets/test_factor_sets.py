@@ -9,13 +9,14 @@ from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
 from skfact.deep_linear._factor_sets.budget import BudgetSet
 from skfact.deep_linear._factor_sets.cropped import CroppedSet, cropped
 from skfact.deep_linear._factor_sets.factor_set import factor_set, is_support
+from skfact.deep_linear._factor_sets.family import FamilySet
 from skfact.deep_linear._factor_sets.kronecker import KroneckerSet, patterns_of
 from skfact.deep_linear._factor_sets.mask import MaskSet
 from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
 from skfact.deep_linear._factor_sets.structured import StructuredSet
 from skfact.deep_linear._solvers.palm import ConstantSet
 from skfact.operators import FactorizedOperator
-from skfact.supports import FixedMask, KroneckerSparse, KSparse
+from skfact.supports import FixedMask, KroneckerSparse, KSparse, SupportFamily
 from tests.arrays import DTYPES
 
 RANDOM = np.random.default_rng(0)
@@ -50,6 +51,9 @@ KINDS = {
     "budget": BudgetSet(KSparse(5), (4, 3)),
     "budget of rows": BudgetSet(KSparse(2, axis=1), (4, 3)),
     "budget of columns": BudgetSet(KSparse(2, axis=0), (4, 3)),
+    "family": FamilySet(
+        SupportFamily([np.eye(4), np.eye(4)[::-1], (2, 2, 2, 1), KSparse(3)]), (4, 4)
+    ),
     "Toeplitz": StructuredSet(ToeplitzFactor(3, 4, blocks=(2, 1))),
     "circulant": StructuredSet(CirculantFactor(3, blocks=(1, 2))),
     "scaled diagonal": StructuredSet(SCALED),
@@ -185,7 +189,7 @@ def test_products_are_cropped_at_their_ends():
 
 
 def test_kinds_of_supports_are_known_by_their_registration():
-    supports = [KSparse(3), FixedMask(THICK), PATTERN, ToeplitzFactor(2, 3)]
+    supports = [KSparse(3), FixedMask(THICK), PATTERN, ToeplitzFactor(2, 3), SupportFamily([[[1]]])]
     assert all(is_support(support) for support in supports) and not is_support("butterfly")
     like = np.empty(0)
     sets = resolve_factor_sets([KSparse(3), THICK, KSparse(1)], (5, 3), like)

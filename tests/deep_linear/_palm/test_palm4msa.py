@@ -11,8 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 from skfact._backend import array_namespace, to_numpy
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear import hierarchical_palm, palm4msa
+from skfact.deep_linear._factor_sets.factor_set import factor_set
 from skfact.exceptions import StructureWarning
-from skfact.supports import FixedMask, KroneckerSparse, KSparse
+from skfact.supports import FixedMask, KroneckerSparse, KSparse, SupportFamily
 
 # these tests are about the steps, not the fit: few steps, few non-zeros, a Gaussian matrix
 no_fit = pytest.mark.filterwarnings("ignore:The .* numbers in the factors")
@@ -166,36 +167,6 @@ def test_all_factors_have_the_same_norm(function, dtype):
         assert bool(norms[0]) == bool(size)
 
 
-def published(A, sets, max_iter):
-    """PALM4MSA as in the paper: factor 1 is zero, the others are identities, lambda is 1."""
-    S = [np.zeros((A.shape[0], A.shape[0])), np.eye(*A.shape)]
-    scale = 1.0
-    for _ in range(max_iter):
-        for j in range(2):
-            left = np.eye(A.shape[0]) if j == 0 else S[0]
-            right = S[1] if j == 0 else np.eye(A.shape[1])
-            c = 1.001 * (scale * np.linalg.norm(left, 2) * np.linalg.norm(right, 2)) ** 2
-            rest = scale * left @ S[j] @ right - A
-            S[j] = sets[j].project(S[j] - scale * left.T @ rest @ right.T / c)
-            S[j] /= np.linalg.norm(S[j])
-        product = S[0] @ S[1]
-        scale = np.sum(A * product) / np.sum(product**2)
-    return scale * product
-
-
-@no_fit
-@pytest.mark.parametrize("supports", [[KSparse(12), KSparse(14)], [np.tri(6), np.tri(5, 6).T]])
-def test_a_matrix_of_root_mean_square_one_starts_as_published(supports):
-    A = matrix(6, 5)
-    A /= np.sqrt(np.mean(A**2))
-    sets = [one if isinstance(one, KSparse) else FixedMask(one) for one in supports]
-    if isinstance(supports[0], KSparse):
-        found = palm4msa(A, supports, inner_sizes=[6], max_iter=1, tol=0)
-    else:
-        found = palm4msa(A, supports, max_iter=1, tol=0)
-    assert_allclose(found.toarray(), published(A, sets, 1), atol=1e-3)
-
-
 def test_masks_that_meet_only_in_their_middle_are_reached_from_the_usual_start():
     left, right = np.zeros((6, 6)), np.zeros((6, 6))
     left[:2, 5] = left[4, 0] = 1  # rows 0 and 5 of the right mask: one of them is not matched
@@ -249,3 +220,30 @@ def test_factors_of_no_use_are_named():
 def test_wrong_arguments_are_refused(arguments, options, error, message):
     with pytest.raises(error, match=message):
         palm4msa(*arguments, **options)
+
+
+@pytest.mark.parametrize("order", ["left-to-right", "right-to-left"])
+def test_each_factor_of_a_hadamard_matrix_finds_its_pattern(order):
+    """From a family of all three patterns, in no order of its own."""
+    patterns = [KroneckerSparse(a, 2, 2, 4 // a) for a in (4, 1, 2)]
+    family = SupportFamily(patterns)
+    for operator in (
+        palm4msa(hadamard(8), [family] * 3, order=order),
+        hierarchical_palm(hadamard(8), [family] * 3),
+    ):
+        assert_allclose(operator.toarray(), hadamard(8), atol=1e-10)
+        supports = [factor.to_csr().toarray() != 0 for factor in operator.factors]
+        assert {FixedMask(support) for support in supports} == {
+            FixedMask(pattern.mask()) for pattern in patterns
+        }
+
+
+def test_random_starts_on_a_family_take_all_its_members():
+    """Not only the one with most entries, which is nearest to a normal matrix."""
+    family = SupportFamily([np.eye(6), np.tri(6), np.tri(6).T])
+    one = factor_set(family, (6, 6))
+    random, normal = np.random.RandomState(0), np.random.default_rng(0).standard_normal((6, 6))
+    drawn = [one.drawn(normal, random) for _ in range(20)]
+    assert {FixedMask(matrix != 0) for matrix in drawn} == set(family.members)
+    masked = FixedMask(np.eye(6))
+    assert factor_set(masked, (6, 6)).drawn(normal, random) is normal

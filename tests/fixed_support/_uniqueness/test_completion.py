@@ -70,6 +70,42 @@ def test_seed_example(asarray, dtype):
     assert_allclose(np.linalg.norm(left, axis=0), np.linalg.norm(right, axis=1), rtol=1e-5)
 
 
+def test_steps_of_the_seed_example():
+    """Each step by hand: what the others leave of Z, and what ratios of known entries give."""
+    steps = complete_rank_one(SEED, SEED_LEFT, SEED_RIGHT).steps
+    assert [(s.component, s.rule, [*zip(s.rows.tolist(), s.columns.tolist())]) for s in steps] == [
+        (0, "read", [(1, 0), (2, 0), (3, 0)]),  # only component 0 reaches column 0
+        (1, "read", [(0, 1), (0, 2), (1, 2)]),
+        (1, "filled", [(1, 1)]),  # 1 * 2 / 2
+        (2, "read", [(2, 3), (3, 2), (3, 3)]),
+        (2, "filled", [(2, 2)]),  # 6 * 2 / 4
+        (0, "read", [(1, 1)]),  # 2 - 1
+        (0, "filled", [(2, 1), (3, 1)]),
+        (1, "read", [(2, 2)]),  # 5 - 3
+        (1, "filled", [(2, 1)]),
+        (2, "read", [(2, 1), (3, 1)]),  # 6 - 2 - 1 and 5 - 3
+    ]
+
+
+@given(support_pairs(), st.integers(0, 10))
+def test_steps_find_each_known_entry_once_and_are_forced(supports, seed):
+    left, right = random_factors(*supports, seed)
+    completion = complete_rank_one(left @ right, *supports)
+    inside = supports[0].T[:, :, None] & supports[1][:, None, :]
+    known = ~inside
+    for step in completion.steps:
+        k, at = step.component, (step.rows, step.columns)
+        assert len(step.rows) and not known[k][at].any()
+        others = np.delete(known, k, axis=0).all(axis=0)
+        if step.rule == "read":
+            assert others[at].all()
+        else:  # in rows and columns that hold known entries of the rectangle
+            before = known[k] & inside[k]
+            assert before.any(axis=1)[step.rows].all() and before.any(axis=0)[step.columns].all()
+        known[k][at] = True
+    assert {tuple(entry) for entry in completion.undetermined} == {*map(tuple, np.argwhere(~known))}
+
+
 @given(support_pairs(), st.integers(0, 10))
 def test_closable_supports_give_the_components_back(supports, seed):
     left, right = random_factors(*supports, seed)

@@ -9,6 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skfact._backend import to_numpy
 from skfact.relu import (
@@ -63,6 +65,8 @@ def of_kind(kind):
         if kind == "MLPClassifier":  # of two labels each sample: two outputs
             return MLPClassifier(**options).fit(X, X[:, :2] > 0)
         mlp = MLPRegressor(**options).fit(X, X[:, :2])
+    if kind == "Pipeline":
+        return make_pipeline(FunctionTransformer(), mlp)
     return FrozenEstimator(mlp) if kind == "FrozenEstimator" else mlp
 
 
@@ -77,7 +81,7 @@ def assert_unchanged(network, before, name):
 
 
 @pytest.mark.parametrize(
-    "kind", ["MLPRegressor", "MLPClassifier", "FrozenEstimator", "arrays", "torch"]
+    "kind", ["MLPRegressor", "MLPClassifier", "FrozenEstimator", "Pipeline", "arrays", "torch"]
 )
 def test_networks_return_as_they_came(kind):
     network = of_kind(kind)
@@ -94,7 +98,7 @@ def test_networks_return_as_they_came(kind):
         for array in chain(*arrays_in(result)):
             array[...] = 7.0
         assert_unchanged(network, before, name)
-        calls = {"MLPRegressor": "predict", "FrozenEstimator": "predict"}
+        calls = dict.fromkeys(["MLPRegressor", "FrozenEstimator", "Pipeline"], "predict")
         if kind in calls and name in SAME_FUNCTION:
             predict = getattr(function(network), calls[kind])
             assert_allclose(predict(X), output(before, X), atol=1e-13, err_msg=name)
@@ -123,6 +127,8 @@ def test_zeros_are_the_first_to_be_pruned(kind):
 
 def arrays_in(network):
     """The arrays that a network holds, not copies."""
+    if isinstance(network, Pipeline):
+        network = network[-1]
     if isinstance(network, FrozenEstimator):
         network = network.estimator
     if isinstance(network, tuple):

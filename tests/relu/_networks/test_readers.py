@@ -12,6 +12,8 @@ from sklearn.datasets import make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skfact._backend import array_namespace, to_numpy
 from skfact._backend import device as device_of
@@ -70,6 +72,20 @@ def test_frozen():
     other = rescale(mlp, FACTORS)
     assert type(other) is FrozenEstimator
     assert_allclose(other.predict(X), mlp.predict(X), rtol=1e-12)
+
+
+def test_pipeline():
+    """The MLP alone is read; the earlier steps are written, too, as copies."""
+    scaler = StandardScaler().fit(X)
+    mlp = fitted()
+    pipeline = make_pipeline(scaler, mlp)
+    assert read_network(pipeline).weights[0] is mlp.coefs_[0]
+    other = rescale(pipeline, FACTORS)
+    assert type(other) is Pipeline and list(other.named_steps) == list(pipeline.named_steps)
+    assert_allclose(other.predict(X), pipeline.predict(X), rtol=1e-10)
+    assert other[0] is not scaler and other[-1] is not mlp and pipeline[-1] is mlp
+    frozen = rescale(make_pipeline(FrozenEstimator(mlp)), FACTORS)
+    assert_allclose(frozen.predict(X), mlp.predict(X), rtol=1e-12)
 
 
 def test_arrays_stay_in_their_library(asarray, xp):
@@ -194,7 +210,7 @@ def test_torch_is_not_imported():
 def test_what_no_reader_accepts_is_told_all_kinds():
     with pytest.raises(TypeError) as error:
         read_network(object())
-    assert len(READERS) == 5
+    assert len(READERS) == 6
     for reader in READERS:
         assert reader.kind in str(error.value)
         assert not reader.accepts(object())

@@ -13,9 +13,11 @@ X = np.random.default_rng(0).standard_normal((20, 5))
 
 FUNCTIONS = {
     "activation_patterns": lambda m: relu.activation_patterns(m, X),
+    "activation_space": lambda m: relu.activation_space(m, X),
     "align": lambda m: relu.align(m, m),
     "canonical_form": relu.canonical_form,
     "equalize": relu.equalize,
+    "generalization_bound": lambda m: relu.generalization_bound(m, X, X[:, 0] > 0, n_draws=1),
     "identifiability_report": relu.identifiability_report,
     "is_rescaling_equivalent": lambda m: relu.is_rescaling_equivalent(m, m),
     "path_count": relu.path_count,
@@ -30,6 +32,7 @@ FUNCTIONS = {
     "prune": relu.prune,
     "quantize": relu.quantize,
     "rescale": lambda m: relu.rescale(m, [np.ones(6), np.ones(6)]),
+    "retrain": lambda m: relu.retrain(m, X, X[:, :2], tol=0.1),
     "rescaling_factors": lambda m: relu.rescaling_factors(m, m),
     "simplify": relu.simplify,
     "top_paths": relu.top_paths,
@@ -50,7 +53,8 @@ def refused_everywhere(network, message):
 
 
 def test_all_functions_are_listed():
-    assert set(relu.__all__) - {"IdentifiabilityReport", "NetworkGraph"} == set(FUNCTIONS)
+    others = {"ActivationSpace", "GeneralizationBound", "IdentifiabilityReport", "NetworkGraph"}
+    assert set(relu.__all__) - others == set(FUNCTIONS)
     for function in FUNCTIONS.values():
         function(module())
 
@@ -236,3 +240,167 @@ def test_parameters_in_one_vector():
 def test_numbers_that_are_not_there():
     with pytest.raises(ValueError, match=r"module 0\.0 \(Linear\): weight is on the meta device"):
         relu.path_norm(module().to("meta"))
+
+
+def like_many():
+    """Everything that is read: a flat image, dropout, batch norms on both sides, a softmax."""
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Flatten(),
+        nn.BatchNorm1d(5),
+        nn.Linear(5, 6, bias=False),
+        nn.BatchNorm1d(6),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Sequential(nn.BatchNorm1d(6, affine=False), nn.Linear(6, 4), nn.ReLU()),
+        nn.BatchNorm1d(4),
+        nn.BatchNorm1d(4),
+        nn.Linear(4, 3),
+        nn.BatchNorm1d(3),
+        nn.BatchNorm1d(3),
+        nn.Softmax(dim=1),
+    ).double()
+    with torch.no_grad():
+        for norm in network.modules():
+            if isinstance(norm, nn.BatchNorm1d) and norm.affine:  # signs of both kinds
+                norm.weight.copy_(torch.linspace(-1, 2, norm.num_features))
+                norm.bias.copy_(torch.linspace(1, -2, norm.num_features))
+        for _ in range(3):
+            network(torch.randn(50, 5, dtype=torch.float64))
+    return network.eval()
+
+
+def test_what_does_nothing_in_evaluation_is_left_out_and_batch_norms_are_folded():
+    network, rows = like_many(), torch.from_numpy(X)
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    expected = network(rows)
+    before = network[:-1](rows).detach().numpy()
+    graph = relu.NetworkGraph(5)
+    h = graph.input
+    for layer in [*network[:6], *network[6], *network[7:-1]]:
+        if isinstance(layer, nn.Linear):
+            bias = None if layer.bias is None else layer.bias.detach().numpy()
+            h = graph.linear(h, layer.weight.detach().numpy().T, bias)
+        elif isinstance(layer, nn.BatchNorm1d):
+            scale, shift = (
+                None if a is None else a.detach().numpy() for a in (layer.weight, layer.bias)
+            )
+            mean, variance = layer.running_mean.numpy(), layer.running_var.numpy()
+            h = graph.batch_norm(h, mean, variance, scale, shift, eps=layer.eps)
+        elif isinstance(layer, nn.ReLU):
+            h = graph.relu(h)
+    np.testing.assert_allclose(graph.predict(X), before, rtol=1e-10)
+    for function in (relu.path_norm, relu.path_count):
+        np.testing.assert_allclose(function(network), function(graph), rtol=1e-12)
+    for name in ("equalize", "canonical_form", "simplify"):
+        written = FUNCTIONS[name](network)
+        assert torch.allclose(written(rows), expected, rtol=0, atol=1e-12), name
+        kinds = [type(m) for m in network.modules()]
+        folded = [nn.Identity if kind is nn.BatchNorm1d else kind for kind in kinds]
+        assert [type(m) for m in written.modules()] == folded
+        assert not written.training
+    assert all(torch.equal(v, network.state_dict()[name]) for name, v in state.items())
+
+
+class Net(nn.Module):
+    """As in PyTorch's tutorial."""
+
+    def __init__(self, forward=None, **more):
+        super().__init__()
+        torch.manual_seed(0)
+        self.flatten = nn.Flatten()
+        self.layers = nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 2)).double()
+        for name, module in more.items():
+            setattr(self, name, module)
+        self.then = forward or (lambda self, x: self.layers(self.flatten(x)))
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return self.then(self, x)
+
+
+def test_a_module_around_one_sequential():
+    network, rows = Net(), torch.from_numpy(X)
+    written = relu.equalize(network)
+    assert type(written) is Net and written is not network
+    assert torch.allclose(written(rows), network(rows), rtol=0, atol=1e-12)
+    assert not torch.equal(written.layers[0].weight, network.layers[0].weight)
+    assert relu.path_norm(network) == relu.path_norm(network.layers)
+    assert network.calls == 1  # what is tried is a copy
+    shaky = Net(lambda self, x: self.drop(self.layers(x)), drop=nn.Dropout())
+    state = torch.random.get_rng_state()
+    with pytest.raises(ValueError, match="does not compute"):
+        relu.path_norm(shaky)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def softmax(self, x):
+    return torch.softmax(self.layers(x), dim=1)
+
+
+def image(self, x):
+    return self.layers(x.reshape(x.shape[0], 1, 28, 28))
+
+
+REFUSED = {
+    "dropout": (
+        lambda: nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Dropout(), nn.Linear(6, 2)),
+        r"module 2 \(Dropout\) is in training mode.*network\.eval\(\)",
+    ),
+    "batch norm": (
+        lambda: nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2)),
+        r"module 1 \(BatchNorm1d\) is in training mode.*network\.eval\(\)",
+    ),
+    "no statistics": (
+        lambda: nn.Sequential(
+            nn.Linear(5, 6), nn.BatchNorm1d(6, track_running_stats=False), nn.ReLU()
+        ).eval(),
+        r"module 1 \(BatchNorm1d\) has no running statistics.*track_running_stats=True",
+    ),
+    "size of a batch norm": (
+        lambda: nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(7)).eval(),
+        r"module 1 \(BatchNorm1d\): mean has shape \(7,\); \(6,\) is needed",
+    ),
+    "flatten": (
+        lambda: nn.Sequential(nn.Flatten(start_dim=0), nn.Linear(5, 6)),
+        r"module 0 is Flatten\(start_dim=0.*use torch\.nn\.Flatten\(\)",
+    ),
+    "softmax inside": (
+        lambda: nn.Sequential(nn.Linear(5, 6), nn.Softmax(dim=1), nn.Linear(6, 2)),
+        r"module 1 \(Softmax\) is not the last module: .*, 2,",
+    ),
+    "softmax of a ReLU": (
+        lambda: nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Softmax(dim=1)),
+        "module 2 is Softmax; only Linear",
+    ),
+    "softmax of samples": (
+        lambda: nn.Sequential(nn.Linear(5, 6), nn.LogSoftmax(dim=0)),
+        r"module 1 \(LogSoftmax\) has dim=0: give it dim=1",
+    ),
+    "convolution": (
+        lambda: nn.Sequential(nn.Conv1d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6, 2)),
+        "module 0 is Conv1d; .*write convolutions.*NetworkGraph",
+    ),
+    "two sequentials": (
+        lambda: Net(head=nn.Sequential(nn.Linear(2, 2))),
+        r"holds 2 Sequentials: pass one of them, network\.layers, network\.head",
+    ),
+    "more in its forward": (
+        lambda: Net(softmax),
+        r"network \(Net\) does not compute what its Sequential 'layers' does: pass network\.layers",
+    ),
+    "other samples": (
+        lambda: Net(image),
+        r"network \(Net\) does not take rows of 5 features.*pass network\.layers",
+    ),
+    "dropout in a named one": (
+        lambda: Net(layers=nn.Sequential(nn.Linear(5, 6), nn.Dropout())),
+        r"module layers\.1 \(Dropout\) is in training mode",
+    ),
+}
+
+
+@pytest.mark.parametrize("make, message", REFUSED.values(), ids=REFUSED)
+def test_what_is_not_read_is_named(make, message):
+    refused_everywhere(make(), message)

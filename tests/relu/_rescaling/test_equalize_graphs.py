@@ -75,7 +75,7 @@ def test_equalized_graphs_compute_the_same_and_are_balanced(seed, p, bias):
             assert_allclose(w, v, rtol=1e-6, atol=1e-9)
 
 
-@for_each("p, bias", [(0.2, True), (0.5, False), (0.5, True), (1, True)])
+@for_each("p, bias", [(0.1, False), (0.1, True), (0.2, True), (0.5, False), (0.5, True), (1, True)])
 def test_the_least_sum_of_powers(p, bias):
     """Against a general minimizer over the logarithms of the factors of all classes."""
     rng = np.random.default_rng(0)

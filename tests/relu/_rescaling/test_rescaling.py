@@ -43,8 +43,11 @@ from tests.relu.networks import (
 SAME_FUNCTION = {
     "canonical_form": canonical_form,
     "canonical_form, sorted": lambda network: canonical_form(network, permutations=True),
+    "canonical_form, path kernel": lambda network: canonical_form(network, criterion="path-kernel"),
     "equalize": equalize,
     "equalize, bias": lambda network: equalize(network, include_bias=True),
+    "equalize, p=0.1": lambda network: equalize(network, 0.1, max_iter=5000),
+    "equalize, p=0.5": lambda network: equalize(network, 0.5, max_iter=5000),
     "equalize, p=1": lambda network: equalize(network, 1, max_iter=5000),
     "equalize, p=inf": lambda network: equalize(network, np.inf, max_iter=5000),
 }
@@ -260,7 +263,10 @@ class TestEqualization:
             arriving = np.vstack([w, b]) if bias else w
             assert_allclose((arriving**2).sum(axis=0), (out**2).sum(axis=1), rtol=1e-8)
 
-    @for_each("p, bias", [(0.1, True), (0.3, False), (0.5, True), (1, True), (2, False)])
+    @for_each(
+        "p, bias",
+        [(0.1, True), (0.1, False), (0.3, False), (0.5, False), (0.5, True), (1, True), (2, False)],
+    )
     def test_the_least_sum_of_powers(self, p, bias):
         """Against a general minimizer over the logarithms of the factors."""
         widths = [4, 5, 6, 3]

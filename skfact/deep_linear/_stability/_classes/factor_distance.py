@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from skfact._checks import is_number
+from skfact._checks import check_number
 from skfact._exponents import times_power_of_two, unscaled_number
 from skfact._linalg import is_complex
 from skfact.deep_linear._stability._classes.rank_one import ScaledUnits, read_pair, scaled_units
@@ -89,12 +89,9 @@ def check_exponent(p: Any, name: str = "p") -> float:
     TypeError
         If it is no number.
     ValueError
-        If it is smaller than 1.
+        If it is smaller than 1, or beyond the largest float.
     """
-    if not is_number(p, float):
-        raise TypeError(f"{name} must be a number of at least 1, or inf, got {p!r}.")
-    if not p >= 1:
-        raise ValueError(f"{name} must be at least 1, got {p!r}.")
+    check_number(p, name, float, 1)
     return float(p)
 
 

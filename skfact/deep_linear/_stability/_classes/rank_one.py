@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, to_numpy
-from skfact._checks import check_number, check_ordered, require_finite
+from skfact._checks import check_number, check_sequence, require_finite
 from skfact._exponents import times_power_of_two
 from skfact._inputs import as_floating, dtype_name, namespace_dtype
 from skfact._linalg import is_complex
@@ -222,7 +222,7 @@ def read_parameters(h: Any, name: str, most_axes: float = math.inf) -> list[Any]
     ValueError
         If there is none, or one is empty, a number, of more axes than that or not finite.
     """
-    check_ordered(h, name, "a sequence of parameter vectors, one for each factor")
+    check_sequence(h, name, "a sequence of parameter vectors, one for each factor")
     if len(h) == 0:
         raise ValueError(f"{name} is empty: pass one parameter vector for each factor.")
     vectors = [as_floating(x, f"{name}[{k}]") for k, x in enumerate(h)]

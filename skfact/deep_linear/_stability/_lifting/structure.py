@@ -24,7 +24,7 @@ from skfact.deep_linear._linear_network import as_like, resolve_network
 from skfact.deep_linear._stability._trees.convolution_tree import ConvolutionTree
 from skfact.deep_linear._stability._trees.factors import TreeLevel
 from skfact.deep_linear._structured import StructuredFactor
-from skfact.supports import FAMILIES, Chain, FixedMask, KSparse
+from skfact.supports import FAMILIES, Chain, FixedMask, KSparse, SupportFamily
 from skfact.supports._kronecker import places
 
 WANTED = (
@@ -239,10 +239,10 @@ def _linear_sets(listed: list[Any]) -> list[FactorSet]:
     """The sets of a list of supports that fit each other."""
     supports = [as_support(item, f"structure[{i}]") for i, item in enumerate(listed)]
     for i, support in enumerate(supports):
-        if isinstance(support, KSparse):
+        if isinstance(support, KSparse | SupportFamily):
             raise TypeError(
-                f"structure[{i}] is {support!r}: the matrices within a budget form no linear "
-                "space, and lifting asks for linear maps of parameters. Pass the mask of the "
+                f"structure[{i}] is {support!r}: the matrices within it form no linear space, and"
+                " lifting asks for linear maps of parameters. Pass the mask of the "
                 "non-zeros that were found, such as FixedMask(factor != 0)."
             )
     if not supports:

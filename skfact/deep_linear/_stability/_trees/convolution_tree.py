@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, device
-from skfact._checks import check_choice, check_ordered, positive_int, positive_ints
+from skfact._checks import check_choice, check_sequence, positive_int, positive_ints
 from skfact._exponents import times_power_of_two
 from skfact._inputs import dtype_name
 from skfact.deep_linear._stability._classes.rank_one import read_parameters, scaled_units
@@ -138,7 +138,7 @@ class ConvolutionTree:
             size = positive_int(size, "size")
         sizes = size if isinstance(size, tuple) else (size,)
         edges = checked_edges(self.edges)
-        check_ordered(self.supports, "supports", "a sequence with the support of each edge")
+        check_sequence(self.supports, "supports", "a sequence with the support of each edge")
         if len(self.supports) != len(edges):
             raise ValueError(
                 f"supports must have one support for each of the {len(edges)} edges, got "

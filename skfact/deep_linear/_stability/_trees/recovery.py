@@ -9,13 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skfact._backend import array_namespace, device, move, to_numpy
+from skfact._backend import array_namespace, device, is_array_api_obj, move, to_numpy
 from skfact._checks import check_number, positive_int, require_finite
 from skfact._exponents import times_power_of_two, unscaled_number
 from skfact._inputs import as_floating
 from skfact._linalg import is_complex
 from skfact._warn import warn
-from skfact.deep_linear._stability._classes.rank_one import largest_part, rank_one_tensor
+from skfact.deep_linear._stability._classes.rank_one import (
+    MOST_FACTORS,
+    largest_part,
+    rank_one_tensor,
+)
 from skfact.deep_linear._stability._classes.tensor_bounds import bound_near
 from skfact.deep_linear._stability._trees.convolution_tree import ConvolutionTree, check_tree
 
@@ -90,7 +94,8 @@ def recover_convolution_tree(
         If X is no numeric array, or `tree` no ConvolutionTree.
     ValueError
         If X has a wrong shape or is not finite, `noise` is negative or has another length, or the
-        tree is not recoverable: the error names two choices of indices with one sum.
+        tree is not recoverable: the error names two choices of indices with one sum. If a path has
+        more than 64 edges.
 
     See Also
     --------
@@ -135,6 +140,7 @@ def recover_convolution_tree(
     if levels is not None and is_matrix:  # whose blocks hold each entry of a column so often
         levels = levels / math.sqrt(math.prod(tree._sizes))
     _refuse_collisions(tree)
+    _refuse_long_paths(tree)
     exponents = [math.frexp(largest_part(column))[1] for column in columns]
     columns = [times_power_of_two(column, -e) for column, e in zip(columns, exponents)]
     if levels is not None:
@@ -228,6 +234,17 @@ def _refuse_collisions(tree: ConvolutionTree) -> None:
         )
 
 
+def _refuse_long_paths(tree: ConvolutionTree) -> None:
+    """Raise ValueError if the tensor of a path has more axes than an array."""
+    longest = max(len(path) for path in tree.paths)
+    if longest > MOST_FACTORS:
+        raise ValueError(
+            f"tree has a path of {longest} edges, and arrays have at most {MOST_FACTORS} axes, one "
+            "for each edge. Many of its edges have one index: add that to the indices of an edge "
+            "beside it, and leave the edge out."
+        )
+
+
 def _columns(X: Any, tree: ConvolutionTree) -> tuple[list[Any], bool]:
     """A flat signal for each leaf, and whether X was the matrix, whose blocks are averaged."""
     X = as_floating(X, "X")
@@ -257,18 +274,18 @@ def _columns(X: Any, tree: ConvolutionTree) -> tuple[list[Any], bool]:
 
 def _checked_noise(noise: Any, n_leaves: int) -> np.ndarray:
     """The noise of each column."""
-    if np.ndim(noise) == 0:
+    if is_array_api_obj(noise):
+        noise = to_numpy(noise).tolist()  # a number, where it is one
+    if not isinstance(noise, list | tuple):
         check_number(noise, "noise", float, 0)
         noise = [noise] * n_leaves
-    levels = np.asarray(noise, dtype=float)
-    if levels.shape != (n_leaves,):
+    if len(noise) != n_leaves:
         raise ValueError(
-            f"noise must be a number, or one for each of the {n_leaves} leaves, got shape "
-            f"{levels.shape}."
+            f"noise must be a number, or one for each of the {n_leaves} leaves, got {len(noise)}."
         )
-    if not np.all(levels >= 0):
-        raise ValueError(f"noise must not be negative or NaN, got {noise!r}.")
-    return levels
+    for j, level in enumerate(noise):
+        check_number(level, f"noise[{j}]", float, 0)
+    return np.array(noise, dtype=float)
 
 
 def _levels_read(

@@ -11,10 +11,10 @@ from array_api_compat import is_cupy_namespace
 
 from skfact._backend import advise_if_full
 from skfact._checks import is_number
-from skfact.operators._algebra import Algebra, is_foreign_map
-from skfact.operators._indexing import part
-from skfact.operators._norms import frobenius_norm, spectral_norm
-from skfact.operators._operand import dense_operand, sparse_operand
+from skfact.operators._linear_maps.algebra import Algebra, is_foreign_map
+from skfact.operators._linear_maps.indexing import part
+from skfact.operators._linear_maps.norms import frobenius_norm, spectral_norm
+from skfact.operators._linear_maps.operand import dense_operand, sparse_operand
 from skfact.operators._save import load, save
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from skfact._inputs import as_floating, dtype_name, is_complex_dtype, is_sparse
 from skfact.operators._factors import Factor, SparseFactor
-from skfact.operators._immutable_map import ImmutableMap
+from skfact.operators._linear_maps.immutable_map import ImmutableMap
 
 
 class Algebra(ImmutableMap):

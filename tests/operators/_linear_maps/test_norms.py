@@ -23,8 +23,8 @@ RTOL = {"float32": 1e-5, "float64": 1e-12, "complex64": 1e-5, "complex128": 1e-1
 @for_each("small", [2**16, 1])
 @for_each("block", [2**23, 1])
 def test_norms_on_every_library(asarray, dtype, small, block, make_operator, monkeypatch):
-    monkeypatch.setattr("skfact.operators._norms.SMALL", small)
-    monkeypatch.setattr("skfact.operators._norms.BLOCK_BYTES", block)
+    monkeypatch.setattr("skfact.operators._linear_maps.norms.SMALL", small)
+    monkeypatch.setattr("skfact.operators._linear_maps.norms.BLOCK_BYTES", block)
     for chain in (Chain.monarch(12, 20), Chain.monarch(20, 12)):
         op = make_operator(chain, dtype, permuted=True).to_device(asarray(np.ones(1, dtype)))
         for operator in (op, op + 2 * op[::-1, :]):
@@ -51,7 +51,7 @@ def test_norms_at_any_magnitude(small, shape, scale, rank, seed):
     matrix = left @ right
     op = FactorizedOperator([scale * matrix])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("skfact.operators._norms.SMALL", small)
+        patch.setattr("skfact.operators._linear_maps.norms.SMALL", small)
         for ord in ("fro", 2):
             expected = np.linalg.norm(matrix, ord)
             assert math.isclose(op.norm(ord) / scale, expected, rel_tol=1e-11, abs_tol=1e-13)
@@ -60,7 +60,7 @@ def test_norms_at_any_magnitude(small, shape, scale, rank, seed):
 @for_each("small", [2**16, 1])
 @for_each("dtype", ["float32", "complex64"])
 def test_single_precision_at_the_ends_of_its_range(small, dtype, monkeypatch):
-    monkeypatch.setattr("skfact.operators._norms.SMALL", small)
+    monkeypatch.setattr("skfact.operators._linear_maps.norms.SMALL", small)
     for scale in (1e-36, 1e-20, 1e20, 1e36):
         matrix = (np.arange(1, 13).reshape(3, 4) * scale).astype(dtype)
         op = FactorizedOperator([matrix])
@@ -88,7 +88,7 @@ def test_known_norms_of_large_operators():
 
 @for_each("small", [2**16, 1])
 def test_zero_and_what_is_not_finite(small, monkeypatch):
-    monkeypatch.setattr("skfact.operators._norms.SMALL", small)
+    monkeypatch.setattr("skfact.operators._linear_maps.norms.SMALL", small)
     zero = FactorizedOperator([np.zeros((3, 4))])
     assert zero.norm() == zero.norm(2) == 0.0
     nothing = FactorizedOperator([np.full((3, 3), np.nan)])
@@ -113,7 +113,7 @@ def test_long_and_narrow_operators_are_not_made_dense(monkeypatch):
 
 
 def test_the_same_bits_again(make_operator, monkeypatch):
-    monkeypatch.setattr("skfact.operators._norms.SMALL", 1)
+    monkeypatch.setattr("skfact.operators._linear_maps.norms.SMALL", 1)
     op = make_operator(Chain.butterfly(64))
     assert op.norm(2) == op.norm(2)
     assert op.norm(2) == op.T.norm(2) or math.isclose(op.norm(2), op.T.norm(2), rel_tol=1e-12)
@@ -131,7 +131,7 @@ def test_an_iteration_that_does_not_converge(make_operator, monkeypatch):
     def fail(*_, **__):
         raise ArpackNoConvergence("no convergence", [], [])
 
-    monkeypatch.setattr("skfact.operators._norms.SMALL", 1)
+    monkeypatch.setattr("skfact.operators._linear_maps.norms.SMALL", 1)
     monkeypatch.setattr("scipy.sparse.linalg.svds", fail)
     with pytest.raises(RuntimeError, match="toarray"):
         make_operator(Chain.butterfly(4)).norm(2)

@@ -1,0 +1,1 @@
+"""What every operator shares: algebra, products, parts, norms, and how it stays as it is."""

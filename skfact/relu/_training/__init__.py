@@ -1,0 +1,1 @@
+"""Networks and data: what a network is trained for, and training within a zero pattern."""
