@@ -59,6 +59,7 @@ CHECKED = [
         n_components=3, supports="overlapping-groups", alpha=0.1, max_iter=5, backend="numpy"
     ),
     FixedSupportMF(n_components=2, missing_values=np.nan, max_iter=5),
+    FixedSupportMF(n_components=2, positive="codes", alpha=0.1, max_iter=5),
     SparseDeepLinearNet(random_state=0),
     SparseDeepLinearNet(
         "dense", solver="adam", learning_rate_init=0.1, max_iter=50, random_state=0
@@ -90,6 +91,8 @@ OTHERS = [
     FixedSupportMF(n_components=3, supports="lu", alpha=0.1, max_iter=5),
     FixedSupportMF(n_components=2, supports="disjoint-groups", missing_values=-1, max_iter=5),
     FixedSupportMF(supports=Overlapping(), max_iter=5),
+    FixedSupportMF(n_components=2, positive=True, missing_values=np.nan, max_iter=5),
+    FixedSupportMF(n_components=2, supports="disjoint-groups", positive="components", max_iter=5),
     SparseDeepLinearNet("dense", hidden_layer_sizes=1, alpha=0.1, tol=1e-6, random_state=0),
     SparseDeepLinearNet("kaleidoscope", max_iter=10, fit_intercept=False, random_state=0),
     SparseDeepLinearNet("monarch", backend="numpy", solver="lbfgs", alpha=0.1, random_state=0),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,19 +18,25 @@ from skfact._sklearn_compat import with_callbacks
 from skfact._warn import warn
 from skfact.exceptions import StructureWarning
 from skfact.fixed_support._alternating.descent import Runs
-from skfact.fixed_support._codes import coding_matrix, masked_codes
+from skfact.fixed_support._codes import coding_matrix, nonnegative_codes, weighted_codes
 from skfact.fixed_support._factorization import FixedSupportFactorization, operator_of
 from skfact.fixed_support._factorize import check_options
 from skfact.fixed_support._family import factorize_family
 from skfact.fixed_support._outcome import warn_of
-from skfact.fixed_support._problem import Problem, observed_entries
+from skfact.fixed_support._problem import (
+    POSITIVE,
+    Objective,
+    Problem,
+    scaled_penalty,
+    weighted_entries,
+)
 from skfact.fixed_support._solvers import factorize
 from skfact.fixed_support._supports.families import resolve_supports
 from skfact.fixed_support._supports.pairs import pairs_of_supports
 from skfact.fixed_support._supports.rank_one import abbreviated
 from skfact.fixed_support._tractable.report import report_on
+from skfact.fixed_support._variance import explained_variance_ratio
 from skfact.operators import FactorizedOperator, least_squares_codes
-from skfact.supports import SupportFamily
 from skfact.supports._masks import labels_of
 
 
@@ -45,7 +50,8 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
 
     for masks I (n_samples, n_components) and J (n_components, n_features). The second one says
     which features a component is made of, the first one which samples it is for. For tractable
-    masks the global optimum is found in closed form, and `optimal_` says so.
+    masks the global optimum is found in closed form, and `optimal_` says so. Factors may be asked
+    to be non-negative, entries may be missing or have weights.
 
     Read more in the :doc:`user guide </user_guide/fixed_support>`.
 
@@ -53,12 +59,16 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     ----------
     n_components : int, default=None
         Number of components; None takes that of the masks, or of the family for the shape of X.
-    supports : str, pair of masks, SupportFamily or callable, default="dense"
+        Groups share them equally, the first ones taking one more where that does not divide.
+    supports : str, pair of masks, groups, SupportFamily or callable, default="dense"
         - A family by name: "dense" (truncated singular value decomposition), "disjoint-groups" and
           "overlapping-groups" of neighbouring features, "butterfly" and "monarch" (tiles of samples
           and features), "arrow", "banded", "lu".
         - Masks (I, J): booleans or 0/1, arrays of any library or SciPy sparse matrices. I may be
           None, for a dense W; see also `left_support` of `fit`.
+        - Groups of features: a label for each feature, or a dictionary from the name of a group to
+          its columns (positions, truth values, a slice, or names of a data frame). The left mask
+          is dense; `get_feature_names_out` gives the names of the groups.
         - A callable ``(n_samples, n_features, n_components) -> (I, J)``.
         - A :class:`~skfact.supports.SupportFamily` of pairs (I, J), or a pair with families in
           place of masks: all pairs are searched, and the best one is kept.
@@ -68,12 +78,19 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     solver : {"auto", "exact", "alternating"}, default="auto"
         "auto" takes the closed form if there is one, alternating least squares otherwise; "exact"
         raises if there is none.
-    alpha : float, default=0.0
+    alpha : float or "auto", default="auto"
         Ridge penalty on the factors, and on the codes of `transform`. A positive one makes every
-        problem well posed; a closed form is then known only for disjoint supports.
+        problem well posed; a closed form is then known only for disjoint supports. "auto" is 0 if
+        no entry is missing in `fit`, and otherwise the median singular value of X with zeros in
+        place of what is missing: what is filled in stays moderate, but a matrix of low rank is
+        found exactly with ``alpha=0`` only.
     missing_values : float, default=None
-        Entries of X equal to this (NaN or a number) are missing: they do not count in `fit`, and
-        `transform` codes a sample by its other features.
+        Entries of X equal to this (NaN or a number) are missing: they do not count in `fit`,
+        `transform` codes a sample by its other features, and `impute` fills them in.
+    positive : {False, "components", "codes", True}, default=False
+        Which factor may have no negative entry: H ("components"), W and the codes of `transform`
+        ("codes"), or both (True). The closed form then needs one component for each of disjoint
+        supports, and an X without negative entries.
     n_init : int, default=1
         Number of starts of alternating least squares: the first from the tractable relaxation of
         the supports or by elimination, whichever fits better, the same each time; the others at
@@ -85,19 +102,26 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     backend : {"auto", "numpy", "cupy"}, default="auto"
         Where to compute; "auto" is where X lives. Results come back in the array type of X.
     random_state : int, RandomState instance or None, default=None
-        Draws the random starts, those after the first.
+        Draws the random starts, those after the first: with ``n_init=1`` nothing is random.
     verbose : int, default=0
         Print a line for each sweep.
 
     Attributes
     ----------
     components_ : array of shape (n_components, n_features)
-        The right factor H.
+        The right factor H. Components with the same support come by the norm of their part of
+        W H, descending; the largest entry of each is positive unless `positive` says otherwise.
     left_factor_ : array of shape (n_samples, n_components)
         The left factor W of the samples of `fit`, zero outside I. Where I has zeros,
         `fit_transform` gives it; `transform` and `score` know no I.
+    explained_variance_ratio_ : array of shape (n_components,)
+        Share of the variance of the features that the part of each component in W H has: the
+        variance of its column of W, times the squared norm of its row of H. With dense supports
+        that is what TruncatedSVD calls so. Components that overlap share some of it.
     operator_ : FactorizedOperator of shape (n_samples, n_features)
         The product W H as a fast linear map.
+    alpha_ : float
+        The ridge penalty.
     solver_ : {"blockwise", "complete-classes", "alternating"}
         How the factors were found.
     optimal_ : bool
@@ -109,7 +133,7 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     family_losses_ : ndarray of shape (n_pairs,) or None
         The loss on each pair of a family, NaN where a bound told that it is not the best.
     reconstruction_err_ : float
-        ||X - W H||_F, over the entries that are not missing.
+        ||X - W H||_F, over the entries that are not missing, weighted by `entry_weight`.
     loss_curve_ : list of float of length `n_iter_` + 1
         Loss at the start and after each sweep; one number for a closed form.
     n_iter_ : int
@@ -124,6 +148,8 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     skfact.fixed_support.fixed_support_factorize : The same for one matrix, without an estimator.
     skfact.fixed_support.analyze_supports : Whether masks have a closed form, and why.
     sklearn.decomposition.TruncatedSVD : What ``supports="dense"`` is.
+    sklearn.decomposition.NMF : The problem of ``supports="dense", positive=True``, for sparse X
+        and other losses too.
 
     References
     ----------
@@ -144,16 +170,24 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     (True, 'blockwise')
     >>> model.transform(X).shape
     (569, 6)
+
+    Two groups of features by name, and no negative entries:
+
+    >>> groups = {"mean": slice(0, 10), "worst": slice(20, 30)}
+    >>> model = FixedSupportMF(supports=groups, positive=True).fit(X)
+    >>> model.get_feature_names_out(), model.optimal_
+    (array(['mean', 'worst'], dtype=object), True)
     """
 
     def __init__(
         self,
         n_components: int | None = None,
         *,
-        supports: str | tuple[Any, Any] | SupportFamily | Callable[..., Any] = "dense",
+        supports: Any = "dense",
         solver: str = "auto",
-        alpha: float = 0.0,
+        alpha: float | str = "auto",
         missing_values: float | None = None,
+        positive: bool | str = False,
         n_init: int = 1,
         max_iter: int = 200,
         tol: float = 1e-3,
@@ -166,6 +200,7 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         self.solver = solver
         self.alpha = alpha
         self.missing_values = missing_values
+        self.positive = positive
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
@@ -175,7 +210,9 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
 
     @all_or_nothing
     @with_callbacks
-    def fit(self, X: Any, y: Any = None, left_support: Any = None) -> FixedSupportMF:
+    def fit(
+        self, X: Any, y: Any = None, left_support: Any = None, entry_weight: Any = None
+    ) -> FixedSupportMF:
         """Find the factors.
 
         Parameters
@@ -187,6 +224,9 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         left_support : mask of shape (n_samples, n_components), default=None
             Which components each sample may use, in place of the left mask of `supports`. As
             metadata it is sliced by cross-validation together with X.
+        entry_weight : array-like of shape (n_samples, n_features), default=None
+            A weight for the square of each entry of ``X - W H``, such as 1 / uncertainty**2: not
+            negative, 0 for an entry that does not count. Metadata, too.
 
         Returns
         -------
@@ -204,9 +244,8 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         ImportError, RuntimeError
             If ``backend="cupy"`` and CuPy or a device is missing.
         """
-        check_options(
-            self.solver, self.alpha, self.missing_values, self.n_init, self.max_iter, self.tol
-        )
+        objective = self._objective(entry_weight)
+        check_options(self.solver, objective, self.n_init, self.max_iter, self.tol)
         random = check_random_state(self.random_state)
         check_verbose(self.verbose)
         labels = labels_of(X)
@@ -215,12 +254,13 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         xp, where = compute_namespace(self.backend, X)
         m, n = X.shape
         pairs = pairs_of_supports(self.supports)
-        reports = [
-            report_on(*resolve_supports(pair, left_support, m, n, self.n_components, labels))
+        masks = [
+            resolve_supports(pair, left_support, m, n, self.n_components, labels)
             for pair in ([self.supports] if pairs is None else pairs)
         ]
-        work = move(X, xp, where)
-        problem = Problem.of(work, reports[0], self.alpha, self.missing_values, "X")
+        reports = [report_on(one.left, one.right) for one in masks]
+        objective = objective.beside(labels, "X")
+        problem = Problem.of(move(X, xp, where), reports[0], objective, "X")
 
         with self._progress() as report:
 
@@ -232,12 +272,15 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
                 result, outcome = factorize(problem, self.solver, runs)
             else:
                 result, outcome = factorize_family(problem, reports, self.solver, runs)
-            self._record(result, X)
+            self._record(result, problem, X)
+            self._component_names = masks[result.family_index or 0].names
         problem = problem._replace(report=result.support_report)
         warn_of(problem, result, outcome, type(self).__name__)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, left_support: Any = None) -> Any:
+    def fit_transform(
+        self, X: Any, y: Any = None, left_support: Any = None, entry_weight: Any = None
+    ) -> Any:
         """Find the factors, and give the codes of the samples.
 
         Parameters
@@ -248,32 +291,41 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             Ignored.
         left_support : mask of shape (n_samples, n_components), default=None
             As in `fit`.
+        entry_weight : array-like of shape (n_samples, n_features), default=None
+            As in `fit`, for the codes, too.
 
         Returns
         -------
         X_new : array of shape (n_samples, n_components)
-            The left factor, zero outside I, where I has zeros; otherwise what `transform` gives.
+            The left factor, zero outside I, where I has zeros: a pipeline is fitted on these codes,
+            and sees codes without I of new samples, whose I nobody knows. Otherwise what
+            `transform` gives.
 
         Raises
         ------
         TypeError, ValueError, ImportError, RuntimeError
             As `fit` does.
         """
-        self.fit(X, y, left_support=left_support)
+        given = {"left_support": left_support, "entry_weight": entry_weight}
+        given = {name: value for name, value in given.items() if value is not None}
+        self.fit(X, y, **given)
         left = self.support_report_.left_support
         if left.nnz < math.prod(left.shape):
             return self.left_factor_
-        return self.transform(X)
+        given.pop("left_support", None)
+        return self.transform(X, **given)
 
-    def _record(self, result: FixedSupportFactorization, X: Any) -> None:
+    def _objective(self, entry_weight: Any = None) -> Objective:
+        return Objective(self.alpha, self.missing_values, self.positive, entry_weight)
+
+    def _record(self, result: FixedSupportFactorization, problem: Problem, X: Any) -> None:
         """Set the fitted attributes, as arrays of the type of X."""
-        result = replace(
-            result,
-            left_values=move_like(result.left_values, X),
-            right_values=move_like(result.right_values, X),
+        shares = explained_variance_ratio(problem.A, problem.weights, result.left, result.right)
+        self.explained_variance_ratio_ = move_like(shares, X)
+        self.left_factor_, self.components_ = (
+            move_like(factor, X) for factor in (result.left, result.right)
         )
-        self.left_factor_, self.components_ = result.left, result.right
-        self._alpha = float(self.alpha)
+        self.alpha_, self._positive = problem.alpha, self.positive
         self.solver_, self.optimal_ = result.solver, result.optimal
         self.support_report_ = result.support_report
         self.reconstruction_err_ = result.error
@@ -298,34 +350,39 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         if "components_" in state:
             self._make_operators()
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Any, entry_weight: Any = None) -> Any:
         """Code each sample by least squares through the components.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Samples.
+        entry_weight : array-like of shape (n_samples, n_features), default=None
+            Weights of the entries, as in `fit`.
 
         Returns
         -------
         X_new : array of shape (n_samples, n_components)
             Row by row the w that minimizes ||x - w @ components_||^2 + alpha ||w||^2 over the
-            features that are not missing, that of least norm where several do, in the array type of
-            X.
+            features that are not missing, over w >= 0 if `positive` is "codes" or True, in the
+            array type of X. Where several do, that of least norm (if any sign will do).
 
         Raises
         ------
+        TypeError
+            If `entry_weight` does not hold real numbers.
         ValueError
-            If X has another number of features, or another array library, than in `fit`.
+            If X has another number of features, or another array library, than in `fit`, or
+            `entry_weight` another shape than X or a negative entry.
 
         Warns
         -----
         skfact.exceptions.StructureWarning
             If `alpha` is 0 and the features of a sample that are not missing determine no code.
         """
-        observed, X = observed_entries(self._samples(X, "transform"), self.missing_values)
+        weights, X, exponent = self._weighted(X, "transform", entry_weight)
         return self._there_and_back(
-            lambda work: self._least_squares(work, observed), X, row_by_row=observed is None
+            lambda work: self._least_squares(work, weights, exponent), X, row_by_row=weights is None
         )
 
     def inverse_transform(self, X: Any) -> Any:
@@ -348,7 +405,46 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         """
         return self._there_and_back(self._decoded, self._codes(X))
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def impute(self, X: Any) -> Any:
+        """Fill in what is missing, and leave the rest as it is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples, with entries equal to `missing_values`.
+
+        Returns
+        -------
+        X_filled : array of shape (n_samples, n_features)
+            X, and ``inverse_transform(transform(X))`` where its entries are missing.
+
+        Raises
+        ------
+        ValueError
+            If `missing_values` is None, or X is as `transform` refuses it.
+
+        Notes
+        -----
+        With ``alpha=0``, and about as many components as a sample has observed features, codes and
+        what is filled in can be arbitrarily large. As `alpha` grows, what is filled in tends to
+        zero, which is the mean of standardized features.
+        """
+        if self.missing_values is None:
+            raise ValueError(
+                "impute needs to know what is missing: pass missing_values=np.nan, or another "
+                "number, before fit."
+            )
+        weights, filled, exponent = self._weighted(X, "impute", None)
+        if weights is None:
+            return filled
+
+        def fill(work: Any) -> Any:
+            back = self._decoded(self._least_squares(work, weights, exponent))
+            return array_namespace(work).where(move_like(weights, work) == 0, back, work)
+
+        return self._there_and_back(fill, filled, row_by_row=False)
+
+    def score(self, X: Any, y: Any = None, entry_weight: Any = None) -> float:
         """Share of the samples' energy that survives transform and inverse_transform.
 
         Parameters
@@ -357,6 +453,8 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             Samples.
         y : None
             Ignored.
+        entry_weight : array-like of shape (n_samples, n_features), default=None
+            Weights of the entries, for the codes and for both norms.
 
         Returns
         -------
@@ -364,28 +462,40 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             1 - ||X - inverse_transform(transform(X))||^2 / ||X||^2 over the entries that are not
             missing; at most 1.
         """
-        observed, X = observed_entries(self._samples(X, "score"), self.missing_values)
+        weights, X, exponent = self._weighted(X, "score", entry_weight)
+        if weights is None:
+            return self._share_kept(X, lambda work: self._decoded(self._least_squares(work)))
+        root = array_namespace(weights).sqrt(weights)
 
         def round_trip(work: Any) -> Any:
-            back = self._decoded(self._least_squares(work, observed))
-            return back if observed is None else back * move_like(observed, work)
+            seen = move_like(root, work)
+            work = work / array_namespace(work).where(seen == 0, 1 + seen, seen)
+            return self._decoded(self._least_squares(work, weights, exponent)) * seen
 
-        return self._share_kept(X, round_trip)
+        return self._share_kept(X * root, round_trip)
 
-    def _least_squares(self, work: Any, observed: Any) -> Any:
-        """Codes of samples, by the features that are observed (None for all)."""
-        decoder = self._decoder.to_device(work)
-        if observed is None and not self._alpha:
+    def _weighted(self, X: Any, method: str, entry_weight: Any) -> tuple[Any, Any, int]:
+        """Weights of samples (None for ones), the samples, and the exponent of the weights."""
+        objective = self._objective(entry_weight).beside(labels_of(X), "X")
+        return weighted_entries(self._samples(X, method), objective)
+
+    def _least_squares(self, work: Any, weights: Any = None, exponent: int = 0) -> Any:
+        """Codes of samples, with weights times 2**exponent (None for ones)."""
+        decoder, alpha = self._decoder.to_device(work), self.alpha_
+        is_nonnegative = POSITIVE[self._positive][0]
+        if weights is None and not alpha and not is_nonnegative:
             return least_squares_codes(decoder, work)
         xp, H = array_namespace(work), move_like(self.components_, work)
-        if observed is None:
-            encoder = decoder._once("ridge", lambda: coding_matrix(H, self._alpha))
+        if weights is None and not is_nonnegative:
+            encoder = decoder._once("ridge", lambda: coding_matrix(H, alpha))
             return FactorizedOperator([xp.matrix_transpose(encoder)]).apply(work)
         dtype = xp.result_type(H, work)
-        H, work, observed = (
-            xp.astype(part, dtype, copy=False) for part in (H, work, move_like(observed, work))
-        )
-        codes, open_samples = masked_codes(H, work, observed, self._alpha)
+        H, work = (xp.astype(part, dtype, copy=False) for part in (H, work))
+        if weights is not None:
+            weights = xp.astype(move_like(weights, work), dtype, copy=False)
+            alpha = scaled_penalty(alpha, -exponent) if exponent else alpha
+        coding = nonnegative_codes if is_nonnegative else weighted_codes
+        codes, open_samples = coding(H, work, weights, alpha)
         if len(open_samples):
             warn(
                 f"the observed features of {len(open_samples)} samples, "
@@ -398,6 +508,24 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
 
     def _decoded(self, codes: Any) -> Any:
         return self._decoder.to_device(codes).apply(codes)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the components.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Ignored.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str objects of shape (n_components,)
+            The names of the groups, numbered where a group has several components; of the rows of a
+            data frame that is the right mask; otherwise "fixedsupportmf0" and so on.
+        """
+        names = super().get_feature_names_out(input_features)
+        own = self._component_names
+        return names if own is None else np.array(own, dtype=object)
 
     def _fitted_array(self) -> Any:
         return self.components_

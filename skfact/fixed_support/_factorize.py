@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
-
-import numpy as np
 
 from skfact._checks import check_choice, check_matrix, check_number, check_random_state
 from skfact.fixed_support._alternating.descent import Runs
 from skfact.fixed_support._factorization import FixedSupportFactorization
 from skfact.fixed_support._family import factorize_family
 from skfact.fixed_support._outcome import warn_of
-from skfact.fixed_support._problem import Problem
+from skfact.fixed_support._problem import Objective, Problem
 from skfact.fixed_support._solvers import SOLVERS, factorize
 from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._supports.pairs import pairs_of, with_left
@@ -26,8 +23,10 @@ def fixed_support_factorize(
     right_support: Any = None,
     *,
     solver: str = "auto",
-    alpha: float = 0.0,
+    alpha: float | str = 0.0,
     missing_values: float | None = None,
+    positive: bool | str = False,
+    entry_weight: Any = None,
     n_init: int = 1,
     max_iter: int = 200,
     tol: float = 1e-3,
@@ -60,12 +59,21 @@ def fixed_support_factorize(
         families of masks of one factor each member counts beside each one of the other factor.
     solver : {"auto", "exact", "alternating"}, default="auto"
         "auto" takes the closed form if there is one; "exact" raises if there is none.
-    alpha : float, default=0.0
+    alpha : float or "auto", default=0.0
         Ridge penalty. A positive one makes every problem well posed; a closed form is then known
-        only for disjoint supports.
+        only for disjoint supports. "auto" is 0 if no entry is missing, and otherwise the median
+        singular value of A with zeros in place of what is missing.
     missing_values : float, default=None
         Entries of A equal to this (NaN or a number) do not count: masked low-rank completion, by
         alternating least squares, never certified.
+    positive : {False, "components", "codes", True}, default=False
+        Which factor may have no negative entry: the right one ("components"), the left one
+        ("codes") or both (True), for real A. Certified only where A has no negative entry either
+        and the supports are disjoint, with one component each.
+    entry_weight : array-like of shape (m, n), default=None
+        A weight for the square of each entry of ``A - X Y``, such as 1 / uncertainty**2: not
+        negative, 0 for an entry that does not count. Loss and error are weighted then. A data frame
+        is put in the order of `A` by its labels.
     n_init : int, default=1
         Number of starts of alternating least squares: the first from the tractable relaxation of
         the supports or by elimination, whichever fits better, the same each time; the others at
@@ -119,9 +127,16 @@ def fixed_support_factorize(
     other, as an LU decomposition without pivoting does: it fits a class to the entries that no
     other remaining class reaches, and subtracts it.
 
-    Where entries are missing, each row and column has a Gram matrix of its own: for r components
-    that reach everything, a sweep takes ``m n r^2`` multiplications for all of them, and memory for
-    some copies of A and of the factors, and for ``2**22`` entries of Gram matrices at a time.
+    Non-negative half steps are exact, too: coordinate descent for some rounds, then the active-set
+    method of Lawson and Hanson for all rows or columns at once, on their normal equations: each
+    then has a matrix of its own, and a sweep takes some ``(m + n) r^3`` multiplications more. The
+    starts are positive parts of the ones above. For both factors non-negative a best approximation
+    exists on all supports if nothing is missing.
+
+    Where entries are missing or have weights, each row and column has a Gram matrix of its own: for
+    r components that reach everything, a sweep takes ``m n r^2`` multiplications for all of them,
+    and memory for some copies of A and of the factors, and for ``2**22`` entries of Gram matrices
+    at a time.
 
     Of a family, pairs with a closed form are solved first. A pair is skipped if no factors on it
     can be better than the best so far: its loss is at least the energy of A outside its rank-one
@@ -139,6 +154,8 @@ def fixed_support_factorize(
        that are disjoint beside the complete classes.
     .. [2] Q.-T. Le, E. Riccietti, R. Gribonval, "Does a sparse ReLU network training problem
        always admit an optimum?", arXiv:2306.02666.
+    .. [3] C. L. Lawson, R. J. Hanson, "Solving Least Squares Problems", Prentice-Hall, 1974:
+       chapter 23, non-negative least squares.
 
     Examples
     --------
@@ -161,16 +178,18 @@ def fixed_support_factorize(
     FixedSupportFactorization(...global optimum, pair 2 of 3, 2 skipped by a bound)
     """
     pairs, labels = pairs_of(left_support, right_support), labels_of(A)
-    check_options(solver, alpha, missing_values, n_init, max_iter, tol)
+    objective = Objective(alpha, missing_values, positive, entry_weight)
+    check_options(solver, objective, n_init, max_iter, tol)
     runs = Runs(check_random_state(random_state), max_iter, tol, n_init)
+    objective = objective.beside(labels, "A")
     if pairs is None:
         report = report_of(left_support, right_support, "A", labels)
-        problem = Problem.of(check_matrix(A, "A"), report, alpha, missing_values)
+        problem = Problem.of(check_matrix(A, "A"), report, objective)
         result, outcome = factorize(problem, solver, runs)
     else:
         A = check_matrix(A, "A")
         reports = [report_of(*with_left(pair, A.shape[0]), "A", labels) for pair in pairs]
-        problem = Problem.of(A, reports[0], alpha, missing_values)
+        problem = Problem.of(A, reports[0], objective)
         result, outcome = factorize_family(problem, reports, solver, runs)
     warn_of(problem._replace(report=result.support_report), result, outcome)
     return result
@@ -197,21 +216,10 @@ def report_of(
     return report_on(*check_supports(left_support, right_support, matrix=matrix, labels=labels))
 
 
-def check_options(
-    solver: Any, alpha: Any, missing_values: Any, n_init: Any, max_iter: Any, tol: Any
-) -> None:
+def check_options(solver: Any, objective: Objective, n_init: Any, max_iter: Any, tol: Any) -> None:
     """Raise unless the options of the solver make sense."""
     check_choice(solver, "solver", SOLVERS)
-    check_number(alpha, "alpha", float, 0)
-    if not math.isfinite(alpha):
-        raise ValueError(f"alpha must be finite, got {alpha!r}.")
-    if missing_values is not None:
-        check_number(
-            0.0 if isinstance(missing_values, float | np.floating) else missing_values,
-            "missing_values",
-            float,
-            -math.inf,
-        )
+    objective.check()
     check_number(n_init, "n_init", int, 1)
     check_number(max_iter, "max_iter", int, 1)
     check_number(tol, "tol", float, 0)

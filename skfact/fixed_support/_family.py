@@ -61,13 +61,13 @@ def factorize_family(
     assert best is not None
     chosen, (least, _) = best.pair, best.key
     route = chosen.problem.report.route if chosen.certified else ALTERNATING
-    result = packed(best.factors, chosen.problem.report, exponent, route)
+    result = packed(best.factors, chosen.problem, exponent, route)
     optimal = chosen.certified and all(pair.certified or pair.bound >= least for pair in pairs)
     result = replace(
         result,
         optimal=optimal,
         family_index=chosen.number,
-        family_losses=unscaled(losses, 2 * exponent),
+        family_losses=unscaled(losses, 2 * exponent + problem.exponent),
     )
     return result, best.factors.outcome
 
@@ -89,7 +89,7 @@ class Pair(NamedTuple):
         check_closed_form(solver, reason, f"pair {number} of the family: ")
         certified = solver != "alternating" and not reason
         A = problem.A
-        rounding = ROUNDING * float(array_namespace(A).finfo(A.dtype).eps) * norm2(A)
+        rounding = ROUNDING * float(array_namespace(A).finfo(A.dtype).eps) * problem.norm2(A)
         bound = max(lower_bound(problem, with_rank=not certified) - rounding, 0.0)
         return cls(number, problem, certified, bound, rounding)
 
@@ -122,8 +122,8 @@ def lower_bound(problem: Problem, with_rank: bool) -> float:
               \|A_{U^c}\|^2 + \sum_{i > r} \sigma_i(A_U)^2,
 
     and, as P has rank r or less, :math:`\|A - P\|^2 \ge \sum_{i > r} \sigma_i(A)^2`. The singular
-    values, of a full matrix, are for pairs that take longer; where entries are missing they say
-    nothing.
+    values, of a full matrix, are for pairs that take longer; where entries are missing or have
+    weights they say nothing. Signs that are asked for only raise the loss.
     """
     A, report = problem.A, problem.report
     xp = array_namespace(A)
@@ -131,9 +131,9 @@ def lower_bound(problem: Problem, with_rank: bool) -> float:
     inside = A
     if outside.any():
         inside = xp.where(move_like(outside, A), xp.zeros_like(A), A)
-    beyond = norm2(A - inside)
+    beyond = problem.norm2(A - inside)
     rank = report.n_components - len(report.dead_components)
-    if not with_rank or problem.observed is not None or rank >= min(report.shape):
+    if not with_rank or problem.weights is not None or rank >= min(report.shape):
         return beyond
     tails = [norm2(xp.linalg.svdvals(matrix)[rank:]) for matrix in (inside, A)]
     return max(beyond + tails[0], tails[1])

@@ -53,7 +53,7 @@ def warn_of(
     for warning in warnings_for(problem, result, outcome):
         warn(str(warning), type(warning), who)
     n_numbers = result.left_values.shape[0] + result.right_values.shape[0]
-    if result.relative_error > 0.5 and problem.observed is None and not _is_low_rank(problem):
+    if result.relative_error > 0.5 and problem.weights is None and not _is_low_rank(problem):
         warn_if_useless(problem.A, result.relative_error, n_numbers, MISSED, who=who)
 
 
@@ -61,11 +61,11 @@ def warnings_for(
     problem: Problem, result: FixedSupportFactorization, outcome: Outcome
 ) -> Iterator[Warning]:
     """The warnings that are no comparison; the search for a reason is made here."""
-    if problem.observed is not None:
-        unjoined = unjoined_columns(problem.report.classes, problem.observed)
+    if problem.weights is not None:
+        unjoined = unjoined_columns(problem.report.classes, problem.weights)
         if unjoined is not None:
             yield StructureWarning(_words_for(unjoined))
-        if result.relative_error > 0.5:
+        if result.relative_error > 0.5 and not _is_low_rank(problem):
             yield StructureWarning(
                 f"The factors leave a relative error of {result.relative_error:.3g} on the "
                 f"observed entries. {MISSED} To choose them for the missing ones, hide some "

@@ -261,6 +261,9 @@ BAD_FIXED = [
     ("alpha", np.nan, ValueError, "alpha must be at least 0"),
     ("alpha", np.inf, ValueError, "alpha must be finite"),
     ("alpha", "small", TypeError, "alpha must be float"),
+    ("positive", "left", ValueError, "positive must be 'components'.*got 'left'"),
+    ("positive", 1, TypeError, "positive must be False, True.*got int"),
+    ("positive", None, TypeError, "positive must be False, True.*got NoneType"),
     ("missing_values", "?", TypeError, "missing_values must be float"),
     ("missing_values", 1j, TypeError, "missing_values must be float"),
     ("n_init", 0, ValueError, "n_init must be at least 1"),
@@ -304,6 +307,15 @@ BAD_FIXED_PARAMETERS = [
     ("supports", (LEFT[:5], RIGHT), ValueError, "left mask.*5 rows.*8 samples.*left_support"),
     ("supports", (None, RIGHT[:, :5]), ValueError, "right mask.*8 features"),
     ("supports", (LEFT, RIGHT[:2]), ValueError, "left mask.*3 columns.*right mask.*2 rows"),
+    ("supports", list("abc"), ValueError, "supports has 3 labels, but X has 8 features"),
+    ("supports", [None] * 8, TypeError, "supports must be one of the names"),
+    ("supports", np.full(8, np.nan), ValueError, "supports has a missing label"),
+    ("supports", {}, ValueError, "supports is a dictionary without a group"),
+    ("supports", {"a": []}, ValueError, "Group 'a' of supports has no columns"),
+    ("supports", {"a": 8}, ValueError, "Group 'a' of supports does not fit X with 8 features"),
+    ("supports", {"a": [0.5]}, TypeError, "Group 'a' of supports must be positions"),
+    ("supports", {"a": "x"}, ValueError, "Group 'a' of supports names features.*no feature names"),
+    ("supports", {"a": None}, ValueError, "Group 'a' of supports"),
     ("supports", lambda m, n, r: None, TypeError, "supports returned None"),
     ("supports", lambda m, n, r: 3, TypeError, "supports returned 3"),
     ("supports", lambda m, n, r: (LEFT, "x"), (TypeError, ValueError), "right mask"),
@@ -326,6 +338,62 @@ for supports in ((LEFT, RIGHT), lambda m, n, r: (LEFT, RIGHT)):
         error=ValueError,
         message="n_components=5 contradicts the masks of .*3 components",
     )
+BAD_WEIGHTS = [
+    ("one row", A[0], ValueError, r"entry_weight must have the shape of {name}, \(8, 8\)"),
+    ("negative", -np.ones((8, 8)), ValueError, "entry_weight must be finite and not negative"),
+    ("NaN", changed(abs(A), np.nan), ValueError, "entry_weight must be finite and not negative"),
+    ("infinity", changed(abs(A), np.inf), ValueError, "entry_weight must be finite and not neg"),
+    ("zeros", 0 * A, ValueError, "Every entry of {name} has weight 0"),
+    ("complex", A + 0j, TypeError, "entry_weight has dtype complex"),
+    ("text", A.astype(str), TypeError, "entry_weight has dtype"),
+    ("ragged", [[1.0], [1.0, 2.0]], ValueError, "entry_weight is no rectangular array"),
+    ("sparse", scipy.sparse.csr_array(abs(A)), TypeError, "entry_weight"),
+]
+for id, weights, error, message in BAD_WEIGHTS:
+    refused(
+        f"fixed_support_factorize: entry_weight {id}",
+        lambda A, weights: fixed_support_factorize(A, LEFT, RIGHT, entry_weight=weights),
+        A,
+        weights,
+        error=error,
+        message=message.format(name="A"),
+    )
+    refused(
+        f"FixedSupportMF: entry_weight {id}",
+        lambda X, weights: FixedSupportMF(2).fit(X, entry_weight=weights),
+        A,
+        weights,
+        error=error,
+        message=message.format(name="X"),
+    )
+refused(
+    "fixed_support_factorize: signs of a complex matrix",
+    lambda A: fixed_support_factorize(A, LEFT, RIGHT, positive=True),
+    A + 0j,
+    error=ValueError,
+    message="positive=True is for real matrices, but A has dtype complex128",
+)
+refused(
+    "FixedSupportMF: fewer components than groups",
+    lambda X: FixedSupportMF(1, supports=list("abababab")).fit(X),
+    A,
+    error=ValueError,
+    message="n_components=1 is less than the 2 groups",
+)
+refused(
+    "FixedSupportMF: a closed form for factors with signs",
+    lambda X: FixedSupportMF(2, positive=True, solver="exact").fit(X),
+    A,
+    error=ValueError,
+    message="with positive factors only disjoint rank-one supports",
+)
+refused(
+    "FixedSupportMF.impute: nothing is declared missing",
+    lambda X: FixedSupportMF(2).fit(X).impute(X),
+    1 + 0.1 * A,
+    error=ValueError,
+    message="impute needs to know what is missing",
+)
 refused(
     "FixedSupportMF: n_components contradicts left_support",
     lambda X: FixedSupportMF(5).fit(X, left_support=LEFT),

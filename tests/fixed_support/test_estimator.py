@@ -98,7 +98,7 @@ def test_missing_values_are_imputed(missing_values):
     truth = RANDOM.standard_normal((40, 2)) @ RANDOM.standard_normal((2, 10)) + 20
     holes = np.where(RANDOM.random(truth.shape) < 0.1, missing_values, truth)
     model = FixedSupportMF(
-        3, missing_values=missing_values, tol=1e-8, max_iter=5000, random_state=0
+        3, alpha=0.0, missing_values=missing_values, tol=1e-8, max_iter=5000, random_state=0
     ).fit(holes)
     assert not model.optimal_
     assert_allclose(model.inverse_transform(model.transform(holes)), truth, atol=1e-3)
@@ -440,7 +440,8 @@ def test_useless_factors_warn():
     assert {warning.filename for warning in found} == {__file__}
     holes = np.where(random.random(A.shape) < 0.1, np.nan, A)
     with pytest.warns(StructureWarning, match=r"^FixedSupportMF: .*on the observed entries"):
-        FixedSupportMF(2, missing_values=np.nan).fit(holes)
+        FixedSupportMF(4, supports="butterfly", missing_values=np.nan).fit(holes)
+    FixedSupportMF(2, missing_values=np.nan).fit(holes)
     FixedSupportMF(4).fit(3 + A)
     FixedSupportMF(1).fit(A)  # plain low rank itself: it keeps what a component can
 
@@ -450,7 +451,7 @@ def test_columns_that_are_never_observed_together_are_named():
     truth = np.outer(random.uniform(1, 2, 20), random.uniform(1, 2, 6))
     holes = truth.copy()
     holes[:10, 3:], holes[10:, :3] = np.nan, np.nan
-    model = FixedSupportMF(1, missing_values=np.nan)
+    model = FixedSupportMF(1, alpha=0.0, missing_values=np.nan)
     with pytest.warns(StructureWarning, match=r"join the columns \[0, 1, 2\] and \[3, 4, 5\]"):
         model.fit(holes)
     holes[4, 5] = truth[4, 5]  # one entry joins them

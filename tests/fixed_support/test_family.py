@@ -68,6 +68,22 @@ def test_the_best_pair_is_that_of_all_pairs_solved_one_by_one(seed):
         assert not all(one.optimal for one in alone)
 
 
+@anyhow
+@over_seeds(6)
+def test_the_best_pair_for_weights_and_signs(seed):
+    random = np.random.default_rng(seed)
+    pairs = family_for(random, 6, 5, ["disjoint", "complete"])
+    A, weights = np.abs(random_matrix(random, 6, 5)), random.uniform(0, 1e8, (6, 5))
+    for options in ({"entry_weight": weights}, {"positive": True}):
+        options = {**options, "max_iter": 2000}  # nothing is random
+        alone = [fixed_support_factorize(A, *pair, **options) for pair in pairs]
+        losses = np.array([one.loss for one in alone])
+        found = fixed_support_factorize(A, SupportFamily(pairs), **options)
+        assert_allclose(found.loss, losses.min(), rtol=1e-9)
+        solved = ~np.isnan(found.family_losses)
+        assert_allclose(found.family_losses[solved], losses[solved], rtol=1e-9)
+
+
 @over_seeds(60)
 def test_no_factors_have_a_loss_below_the_bound(seed):
     random = np.random.default_rng(seed)
@@ -79,9 +95,10 @@ def test_no_factors_have_a_loss_below_the_bound(seed):
     best = descend(A, left, right, random, n_starts=3)
     assert bounds[1] <= best * (1 + 1e-9) + 1e-12
     holes = random.random(A.shape) < 0.3
-    observed = Problem(np.where(holes, 0, A), problem.report, observed=(~holes).astype(float))
+    weights = np.where(holes, 0, random.uniform(0, 2, A.shape))
+    weighted = Problem(np.where(holes, 0, A), problem.report, weights=weights)
     outside = ~((left.astype(int) @ right.astype(int)) > 0)
-    assert_allclose(lower_bound(observed, True), np.sum(np.abs(A[outside & ~holes]) ** 2))
+    assert_allclose(lower_bound(weighted, True), np.sum((weights * np.abs(A) ** 2)[outside]))
 
 
 def test_bounds_are_reached_by_dense_supports_and_by_one_entry_for_each_component():

@@ -10,16 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, device, move, to_numpy
-from skfact._linalg import abs2, adjoint, is_complex, norm2, thin_qr
+from skfact._linalg import abs2, adjoint, is_complex, limited, norm2, thin_qr
 from skfact._stopping import Stopping
 from skfact.fixed_support._alternating.elimination import eliminated_start
 from skfact.fixed_support._alternating.half_step import HalfStep
+from skfact.fixed_support._alternating.nonnegative import NonnegativeHalfStep
 from skfact.fixed_support._problem import Problem
 from skfact.fixed_support._supports.rank_one import RankOneSupport
 from skfact.fixed_support._tractable.closure import Cover
 from skfact.fixed_support._tractable.exact import batch_places, fit_pieces
 from skfact.fixed_support._tractable.flat_factor import (
     FlatFactor,
+    dense_factor,
     factor_product,
     with_fixed_phases,
 )
@@ -62,36 +64,45 @@ class Run(NamedTuple):
 
 def alternating_factors(problem: Problem, runs: Runs) -> Run:
     """The best of some runs; the first one starts from the tractable relaxation or elimination."""
-    A, report, alpha, observed = problem
-    left, right, classes = report.left_support, report.right_support, report.classes
-    transposed = [RankOneSupport(s.columns, s.rows, s.components) for s in classes]
-    flipped = None if observed is None else array_namespace(A).matrix_transpose(observed)
-    solve_right = HalfStep(A, left, right, classes, alpha, observed)
-    solve_left = HalfStep(
-        array_namespace(A).matrix_transpose(A), right.T, left.T, transposed, alpha, flipped
-    )
+    A, report = problem.A, problem.report
+    solve_left, solve_right = half_steps(problem)
     best: Run | None = None
     for number in range(runs.n_init):
         random = runs.random if number else np.random.RandomState(0)  # the first is always the same
         noise = random_start(A, report, random)
         starts = [noise] if number else first_starts(problem, noise, solve_right, random)
-        run = descend(starts, solve_left, solve_right, runs.stopping(number))
+        starts = [with_allowed_signs(x, problem, solve_right) for x in starts]
+        run = descend(problem, starts, solve_left, solve_right, runs.stopping(number))
         if best is None or run.losses[-1] < best.losses[-1]:
             best = run
     assert best is not None
     return best
 
 
+def half_steps(problem: Problem) -> tuple[HalfStep, HalfStep]:
+    """Those for the left factor, with everything transposed, and for the right one."""
+    report, weights = problem.report, problem.weights
+    left, right, classes = report.left_support, report.right_support, report.classes
+    transposed = [RankOneSupport(s.columns, s.rows, s.components) for s in classes]
+    kinds = [NonnegativeHalfStep if signed else HalfStep for signed in problem.nonnegative]
+    A = problem.A if weights is None else problem.A * weights
+    flip = array_namespace(A).matrix_transpose
+    flipped = None if weights is None else flip(weights)
+    solve_left = kinds[0](flip(A), right.T, left.T, transposed, problem.alpha, flipped)
+    return solve_left, kinds[1](A, left, right, classes, problem.alpha, weights)
+
+
 def descend(
+    problem: Problem,
     starts: list[Any],
     solve_left: HalfStep,
     solve_right: HalfStep,
     stopping: Stopping,
 ) -> Run:
     """Sweeps until the loss hardly falls any more, from the start with the best right factor."""
-    A, alpha = solve_right.A, solve_right.alpha
+    A, alpha = problem.A, problem.alpha
     xp = array_namespace(A)
-    whole = norm2(A)
+    whole = problem.norm2(A)
     floor = 10 * float(xp.finfo(A.dtype).eps) * whole
     zero = xp.zeros((solve_right.solved.nnz,), dtype=A.dtype, device=device(A))
 
@@ -124,15 +135,33 @@ def first_starts(
 
     Raises FloatingPointError if one is not finite.
     """
-    A, report, _, observed = problem
+    A, report = problem.A, problem.report
     # some BLAS raise the invalid flag over finite float32 operands: the result is looked at instead
     with np.errstate(invalid="ignore"):
         relaxed = relaxed_start(A, report, random)
-        eliminated = eliminated_start(A, report, observed)
+        eliminated = eliminated_start(A, report, problem.weights)
     found = [relaxed] if eliminated is None else [relaxed, eliminated]
     if not all(math.isfinite(norm2(start)) for start in found):
         raise FloatingPointError("A start of alternating least squares is not finite.")
     return [perturbed(relaxed, noise), *(filled(start, noise, solve_right) for start in found[1:])]
+
+
+def with_allowed_signs(x: Any, problem: Problem, solve_right: HalfStep) -> Any:
+    """A left factor that signs of the problem allow, and under which some right factor fits.
+
+    What is positive of one that may not be negative, or the magnitudes of a component of which
+    nothing is. The components of another one are turned towards what they correlate with.
+    """
+    xp, (is_left, is_right) = array_namespace(x), problem.nonnegative
+    if is_left:
+        found = limited(x, 0.0)
+        is_gone = solve_right.component_norms(found) == 0
+        return found + solve_right.scale_components(xp.abs(x), xp.astype(is_gone, x.dtype))
+    if not is_right:
+        return x
+    towards = xp.sum(dense_factor(solve_right.solved, solve_right.correlate(x)), axis=1)
+    one = xp.ones_like(towards)
+    return solve_right.scale_components(x, xp.where(towards < 0, -one, one))
 
 
 def with_equal_norms(

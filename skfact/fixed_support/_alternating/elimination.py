@@ -32,8 +32,10 @@ BITS = 40
 STEPS = 3
 
 
-def eliminated_start(A: Any, report: SupportReport, observed: Any = None) -> Any | None:
+def eliminated_start(A: Any, report: SupportReport, given: Any = None) -> Any | None:
     """Left factor by elimination, as a flat vector; None if no class owns an entry at the outset.
+
+    Entries count by the weights `given`, in the dtype of A; None is ones.
 
     Components whose turn does not come, because no class owns anything any more, stay zero.
     """
@@ -47,8 +49,8 @@ def eliminated_start(A: Any, report: SupportReport, observed: Any = None) -> Any
     for support, owned in elimination_order(report.classes, left, right):
         rest, weights = block_of(A, support.rows, support.columns), move(owned, xp, where)
         weights = xp.astype(weights, xp.real(A).dtype if is_complex(A) else A.dtype)
-        if observed is not None:
-            seen = block_of(observed, support.rows, support.columns)
+        if given is not None:
+            seen = block_of(given, support.rows, support.columns)
             weights = weights * (xp.real(seen) if is_complex(seen) else seen)
         of_rows, of_columns = in_left[support.rows], in_right[:, support.columns]
         near = np.intersect1d(of_rows.indices, of_columns.indices)

@@ -92,8 +92,8 @@ class HalfStep:
     """Least squares for the factor `solved`, with the factor `given` on its left.
 
     `given` (m, r) and `solved` (r, n) are masks, `classes` their distinct rank-one supports, and
-    `alpha` is a ridge penalty. The target A (m, n) is zero where it is not observed; `observed` has
-    ones and zeros in its dtype, None is ones.
+    `alpha` is a ridge penalty. `weights` (m, n) are in the dtype of the target, None is ones; A are
+    the entries of the target times their weights.
     """
 
     def __init__(
@@ -103,10 +103,10 @@ class HalfStep:
         solved: scipy.sparse.csr_array,
         classes: Sequence[RankOneSupport],
         alpha: float,
-        observed: Any = None,
+        weights: Any = None,
     ) -> None:
         self.A, self.given, self.solved, self.alpha = A, given, solved, alpha
-        self.observed = observed
+        self.weights = weights
         self._xp, self._device = array_namespace(A), device(A)
         self._batches = correlations(classes, given, solved)
         self._given_places = [self._move(batch.given) for batch in self._batches]
@@ -117,7 +117,7 @@ class HalfStep:
         self._dense = multiplications < size * (KEPT if self._keep else GATHERED)
         self._entries = self._move(entries(solved)) if self._dense else None
         self._blocks: dict[int, list[tuple[slice, Any]]] = {}
-        self._systems = systems(solved, batched=observed is None)
+        self._systems = systems(solved, batched=weights is None)
         self._unknowns = [self._move(group.unknowns) for group in self._systems]
         self._from_systems = self._move(sources([g.unknowns for g in self._systems], solved.nnz))
         self._in_gram = [self._move(self._pairs(group.components)) for group in self._systems]
@@ -133,7 +133,7 @@ class HalfStep:
         """
         b, y = self._with_zero(self.correlate(x)), self._with_zero(y)
         given = self._with_zero(x)
-        gram = self._gram(x) if self.observed is None else None
+        gram = self._gram(x) if self.weights is None else None
         solved: list[Any] = []
         value: Any = 0.0
         for group, where, pairs in zip(self._systems, self._unknowns, self._in_gram, strict=True):
@@ -218,21 +218,21 @@ class HalfStep:
         return new, -xp.astype(value, xp.float64)
 
     def _solve_weighted(self, given: Any, group: Systems, target: Any, old: Any) -> tuple[Any, Any]:
-        """The same where each column has its own observed rows: (1, k, c) right-hand sides."""
+        """The same where each column has its own weights: (1, k, c) right-hand sides."""
         xp = self._xp
         X, rows = self._rows_of(given, group.components[0])
-        observed = self.observed
-        if len(rows) < observed.shape[0]:
-            observed = xp.take(observed, self._move(rows), axis=0)
+        weights = self.weights
+        if len(rows) < weights.shape[0]:
+            weights = xp.take(weights, self._move(rows), axis=0)
         columns, step = group.columns[0], max(1, CHUNK // X.shape[1] ** 2)
         parts: list[Any] = []
         value: Any = 0.0
         for start in range(0, len(columns), step):
             stop = min(start + step, len(columns))
-            if len(columns) == observed.shape[1]:  # no copy
-                seen = observed[:, start:stop]
+            if len(columns) == weights.shape[1]:  # no copy
+                seen = weights[:, start:stop]
             else:
-                seen = xp.take(observed, self._move(columns[start:stop]), axis=1)
+                seen = xp.take(weights, self._move(columns[start:stop]), axis=1)
             rhs, before = (
                 xp.matrix_transpose(part[0, :, start:stop])[:, :, None] for part in (target, old)
             )
@@ -252,7 +252,7 @@ class HalfStep:
 
     def _pairs(self, components: np.ndarray) -> np.ndarray:
         """Places of G[K, K] in the flat Gram matrix: (n_groups, k, k)."""
-        if self.observed is not None:
+        if self.weights is not None:
             return np.empty(0, dtype=np.int64)
         wide = components.astype(np.int64)
         return wide[:, :, None] * self.given.shape[1] + wide[:, None, :]

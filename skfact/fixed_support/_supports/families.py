@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
 
 from skfact._checks import check_number, unknown_name
+from skfact.fixed_support._supports.groups import are_groups, group_mask
 from skfact.fixed_support._supports.masks import as_mask, check_supports
 from skfact.supports import Chain
-from skfact.supports._masks import Labels
+from skfact.supports._masks import Labels, labels_of
 
 Masks = tuple[Any, Any]
 
@@ -161,13 +162,15 @@ def resolve_supports(
     n_features: int,
     n_components: int | None,
     labels: tuple[Labels, Labels] = (None, None),
-) -> tuple[Any, Any]:
-    """Checked masks (left, right) for samples of that shape, in a table with these labels.
+) -> NamedMasks:
+    """Checked masks for samples of that shape, in a table with these labels.
 
     `supports` names a family, is a pair ``(left, right)`` with left None for a dense left factor,
-    or a callable ``(n_samples, n_features, n_components) -> (left, right)``. `left_support` takes
-    the place of its left mask; with `n_components` None the supports say how many there are.
+    groups of features, or a callable ``(n_samples, n_features, n_components) -> (left, right)``.
+    `left_support` takes the place of its left mask; with `n_components` None the supports say how
+    many there are.
     """
+    own_names = None
     if n_components is not None:
         check_number(n_components, "n_components", int, 1)
         n_components = int(n_components)
@@ -181,6 +184,9 @@ def resolve_supports(
     elif callable(supports):
         left, right = _pair(supports(n_samples, n_features, n_components), "supports returned")
         origin = "the callable passed as supports"
+    elif are_groups(supports):
+        left, (right, own_names) = None, group_mask(supports, n_components, n_features, labels[1])
+        origin = "supports"
     else:
         left, right = _pair(supports, "supports is")
         origin = "supports"
@@ -196,7 +202,23 @@ def resolve_supports(
         left = np.ones((n_samples, as_mask(right, names[1]).shape[0]), dtype=bool)
     found = check_supports(left, right, names, "X", labels)
     _check_shapes(found, origin, n_samples, n_features, n_components)
-    return found
+    return NamedMasks(*found, own_names or _row_names(right))
+
+
+def _row_names(mask: Any) -> list[str] | None:
+    """Names of the rows of a data frame, if these are names."""
+    rows = labels_of(mask)[0]
+    if not rows or len(set(rows)) < len(rows) or not all(isinstance(name, str) for name in rows):
+        return None
+    return rows
+
+
+class NamedMasks(NamedTuple):
+    """Supports of two factors, and what the components are called; None where nothing says."""
+
+    left: scipy.sparse.csc_array
+    right: scipy.sparse.csr_array
+    names: list[str] | None
 
 
 def _pair(supports: Any, what: str) -> tuple[Any, Any]:
@@ -205,7 +227,8 @@ def _pair(supports: Any, what: str) -> tuple[Any, Any]:
         shown = supports if isinstance(supports, int | float | None) else type(supports).__name__
         raise TypeError(
             f"supports must be one of the names {sorted(MASK_PAIRS)}, a pair of masks (left, "
-            "right), (None, right) for a mask of the features alone, or a callable (n_samples, "
+            "right), (None, right) for a mask of the features alone, a label for each feature, a "
+            "dictionary from names of groups to their columns, or a callable (n_samples, "
             f"n_features, n_components) -> (left, right); {what} {shown}."
         )
     if supports[1] is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace, device, move, move_like
+from skfact._backend import array_namespace, device, move, move_like, to_numpy
 from skfact._inputs import is_numpy
 from skfact._linalg import is_complex
 from skfact.fixed_support._supports.runs import run_of_place, run_places, with_values
@@ -73,6 +73,34 @@ def with_fixed_phases(x: Any, y: Any, report: SupportReport) -> tuple[Any, Any]:
         xp.take(phase, move_like(run_of_place(mask), y)) for mask in (report.left_support, right)
     )
     return x * of_x, y * (xp.conj(of_y) if is_complex(y) else of_y)
+
+
+def by_energy(x: Any, y: Any, report: SupportReport) -> tuple[Any, Any, np.ndarray]:
+    """The same product, the components of each class by the norm of their part of it, descending.
+
+    Also gives the new place of each component (r,).
+    """
+    place = np.arange(report.n_components)
+    groups = [batch.components for batch in report.class_batches if batch.components.shape[1] > 1]
+    if not groups:
+        return x, y, place
+    masks, sizes = (report.left_support, report.right_support), np.ones(report.n_components)
+    for mask, values in zip(masks, (x, y), strict=True):
+        magnitudes = np.abs(to_numpy(values)).astype(float)
+        sizes *= np.sqrt(np.bincount(run_of_place(mask), magnitudes**2, report.n_components))
+    source = place.copy()
+    for components in groups:
+        order = np.argsort(-sizes[components], axis=1, kind="stable")
+        source[components] = np.take_along_axis(components, order, axis=1)
+    place[source] = np.arange(report.n_components)
+    if (source == np.arange(len(source))).all():
+        return x, y, place
+    found = []
+    for mask, values in zip(masks, (x, y), strict=True):
+        starts = mask.indptr.astype(np.int64)
+        shift = np.repeat(starts[source] - starts[:-1], np.diff(starts))
+        found.append(array_namespace(x).take(values, move_like(np.arange(mask.nnz) + shift, x)))
+    return found[0], found[1], place
 
 
 def dense_factor(mask: Any, vector: Any) -> Any:
