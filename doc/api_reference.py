@@ -252,7 +252,8 @@ def _page(module: str, name: str) -> str:
         # its text is scikit-learn's, with references into scikit-learn's own pages
         directive = f".. autoclass:: {name}\n   :members:\n"
         directive += (
-            "   :exclude-members: set_fit_request, set_partial_fit_request, set_score_request\n"
+            "   :exclude-members: set_fit_request, set_partial_fit_request, set_score_request, "
+            "set_transform_request\n"
         )
         if issubclass(getattr(import_module(module), name), NoArray):  # operators and factors
             directive += "   :inherited-members: NoArray\n"

@@ -30,6 +30,7 @@ PROJECTS = {
         {
             "class": [
                 "sklearn.cross_decomposition.PLSRegression",
+                "sklearn.decomposition.NMF",
                 "sklearn.decomposition.PCA",
                 "sklearn.decomposition.TruncatedSVD",
                 "sklearn.ensemble.RandomTreesEmbedding",

@@ -129,9 +129,9 @@ def fixed_support_factorize(
 
     Non-negative half steps are exact, too: coordinate descent for some rounds, then the active-set
     method of Lawson and Hanson for all rows or columns at once, on their normal equations: each
-    then has a matrix of its own, and a sweep takes some ``(m + n) r^3`` multiplications more. The
-    starts are positive parts of the ones above. For both factors non-negative a best approximation
-    exists on all supports if nothing is missing.
+    then has a matrix of its own, and a sweep takes some ``(m + n) r^3`` multiplications more.
+    Starts are the positive parts of the ones above. For both factors non-negative a best
+    approximation exists on all supports if nothing is missing.
 
     Where entries are missing or have weights, each row and column has a Gram matrix of its own: for
     r components that reach everything, a sweep takes ``m n r^2`` multiplications for all of them,

@@ -96,10 +96,11 @@ def test_no_factors_have_a_loss_below_the_bound(seed):
     best = descend(A, left, right, random, n_starts=3)
     assert bounds[1] <= best * (1 + 1e-9) + 1e-12
     holes = random.random(A.shape) < 0.3
-    weights = np.where(holes, 0, random.uniform(0, 2, A.shape))
-    weighted = Problem(np.where(holes, 0, A), problem.report, weights=weights)
     outside = ~((left.astype(int) @ right.astype(int)) > 0)
-    assert_allclose(lower_bound(weighted, True), np.sum((weights * np.abs(A) ** 2)[outside]))
+    for weights in ((~holes).astype(float), random.uniform(0, 2, A.shape) * ~holes):
+        weighted = Problem(np.where(holes, 0, A), problem.report, weights=weights)
+        expected = np.sum((weights * np.abs(A) ** 2)[outside])
+        assert_allclose(lower_bound(weighted, True), expected)
 
 
 def test_bounds_are_reached_by_dense_supports_and_by_one_entry_for_each_component():
@@ -270,3 +271,19 @@ def test_the_warning_is_about_the_pair_that_was_kept():
     tiles = FAMILIES["butterfly"](32, 32, 4)
     with pytest.warns(StructureWarning, match="relative error"):
         fixed_support_factorize(A, SupportFamily([tiles, tiles]))
+
+
+@pytest.mark.filterwarnings("ignore::skfact.exceptions.StructureWarning")
+def test_weights_and_signs_of_a_family():
+    """The best of its pairs, each factored alone; losses are weighted."""
+    random = np.random.default_rng(0)
+    A, weights = random.random((8, 6)), 1e-3 * random.uniform(0.1, 3, (8, 6))
+    pairs = [(np.ones((8, 2)), random.random((2, 6)) < 0.7) for _ in range(4)]
+    options = {"positive": True, "entry_weight": weights, "alpha": 1e-5}
+    found = fixed_support_factorize(A, SupportFamily(pairs), **options)
+    losses = [fixed_support_factorize(A, *pair, **options).loss for pair in pairs]
+    assert found.left.min() >= 0 and found.right.min() >= 0
+    assert found.family_index == np.argmin(losses)
+    assert_allclose(found.loss, min(losses))
+    seen = ~np.isnan(found.family_losses)
+    assert_allclose(found.family_losses[seen], np.array(losses)[seen])
