@@ -1,7 +1,8 @@
 """Write the page of statements: what papers say, the function that does it, and the test of it.
 
 The table is doc/papers.csv. `names` are public names, `tests` are "FILE: FUNCTION, ..." without the
-folder and the beginnings of the names, which are the same for all; a file may come again after "|".
+folder and the beginnings of the names, which are the same for all; more files follow after "|". A
+file alone is an example, which is run with the documentation.
 """
 
 import csv
@@ -86,7 +87,7 @@ class Statement(NamedTuple):
     statement: str
     number: str
     names: list[str]  # with their modules
-    tests: list[tuple[Path, str]]  # file from the root of the project, function
+    tests: list[tuple[Path, str]]  # file from the root of the project, function; "" for an example
 
 
 def full_name(name: str) -> str:
@@ -116,7 +117,10 @@ def resolve(name: str) -> Any:
 def _tests(cell: str) -> list[tuple[Path, str]]:
     found = []
     for group in filter(None, (part.strip() for part in cell.split("|"))):
-        file, functions = group.split(": ")
+        file, _, functions = group.partition(": ")
+        if not functions:
+            found.append((Path("examples", f"{file}.py"), ""))
+            continue
         folder, _, name = file.rpartition("/")
         path = Path("tests", folder, f"test_{name.removeprefix('test_')}.py")
         found += [(path, f"test_{function.strip()}") for function in functions.split(",")]
@@ -163,7 +167,7 @@ def page() -> str:
             lines += [f"     - {names or '–'}"]
             if one.names:
                 tests = ", ".join(
-                    f"`{file.as_posix()}::{function}`" for file, function in one.tests
+                    f"`{file.as_posix()}{'::' * bool(test)}{test}`" for file, test in one.tests
                 )
                 lines += ["", f"       {_where(one.names)}", "", f"       {tests}"]
         lines += [""]

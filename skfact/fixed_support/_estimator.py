@@ -258,7 +258,7 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             resolve_supports(pair, left_support, m, n, self.n_components, labels)
             for pair in ([self.supports] if pairs is None else pairs)
         ]
-        reports = [report_on(pair.left, pair.right) for pair in masks]
+        reports = [report_on(one.left, one.right) for one in masks]
         objective = objective.beside(labels, "X")
         problem = Problem.of(move(X, xp, where), reports[0], objective, "X")
 

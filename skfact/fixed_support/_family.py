@@ -122,8 +122,8 @@ def lower_bound(problem: Problem, with_rank: bool) -> float:
               \|A_{U^c}\|^2 + \sum_{i > r} \sigma_i(A_U)^2,
 
     and, as P has rank r or less, :math:`\|A - P\|^2 \ge \sum_{i > r} \sigma_i(A)^2`. The singular
-    values, of a full matrix, are for pairs that take longer; where entries have weights they say
-    nothing.
+    values, of a full matrix, are for pairs that take longer; where entries are missing or have
+    weights they say nothing. Signs that are asked for only raise the loss.
     """
     A, report = problem.A, problem.report
     xp = array_namespace(A)

@@ -68,6 +68,23 @@ def test_the_best_pair_is_that_of_all_pairs_solved_one_by_one(seed):
         assert not all(one.optimal for one in alone)
 
 
+@anyhow
+@over_seeds(6)
+def test_the_best_pair_for_weights_and_signs(seed):
+    random = np.random.default_rng(seed)
+    pairs = family_for(random, 6, 5, ["disjoint", "complete"])
+    A, weights = np.abs(random_matrix(random, 6, 5)), random.uniform(0, 1e8, (6, 5))
+    for options in ({"entry_weight": weights}, {"positive": True}):
+        options = {**options, "max_iter": 2000}  # nothing is random
+        alone = [fixed_support_factorize(A, *pair, **options) for pair in pairs]
+        losses = np.array([one.loss for one in alone])
+        found = fixed_support_factorize(A, SupportFamily(pairs), **options)
+        close = {"rtol": 1e-9, "atol": 1e-12 * np.sum(options.get("entry_weight", 1) * A**2)}
+        assert_allclose(found.loss, losses.min(), **close)
+        solved = ~np.isnan(found.family_losses)
+        assert_allclose(found.family_losses[solved], losses[solved], **close)
+
+
 @over_seeds(60)
 def test_no_factors_have_a_loss_below_the_bound(seed):
     random = np.random.default_rng(seed)
