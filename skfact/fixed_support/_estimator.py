@@ -21,8 +21,6 @@ from skfact.fixed_support._alternating.descent import Runs
 from skfact.fixed_support._codes import coding_matrix, nonnegative_codes, weighted_codes
 from skfact.fixed_support._factorization import FixedSupportFactorization, operator_of
 from skfact.fixed_support._factorize import check_options
-from skfact.fixed_support._family import factorize_family
-from skfact.fixed_support._outcome import warn_of
 from skfact.fixed_support._problem import (
     POSITIVE,
     Objective,
@@ -30,7 +28,9 @@ from skfact.fixed_support._problem import (
     scaled_penalty,
     weighted_entries,
 )
-from skfact.fixed_support._solvers import factorize
+from skfact.fixed_support._solvers.family import factorize_family
+from skfact.fixed_support._solvers.outcome import warn_of
+from skfact.fixed_support._solvers.solve import factorize
 from skfact.fixed_support._supports.families import resolve_supports
 from skfact.fixed_support._supports.pairs import pairs_of_supports
 from skfact.fixed_support._supports.rank_one import abbreviated

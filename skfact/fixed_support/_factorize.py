@@ -7,10 +7,10 @@ from typing import Any
 from skfact._checks import check_choice, check_matrix, check_number, check_random_state
 from skfact.fixed_support._alternating.descent import Runs
 from skfact.fixed_support._factorization import FixedSupportFactorization
-from skfact.fixed_support._family import factorize_family
-from skfact.fixed_support._outcome import warn_of
 from skfact.fixed_support._problem import Objective, Problem
-from skfact.fixed_support._solvers import SOLVERS, factorize
+from skfact.fixed_support._solvers.family import factorize_family
+from skfact.fixed_support._solvers.outcome import warn_of
+from skfact.fixed_support._solvers.solve import SOLVERS, factorize
 from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._supports.pairs import pairs_of, with_left
 from skfact.fixed_support._tractable.report import SupportReport, report_on

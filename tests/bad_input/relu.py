@@ -18,7 +18,8 @@ from tests.bad_input.cases import BAD_X, RANDOM, A, changed, refused, works
 COEFS = [RANDOM.standard_normal((8, 4)), RANDOM.standard_normal((4, 2))]
 INTERCEPTS = [RANDOM.standard_normal(4), RANDOM.standard_normal(2)]
 NETWORK = COEFS, INTERCEPTS
-tanh = MLPRegressor(hidden_layer_sizes=(3,), activation="tanh", solver="lbfgs", max_iter=10_000)
+easily = {"solver": "lbfgs", "alpha": 1.0, "max_iter": 10_000, "random_state": 0}  # fitted
+tanh = MLPRegressor(hidden_layer_sizes=(3,), activation="tanh", **easily)
 tanh.fit(A[:, :2], A[:, 0])
 BAD_NETWORKS = [
     ("tanh", tanh, ValueError, "layer 0.*activation='tanh'"),
@@ -318,9 +319,8 @@ for id, X, error, message in [
     )
 
 
-classifier = MLPClassifier(hidden_layer_sizes=(3,), solver="lbfgs", max_iter=10_000)
-classifier.fit(A, A[:, :2] > 0)
-poisson = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", max_iter=10_000).fit(A, abs(A[:, 0]))
+classifier = MLPClassifier(hidden_layer_sizes=(3,), **easily).fit(A, A[:, :2] > 0)
+poisson = MLPRegressor(hidden_layer_sizes=(), **easily).fit(A, abs(A[:, 0]))
 poisson.out_activation_ = "exp"  # as the loss "poisson" of newer releases has it
 for id, network, y, error, message in [
     (
@@ -342,7 +342,7 @@ for id, network, y, error, message in [
         error=error,
         message=message,
     )
-regressor = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", max_iter=10_000)
+regressor = MLPRegressor(hidden_layer_sizes=(), **easily)
 for id, network, message in [
     ("regressor", regressor.fit(A, A[:, 0]), "network is an MLPRegressor"),
     ("MLP in a pipeline", make_pipeline(classifier), "network is a Pipeline"),

@@ -20,7 +20,7 @@ from skfact.deep_linear._linear_network import Layer, LinearNetwork
 from skfact.deep_linear._outcome import Outcome
 from skfact.deep_linear._solvers.problem import Problem, Solver, Trained
 from skfact.fixed_support._alternating.descent import Runs
-from skfact.fixed_support._solvers import factorize_on_masks
+from skfact.fixed_support._solvers.solve import factorize_on_masks
 from skfact.supports import Chain
 
 HALF_STEPS = 20  # sweeps of alternating least squares on two masks

@@ -9,9 +9,9 @@ from skfact.exceptions import IllPosedWarning
 from skfact.fixed_support import FAMILIES, analyze_supports, fixed_support_factorize
 from skfact.fixed_support._alternating import descent
 from skfact.fixed_support._alternating.descent import Runs
-from skfact.fixed_support._outcome import Outcome
 from skfact.fixed_support._problem import Problem
-from skfact.fixed_support._solvers import factorize, factorize_on_masks
+from skfact.fixed_support._solvers.outcome import Outcome
+from skfact.fixed_support._solvers.solve import factorize, factorize_on_masks
 
 LOWER = np.tri(2)
 ANTIDIAGONAL = np.array([[0.0, 1.0], [1.0, 0.0]])  # has no LU decomposition

@@ -16,8 +16,8 @@ from skfact._exponents import times_power_of_two, unscaled, unscaled_number
 from skfact._kernels.low_rank_blocks import OutOfScaleError
 from skfact.fixed_support._alternating.descent import Runs, alternating_factors
 from skfact.fixed_support._factorization import FixedSupportFactorization
-from skfact.fixed_support._outcome import Outcome
 from skfact.fixed_support._problem import Problem
+from skfact.fixed_support._solvers.outcome import Outcome
 from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._tractable.exact import exact_factors, reads_all_once
 from skfact.fixed_support._tractable.flat_factor import by_energy, factor_product, with_fixed_phases

@@ -13,9 +13,9 @@ from skfact._exponents import unscaled
 from skfact._linalg import norm2
 from skfact.fixed_support._alternating.descent import Runs
 from skfact.fixed_support._factorization import FixedSupportFactorization
-from skfact.fixed_support._outcome import Outcome
 from skfact.fixed_support._problem import Problem
-from skfact.fixed_support._solvers import (
+from skfact.fixed_support._solvers.outcome import Outcome
+from skfact.fixed_support._solvers.solve import (
     ROUNDING,
     Factors,
     alternating,

@@ -1,0 +1,1 @@
+"""The choice of the solver, searches over families of supports, and how they ended."""
