@@ -95,8 +95,7 @@ class DivergingSequence:
         ValueError
             If `epsilon` is not positive.
         """
-        if not epsilon > 0:
-            raise ValueError(f"epsilon must be positive, got {epsilon!r}.")
+        check_point(epsilon)
         m, r, n = self.shape
         return _at(self.left_terms, (m, r), epsilon), _at(self.right_terms, (r, n), epsilon)
 
@@ -134,6 +133,12 @@ class DivergingSequence:
             f"DivergingSequence({in_lines(self.rows, self.columns, ', ')}, "
             f"{named(self.components)})"
         )
+
+
+def check_point(epsilon: float) -> None:
+    """Raise unless it is a point of a sequence that is followed towards 0."""
+    if not epsilon > 0:
+        raise ValueError(f"epsilon must be positive, got {epsilon!r}.")
 
 
 def corner_sequence(

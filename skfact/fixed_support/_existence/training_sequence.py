@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from skfact.fixed_support._existence.diverging import check_point
 from skfact.fixed_support._supports.runs import run_of
 
 
@@ -96,8 +97,7 @@ class TrainingSequence:
         ValueError
             If `epsilon` is not positive.
         """
-        if not epsilon > 0:
-            raise ValueError(f"epsilon must be positive, got {epsilon!r}.")
+        check_point(epsilon)
         n_outputs, n_hidden, n_features = self.shape
         (p, q), (u, v), (f, g) = self.neurons, self.outputs, self.features
         hidden, last = np.zeros((n_features, n_hidden)), np.zeros((n_hidden, n_outputs))
