@@ -317,9 +317,9 @@ def page(results: dict[str, Any]) -> str:
         f"exhaustive search plus .01, with a thorough search in {told['good, high']}; "
         f"{told['exact found']} of {told['exact']} exact products are found. A search for one "
         f"budget takes {between(middle)} singular value decompositions of a matrix of "
-        f"{TIMED[0]} rows and {between(large)} of one of {TIMED[-1]}. On inputs its error is "
-        f"at most {short(max(row['over the best'] for row in results['inputs']))} times the least "
-        "of low rank and two factors, weighted and not."
+        f"{TIMED[0]} rows and {between(large)} of one of {TIMED[-1]}. On inputs its error, "
+        "over the least of low rank and two factors, weighted and not, is at most "
+        f"{short(max(row['over the best'] for row in results['inputs']))}."
     )
     return "\n".join(
         section(

@@ -96,7 +96,7 @@ def rank_profile(R: np.ndarray, groups: Sequence[int], tol: float) -> RankProfil
     value. In the end there is a triangle T of all that counted, in rotated rows and columns, and a
     remainder E of columns. By interlacing the r-th singular value is at least the smallest one of
     T, and the next one at most the norm of E. Where T is nearly singular although its diagonal is
-    not, its singular values decide.
+    not, its small singular values decide.
     """
     largest = _largest_singular_value(R)
     cutoff = tol * largest
@@ -115,14 +115,11 @@ def rank_profile(R: np.ndarray, groups: Sequence[int], tol: float) -> RankProfil
         ranks.append(rank)
     if not rank:
         return RankProfile(ranks, 0.0, 0.0)
-    T = R[:rank, np.array(kept)]
-    smallest = _smallest_singular_value(T)
-    if smallest <= cutoff:
-        values = scipy.linalg.svdvals(T)
-        rank = int((values > cutoff).sum())
-        smallest, dropped = float(values[rank - 1]), dropped + float((values[rank:] ** 2).sum())
-        ranks = [min(r, rank) for r in ranks]
-    return RankProfile(ranks, smallest / largest, dropped**0.5 / largest)
+    values = _small_singular_values(R[:rank, np.array(kept)], cutoff)
+    small = values[values <= cutoff]
+    ranks = [min(r, rank - len(small)) for r in ranks]
+    dropped += float((small**2).sum())
+    return RankProfile(ranks, float(values[len(small)]) / largest, dropped**0.5 / largest)
 
 
 def _diagonalize(R: np.ndarray, top: int, low: int, high: int) -> np.ndarray:
@@ -163,12 +160,21 @@ def _largest_singular_value(R: np.ndarray) -> float:
     return size
 
 
-def _smallest_singular_value(T: np.ndarray) -> float:
-    """Of a triangle without zeros on the diagonal, by inverse iteration: from above."""
-    x = np.random.default_rng(0).standard_normal(len(T))
-    size = np.inf
-    for _ in range(POWER_STEPS // 3):
-        y = scipy.linalg.solve_triangular(T, x / np.linalg.norm(x), trans="T", check_finite=False)
-        size = 1.0 / float(np.linalg.norm(y))
-        x = scipy.linalg.solve_triangular(T, y, check_finite=False)
-    return size
+def _small_singular_values(T: np.ndarray, cutoff: float) -> np.ndarray:
+    """Those of a triangle up to `cutoff`, and one more at least: ascending, each from above.
+
+    By inverse iteration with as many vectors as it takes. The diagonal of T has no zeros, and
+    exceeds `cutoff` somewhere.
+    """
+    n_vectors = 1
+    while True:
+        X = np.random.default_rng(0).standard_normal((len(T), min(n_vectors, len(T))))
+        for _ in range(POWER_STEPS // 3):
+            X = scipy.linalg.qr(X, mode="economic", check_finite=False)[0]
+            Y = scipy.linalg.solve_triangular(T, X, trans="T", check_finite=False)
+            Y = scipy.linalg.qr(Y, mode="economic", check_finite=False)[0]
+            X = scipy.linalg.solve_triangular(T, Y, check_finite=False)
+        values = 1.0 / scipy.linalg.svdvals(X)  # T X has orthonormal columns
+        if values[-1] > cutoff or n_vectors >= len(T):
+            return values
+        n_vectors *= 16

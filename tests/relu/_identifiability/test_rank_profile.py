@@ -39,16 +39,34 @@ def test_ranks_and_singular_values(seed, n, m):
         assert dropped <= profile.largest_dropped + 1e-12 and profile.largest_dropped < 1e-12
 
 
+def kahan_matrix(n, angle):
+    s, c = np.sin(angle), np.cos(angle)
+    return np.diag(s ** np.arange(n)) @ (np.eye(n) - c * np.triu(np.ones((n, n)), 1))
+
+
 def test_a_nearly_singular_triangle_without_small_diagonal():
     """Kahan's matrix: no diagonal entry tells that it is nearly singular; singular values do."""
-    n, s = 100, np.sin(1.1)
-    c = np.sqrt(1 - s**2)
-    kahan = np.diag(s ** np.arange(n)) @ (np.eye(n) - c * np.triu(np.ones((n, n)), 1))
+    n = 100
+    kahan = kahan_matrix(n, 1.1)
     values = scipy.linalg.svdvals(kahan)
     for tol in (values[-1] / values[0] * 0.5, values[-1] / values[0] * 20):
         R = np.asfortranarray(kahan)
         profile = rank_profile(R.copy(order="F"), [1] * n, tol)
         assert profile.ranks[-1] == n - (tol > values[-1] / values[0])
+
+
+def test_many_small_values_behind_large_diagonals():
+    angles = np.linspace(1.0, 1.3, 20)
+    R = np.asfortranarray(scipy.linalg.block_diag(*(kahan_matrix(30, a) for a in angles)))
+    values = scipy.linalg.svdvals(R)
+    cutoff = 1.02 * np.sort([scipy.linalg.svdvals(kahan_matrix(30, a))[-1] for a in angles])[17]
+    assert np.abs(np.diag(R)).min() > cutoff and (values <= cutoff).sum() == 18
+    profile = rank_profile(R.copy(order="F"), [1] * 600, cutoff / values[0])
+    assert profile.ranks[-1] == 600 - 18
+    assert_allclose(profile.smallest_kept * values[0], values[-19], rtol=0.02)
+    assert_allclose(
+        profile.largest_dropped * values[0], (values[-18:] ** 2).sum() ** 0.5, rtol=0.02
+    )
 
 
 @for_each("seed", range(3))
