@@ -31,9 +31,13 @@ def check_matrix(A: Any, name: str) -> Any:
         )
     A = as_floating(A, name)
     if A.ndim != 2:
+        advice = (
+            f"Flatten what stands in each row: {name}.reshape({A.shape[0]}, -1)."
+            if A.ndim > 2
+            else "Reshape a vector with .reshape(-1, 1) or .reshape(1, -1)."
+        )
         raise ValueError(
-            f"{name} must be 2-D (a matrix), got an array of shape {tuple(A.shape)}. Reshape a "
-            "vector with .reshape(-1, 1) or .reshape(1, -1)."
+            f"{name} must be 2-D (a matrix), got an array of shape {tuple(A.shape)}. {advice}"
         )
     if 0 in A.shape:
         raise ValueError(

@@ -135,9 +135,9 @@ print(f"errors on the test set without noise: {1 - small.score(X_test, y_test):.
 print(found)
 
 # %%
-# Rescaling gains a tenth, and makes the bound independent of how the network comes. Guessing errs
-# on 90% of the digits: the bound says something, and is far above the errors on the test set. For
-# larger networks, with as few samples, it says nothing.
+# Rescaling gains a tenth, and the bound does not depend on how the network comes. A constant guess
+# errs on 90% of the digits: the bound says something, and is far above the errors on the test set.
+# For larger networks, with as few samples, it says nothing.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
 colors = {"magnitude": "#D55E00", "saliency": "#0072B2", "random": "#009E73"}
@@ -149,7 +149,7 @@ for mask, rows in scores.items():
     left.plot([], [], color=colors[mask], label=mask)
 for label, style in zip(labels, styles, strict=True):
     left.plot([], [], style, color="0.4", label=label)
-left.axhline(network.score(X_test, y_test), color="0.6", linestyle=":")
+left.axhline(network.score(X_test, y_test), color="0.6", linestyle=":", label="whole network")
 left.set(xlabel="part of the weights that are left", ylabel="accuracy on the test set")
 left.set_title("masks and starts")
 left.set_xticks(densities, [f"{d:.0%}" for d in densities])
@@ -160,7 +160,7 @@ for shift, network_name, color in ((-0.2, "as trained", "#0072B2"), (0.2, "resca
     values = [bounds[network_name, name] for name in names]
     bars = right.bar(np.arange(3) + shift, values, 0.38, color=color, label=network_name)
     right.bar_label(bars, fmt="%.2f", fontsize="small")
-right.axhline(0.9, color="0.4", linestyle="--", label="guessing")
+right.axhline(0.9, color="0.4", linestyle="--", label="constant guess")
 right.set_xticks(range(3), [f'rescaling="{name}"' for name in names])
 right.set(ylabel="bound of the errors", ylim=(0, 1.05), title="what is proven of new samples")
 right.legend(fontsize="small", ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.15))

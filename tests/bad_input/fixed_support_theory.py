@@ -20,7 +20,7 @@ from skfact.fixed_support import (
     rank_one_contributions,
     relu_training_has_optimum,
 )
-from skfact.supports import KSparse
+from skfact.supports import KSparse, SupportFamily
 from tests.bad_input.cases import BAD_MATRICES, A, read_only, refused, works
 
 LOWER = np.tri(3, dtype=bool)
@@ -270,6 +270,16 @@ for id, arguments, options, error, message in (
     ("another count", (LOWER, LOWER), {"n_outputs": 2}, ValueError, "n_outputs is 2"),
     ("a third layer", (LOWER, LOWER, np.eye(2)), {}, ValueError, r"more_supports\[0\]"),
     ("no third layer", (LOWER, LOWER, None), {}, TypeError, r"more_supports\[0\] is None"),
+    ("no second layer", (LOWER,), {}, TypeError, "right_support is None"),
+    ("no layers", (None, LOWER), {}, TypeError, "left_support is None"),
+    ("layers that do not fit", (LOWER, KSparse(3), LOWER, np.eye(2)), {}, ValueError, "rows, but"),
+    (
+        "a family of pairs for one layer",
+        (SupportFamily([(LOWER, LOWER)]), LOWER),
+        {},
+        TypeError,
+        "left_support is a family of pairs",
+    ),
 ):
     refused(
         f"relu_training_has_optimum: {id}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,16 +11,18 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse import csc_array
 
-from skfact._checks import check_number, positive_int
+from skfact._checks import check_number
 from skfact.fixed_support._existence.closedness import Closedness, closedness_of
 from skfact.fixed_support._existence.everything import reach_everything
+from skfact.fixed_support._existence.layer_choices import Layers, networks_of, widest
 from skfact.fixed_support._existence.training_sequence import TrainingSequence, training_sequence
-from skfact.fixed_support._supports.masks import as_mask, check_supports
 from skfact.fixed_support._supports.rank_one import classes_of
 from skfact.fixed_support._tractable.closure import complete_closure
 from skfact.supports import KSparse
 
-ONE_OUTPUT = "a network with one output and one hidden layer always has an optimum"
+ONE_OUTPUT = (
+    "a network of one hidden layer always has an optimum if each hidden neuron reaches one output"
+)
 COERCIVE = (
     "every loss that is continuous in the outputs and grows without bound with them (squared, "
     "absolute, Huber; not cross-entropy)"
@@ -81,7 +83,7 @@ class TrainingOptimum:
 
 def relu_training_has_optimum(
     left_support: Any,
-    right_support: Any,
+    right_support: Any = None,
     *more_supports: Any,
     n_outputs: int | None = None,
     budget: int = 10_000,
@@ -94,7 +96,8 @@ def relu_training_has_optimum(
     the weights reach on it are a closed set. What is known:
 
     - with **one output** and one hidden layer every training set has optimal weights, whatever the
-      supports [1]_, and so for a budget of non-zeros, which allows finitely many supports;
+      supports [1]_, and so for several outputs if **no hidden neuron reaches two of them**: these
+      are networks of one output beside each other;
     - where **two hidden neurons share two outputs and two features**, some training set has no
       optimum: the weights diverge while the error falls to 0, which no weights reach (proved in the
       theory pages; the `witness` has the set and the weights). So it is for all dense networks with
@@ -103,19 +106,25 @@ def relu_training_has_optimum(
     - optimal weights for every training set imply that the set of products of all weights is
       closed, for any number of layers ([1]_; proved in the theory pages). So supports that
       :func:`closedness` finds **not closed** have a training set without an optimum, too;
+    - where a budget or a family **allows finitely many supports**, one of the best weights of each
+      is best: "always" follows from that of all of them. Some may have no optimum where others
+      have it: "not always" is said if one support contains all others, or if the proof for the
+      `witness` of one is a proof for all;
     - for all others the answer is "undecided": closed products are necessary and not sufficient.
 
     Parameters
     ----------
-    left_support : mask of shape (n_outputs, n_hidden) or KSparse
-        Support of the weights of the output layer, of booleans or of 0 and 1; or a budget.
-    right_support : mask of shape (n_hidden, n_inputs) or KSparse
-        Support of the weights of the layer before.
-    *more_supports : masks or KSparse
+    left_support : mask of shape (n_outputs, n_hidden), KSparse or SupportFamily
+        Support of the weights of the output layer, of booleans or of 0 and 1; a budget, which is a
+        mask where it binds nothing; a family of these, or of pairs for both layers.
+    right_support : mask of shape (n_hidden, n_inputs), KSparse or SupportFamily, default=None
+        Support of the weights of the layer before; None for a family of pairs.
+    *more_supports : masks, KSparse or SupportFamily
         Those of further layers, from the outputs to the features. Neighbours whose products are all
         matrices on a support count as one; if more than two are left, the answer is "undecided".
     n_outputs : int, default=None
-        Number of outputs, where the output layer has a budget, which has no shape.
+        Number of outputs, where the output layer has a budget, which has no shape, or a pair of a
+        family has no mask for it.
     budget : int, default=10_000
         As in :func:`closedness`.
 
@@ -127,7 +136,8 @@ def relu_training_has_optimum(
     Raises
     ------
     TypeError
-        If a support holds no truth values or numbers, or `budget` or `n_outputs` is no int.
+        If a support holds no truth values or numbers, a family of pairs is given for one layer, or
+        `budget` or `n_outputs` is no int.
     ValueError
         If a support is no non-empty mask, two neighbours do not fit, `budget` is negative, or
         `n_outputs` is missing for a budget or is not that of the mask.
@@ -138,7 +148,7 @@ def relu_training_has_optimum(
 
     Notes
     -----
-    The first implication is a theorem of [1]_, not proved here. Biases, which nothing constrains,
+    That of one output is a theorem of [1]_, not proved here. Biases, which nothing constrains,
     are used in the proofs of the others. "always" holds for every loss that is continuous in the
     outputs and grows without bound with them (squared, absolute, Huber), since these outputs are a
     closed set; cross-entropy does not grow for separated classes, and has no optimum there. "not
@@ -156,7 +166,7 @@ def relu_training_has_optimum(
     --------
     >>> import numpy as np
     >>> from skfact.fixed_support import relu_training_has_optimum
-    >>> from skfact.supports import KSparse
+    >>> from skfact.supports import KSparse, SupportFamily
     >>> lower = np.tri(2)
     >>> relu_training_has_optimum(lower, lower.T).answer
     'not always'
@@ -166,58 +176,98 @@ def relu_training_has_optimum(
     'undecided'
     >>> relu_training_has_optimum(KSparse(5), KSparse(2, axis=1), n_outputs=1).answer
     'always'
+    >>> relu_training_has_optimum(np.eye(2), np.ones((2, 3))).answer
+    'always'
     >>> relu_training_has_optimum(np.eye(2), lower, lower.T).answer  # two hidden layers
     'not always'
+    >>> family = SupportFamily([np.eye(2), np.eye(2)[::-1]])
+    >>> relu_training_has_optimum(family, np.ones((2, 3))).answer
+    'always'
     """
     check_number(budget, "budget", int, 0)
-    supports = [left_support, right_support, *more_supports]
-    if any(isinstance(support, KSparse) for support in supports):
-        return _of_budgets(supports, n_outputs)
-    masks = _checked_masks(supports)
-    if n_outputs is not None and positive_int(n_outputs, "n_outputs") != masks[0].shape[0]:
-        raise ValueError(
-            f"n_outputs is {n_outputs}, but left_support has {masks[0].shape[0]} rows, one for "
-            "each output. Leave it out: it is for budgets, which have no shape."
-        )
-    if len(masks) == 2:
-        if masks[0].shape[0] == 1:
-            return TrainingOptimum("always", ONE_OUTPUT, None, COERCIVE)
-        pair = neurons_in_common(masks[0], masks[1])
-        if pair is not None:
-            return TrainingOptimum(
-                "not always",
-                f"hidden neurons {pair[0]} and {pair[1]} share two outputs and two features: on "
-                "some data the error falls to 0, which no weights reach",
-                None,
-                SMALLEST_AT_TARGETS,
-                training_sequence(masks[0], masks[1], pair),
-            )
-    return _by_products(merged_layers(masks), budget)
+    networks = widest(networks_of([left_support, right_support, *more_supports], n_outputs))
+    at_once = [_at_once(layers, n_outputs) for layers in networks]
+    if len(networks) > 1:
+        return _of_all(networks, at_once)
+    if at_once[0] is not None:
+        return at_once[0]
+    return _by_products(merged_layers(networks[0]), budget)
 
 
-def _of_budgets(supports: Sequence[Any], n_outputs: int | None) -> TrainingOptimum:
-    """The answer for layers of which some have a budget of non-zeros."""
-    for i, support in enumerate(supports):
-        if not isinstance(support, KSparse):
-            rows = as_mask(support, _name(i)).shape[0]
-            n_outputs = rows if i == 0 else n_outputs
-    if n_outputs is None:
-        raise ValueError(
-            "n_outputs must be given where left_support is a budget, which has no shape: 1 for a "
-            "network with one output."
-        )
-    if positive_int(n_outputs, "n_outputs") == 1 and len(supports) == 2:
+def _at_once(layers: Layers, n_outputs: int | None) -> TrainingOptimum | None:
+    """The answer for one network, unless products of weights have to be looked at."""
+    by_budget = any(isinstance(layer, KSparse) for layer in layers)
+    finitely_many = "a budget allows finitely many supports, and " if by_budget else ""
+    if len(layers) == 2 and _is_one_output_each(*layers, n_outputs):
+        return TrainingOptimum("always", finitely_many + ONE_OUTPUT, None, COERCIVE)
+    if by_budget:
+        what = "more than one hidden layer" if len(layers) > 2 else "neurons that reach two outputs"
         return TrainingOptimum(
-            "always", f"a budget allows finitely many supports, and {ONE_OUTPUT}", None, COERCIVE
+            "undecided",
+            f"{finitely_many}with {what} what they reach together may be closed though some of "
+            "them do not reach a closed set",
+            None,
+            "",
         )
-    what = "more than one hidden layer" if len(supports) > 2 else "more than one output"
+    if len(layers) > 2:
+        return None
+    left, right = layers
+    pair = neurons_in_common(left, right)
+    if pair is None:
+        return None
+    return TrainingOptimum(
+        "not always",
+        f"hidden neurons {pair[0]} and {pair[1]} share two outputs and two features: on some data "
+        "the error falls to 0, which no weights reach",
+        None,
+        SMALLEST_AT_TARGETS,
+        training_sequence(left, right, pair),
+    )
+
+
+def _is_one_output_each(left: Any, right: Any, n_outputs: int | None) -> bool:
+    """Whether no hidden neuron, but constant ones, reaches two outputs, in all that is allowed."""
+    if isinstance(left, KSparse):
+        return n_outputs == 1 or (left.k == 1 and left.axis in (None, 0))
+    reached = left.sum(axis=0)
+    if not isinstance(right, KSparse):
+        reached = reached[right.sum(axis=1) > 0]
+    return bool((reached < 2).all())
+
+
+def _of_all(networks: Sequence[Layers], found: Sequence[TrainingOptimum | None]) -> TrainingOptimum:
+    """The answer for networks of which any may be taken, from what was found of each at once."""
+    n = len(networks)
+    answers = ["undecided" if one is None else one.answer for one in found]
+    if answers.count("always") == n:
+        reason = f"one of the best weights of each of {n:,} supports is best, and {ONE_OUTPUT}"
+        return TrainingOptimum("always", reason, None, COERCIVE)
+    for i, one in enumerate(found):
+        if one is None or (witness := one.witness) is None:
+            continue
+        if all(_misses(layers, witness) for layers in networks):
+            reason = f"with number {i} of {n:,} supports {one.reason}, whatever the support"
+            return replace(one, reason=reason)
     return TrainingOptimum(
         "undecided",
-        f"a budget allows finitely many supports, and with {what} what they reach together may be "
-        "closed though some of them do not reach a closed set",
+        f"{answers.count('always'):,} of {n:,} supports always have an optimum; what all of them "
+        "reach together may be closed though some of them do not reach a closed set",
         None,
         "",
     )
+
+
+def _misses(layers: Layers, witness: TrainingSequence) -> bool:
+    """Whether the proof that no weights fit the data of a witness is one for these layers, too.
+
+    It asks for no more hidden neurons than those of the witness that see its first feature and
+    reach one of its outputs.
+    """
+    if any(isinstance(layer, KSparse) for layer in layers):
+        return False
+    left, right = (layer.toarray() for layer in layers)
+    reach = left[list(witness.outputs)].any(axis=0) & right[:, witness.features[0]]
+    return int(reach.sum()) <= 2 + len(witness.others)
 
 
 def _by_products(masks: Sequence[Any], budget: int) -> TrainingOptimum:
@@ -248,19 +298,6 @@ def _by_products(masks: Sequence[Any], budget: int) -> TrainingOptimum:
         else f"it is undecided whether the products of the weights are closed: {found.reason}"
     )
     return TrainingOptimum("undecided", known, found, "")
-
-
-def _checked_masks(supports: Sequence[Any]) -> list[Any]:
-    """The masks of all layers, (m, r) and (r, n) for neighbours."""
-    names = [_name(i) for i in range(len(supports))]
-    pairs = [
-        check_supports(*two, names=named) for two, named in zip(pairwise(supports), pairwise(names))
-    ]
-    return [pairs[0][0], *(right.tocsc() for _, right in pairs[:-1]), pairs[-1][1]]
-
-
-def _name(i: int) -> str:
-    return ("left_support", "right_support")[i] if i < 2 else f"more_supports[{i - 2}]"
 
 
 def merged_layers(masks: Sequence[Any]) -> list[Any]:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.neural_network import MLPRegressor
 
 from skfact._backend import NUMPY, device, to_numpy
 from skfact._checks import check_choice, check_number, check_random_state, positive_int
 from skfact._stopping import Stopping
 from skfact.relu._generalization.binary_kl import binary_kl_inverse, log_moment
-from skfact.relu._generalization.divergence import PRIOR_SCALES, least_divergence
+from skfact.relu._generalization.divergence import (
+    PRIOR_SCALES,
+    Arrays,
+    Divergence,
+    least_divergence,
+)
 from skfact.relu._networks.balance import rescaled
+from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.network import checked_samples
-from skfact.relu._networks.readers import read_layers
+from skfact.relu._networks.readers import mlp_in, read_layers
 from skfact.relu._rescaling.sweeps import log_factors_of_layers
 from skfact.relu._training.objective import Objective
-from skfact.relu._training.targets import refuse_wrapped, targets_of
+from skfact.relu._training.targets import Targets, targets_of
 
 # Noise that is tried, relative to the weights, and the draws for each.
 RELATIVE_NOISE = 2.0 ** (-np.arange(1, 17) / 2)
@@ -43,8 +50,10 @@ class GeneralizationBound:
         Errors on the samples, on average over the draws.
     empirical_risk_bound : float
         Upper bound of their expectation over all draws.
+    constant_risk : float
+        Part of the samples that a constant guess, the largest class, errs on.
     sigma : float
-        Standard deviation of the noise of the weights, scaled as `rescaling` says.
+        Standard deviation of the noise of the weights, scaled as `noise_on` says.
     prior_sigma : float
         Standard deviation of the prior.
     factors : list of ndarray of shape (n_l,)
@@ -58,6 +67,8 @@ class GeneralizationBound:
         Probability that the bound fails.
     rescaling : str
         As it was asked for.
+    noise_on : str
+        Weights that the noise was put on: "none" is as they are, "equalize" equalized.
 
     See Also
     --------
@@ -72,12 +83,15 @@ class GeneralizationBound:
     >>> found = generalization_bound(network, X, X[:, 0] > 0, random_state=0)
     >>> found.is_vacuous, found.n_parameters
     (False, 7)
+    >>> round(found.constant_risk, 6)
+    0.5
     """
 
     bound: float
     kl: float
     empirical_risk: float
     empirical_risk_bound: float
+    constant_risk: float
     sigma: float
     prior_sigma: float
     factors: list[np.ndarray]
@@ -88,25 +102,28 @@ class GeneralizationBound:
     n_classes: int
     delta: float
     rescaling: str
+    noise_on: str
 
     @property
     def is_vacuous(self) -> bool:
-        """Whether the bound is no better than guessing does: 1 - 1 / n_classes, or worse."""
-        return self.bound >= 1 - 1 / self.n_classes
+        """Whether the bound is no less than `constant_risk`: a constant guess does as well."""
+        return self.bound >= self.constant_risk
 
     def __repr__(self) -> str:
-        guessing = 1 - 1 / self.n_classes
         verdict = f"at most {self.bound:.4g} with probability {1 - self.delta:.4g}"
         if self.is_vacuous:
-            verdict += f"; vacuous: guessing errs with {guessing:.4g}"
+            verdict += "; vacuous: a constant guess does as well"
+        weights = "weights as they are" if self.noise_on == "none" else "equalized weights"
         return "\n".join(
             [
                 f"GeneralizationBound: {self.n_parameters:,} weights and biases",
                 f"  errors on new samples  {verdict}",
                 f"  errors on X            {self.empirical_risk:.4g} of {self.n_samples:,} samples "
                 f"({self.n_draws:,} draws; at most {self.empirical_risk_bound:.4g})",
-                f"  divergence             {self.kl:.4g} nats from N(0, {self.prior_sigma:.4g}^2)",
-                f"  noise                  {self.sigma:.4g} on weights (rescaling="
+                f"  of a constant guess    {self.constant_risk:.4g} of them, by the largest of "
+                f"{self.n_classes:,} classes",
+                f"  kl                     {self.kl:.4g} nats from N(0, {self.prior_sigma:.4g}^2)",
+                f"  noise                  {self.sigma:.4g} on {weights} (rescaling="
                 f"{self.rescaling!r})",
             ]
         )
@@ -136,17 +153,20 @@ def generalization_bound(
         A network that classifies. One that is no MLP has a score for each class, or one number
         that is positive for class 1.
     X : array-like of shape (n_samples, n_features)
-        The training samples, independent draws of those to come.
+        The training samples, independent draws of those to come; for a pipeline, what its earlier
+        steps give.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Their labels: 0, 1, ... if the network is no MLP.
     delta : float, default=0.05
         Probability with which the bound may fail.
     rescaling : {"best", "equalize", "none"}, default="best"
         "none" puts noise on the weights as they are, "equalize" on the weights after
-        :func:`equalize` with biases included. "best" does so, too, and then takes the rescaling of
-        least divergence. The result of the last two is the same at every scaling of the network.
+        :func:`equalize` with biases included, which is the same at every scaling of the network,
+        and alone often gains nothing. "best" tries both, takes the rescaling of least divergence
+        for each, and the smaller of the two bounds. It costs no more than log(2) / `n_draws` in the
+        inequality for the draws.
     sigma : float, default=None
-        Standard deviation of the noise, after "equalize" if that is done; None chooses it.
+        Standard deviation of the noise; None chooses it for each of the two by draws of its own.
     n_draws : int, default=1000
         Networks that are drawn to estimate the errors on X. More of them tighten the bound.
     random_state : int, RandomState instance or None, default=None
@@ -155,7 +175,8 @@ def generalization_bound(
     Returns
     -------
     bound : GeneralizationBound
-        The ``bound`` and what it is made of. Printed, it says if it is vacuous.
+        The ``bound`` and what it is made of. Printed, it says if it is vacuous: if it is no less
+        than the errors of a constant guess, the largest class.
 
     Raises
     ------
@@ -193,8 +214,11 @@ def generalization_bound(
     is chosen on draws that are not used again.
 
     r(Q) is not known, but its estimate is, the mean m of `n_draws` independent numbers from 0 to 1.
-    By Chernoff's inequality ``kl(m || r(Q)) <= log(2 / delta) / n_draws`` where m < r(Q), but for
-    probability delta / 2. What is reported inverts both inequalities upwards.
+    By Chernoff's inequality ``kl(m || r(Q)) <= log(2 c / delta) / n_draws`` where m < r(Q), for
+    all of c posteriors but for probability delta / 2: c is 2 for "best", which takes the better of
+    two on the same draws, and otherwise 1. What is reported inverts both inequalities upwards. With
+    the `random_state` of "none", "best" meets its posterior again: the divergence is no larger, and
+    the bound no worse but for c.
 
     The samples must be independent draws, and none of them may have changed how the network is fed:
     means and scales learned from X are not covered. The bound says nothing about the network
@@ -223,15 +247,14 @@ def generalization_bound(
     ... ).bound
     True
     """
-    refuse_wrapped(network)
-    if isinstance(network, MLPRegressor):
+    read = read_layers(network, "noise is put on layers")
+    mlp = mlp_in(network)
+    if isinstance(mlp, MLPRegressor):
         raise TypeError(
             "network is an MLPRegressor, whose errors have no bound: pass a classifier."
         )
-    read = read_layers(network, "noise is put on layers")
     X = to_numpy(checked_samples(X, read.sizes[0], "X")).astype(np.float64, copy=False)
-    loss = None if isinstance(network, MLPClassifier) else "log_loss"
-    targets = targets_of(network, read, y, loss, len(X))
+    targets = targets_of(mlp, read, y, "log_loss" if mlp is None else None, len(X))
     check_choice(rescaling, "rescaling", ("best", "equalize", "none"))
     check_number(delta, "delta", float, 0)
     if not 0 < delta < 1:
@@ -244,35 +267,91 @@ def generalization_bound(
     random = check_random_state(random_state)
 
     host = read.cast("float64").moved(NUMPY, device(X))
-    logs = [np.zeros(n) for n in host.sizes]
-    if rescaling != "none":
-        logs = log_factors_of_layers(host, 2.0, True, Stopping(MAX_SWEEPS, TOLERANCE))[0]
-        host = rescaled(host, [-log / math.log(2) for log in logs])
-    gibbs = Gibbs(Objective(X, targets, 0.0, read.activation), host, random)
-    confidence = Confidence(len(X), n_draws, float(delta))
-    if sigma is None:
-        sigma = _best_noise(gibbs, confidence, rescale=rescaling == "best")
-    found = least_divergence(gibbs.layers, float(sigma), rescale=rescaling == "best")
-    risk = gibbs.risk(float(sigma), n_draws)
-    risk_bound, bound = confidence.bounds(risk, found.value)
-    factors = [np.exp(one + two) for one, two in zip(logs, found.logs)]
-    k = targets.values.shape[1]
+    means = _means(host, rescaling)
+    confidence = Confidence(len(X), n_draws, float(delta), len(means))
+    gibbs = Gibbs(Objective(X, targets, 0.0, read.activation), random)
+    posteriors = [_posterior(mean, sigma, gibbs, confidence, rescaling) for mean in means]
+    risks = gibbs.risks([(p.mean.layers, p.sigma) for p in posteriors], n_draws)
+    bounds = [confidence.bounds(r, p.divergence.value) for r, p in zip(risks, posteriors)]
+    best = min(range(len(means)), key=lambda i: bounds[i][1])
     return GeneralizationBound(
-        bound=bound,
-        kl=found.value,
-        empirical_risk=risk,
-        empirical_risk_bound=risk_bound,
-        sigma=float(sigma),
-        prior_sigma=found.prior_scale,
-        factors=factors[1:-1],
-        output_factor=float(factors[-1][0]),
+        bound=bounds[best][1],
+        empirical_risk=risks[best],
+        empirical_risk_bound=bounds[best][0],
+        constant_risk=_constant_risk(targets),
         n_samples=len(X),
         n_draws=n_draws,
-        n_parameters=sum(layer.size for layer in gibbs.layers),
-        n_classes=k if targets.link == "softmax" else 2**k,
+        n_classes=_n_classes(targets),
         delta=float(delta),
         rescaling=rescaling,
+        **posteriors[best].facts(),
     )
+
+
+class Mean(NamedTuple):
+    """Weights, with the bias as last row, that noise is put on, and how they are scaled."""
+
+    noise_on: str
+    logs: list[np.ndarray]  # of the factors of all nodes, from the network that was given
+    layers: list[np.ndarray]
+
+
+class Posterior(NamedTuple):
+    """Weights with noise, and their divergence from a prior, to which they are rescaled."""
+
+    mean: Mean
+    sigma: float
+    divergence: Divergence
+
+    def facts(self) -> dict[str, Any]:
+        """What is reported of it."""
+        factors = [np.exp(one + two) for one, two in zip(self.mean.logs, self.divergence.logs)]
+        return {
+            "kl": self.divergence.value,
+            "sigma": self.sigma,
+            "prior_sigma": self.divergence.prior_scale,
+            "factors": factors[1:-1],
+            "output_factor": float(factors[-1][0]),
+            "n_parameters": sum(layer.size for layer in self.mean.layers),
+            "noise_on": self.mean.noise_on,
+        }
+
+
+def _means(network: LayeredNetwork, rescaling: str) -> list[Mean]:
+    """Weights as they are, equalized weights, or both."""
+
+    def mean(noise_on: str, logs: list[np.ndarray], scaled: LayeredNetwork) -> Mean:
+        arrays = zip(scaled.weights, scaled.biases)
+        return Mean(noise_on, logs, [np.vstack([w, b[None, :]]) for w, b in arrays])
+
+    plain = mean("none", [np.zeros(n) for n in network.sizes], network)
+    if rescaling == "none":
+        return [plain]
+    logs = log_factors_of_layers(network, 2.0, True, Stopping(MAX_SWEEPS, TOLERANCE))[0]
+    equal = mean("equalize", logs, rescaled(network, [-log / math.log(2) for log in logs]))
+    return [equal] if rescaling == "equalize" else [equal, plain]
+
+
+def _posterior(
+    mean: Mean, sigma: float | None, gibbs: Gibbs, confidence: Confidence, rescaling: str
+) -> Posterior:
+    """Noise and rescaling for a mean; weights as they are have the noise that "none" gives them."""
+    rescale = rescaling == "best"
+    if sigma is None:
+        is_rescaled = rescale and mean.noise_on != "none"
+        sigma = _best_noise(mean.layers, gibbs, confidence, rescale=is_rescaled)
+    return Posterior(mean, float(sigma), least_divergence(mean.layers, sigma, rescale=rescale))
+
+
+def _constant_risk(targets: Targets) -> float:
+    """Part of the samples that are not of the largest class, or set of labels."""
+    counts = np.unique(targets.values, axis=0, return_counts=True)[1]
+    return float(1 - counts.max() / counts.sum())
+
+
+def _n_classes(targets: Targets) -> int:
+    n_columns = targets.values.shape[1]
+    return n_columns if targets.link == "softmax" else 2**n_columns
 
 
 class Confidence(NamedTuple):
@@ -281,30 +360,37 @@ class Confidence(NamedTuple):
     n_samples: int
     n_draws: int
     delta: float
+    n_posteriors: int  # of which the best is taken
 
     def bounds(self, risk: float, divergence: float) -> tuple[float, float]:
         """Bounds of r(Q) and of R(Q), from the mean over the draws."""
-        of_draws = math.log(2 / self.delta) / self.n_draws
+        of_draws = math.log(2 * self.n_posteriors / self.delta) / self.n_draws
         empirical = binary_kl_inverse(risk, of_draws)
         of_samples = log_moment(self.n_samples) + math.log(2 * len(PRIOR_SCALES) / self.delta)
         return empirical, binary_kl_inverse(empirical, (divergence + of_samples) / self.n_samples)
 
 
 class Gibbs:
-    """A network whose weights and biases are drawn anew."""
+    """Networks whose weights are drawn anew, with the same noise for all that are compared."""
 
-    def __init__(self, objective: Objective, network: Any, random: np.random.RandomState) -> None:
-        self.objective, self.random = objective, random
-        arrays = zip(network.weights, network.biases)
-        self.layers = [np.vstack([w, b[None, :]]) for w, b in arrays]
+    def __init__(self, objective: Objective, random: np.random.RandomState) -> None:
+        self.objective = objective
+        self.pilot, self.seed = random.randint(2**31 - 1, size=2)
 
-    def risk(self, sigma: float, n_draws: int) -> float:
-        """Part of the samples that networks with noise err on, on average over the draws."""
+    def risks(
+        self, noisy: Sequence[tuple[Arrays, float]], n_draws: int, *, pilot: bool = False
+    ) -> list[float]:
+        """Part of the samples that layers with noise err on, on average over the draws, of each."""
+        random = np.random.RandomState(self.pilot if pilot else self.seed)
+        totals = np.zeros(len(noisy))
         with np.errstate(over="ignore", invalid="ignore"):  # no number is an error
-            return float(np.mean([self._errors(sigma) for _ in range(n_draws)]))
+            for _ in range(n_draws):
+                noise = [random.standard_normal(w.shape) for w in noisy[0][0]]
+                for i, (layers, sigma) in enumerate(noisy):
+                    totals[i] += self._errors([w + sigma * z for w, z in zip(layers, noise)])
+        return [float(total) / n_draws for total in totals]
 
-    def _errors(self, sigma: float) -> float:
-        drawn = [w + sigma * self.random.standard_normal(w.shape) for w in self.layers]
+    def _errors(self, drawn: Arrays) -> float:
         weights, biases = [w[:-1] for w in drawn], [w[-1] for w in drawn]
         outputs, targets = self.objective.layers(weights, biases)[-1], self.objective.targets
         if targets.link == "softmax":
@@ -314,15 +400,15 @@ class Gibbs:
         return float(np.mean(wrong | ~np.isfinite(outputs).all(axis=1)))
 
 
-def _best_noise(gibbs: Gibbs, confidence: Confidence, *, rescale: bool) -> float:
+def _best_noise(layers: Arrays, gibbs: Gibbs, confidence: Confidence, *, rescale: bool) -> float:
     """The sigma of the least bound, as far as a few draws tell."""
-    largest = max(float(np.abs(layer).max()) for layer in gibbs.layers) or 1.0
-    n = sum(layer.size for layer in gibbs.layers)
-    squares = sum(float(np.sum((layer / largest) ** 2)) for layer in gibbs.layers) or 1.0
+    largest = max(float(np.abs(layer).max()) for layer in layers) or 1.0
+    n = sum(layer.size for layer in layers)
+    squares = sum(float(np.sum((layer / largest) ** 2)) for layer in layers) or 1.0
     size = largest * math.sqrt(squares / n)
     candidates = [float(size * noise) for noise in RELATIVE_NOISE]
-    bounds = []
-    for sigma in candidates:
-        divergence = least_divergence(gibbs.layers, sigma, rescale=rescale).value
-        bounds.append(confidence.bounds(gibbs.risk(sigma, PILOT_DRAWS), divergence)[1])
+    risks = gibbs.risks([(layers, sigma) for sigma in candidates], PILOT_DRAWS, pilot=True)
+    divergences = [least_divergence(layers, s, rescale=rescale).value for s in candidates]
+    alone = confidence._replace(n_posteriors=1)
+    bounds = [alone.bounds(r, d)[1] for r, d in zip(risks, divergences)]
     return candidates[int(np.argmin(bounds))]

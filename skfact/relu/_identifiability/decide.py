@@ -221,7 +221,7 @@ def identifiability_report(
                 always_active=always,
             )
         )
-    report = IdentifiabilityReport(network.sizes, tuple(found), None, tol)
+    report = IdentifiabilityReport(network.sizes, tuple(found), None, tol, network.left_out)
     if used is None:
         return report
     local = _local(layers, *used, found, tol)

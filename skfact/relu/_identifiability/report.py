@@ -106,6 +106,9 @@ class IdentifiabilityReport:
         `largest_dropped`; None without samples.
     tol : float
         The tolerance that was used.
+    left_out : str
+        The softmax or other link that makes predictions of the outputs, by name, if the network
+        has one: the report is about the outputs before it.
 
     See Also
     --------
@@ -128,6 +131,7 @@ class IdentifiabilityReport:
     layers: tuple[LayerIdentifiability, ...]
     local: LocalRank | None
     tol: float
+    left_out: str = ""
 
     @property
     def is_admissible(self) -> bool:
@@ -201,7 +205,8 @@ class IdentifiabilityReport:
 
 def _in_words(report: IdentifiabilityReport) -> str:
     """The report as text to be read."""
-    lines = [f"IdentifiabilityReport: ReLU network {'-'.join(str(n) for n in report.sizes)}"]
+    head = f"IdentifiabilityReport: ReLU network {'-'.join(str(n) for n in report.sizes)}"
+    lines = [f"{head}, before {report.left_out}" if report.left_out else head]
     lines.append(f"  identifiable       {_verdict(report)}")
     for number, layer in enumerate(report.layers, start=1):
         lines += [f"  {text}" for text in _findings(number, layer)]

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 
 from skfact._backend import to_numpy
-from skfact.relu._identifiability.rank_profile import triangle
+from skfact.relu._identifiability.rank_profile import rank_profile, triangle
 
 
 def unseen_directions(
@@ -41,5 +40,5 @@ def _rank(rows: np.ndarray, tol: float) -> int:
     unit = rows[:, norms > 0] / norms[norms > 0]
     if not unit.size:
         return 0
-    values = scipy.linalg.svdvals(triangle([unit], unit.shape[1]))
-    return int((values > tol * values[0]).sum())
+    n = unit.shape[1]
+    return rank_profile(triangle([unit], n), [n], tol).ranks[-1]

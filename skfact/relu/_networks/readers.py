@@ -115,7 +115,7 @@ def _read_mlp(mlp: Any, check_finite: bool) -> LayeredNetwork:
         written.__dict__.pop("_optimizer", None)
         return written
 
-    return checked_layers(
+    network = checked_layers(
         mlp.coefs_,
         mlp.intercepts_,
         lambda l: (f"layer {l}: coefs_[{l}]", f"layer {l}: intercepts_[{l}]"),
@@ -123,6 +123,8 @@ def _read_mlp(mlp: Any, check_finite: bool) -> LayeredNetwork:
         write,
         check_finite,
     )
+    link = getattr(mlp, "out_activation_", "identity")
+    return network if link == "identity" else replace(network, left_out=f"its {link}")
 
 
 def require_relu(mlp: Any, *, has_hidden: bool) -> None:
@@ -132,6 +134,15 @@ def require_relu(mlp: Any, *, has_hidden: bool) -> None:
             f"The hidden layers (from layer 0, coefs_[0], on) have activation={mlp.activation!r}; "
             "only 'relu' and 'identity' networks have paths. Fit with activation='relu'."
         )
+
+
+def mlp_in(network: Any) -> Any:
+    """The MLP that a network is, or holds or ends in; None if it is of another kind."""
+    if isinstance(network, FrozenEstimator):
+        return mlp_in(network.estimator)
+    if isinstance(network, Pipeline):
+        return mlp_in(network.steps[-1][1])
+    return network if isinstance(network, (MLPRegressor, MLPClassifier)) else None
 
 
 def _read_frozen(network: Any, check_finite: bool) -> Network:

@@ -244,6 +244,11 @@ def _what_else(layer: Any, number: str, nn: Any) -> str:
     if number == WHOLE and len(found := _inner(layer, nn)) > 1:
         names = ", ".join(f"network.{name}" for name, _ in found)
         return f"it holds {len(found)} Sequentials: pass one of them, {names}."
+    if number == WHOLE and not found:
+        return (
+            "a module that is no Linear or Sequential is read if it holds exactly one Sequential "
+            "and computes what that does. Write its layers as one, or as a NetworkGraph."
+        )
     return (
         "only Linear, ReLU, Identity, nested Sequential, and Flatten, Dropout and BatchNorm1d in "
         "evaluation are read, and one Softmax or LogSoftmax at the end. Take off what else follows "

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skfact._adam import BATCH
 from skfact._backend import to_numpy
@@ -16,10 +15,10 @@ from skfact._stopping import Stopping
 from skfact._warn import warn
 from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.network import checked_samples
-from skfact.relu._networks.readers import read_layers
+from skfact.relu._networks.readers import mlp_in, read_layers
 from skfact.relu._training.descent import Batches, Descent, adam, lbfgs
 from skfact.relu._training.objective import Objective
-from skfact.relu._training.targets import refuse_wrapped, targets_of
+from skfact.relu._training.targets import targets_of
 
 
 def retrain(
@@ -53,14 +52,15 @@ def retrain(
     network : network-like of layers
         The network, which is not modified; its weights of zero are the pattern.
     X : array-like of shape (n_samples, n_features)
-        Samples, as the network takes them.
+        Samples, as the network takes them: of a pipeline, what its earlier steps give.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Labels of a classifier, otherwise the values of the outputs.
     start : network-like of layers, default=None
         A network with layers of the same sizes to begin from; None is `network` itself.
     loss : {"squared_error", "log_loss"}, default=None
-        None is the loss of an MLP, and of other networks half the squared error, summed over the
-        outputs. With "log_loss" their outputs are scores of classes: y is 0, 1, ...
+        None is the loss of an MLP, also in a pipeline, and of other networks half the squared
+        error, summed over the outputs. With "log_loss" their outputs are scores of classes: y is 0,
+        1, ...
     alpha : float, default=None
         Penalty; None is the one of an MLP, and of other networks 0.
     solver : {"lbfgs", "adam"}, default="lbfgs"
@@ -130,12 +130,12 @@ def retrain(
     >>> bool((trained.coefs_[0][pruned.coefs_[0] == 0] == 0).all())
     True
     """
-    refuse_wrapped(network)
     read = read_layers(network, "gradients go back layer by layer")
     X = to_numpy(checked_samples(X, read.sizes[0], "X"))
-    targets = targets_of(network, read, y, loss, len(X))
+    mlp = mlp_in(network)
+    targets = targets_of(mlp, read, y, loss, len(X))
     if alpha is None:
-        alpha = network.alpha if isinstance(network, MLPClassifier | MLPRegressor) else 0.0
+        alpha = 0.0 if mlp is None else mlp.alpha
     check_number(alpha, "alpha", float, 0)
     check_choice(solver, "solver", ("lbfgs", "adam"))
     check_number(max_iter, "max_iter", int, 1)
@@ -161,8 +161,8 @@ def retrain(
     found = _told(found, begin, stopping)
     arrays = read.with_arrays(found.weights, found.biases).moved(read.xp, read.device, read.dtype)
     result = arrays.write()
-    if isinstance(result, MLPClassifier | MLPRegressor):
-        _record(result, found, objective)
+    if mlp is not None:
+        _record(mlp_in(result), found, objective)
     return result
 
 

@@ -6,9 +6,7 @@ import reprlib
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import Pipeline
+from sklearn.neural_network import MLPClassifier
 
 from skfact._backend import is_array_api_obj, to_numpy
 from skfact._checks import check_choice, require_finite
@@ -24,9 +22,9 @@ class Targets(NamedTuple):
 
 
 def targets_of(
-    given: Any, network: LayeredNetwork, y: Any, loss: str | None, n_samples: int
+    mlp: Any, network: LayeredNetwork, y: Any, loss: str | None, n_samples: int
 ) -> Targets:
-    """Targets for a network as it was `given` and as it was read.
+    """Targets for a network that was read, from an MLP or from something else (None).
 
     An MLP knows its link and classes. Outputs of others are numbers, or with ``loss="log_loss"``
     scores of classes 0, 1, ...
@@ -35,13 +33,13 @@ def targets_of(
     fit.
     """
     n_outputs = network.sizes[-1]
-    if isinstance(given, MLPClassifier | MLPRegressor):
+    if mlp is not None:
         if loss is not None:
             raise ValueError(
-                f"loss must be None for a {type(given).__name__}, which has its own; got {loss!r}."
+                f"loss must be None for a {type(mlp).__name__}, which has its own; got {loss!r}."
             )
-        link = given.out_activation_
-        classes = given.classes_ if isinstance(given, MLPClassifier) else None
+        link = mlp.out_activation_
+        classes = mlp.classes_ if isinstance(mlp, MLPClassifier) else None
     else:
         loss = "squared_error" if loss is None else loss
         check_choice(loss, "loss", ("squared_error", "log_loss"))
@@ -64,17 +62,6 @@ def targets_of(
     else:
         values = _indicators(y, np.asarray(classes), n_samples)[:, -n_outputs:]
     return Targets(link, values.astype(to_numpy(network.weights[0]).dtype))
-
-
-def refuse_wrapped(network: Any) -> None:
-    """Raise if a network is one inside of something that samples, or training, do not reach."""
-    if isinstance(network, Pipeline):
-        raise TypeError(
-            "network is a Pipeline, whose earlier steps would not be applied to X: pass its last "
-            "step, network[-1], and X as that takes it, network[:-1].transform(X)."
-        )
-    if isinstance(network, FrozenEstimator):
-        raise TypeError("network is a FrozenEstimator: pass its .estimator.")
 
 
 def _on_host(y: Any) -> np.ndarray:

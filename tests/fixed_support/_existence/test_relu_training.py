@@ -6,19 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from skfact.fixed_support import closedness, relu_training_has_optimum
-from skfact.supports import KSparse
+from skfact.supports import KSparse, SupportFamily
 from tests.fixed_support.masks import support_pairs
 
 
 @given(support_pairs())
 def test_relu_training_follows_from_closedness(supports):
     optimum, found = relu_training_has_optimum(*supports), closedness(*supports)
-    if len(supports[0]) == 1:
-        assert optimum.answer == "always"
+    left, right = (support.astype(int) for support in supports)
+    if left[:, right.any(axis=1)].sum(axis=0).max(initial=0) < 2:
+        assert optimum.answer == "always" and found.answer != "not closed"
     else:
-        left, right = (support.astype(int) for support in supports)
         in_common = np.triu((left.T @ left > 1) & (right @ right.T > 1), 1).any()
         if in_common or found.answer == "not closed":
             assert optimum.answer == "not always"
@@ -110,6 +112,8 @@ def test_an_optimizer_needs_larger_weights_for_smaller_errors():
         (np.ones((2, 3)), np.ones((3, 1)), "undecided"),
         (np.ones((2, 1)), np.ones((1, 4)), "undecided"),
         (np.ones((3, 3)), np.eye(3), "undecided"),
+        (np.eye(2), np.ones((2, 3)), "always"),
+        (np.kron(np.eye(2), np.ones((1, 2))), np.ones((4, 3)), "always"),
         ([[1, 1, 0], [1, 1, 1], [0, 0, 1]], [[1, 1, 0], [1, 1, 1], [1, 1, 1]], "not always"),
     ],
 )
@@ -132,12 +136,103 @@ def test_budgets_with_one_output_always_have_an_optimum():
             assert optimum.answer == "always" and "cross-entropy" in optimum.losses
             more = relu_training_has_optimum(left, right, KSparse(9), n_outputs=1)
             assert more.answer == "undecided"
+            several = relu_training_has_optimum(KSparse(1, axis=0), right, n_outputs=5)
+            assert several.answer == "always"  # no hidden neuron reaches two outputs
     found = relu_training_has_optimum(KSparse(5), hidden, n_outputs=2)
     assert found.answer == "undecided" and "finitely many supports" in found.reason
     with pytest.raises(ValueError, match="n_outputs must be given"):
         relu_training_has_optimum(KSparse(5), hidden)
     with pytest.raises(ValueError, match="n_outputs is 2, but left_support has 3 rows"):
         relu_training_has_optimum(hidden, hidden.T, n_outputs=2)
+
+
+@given(support_pairs(5))
+def test_outputs_that_share_no_neuron_are_networks_beside_each_other(supports):
+    """Each output with neurons of its own, which are as many as they were."""
+    left, right = supports
+    m, r = left.shape
+    apart, copies = np.zeros((m, m * r), dtype=bool), np.tile(right, (m, 1))
+    for i, row in enumerate(left):
+        apart[i, i * r : (i + 1) * r] = row
+    shuffle = np.random.default_rng(0).permutation(m * r)
+    optimum = relu_training_has_optimum(apart[:, shuffle], copies[shuffle])
+    assert optimum.answer == "always" and "cross-entropy" in optimum.losses
+    assert relu_training_has_optimum(apart, KSparse(1)).answer == "always"
+    # a neuron that sees no feature is constant, and reaches what it likes
+    apart = np.hstack([apart, np.ones((m, 1))])
+    copies = np.vstack([copies, np.zeros((1, right.shape[1]))])
+    assert relu_training_has_optimum(apart, copies).answer == "always"
+
+
+def is_no_constraint(budget, m, n):
+    """Whether the matrix of ones is within it: each entry charged to a line, as a matching."""
+    if budget.axis != (0, 1):
+        return bool((budget.project(np.ones((m, n))) != 0).all())
+    charges = np.zeros((m * n, m + n), dtype=bool)
+    for entry, (i, j) in enumerate(np.ndindex(m, n)):
+        charges[entry, [i, m + j]] = True
+    graph = csr_array(np.repeat(charges, budget.k, axis=1))
+    return bool((maximum_bipartite_matching(graph, perm_type="column") >= 0).all())
+
+
+@given(st.integers(1, 12), st.sampled_from([None, 0, 1, (0, 1)]), st.integers(2, 5), st.data())
+def test_a_budget_that_binds_nothing_is_a_mask(k, axis, m, data):
+    r, n = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 5))
+    budget = KSparse(k, axis)
+    found = relu_training_has_optimum(budget, np.ones((r, n)), n_outputs=m)
+    free = relu_training_has_optimum(np.ones((m, r)), np.ones((r, n)))
+    if is_no_constraint(budget, m, r):
+        assert repr(found) == repr(free)
+    else:
+        assert "finitely many supports" in found.reason
+    # of the first layer, between layers whose sizes are known
+    layers = np.ones((m, r)), budget, np.ones((n, 2))
+    between = relu_training_has_optimum(*layers)
+    assert ("finitely many" not in between.reason) == is_no_constraint(budget, r, n)
+
+
+def test_families_with_an_answer_from_each_member():
+    eye, dense = np.eye(2), np.ones((2, 2))
+    hidden = np.ones((2, 3))
+    for family, answer in (
+        ([eye, eye[::-1]], "always"),
+        ([eye, KSparse(1, axis=0)], "always"),
+        ([eye, dense], "not always"),  # which contains all
+        ([np.tri(2), np.tri(2).T], "undecided"),
+        ([eye, np.tri(2)], "undecided"),
+    ):
+        optimum = relu_training_has_optimum(SupportFamily(family), hidden)
+        assert optimum.answer == answer
+        assert bool(optimum.losses) == (answer != "undecided")
+    families = SupportFamily([eye, eye[::-1]]), SupportFamily([hidden, np.eye(2, 3)])
+    assert relu_training_has_optimum(*families).answer == "always"
+    pairs = SupportFamily([(eye, hidden), (eye[::-1], np.eye(2, 3))])
+    assert relu_training_has_optimum(pairs).answer == "always"
+    pairs = SupportFamily([(None, hidden), (None, np.eye(2, 3))])
+    assert relu_training_has_optimum(pairs, n_outputs=1).answer == "always"
+    assert relu_training_has_optimum(pairs, n_outputs=3).answer == "not always"
+    with pytest.raises(ValueError, match="n_outputs must be given where a pair"):
+        relu_training_has_optimum(pairs)
+    deep = SupportFamily([eye, np.tri(2)]), np.tri(2).T, eye
+    assert relu_training_has_optimum(*deep).answer == "not always"
+    with pytest.raises(TypeError, match=r"more_supports\[0\] is a family of pairs"):
+        relu_training_has_optimum(eye, eye, pairs)
+
+
+def test_a_witness_of_one_member_is_one_of_all_if_none_has_more_neurons():
+    """Those that see its first feature and reach one of its outputs."""
+    hidden = np.ones((4, 2))
+    one, other = np.zeros((2, 4)), np.zeros((2, 4))
+    one[:, :2], other[:, 2:] = 1, 1
+    optimum = relu_training_has_optimum(SupportFamily([one, other]), hidden)
+    assert optimum.answer == "not always" and "whatever the support" in optimum.reason
+    witness = optimum.witness
+    assert witness.outputs == (0, 1) and witness.neurons == (0, 1) and witness.others == ()
+    # three neurons may give the kinks of two: nothing is proved
+    more = np.zeros((2, 4))
+    more[0, 1:] = more[1, 2] = 1
+    undecided = relu_training_has_optimum(SupportFamily([one, more]), hidden)
+    assert undecided.answer == "undecided" and "0 of 2 supports" in undecided.reason
 
 
 LOWER = np.tri(3, dtype=bool)

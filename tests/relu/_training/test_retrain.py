@@ -7,8 +7,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skfact._backend import array_namespace, to_numpy
 from skfact.relu import prune, retrain
@@ -32,6 +35,22 @@ def trained(*args, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return retrain(*args, **options)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_pipelines_come_back_trained(kind):
+    """As their last step alone: samples are what the earlier steps give."""
+    y = np.where(Y[:, 0] > 0.7, "b", "a") if kind is MLPClassifier else Y
+    pruned = prune(make_pipeline(StandardScaler().fit(X), fitted(kind, y=y, alpha=0.1)), 0.5)
+    Z = pruned[:-1].transform(X)
+    found, alone = trained(pruned, Z, y), trained(pruned[-1], Z, y)
+    frozen = trained(FrozenEstimator(pruned[-1]), Z, y)
+    assert type(found) is Pipeline and type(frozen) is FrozenEstimator
+    for mlp in (found[-1], frozen.estimator):
+        assert mlp.loss_ == alone.loss_ and mlp.loss_curve_ == alone.loss_curve_
+        assert all(map(np.array_equal, mlp.coefs_, alone.coefs_))
+    assert_zeros_stay(found, pruned)
+    assert found.score(X, y) == alone.score(Z, y) > pruned.score(X, y)
 
 
 def assert_zeros_stay(after, before):
