@@ -96,8 +96,8 @@ for id, network, error, message in BAD_NETWORKS:
         f"generalization_bound: {id}",
         lambda network: relu.generalization_bound(network, A, [0, 1] * 4),
         network,
-        error=TypeError if id == "tanh" else error,  # a regressor
-        message="pass a classifier" if id == "tanh" else message,
+        error=error,
+        message=message,
     )
     refused(
         f"retrain: {id}",
@@ -129,6 +129,21 @@ for id, network, error, message in BAD_NETWORKS:
             error=error,
             message=message,
         )
+for name in ("path_kernel", "activation_patterns", "activation_space"):
+    refused(
+        f"{name}: images",
+        lambda X, name=name: getattr(relu, name)(NETWORK, X),
+        A.reshape(8, 2, 4),
+        error=ValueError,
+        message=r"X must be 2-D.*Flatten what stands in each row: X\.reshape\(8, -1\)",
+    )
+refused(
+    "retrain: images",
+    lambda X: relu.retrain(NETWORK, X, A[:, :2]),
+    A.reshape(8, 2, 4),
+    error=ValueError,
+    message=r"X\.reshape\(8, -1\)",
+)
 for name in OF_TWO_NETWORKS:
     refused(
         f"{name}: other sizes",
