@@ -24,7 +24,8 @@ from skfact import SparseDeepLinearNet
 from skfact._backend import array_namespace, to_numpy
 from skfact.deep_linear import CirculantFactor, StructuredFactor, ToeplitzFactor
 from skfact.exceptions import IllPosedWarning, StructureWarning
-from skfact.supports import KSparse, SupportFamily
+from skfact.supports import FixedMask, KSparse, SupportFamily
+from tests.asserts import for_each
 
 RANDOM = np.random.default_rng(0)
 STATE = RANDOM.bit_generator.state
@@ -145,6 +146,20 @@ def test_structured_factors_recover_a_convolution():
     assert_allclose(net.coef_, C, atol=1e-6)
 
 
+@for_each("kind, seed", [*(("circulant", seed) for seed in range(6)), ("Toeplitz", 1)])
+def test_two_unknown_convolutions_are_recovered_as_one(kind, seed):
+    """Blind deconvolution: two circulant factors from all seeds, a Toeplitz one from some."""
+    random = np.random.default_rng(seed)
+    X, circulant = random.standard_normal((60, 8)), CirculantFactor(8)
+    other = circulant if kind == "circulant" else ToeplitzFactor(10, 8)
+    n_parameters = 8 if kind == "circulant" else 17
+    planted = other.matrix(random.standard_normal(n_parameters))
+    planted = planted @ circulant.matrix(random.standard_normal(8))
+    net = SparseDeepLinearNet([other, circulant], tol=1e-12, max_iter=2000, fit_intercept=False)
+    net.set_params(random_state=0).fit(X, X @ planted.T)
+    assert_allclose(net.coef_, planted, atol=1e-5 * np.abs(planted).max())
+
+
 def test_adjoints_pass_the_dot_product_test_and_toeplitz_is_scipys():
     h = RANDOM.standard_normal(10)
     T = ToeplitzFactor(4, 7).matrix(h)
@@ -154,16 +169,28 @@ def test_adjoints_pass_the_dot_product_test_and_toeplitz_is_scipys():
         SparseDeepLinearNet([wrong]).fit(*data(9, 3, 3))
 
 
-def test_budgets_are_kept_and_the_loss_never_rises():
+@for_each(
+    "supports",
+    [
+        [KSparse(4, axis=1), KSparse(4, axis=1)],
+        [KSparse(4, axis=0), KSparse(60)],
+        [KSparse(40), FixedMask(np.tri(16)), KSparse(3, axis=0)],
+    ],
+)
+def test_budgets_are_kept_and_the_loss_never_rises(supports):
+    """By row, by column, in all, and beside a mask."""
     X, _ = data(50, 16, 1)
     X = X * np.linspace(0.5, 2, 16)
     Y = X @ scipy.linalg.hadamard(16).T
-    supports = [KSparse(4, axis=1), KSparse(4, axis=1)]
     net = SparseDeepLinearNet(supports, solver="palm4msa", max_iter=30, tol=0, random_state=0)
     with pytest.warns(ConvergenceWarning):
         net.fit(X, Y)
-    for factor in net.operator_.factors:
-        assert np.count_nonzero(factor.toarray(), axis=1).max() <= 4
+    for factor, support in zip(net.operator_.factors, supports, strict=True):
+        kept = factor.toarray() != 0
+        if isinstance(support, KSparse):
+            assert np.count_nonzero(kept, axis=support.axis).max() <= support.k
+        else:
+            assert not kept[~support.mask()].any()
     losses = np.array(net.loss_curve_)
     assert np.all(np.diff(losses) <= 1e-9 * losses[0])
     rest = Y - net.predict(X)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.linalg import block_diag
 
 from skfact.supports import Chain, digit_reversal
 from tests.asserts import for_each
@@ -35,6 +36,24 @@ def dft(n):
 def test_dft_fits_the_butterfly_with_columns_in_digit_reversal(n):
     chain = Chain.butterfly(n)
     assert is_in_class(dft(n)[:, digit_reversal(chain.in_radices)], chain)
+
+
+@for_each("n", [2, 4, 8, 16, 64])
+def test_the_last_level_of_cooley_and_tukey(n):
+    """F_n = B diag(F, F) P: B on the first support, P takes even columns before odd ones."""
+    half = dft(n // 2)
+    even_odd = np.concatenate([np.arange(0, n, 2), np.arange(1, n, 2)])
+    B = dft(n)[:, even_odd] @ np.linalg.inv(block_diag(half, half))
+    twiddles = np.exp(-2j * np.pi * np.arange(n // 2) / n)
+    expected = np.block([[np.eye(n // 2), np.diag(s * twiddles)] for s in (1, -1)])
+    assert_allclose(B, expected, atol=1e-12)
+    pattern = Chain.butterfly(n)[0]
+    assert_array_equal(abs(B) > 1e-9, pattern.mask())
+    # and so on for the halves: bit reversal is all of these orders of columns
+    both = np.concatenate(
+        [digit_reversal((2,) * (n.bit_length() - 2)) + n // 2 * i for i in (0, 1)]
+    )
+    assert_array_equal(even_odd[both], digit_reversal((2,) * (n.bit_length() - 1)))
 
 
 @for_each("n", [4, 6, 8, 12, 30])

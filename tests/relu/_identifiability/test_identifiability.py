@@ -2,6 +2,7 @@
 
 import time
 import tracemalloc
+from itertools import product
 
 import numpy as np
 import pytest
@@ -70,6 +71,41 @@ def test_rank_oracles(kind, rank, cause, identifiable):
         assert local.smallest_kept > 1e-7 > 1e-12 > local.largest_dropped
         text = repr(report)
         assert f"{rank} of 10" in text and (cause is None or cause in text)
+
+
+def orientations(network):
+    """All networks of one input with the kinks of this one and the same bends at them.
+
+    A neuron with w (x - k) and v bends the function by |w| v at k, also if it is turned over (-w).
+    With distinct kinks no other network has the function, up to rescaling and permutation, as each
+    kink takes a neuron; what is left to choose is the output bias.
+    """
+    (w, v), (b, _) = network
+    X = np.linspace(-50, 50, 1001)[:, None]
+    wanted = output(network, X)
+    for signs in product([1, -1], repeat=w.shape[1]):
+        other = [w * signs, v], [b * signs, np.zeros(v.shape[1])]
+        missing = wanted - output(other, X)
+        if np.ptp(missing, axis=0).max() < 1e-9 * abs(wanted).max():
+            yield other[0], [other[1][0], missing[0]]
+
+
+def test_one_hidden_layer_without_twins_is_determined_where_it_is_irreducible():
+    """The converse, against all networks of one input with the same function."""
+    rng, answers = np.random.default_rng(0), []
+    for _ in range(60):
+        n, n_out = rng.integers(1, 6), rng.integers(1, 3)
+        w, v = rng.choice([-2, -1, 1, 2], (1, n)), rng.integers(1, 4, (n, n_out))
+        kinks = rng.choice(np.arange(-9, 10), n, replace=False)
+        network = [w.astype(float), v * 1.0], [-(w[0] * kinks) * 1.0, rng.standard_normal(n_out)]
+        report = identifiability_report(network)
+        same = list(orientations(network))
+        assert not report.has_twins and len(same) >= 1
+        assert report.is_identifiable is report.is_irreducible is (len(same) == 1)
+        for other in same[1:]:
+            assert not is_rescaling_equivalent(network, other, permutations=True)
+        answers.append(report.is_identifiable)
+    assert 10 < sum(answers) < 50
 
 
 def test_flipping_the_signs_of_the_witness_keeps_the_function():

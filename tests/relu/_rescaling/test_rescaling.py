@@ -163,6 +163,9 @@ def test_one_changed_number_is_noticed(widths, seed, where):
         assert not is_rescaling_equivalent(network, other)
         with pytest.raises(ValueError, match="not rescalings"):
             rescaling_factors(network, other)
+        # as equal path products, with equal signs, leave nothing but rescalings
+        one, two = path_vector(network), path_vector(other)
+        assert abs(one - two).max() > 1e-6 * abs(two).max()
 
 
 def test_signs_are_needed():
