@@ -28,6 +28,7 @@ from tests.bad_input import (  # noqa: F401  (importing a module lists its cases
     network_graph,
     operators,
     relu,
+    relu_modules,
     supports,
 )
 from tests.bad_input.cases import CASES, A

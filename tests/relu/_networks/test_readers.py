@@ -159,45 +159,6 @@ class TestTorch:
         module = nn.Sequential(nn.Linear(5, 6), relu, nn.Linear(6, 4), relu, nn.Linear(4, 2))
         assert read_network(module).sizes == (5, 6, 4, 2)
 
-    @pytest.mark.parametrize(
-        "layers, message",
-        [
-            ([("Linear", 5, 6), ("ReLU6",), ("Linear", 6, 2)], "module 1 is ReLU6"),
-            ([("Linear", 5, 6), ("Tanh",), ("Linear", 6, 2)], "module 1 is Tanh"),
-            ([("Linear", 5, 6), ("Linear", 6, 2)], "module 1 is Linear.*multiply them"),
-            ([("ReLU",), ("Linear", 5, 6)], "module 0 is ReLU, and .* follow a Linear"),
-            ([("Linear", 5, 6), ("ReLU",), ("ReLU",), ("Linear", 6, 2)], "module 2 is ReLU"),
-            ([("Linear", 5, 6), ("ReLU",)], "last module is ReLU"),
-            ([("Linear", 5, 6), ("ReLU",), ("Linear", 5, 2)], r"module 2 \(Linear\).*chain"),
-            ([], "zero layers"),
-            ([("Identity",)], "zero layers"),
-        ],
-    )
-    def test_refused(self, nn, layers, message):
-        module = nn.Sequential(*(getattr(nn, kind)(*sizes) for kind, *sizes in layers))
-        with pytest.raises(ValueError, match=message):
-            read_network(module)
-
-    def test_numbers_that_are_refused(self, nn):
-        module = nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 2))
-        with pytest.raises(TypeError, match=r"module 0 \(Linear\): weight.*float16"):
-            read_network(copy.deepcopy(module).half())
-        module[2].bias.data[1] = float("nan")
-        with pytest.raises(ValueError, match=r"module 2 \(Linear\): bias contains NaN"):
-            read_network(module)
-
-    def test_tied_weights(self, nn):
-        linear = nn.Linear(5, 5)
-        with pytest.raises(ValueError, match="module 2 is a Linear that is used twice"):
-            read_network(nn.Sequential(linear, nn.ReLU(), linear))
-
-    def test_other_modules(self, nn):
-        class Net(nn.Module):
-            pass
-
-        with pytest.raises(ValueError, match=r"is Net; .*if it holds exactly one Sequential"):
-            read_network(Net())
-
 
 def test_torch_is_not_imported():
     code = "import sys, numpy as np; from skfact.relu import path_norm; "
