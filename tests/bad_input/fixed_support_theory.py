@@ -274,6 +274,13 @@ for id, arguments, options, error, message in (
     ("no layers", (None, LOWER), {}, TypeError, "left_support is None"),
     ("layers that do not fit", (LOWER, KSparse(3), LOWER, np.eye(2)), {}, ValueError, "rows, but"),
     (
+        "pairs of other sizes",
+        (SupportFamily([(LOWER, LOWER), (LOWER, LOWER[:, :2])]),),
+        {},
+        ValueError,
+        r"pairs of left_support must have the same .*\[\(3, 2\), \(3, 3\)\]",
+    ),
+    (
         "a family of pairs for one layer",
         (SupportFamily([(LOWER, LOWER)]), LOWER),
         {},

@@ -40,6 +40,8 @@ def widest(networks: list[Layers]) -> list[Layers]:
     """The network that has all others within its masks, alone; all of them if there is none."""
     if any(isinstance(layer, KSparse) for layers in networks for layer in layers):
         return networks
+    if len({tuple(mask.shape for mask in masks) for masks in networks}) > 1:
+        return networks
     largest = max(networks, key=lambda masks: sum(mask.nnz for mask in masks))
     if all((a > b).nnz == 0 for masks in networks for a, b in zip(masks, largest)):
         return [largest]
@@ -56,7 +58,16 @@ def _choices(supports: Sequence[Any], n_outputs: int | None) -> list[Layers]:
                 "n_outputs must be given where a pair of the family has no left mask, which then "
                 "is one without zeros."
             )
-        return [with_left(pair, n_outputs or 0) for pair in pairs]
+        pairs = [with_left(pair, n_outputs or 0) for pair in pairs]
+        if supports[1] is None:
+            sizes = {(left.shape[0], right.shape[1]) for left, right in pairs}
+            if len(sizes) > 1:
+                raise ValueError(
+                    "The pairs of left_support must have the same number of outputs, rows of the "
+                    "left mask, and of features, columns of the right one. Got "
+                    f"{sorted(sizes)}."
+                )
+        return pairs
     for i, support in enumerate(supports):
         if isinstance(support, SupportFamily) and support.is_paired:
             raise TypeError(

@@ -139,8 +139,9 @@ def relu_training_has_optimum(
         If a support holds no truth values or numbers, a family of pairs is given for one layer, or
         `budget` or `n_outputs` is no int.
     ValueError
-        If a support is no non-empty mask, two neighbours do not fit, `budget` is negative, or
-        `n_outputs` is missing for a budget or is not that of the mask.
+        If a support is no non-empty mask, two neighbours do not fit, pairs of a family have other
+        sizes, `budget` is negative, or `n_outputs` is missing for a budget or is not that of the
+        mask.
 
     See Also
     --------
@@ -186,19 +187,17 @@ def relu_training_has_optimum(
     """
     check_number(budget, "budget", int, 0)
     networks = widest(networks_of([left_support, right_support, *more_supports], n_outputs))
-    at_once = [_at_once(layers, n_outputs) for layers in networks]
     if len(networks) > 1:
-        return _of_all(networks, at_once)
-    if at_once[0] is not None:
-        return at_once[0]
-    return _by_products(merged_layers(networks[0]), budget)
+        return _of_all(networks, n_outputs)
+    found = _at_once(networks[0], n_outputs)
+    return _by_products(merged_layers(networks[0]), budget) if found is None else found
 
 
 def _at_once(layers: Layers, n_outputs: int | None) -> TrainingOptimum | None:
     """The answer for one network, unless products of weights have to be looked at."""
     by_budget = any(isinstance(layer, KSparse) for layer in layers)
     finitely_many = "a budget allows finitely many supports, and " if by_budget else ""
-    if len(layers) == 2 and _is_one_output_each(*layers, n_outputs):
+    if _is_one_output_each(layers, n_outputs):
         return TrainingOptimum("always", finitely_many + ONE_OUTPUT, None, COERCIVE)
     if by_budget:
         what = "more than one hidden layer" if len(layers) > 2 else "neurons that reach two outputs"
@@ -225,8 +224,14 @@ def _at_once(layers: Layers, n_outputs: int | None) -> TrainingOptimum | None:
     )
 
 
-def _is_one_output_each(left: Any, right: Any, n_outputs: int | None) -> bool:
-    """Whether no hidden neuron, but constant ones, reaches two outputs, in all that is allowed."""
+def _is_one_output_each(layers: Layers, n_outputs: int | None) -> bool:
+    """Whether in one hidden layer no neuron, but constant ones, reaches two outputs.
+
+    With a budget: in none of the supports that it allows.
+    """
+    if len(layers) > 2:
+        return False
+    left, right = layers
     if isinstance(left, KSparse):
         return n_outputs == 1 or (left.k == 1 and left.axis in (None, 0))
     reached = left.sum(axis=0)
@@ -235,23 +240,24 @@ def _is_one_output_each(left: Any, right: Any, n_outputs: int | None) -> bool:
     return bool((reached < 2).all())
 
 
-def _of_all(networks: Sequence[Layers], found: Sequence[TrainingOptimum | None]) -> TrainingOptimum:
-    """The answer for networks of which any may be taken, from what was found of each at once."""
+def _of_all(networks: Sequence[Layers], n_outputs: int | None) -> TrainingOptimum:
+    """The answer for networks of which any may be taken."""
     n = len(networks)
-    answers = ["undecided" if one is None else one.answer for one in found]
-    if answers.count("always") == n:
+    n_always = sum(_is_one_output_each(layers, n_outputs) for layers in networks)
+    if n_always == n:
         reason = f"one of the best weights of each of {n:,} supports is best, and {ONE_OUTPUT}"
         return TrainingOptimum("always", reason, None, COERCIVE)
-    for i, one in enumerate(found):
-        if one is None or (witness := one.witness) is None:
+    for i, layers in enumerate(networks):
+        found = _at_once(layers, n_outputs)
+        if found is None or (witness := found.witness) is None:
             continue
-        if all(_misses(layers, witness) for layers in networks):
-            reason = f"with number {i} of {n:,} supports {one.reason}, whatever the support"
-            return replace(one, reason=reason)
+        if all(_misses(other, witness) for other in networks):
+            reason = f"with number {i} of {n:,} supports {found.reason}, whatever the support"
+            return replace(found, reason=reason)
     return TrainingOptimum(
         "undecided",
-        f"{answers.count('always'):,} of {n:,} supports always have an optimum; what all of them "
-        "reach together may be closed though some of them do not reach a closed set",
+        f"{n_always:,} of {n:,} supports always have an optimum; what all of them reach together "
+        "may be closed though some of them do not reach a closed set",
         None,
         "",
     )

@@ -228,6 +228,9 @@ def test_a_witness_of_one_member_is_one_of_all_if_none_has_more_neurons():
     assert optimum.answer == "not always" and "whatever the support" in optimum.reason
     witness = optimum.witness
     assert witness.outputs == (0, 1) and witness.neurons == (0, 1) and witness.others == ()
+    fewer = np.ones((3, 3)), np.ones((3, 2))  # in pairs they need not be as many
+    pairs = SupportFamily([(one[:, :2], hidden[:2]), (np.eye(2, 3), fewer[1])])
+    assert relu_training_has_optimum(pairs).answer == "not always"
     # three neurons may give the kinks of two: nothing is proved
     more = np.zeros((2, 4))
     more[0, 1:] = more[1, 2] = 1
