@@ -81,9 +81,10 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     alpha : float or "auto", default="auto"
         Ridge penalty on the factors, and on the codes of `transform`. A positive one makes every
         problem well posed; a closed form is then known only for disjoint supports. "auto" is 0 if
-        no entry is missing in `fit`, and otherwise the median singular value of X with zeros in
-        place of what is missing: what is filled in stays moderate, but a matrix of low rank is
-        found exactly with ``alpha=0`` only.
+        `missing_values` is None and no `entry_weight` of `fit` is 0, and otherwise the median of
+        the singular values of X other than 0, with zeros in place of what is missing: what is
+        filled in stays moderate, in samples of `transform` and `impute` too if `fit` saw all
+        entries, but a matrix of low rank is found exactly with ``alpha=0`` only.
     missing_values : float, default=None
         Entries of X equal to this (NaN or a number) are missing: they do not count in `fit`,
         `transform` codes a sample by its other features, and `impute` fills them in.

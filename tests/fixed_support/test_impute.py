@@ -72,6 +72,37 @@ def test_the_default_penalty_suits_other_tables(share):
         assert error < plain or table is tables[1]
 
 
+@on_any_matrix
+@pytest.mark.filterwarnings("ignore::skfact.exceptions.StructureWarning")
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_holes_in_new_samples_only(share):
+    """Fitted on a table without holes, errors are at worst 2 % more than the means of its columns.
+
+    As many components as features of a sample are observed would fit these exactly.
+    """
+    random = np.random.default_rng(0)
+    cells, noise = standardized(load_breast_cancer), random.standard_normal((300, 40))
+    constant = np.concatenate([cells, np.zeros((len(cells), 40))], axis=1)
+    for table, n, choices in (
+        (cells, 400, [(20, QUANTITIES), (30, QUANTITIES), (6, "dense"), (25, "dense")]),
+        (constant, 400, [(25, "dense")]),
+        (standardized(load_wine), 120, [(4, "dense"), (10, "dense")]),
+        (standardized(load_diabetes), 300, [(4, "dense"), (8, "dense")]),
+        (noise, 200, [(4, "dense"), (10, "dense")]),
+    ):
+        order = random.permutation(len(table))
+        seen, new = table[order[:n]], table[order[n:]]
+        holes, missing = holes_in(new, share)
+        means = np.sqrt(np.mean((new - seen.mean(axis=0))[missing] ** 2))
+        for n_components, supports in choices:
+            model = FixedSupportMF(n_components, supports=supports, missing_values=np.nan, tol=1e-2)
+            found = model.fit(seen).impute(holes)
+            error = np.sqrt(np.mean((found - new)[missing] ** 2))
+            assert error < 1.02 * means
+            if table is cells:
+                assert error < 0.85 * means
+
+
 def test_what_is_observed_stays(asarray):
     random = np.random.default_rng(0)
     truth = random.standard_normal((40, 2)) @ random.standard_normal((2, 10)) + 3
@@ -93,9 +124,21 @@ def test_what_is_observed_stays(asarray):
 
 
 def test_the_default_penalty():
-    """Zero if nothing is missing; it scales as the matrix does, and as the weights do."""
+    """Zero if nothing can be missing; it scales as the matrix does, and as the weights do.
+
+    Columns of zeros and copies of columns, which have singular values of zero, do not lower it.
+    """
     table = standardized(load_wine)
-    assert FixedSupportMF(3, missing_values=np.nan).fit(table).alpha_ == 0
+    assert FixedSupportMF(3).fit(table).alpha_ == 0
+    whole = FixedSupportMF(3, missing_values=np.nan).fit(table)
+    assert_allclose(whole.alpha_, np.median(np.linalg.svd(table)[1]))
+    for more, factor in ((0 * table, 1), (table, np.sqrt(3))):
+        wider = FixedSupportMF(3, missing_values=np.nan).fit(np.hstack([table, more, more]))
+        assert_allclose(wider.alpha_, factor * whole.alpha_)
+    assert FixedSupportMF(3, missing_values=np.nan).fit(0 * table).alpha_ == 0
+    one = np.where(np.arange(table.size).reshape(table.shape) == 0, np.nan, table)
+    alpha = FixedSupportMF(3, missing_values=np.nan, tol=1e-2).fit(one).alpha_
+    assert_allclose(alpha, whole.alpha_, rtol=0.01)  # the first hole changes little
     assert FixedSupportMF(3, alpha=0.5).fit(table).alpha_ == 0.5
     holes, missing = holes_in(table, 0.1)
     model = FixedSupportMF(3, missing_values=np.nan, tol=1e-2).fit(holes)
