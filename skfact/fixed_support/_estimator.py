@@ -14,7 +14,7 @@ from skfact._backend import array_namespace, compute_namespace, move, move_like
 from skfact._checks import check_random_state, check_verbose
 from skfact._face import Face, ReportsProgress, all_or_nothing
 from skfact._samples import validate_samples
-from skfact._sklearn_compat import with_callbacks
+from skfact._sklearn_compat import as_set_output, with_callbacks
 from skfact._warn import warn
 from skfact.exceptions import StructureWarning
 from skfact.fixed_support._alternating.descent import Runs
@@ -417,7 +417,8 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         Returns
         -------
         X_filled : array of shape (n_samples, n_features)
-            X, and ``inverse_transform(transform(X))`` where its entries are missing.
+            X, and ``inverse_transform(transform(X))`` where its entries are missing; a data frame
+            with the names and the index of X if `set_output` asks for one.
 
         Raises
         ------
@@ -437,13 +438,13 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             )
         weights, filled, exponent = self._weighted(X, "impute", None)
         if weights is None:
-            return filled
+            return as_set_output(self, filled, X)
 
         def fill(work: Any) -> Any:
             back = self._decoded(self._least_squares(work, weights, exponent))
             return array_namespace(work).where(move_like(weights, work) == 0, back, work)
 
-        return self._there_and_back(fill, filled, row_by_row=False)
+        return as_set_output(self, self._there_and_back(fill, filled, row_by_row=False), X)
 
     def score(self, X: Any, y: Any = None, entry_weight: Any = None) -> float:
         """Share of the samples' energy that survives transform and inverse_transform.

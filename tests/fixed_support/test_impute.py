@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.base import OneToOneFeatureMixin, clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.impute import KNNImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skfact import FixedSupportMF
@@ -155,6 +160,53 @@ def test_the_default_penalty():
     masks = np.ones((len(table), 3)), np.ones((3, table.shape[1]))
     result = fixed_support_factorize(holes, *masks, alpha="auto", **options)
     assert_array_equal(result.right, model.components_)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("share", [0.1, 0.0])
+def test_data_frames_as_set_output_says(library, share):
+    """With the names of the features and the index, whether or not there are holes."""
+    pytest.importorskip(library)
+    table = load_wine(as_frame=True).data[::-1]
+    holes = table.mask(holes_in(table.to_numpy(), share)[1])
+    model = FixedSupportMF(3, missing_values=np.nan, tol=1e-2).fit(holes)
+    plain = model.impute(holes)
+    assert type(plain) is np.ndarray
+    with config_context(transform_output=library):
+        by_config = model.impute(holes)
+    framed = model.set_output(transform=library).impute(holes)
+    for found in (by_config, framed):
+        assert type(found).__module__.split(".")[0] == library
+        assert list(found.columns) == list(table.columns)
+        assert_array_equal(found.to_numpy(), plain)
+    if library == "pandas":
+        assert framed.index.equals(table.index)
+        unnamed = model.set_output(transform="pandas").fit(plain).impute(plain)
+        assert list(unnamed.columns[:2]) == ["x0", "x1"]
+
+
+class Imputer(OneToOneFeatureMixin, FixedSupportMF):
+    """As in the guide."""
+
+    def transform(self, X):
+        return self.impute(X)
+
+
+def test_a_step_of_a_pipeline():
+    table = load_wine(as_frame=True)
+    holes = table.data.mask(holes_in(table.data.to_numpy(), 0.1)[1])
+    imputer = Imputer(3, missing_values=np.nan, tol=1e-2)
+    steps = make_pipeline(StandardScaler(), imputer).set_output(transform="pandas").fit(holes)
+    filled = steps.transform(holes)
+    assert list(filled.columns) == list(table.data.columns)
+    assert filled.index.equals(holes.index)
+    scaled = StandardScaler().fit_transform(holes)
+    model = FixedSupportMF(3, missing_values=np.nan, tol=1e-2).fit(scaled)
+    assert_allclose(filled, model.impute(scaled))
+    assert_allclose(clone(imputer).fit_transform(scaled), filled)
+    searched = make_pipeline(StandardScaler(), imputer, LogisticRegression())
+    search = GridSearchCV(searched, {"imputer__n_components": [2, 4]}, cv=3)
+    assert search.fit(holes, table.target).best_score_ > 0.9
 
 
 def test_nothing_to_fill_without_missing_values():
