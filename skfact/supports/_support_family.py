@@ -63,6 +63,8 @@ class SupportFamily:
     >>> triangles.project(np.array([[1.0, 5.0], [2.0, 1.0]]))
     array([[1., 5.],
            [0., 1.]])
+    >>> triangles.nearest(np.array([[1.0, 5.0], [2.0, 1.0]]))
+    1
     >>> SupportFamily([np.eye(2), KSparse(1, axis=0)])
     SupportFamily([FixedMask([[1, 0], [0, 1]]), KSparse(1, axis=0)])
     """
@@ -137,6 +139,30 @@ class SupportFamily:
         ValueError
             If `matrix` does not have the shape of the members, or is not finite.
         """
+        return self._nearest(matrix)[1]
+
+    def nearest(self, matrix: Any) -> int:
+        """Which member `project` keeps: for a factor that is in the family, the first that has it.
+
+        Parameters
+        ----------
+        matrix : array of shape (m, n)
+            As in `project`; of a factor of an operator its ``toarray()``.
+
+        Returns
+        -------
+        index : int
+            Position in `members`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `project` does.
+        """
+        return self._nearest(matrix)[0]
+
+    def _nearest(self, matrix: Any) -> tuple[int, Any]:
+        """The number of the nearest member, and the projection on it."""
         if self.is_paired:
             raise TypeError(
                 "A family of pairs is for two factors, and one matrix has no projection on it. "
@@ -149,12 +175,12 @@ class SupportFamily:
                 "matrix has NaN or infinite entries, so its nearest member is undefined. Replace "
                 "them first."
             )
-        best = self.members[0].project(matrix)
-        for support in self.members[1:]:
+        index, best = 0, self.members[0].project(matrix)
+        for i, support in enumerate(self.members[1:], 1):
             other = support.project(matrix)
             if _is_nearer(other, best, matrix, xp):
-                best = other
-        return best
+                index, best = i, other
+        return index, best
 
     def __repr__(self) -> str:
         return f"SupportFamily({list(self.members)!r})"

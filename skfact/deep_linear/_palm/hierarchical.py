@@ -92,7 +92,8 @@ def hierarchical_palm(
     Returns
     -------
     operator : FactorizedOperator of shape (n_out, n_in)
-        The product, in the array library of `A`; all factors have the same Frobenius norm.
+        The product, in the array library of `A`; all factors have the same Frobenius norm. Which
+        member of a family a factor has, ``family.nearest(factor.toarray())`` says.
     losses : ndarray of shape (n_factors - 1,)
         Squared Frobenius norm of the residual after each level (only with `return_loss`).
 

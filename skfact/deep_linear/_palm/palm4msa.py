@@ -99,7 +99,8 @@ def palm4msa(
     -------
     operator : FactorizedOperator of shape (n_out, n_in)
         The product, in the array library of `A`; the scale is shared out, so that all factors have
-        the same Frobenius norm.
+        the same Frobenius norm. Which member of a family a factor has,
+        ``family.nearest(factor.toarray())`` says.
     losses : ndarray of shape (n_iter + 1,)
         Squared Frobenius norm of the residual at the start and after each sweep (only with
         `return_loss`).
