@@ -524,7 +524,7 @@ class SparseDeepLinearNet(
             check_flag(getattr(self, name), name)
         check_random_state(self.random_state)
         if self.batch_size != "auto":
-            check_number(self.batch_size, "batch_size", int, 1)
+            check_number(self.batch_size, "batch_size", int, 1, "auto")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -244,6 +244,16 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             no closed form.
         ImportError, RuntimeError
             If ``backend="cupy"`` and CuPy or a device is missing.
+
+        Warns
+        -----
+        skfact.exceptions.StructureWarning
+            If, on a named family of supports, the relative error is above one half; if factors on
+            groups, masks or a callable of one's own keep less than a tenth of the squares of X, and
+            no comparison with low rank is made; or if entries are missing so that others are
+            arbitrary.
+        skfact.exceptions.IllPosedWarning, sklearn.exceptions.ConvergenceWarning
+            As in :func:`~skfact.fixed_support.fixed_support_factorize`.
         """
         objective = self._objective(entry_weight)
         check_options(self.solver, objective, self.n_init, self.max_iter, self.tol)
@@ -276,7 +286,8 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             self._record(result, problem, X)
             self._component_names = masks[result.family_index or 0].names
         problem = problem._replace(report=result.support_report)
-        warn_of(problem, result, outcome, type(self).__name__)
+        own = left_support is not None or not isinstance(self.supports, str)
+        warn_of(problem, result, outcome, labels[1], type(self).__name__, own)
         return self
 
     def fit_transform(

@@ -192,7 +192,7 @@ def fixed_support_factorize(
         reports = [report_of(*with_left(pair, A.shape[0]), "A", labels) for pair in pairs]
         problem = Problem.of(A, reports[0], objective)
         result, outcome = factorize_family(problem, reports, solver, runs)
-    warn_of(problem._replace(report=result.support_report), result, outcome)
+    warn_of(problem._replace(report=result.support_report), result, outcome, labels[1])
     return result
 
 

@@ -35,7 +35,7 @@ class Objective(NamedTuple):
     def check(self) -> None:
         """Raise unless the options make sense; the weights are looked at beside the matrix."""
         if not (isinstance(self.alpha, str) and self.alpha == "auto"):
-            check_number(self.alpha, "alpha", float, 0)
+            check_number(self.alpha, "alpha", float, 0, "auto")
             if not math.isfinite(float(self.alpha)):
                 raise ValueError(f"alpha must be finite, got {self.alpha!r}.")
         if self.missing_values is not None:

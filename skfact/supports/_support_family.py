@@ -80,6 +80,12 @@ class SupportFamily:
         paired = [_is_pair(member) for member in given]
         if not given:
             raise ValueError("members is empty; a family needs at least one support.")
+        for i, member in enumerate(given):
+            if isinstance(member, list) and _is_pair(tuple(member)):
+                raise TypeError(
+                    f"members[{i}] is a list of two masks: pairs are tuples, (left, right), and a "
+                    "list of numbers is a mask."
+                )
         if any(paired) and not all(paired):
             raise TypeError(
                 f"members[{paired.index(True)}] is a pair of masks and "

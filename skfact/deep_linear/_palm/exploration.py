@@ -186,7 +186,7 @@ def explore_supports(
         outcome,
         math.sqrt(best.loss / size),
     )
-    warn_if_no_use(A, result)
+    warn_if_no_use(A, result, "a larger n_init")
     operator = assembled(sets, result.values, A.shape)
     return (operator, result.losses) if return_loss else operator
 
