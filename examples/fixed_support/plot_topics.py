@@ -109,7 +109,7 @@ kinds = {
     "words of their own": (topics.transform, list(anchors)),
     "NMF": (lambda table: plain.transform(table.to_numpy()), [f"topic {k}" for k in range(5)]),
 }
-figure, axes = plt.subplots(1, 3, figsize=(11, 4.4), layout="constrained", sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained", sharey=True)
 for ax, (title, (coded, names)) in zip(axes, kinds.items(), strict=True):
     means = mean_shares(coded(table))
     picture = ax.imshow(means, cmap="Blues", vmin=0, vmax=1)
