@@ -59,10 +59,14 @@ def is_number(value: Any, kind: type) -> bool:
     return isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
 
 
-def check_number(value: Any, name: str, kind: type, low: float) -> None:
-    """Raise unless `value` is a number of the kind (int or float) of at least `low`."""
+def check_number(value: Any, name: str, kind: type, low: float, word: str = "") -> None:
+    """Raise unless `value` is a number of the kind (int or float) of at least `low`.
+
+    `word` is what may stand in place of a number, which the caller has seen is not there.
+    """
     if not is_number(value, kind):
-        raise TypeError(f"{name} must be {kind.__name__}, got {value!r}.")
+        instead = f" or {word!r}" if word else ""
+        raise TypeError(f"{name} must be {kind.__name__}{instead}, got {value!r}.")
     if not value >= low:
         raise ValueError(f"{name} must be at least {low}, got {value!r}.")
     if kind is float and float(np.finfo(float).max) < value < math.inf:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.base import OneToOneFeatureMixin
+from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
+
 try:  # scikit-learn >= 1.9
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:
@@ -31,4 +34,16 @@ except ImportError:
         return method
 
 
-__all__ = ["CallbackSupportMixin", "with_callbacks"]
+def as_set_output(estimator: Any, values: Any, X: Any) -> Any:
+    """New values of all features of X in the container that `set_output` of an estimator asks for.
+
+    scikit-learn does so for the columns that `transform` gives, and for that method alone.
+    """
+    container = _get_output_config("transform", estimator)["dense"]
+    if container == "default":
+        return values
+    names = OneToOneFeatureMixin.get_feature_names_out(estimator)
+    return ADAPTERS_MANAGER.adapters[container].create_container(values, X, columns=names)
+
+
+__all__ = ["CallbackSupportMixin", "as_set_output", "with_callbacks"]

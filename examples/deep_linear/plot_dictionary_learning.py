@@ -172,8 +172,8 @@ series = (
 for ax, title, runs, peer in series:
     for (name, pairs), marker in zip(runs.items(), "sox", strict=False):
         errors, counts = zip(*pairs, strict=True)
-        ax.plot(errors, counts, marker, label=name, alpha=0.7, fillstyle="none")
-    ax.plot(*peer, "k*", label="DictionaryLearning", markersize=15, fillstyle="none")
+        ax.plot(errors, counts, marker, label=name, alpha=0.7, fillstyle="none", markersize=8)
+    ax.plot(*peer, "*", label="DictionaryLearning", color="0.8", markersize=20, zorder=1)
     ax.set(xlabel="relative error", title=title, ylim=(-0.5, 6.5))
     ax.legend(fontsize="small")
     ax.grid(alpha=0.3)

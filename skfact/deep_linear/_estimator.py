@@ -109,6 +109,9 @@ class SparseDeepLinearNet(
     parameters_ : list of arrays
         What was learned, from left to right: the blocks (a, d, b, c) of a pattern, the entries
         within a mask row by row, the vector of a structured factor, the matrix within a budget.
+    family_index_ : list of (int or None)
+        For each factor, from left to right, which member of its ``SupportFamily`` it has; None
+        without a family.
     coef_ : array of shape (n_outputs, n_features) or (n_features,)
         `operator_` as a dense array, made when asked for.
     intercept_ : array of shape (n_outputs,) or float
@@ -371,6 +374,11 @@ class SparseDeepLinearNet(
         self.intercept_ = offset[0] if single else offset
         self._offset, self._single = offset, single
         self.parameters_ = [move_like(value, X) for value in values]
+        families = [getattr(one, "support", None) for one in network.sets]
+        self.family_index_ = [
+            family.nearest(value) if isinstance(family, SupportFamily) else None
+            for family, value in zip(families, self.parameters_, strict=True)
+        ]
         rest = operator.factors[len(decoding) :]
         self._encoder = FactorizedOperator(rest) if len(values) > 1 else None
         self._n_features_out = int(decoding[-1].shape[1])
@@ -516,7 +524,7 @@ class SparseDeepLinearNet(
             check_flag(getattr(self, name), name)
         check_random_state(self.random_state)
         if self.batch_size != "auto":
-            check_number(self.batch_size, "batch_size", int, 1)
+            check_number(self.batch_size, "batch_size", int, 1, "auto")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

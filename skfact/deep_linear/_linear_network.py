@@ -15,7 +15,7 @@ from skfact._kernels import chain_gradient
 from skfact.deep_linear._factor_sets.cropped import cropped
 from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set, factors_of
 from skfact.deep_linear._factor_sets.kronecker import patterns_of
-from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
+from skfact.deep_linear._factor_sets.resolve import LISTED, resolve_factor_sets, shown
 from skfact.operators import FactorizedOperator
 from skfact.supports import Chain, resolve_supports
 from skfact.supports._families import FAMILIES
@@ -178,7 +178,7 @@ def resolve_network(supports: Any, hidden: Any, n_out: int, n_in: int, like: Any
         raise TypeError(
             "supports must be the name of a family, a Chain, a callable (n_out, n_in) -> Chain, or "
             "a list with one pattern, mask, structured factor or budget per factor, got "
-            f"{supports!r}. One factor is a list of one."
+            f"{shown(supports)}. {LISTED}"
         )
     names = [*FAMILIES, "kaleidoscope"]
     if isinstance(supports, str) and supports not in names:

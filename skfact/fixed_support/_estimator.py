@@ -14,7 +14,7 @@ from skfact._backend import array_namespace, compute_namespace, move, move_like
 from skfact._checks import check_random_state, check_verbose
 from skfact._face import Face, ReportsProgress, all_or_nothing
 from skfact._samples import validate_samples
-from skfact._sklearn_compat import with_callbacks
+from skfact._sklearn_compat import as_set_output, with_callbacks
 from skfact._warn import warn
 from skfact.exceptions import StructureWarning
 from skfact.fixed_support._alternating.descent import Runs
@@ -81,9 +81,10 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
     alpha : float or "auto", default="auto"
         Ridge penalty on the factors, and on the codes of `transform`. A positive one makes every
         problem well posed; a closed form is then known only for disjoint supports. "auto" is 0 if
-        no entry is missing in `fit`, and otherwise the median singular value of X with zeros in
-        place of what is missing: what is filled in stays moderate, but a matrix of low rank is
-        found exactly with ``alpha=0`` only.
+        `missing_values` is None and no `entry_weight` of `fit` is 0, and otherwise the median of
+        the singular values of X other than 0, with zeros in place of what is missing: what is
+        filled in stays moderate, in samples of `transform` and `impute` too if `fit` saw all
+        entries, but a matrix of low rank is found exactly with ``alpha=0`` only.
     missing_values : float, default=None
         Entries of X equal to this (NaN or a number) are missing: they do not count in `fit`,
         `transform` codes a sample by its other features, and `impute` fills them in.
@@ -243,6 +244,16 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             no closed form.
         ImportError, RuntimeError
             If ``backend="cupy"`` and CuPy or a device is missing.
+
+        Warns
+        -----
+        skfact.exceptions.StructureWarning
+            If, on a named family of supports, the relative error is above one half; if factors on
+            groups, masks or a callable of one's own keep less than a tenth of the squares of X, and
+            no comparison with low rank is made; or if entries are missing so that others are
+            arbitrary.
+        skfact.exceptions.IllPosedWarning, sklearn.exceptions.ConvergenceWarning
+            As in :func:`~skfact.fixed_support.fixed_support_factorize`.
         """
         objective = self._objective(entry_weight)
         check_options(self.solver, objective, self.n_init, self.max_iter, self.tol)
@@ -275,7 +286,8 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             self._record(result, problem, X)
             self._component_names = masks[result.family_index or 0].names
         problem = problem._replace(report=result.support_report)
-        warn_of(problem, result, outcome, type(self).__name__)
+        own = left_support is not None or not isinstance(self.supports, str)
+        warn_of(problem, result, outcome, labels[1], type(self).__name__, own)
         return self
 
     def fit_transform(
@@ -416,7 +428,8 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         Returns
         -------
         X_filled : array of shape (n_samples, n_features)
-            X, and ``inverse_transform(transform(X))`` where its entries are missing.
+            X, and ``inverse_transform(transform(X))`` where its entries are missing; a data frame
+            with the names and the index of X if `set_output` asks for one.
 
         Raises
         ------
@@ -436,13 +449,13 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
             )
         weights, filled, exponent = self._weighted(X, "impute", None)
         if weights is None:
-            return filled
+            return as_set_output(self, filled, X)
 
         def fill(work: Any) -> Any:
             back = self._decoded(self._least_squares(work, weights, exponent))
             return array_namespace(work).where(move_like(weights, work) == 0, back, work)
 
-        return self._there_and_back(fill, filled, row_by_row=False)
+        return as_set_output(self, self._there_and_back(fill, filled, row_by_row=False), X)
 
     def score(self, X: Any, y: Any = None, entry_weight: Any = None) -> float:
         """Share of the samples' energy that survives transform and inverse_transform.

@@ -61,8 +61,9 @@ def fixed_support_factorize(
         "auto" takes the closed form if there is one; "exact" raises if there is none.
     alpha : float or "auto", default=0.0
         Ridge penalty. A positive one makes every problem well posed; a closed form is then known
-        only for disjoint supports. "auto" is 0 if no entry is missing, and otherwise the median
-        singular value of A with zeros in place of what is missing.
+        only for disjoint supports. "auto" is 0 if `missing_values` is None and no entry has
+        weight 0, and otherwise the median of the singular values of A other than 0, with zeros in
+        place of what is missing.
     missing_values : float, default=None
         Entries of A equal to this (NaN or a number) do not count: masked low-rank completion, by
         alternating least squares, never certified.
@@ -191,7 +192,7 @@ def fixed_support_factorize(
         reports = [report_of(*with_left(pair, A.shape[0]), "A", labels) for pair in pairs]
         problem = Problem.of(A, reports[0], objective)
         result, outcome = factorize_family(problem, reports, solver, runs)
-    warn_of(problem._replace(report=result.support_report), result, outcome)
+    warn_of(problem._replace(report=result.support_report), result, outcome, labels[1])
     return result
 
 

@@ -35,7 +35,7 @@ class Objective(NamedTuple):
     def check(self) -> None:
         """Raise unless the options make sense; the weights are looked at beside the matrix."""
         if not (isinstance(self.alpha, str) and self.alpha == "auto"):
-            check_number(self.alpha, "alpha", float, 0)
+            check_number(self.alpha, "alpha", float, 0, "auto")
             if not math.isfinite(float(self.alpha)):
                 raise ValueError(f"alpha must be finite, got {self.alpha!r}.")
         if self.missing_values is not None:
@@ -91,8 +91,12 @@ class Problem(NamedTuple):
                 f"Every entry of {name} {given}, with missing_values={objective.missing_values!r}: "
                 "at least one must be observed."
             )
-        is_auto = objective.alpha == "auto"
-        alpha = noise_level(A, weights, exponent, name) if is_auto else float(objective.alpha)
+        if objective.alpha != "auto":
+            alpha = float(objective.alpha)
+        elif objective.missing_values is None and _all_count(weights):
+            alpha = 0.0
+        else:
+            alpha = noise_level(A, weights, exponent, name)
         return cls(A, report, alpha, weights, nonnegative, exponent)
 
     def without_closed_form(self) -> str:
@@ -150,17 +154,25 @@ class Problem(NamedTuple):
 
 
 def noise_level(A: Any, weights: Any, exponent: int, name: str) -> float:
-    """A penalty for missing entries: the median singular value of weights * A; 0 if none is.
+    """A penalty for missing entries: the median singular value of weights * A, zeros left out.
 
     A penalty alpha takes alpha from each singular value of a matrix without missing entries, and
     half of them are more than a table has components: they are noise, or come of the zeros in
-    place of what is missing.
+    place of what is missing. Columns of zeros, and copies of others, have no say.
     """
-    if weights is None or bool(array_namespace(A).all(weights != 0)):
-        return 0.0
     binary_exponent(A, name)  # raises ValueError if it is not finite
-    values = to_numpy(array_namespace(A).linalg.svdvals(A * weights)).astype(float)
-    return min(unscaled_number(float(np.median(values)), exponent), float(np.finfo(float).max))
+    A = A if weights is None else A * weights
+    xp = array_namespace(A)
+    values = to_numpy(xp.linalg.svdvals(A)).astype(float)
+    rounding = max(A.shape) * float(xp.finfo(A.dtype).eps) * float(values.max())
+    values = values[values > rounding]
+    median = float(np.median(values)) if len(values) else 0.0
+    return min(unscaled_number(median, exponent), float(np.finfo(float).max))
+
+
+def _all_count(weights: Any) -> bool:
+    """Whether no weight is zero; None stands for ones."""
+    return weights is None or bool(array_namespace(weights).all(weights != 0))
 
 
 def scaled_penalty(alpha: float, exponent: int) -> float:

@@ -63,6 +63,8 @@ class SupportFamily:
     >>> triangles.project(np.array([[1.0, 5.0], [2.0, 1.0]]))
     array([[1., 5.],
            [0., 1.]])
+    >>> triangles.nearest(np.array([[1.0, 5.0], [2.0, 1.0]]))
+    1
     >>> SupportFamily([np.eye(2), KSparse(1, axis=0)])
     SupportFamily([FixedMask([[1, 0], [0, 1]]), KSparse(1, axis=0)])
     """
@@ -78,6 +80,12 @@ class SupportFamily:
         paired = [_is_pair(member) for member in given]
         if not given:
             raise ValueError("members is empty; a family needs at least one support.")
+        for i, member in enumerate(given):
+            if isinstance(member, list) and _is_pair(tuple(member)):
+                raise TypeError(
+                    f"members[{i}] is a list of two masks: pairs are tuples, (left, right), and a "
+                    "list of numbers is a mask."
+                )
         if any(paired) and not all(paired):
             raise TypeError(
                 f"members[{paired.index(True)}] is a pair of masks and "
@@ -137,6 +145,30 @@ class SupportFamily:
         ValueError
             If `matrix` does not have the shape of the members, or is not finite.
         """
+        return self._nearest(matrix)[1]
+
+    def nearest(self, matrix: Any) -> int:
+        """Which member `project` keeps: for a factor that is in the family, the first that has it.
+
+        Parameters
+        ----------
+        matrix : array of shape (m, n)
+            As in `project`; of a factor of an operator its ``toarray()``.
+
+        Returns
+        -------
+        index : int
+            Position in `members`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `project` does.
+        """
+        return self._nearest(matrix)[0]
+
+    def _nearest(self, matrix: Any) -> tuple[int, Any]:
+        """The number of the nearest member, and the projection on it."""
         if self.is_paired:
             raise TypeError(
                 "A family of pairs is for two factors, and one matrix has no projection on it. "
@@ -149,12 +181,12 @@ class SupportFamily:
                 "matrix has NaN or infinite entries, so its nearest member is undefined. Replace "
                 "them first."
             )
-        best = self.members[0].project(matrix)
-        for support in self.members[1:]:
+        index, best = 0, self.members[0].project(matrix)
+        for i, support in enumerate(self.members[1:], 1):
             other = support.project(matrix)
             if _is_nearer(other, best, matrix, xp):
-                best = other
-        return best
+                index, best = i, other
+        return index, best
 
     def __repr__(self) -> str:
         return f"SupportFamily({list(self.members)!r})"

@@ -16,9 +16,11 @@ from skfact.deep_linear import (
     explore_supports,
     factor_distance,
     factor_error_bound,
+    hierarchical_palm,
     indistinguishable_kernels,
     lifting_operator,
     lifting_rank,
+    palm4msa,
     rank_one_tensor,
     recover_convolution_tree,
     structure_identifiability,
@@ -155,8 +157,8 @@ for id, supports, options, message in [
         {},
         r"supports\[0\] is a family of pairs",
     ),
-    ("one budget without a list", KSparse(2), {}, "One factor is a list of one"),
-    ("one mask without a list", np.ones((3, 4)), {}, "One factor is a list of one"),
+    ("one budget without a list", KSparse(2), {}, "Put supports in a list, one item for each"),
+    ("one mask without a list", np.ones((3, 4)), {}, "Put supports in a list, one item for each"),
     ("intercept in words", "dense", {"fit_intercept": "no"}, "fit_intercept must be True or False"),
 ]:
     refused(
@@ -348,13 +350,54 @@ refused(
     message="method must be one of",
 )
 
+ALONE = SupportFamily([np.tri(8), np.eye(8)])
+for id, call in {
+    "palm4msa": palm4msa,
+    "explore_supports": explore_supports,
+    "hierarchical_palm": hierarchical_palm,
+    "SparseDeepLinearNet": lambda A, supports: SparseDeepLinearNet(supports).fit(A, A),
+    "lifting_operator": lambda A, supports: lifting_operator(supports),
+}.items():
+    for kind, supports, shown in [
+        ("a family", ALONE, "SupportFamily"),
+        ("a mask", np.tri(12, 8), "ndarray"),
+        ("a budget", KSparse(3), r"KSparse\(3\)"),
+    ]:
+        refused(
+            f"{id}: {kind} that is no list",
+            call,
+            np.tri(8),
+            supports,
+            error=TypeError,
+            message=rf"(supports|structure) must be [^\[]*, got {shown}\. Put supports in a list",
+        )
+refused(
+    "hierarchical_palm: residuals that are no list",
+    lambda A: hierarchical_palm(A, [ALONE] * 3, ALONE),
+    np.tri(8),
+    error=TypeError,
+    message=r"residual_supports must be a list of supports, got SupportFamily\.$",
+)
+refused(
+    "SparseDeepLinearNet: batch_size in words",
+    fitted("dense", batch_size="all"),
+    X,
+    Y,
+    error=TypeError,
+    message="batch_size must be int or 'auto', got 'all'",
+)
 COLUMN_ROW = [ToeplitzFactor(4, 1), ToeplitzFactor(1, 3)]
 for id, structure, error, message in [
     ("None", None, TypeError, "structure must be a Chain, a list"),
     ("a number", 3, TypeError, "structure must be a Chain, a list"),
     ("an array", np.eye(3), TypeError, "structure must be a Chain, a list"),
-    ("one factor without a list", ToeplitzFactor(3, 3), TypeError, "One factor is a list of one"),
-    ("one mask", FixedMask(np.eye(3)), TypeError, "One factor is a list of one"),
+    (
+        "one factor without a list",
+        ToeplitzFactor(3, 3),
+        TypeError,
+        "Put supports in a list, one item for each",
+    ),
+    ("one mask", FixedMask(np.eye(3)), TypeError, "Put supports in a list, one item for each"),
     ("a family", "butterfly", ValueError, "structure='butterfly' is a family, which needs a shape"),
     ("an unknown family", "buterfly", ValueError, "structure='buterfly'.*Did you mean 'butterfly'"),
     ("no factor", [], ValueError, "structure is empty"),

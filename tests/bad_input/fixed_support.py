@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
@@ -14,7 +15,7 @@ from skfact.fixed_support import (
     fixed_support_factorize,
     rank_one_supports,
 )
-from skfact.supports import KSparse, SupportFamily
+from skfact.supports import Chain, KSparse, SupportFamily
 from tests.bad_input.cases import (
     BAD_MATRICES,
     BAD_X,
@@ -154,7 +155,7 @@ for id, left, right, error, message in [
     ("of pairs beside a mask", PAIRED, RIGHT, TypeError, "left_support is a family of pairs"),
     ("of pairs on the right", LEFT, PAIRED, TypeError, "right_support is a family of pairs"),
     ("of masks that do not fit", EYES, RIGHT, ValueError, "left_support of shape .* 8 columns"),
-    ("of budgets", SupportFamily([KSparse(2)]), RIGHT, TypeError, "left_support must be a mask"),
+    ("of budgets", SupportFamily([KSparse(2)]), RIGHT, TypeError, "left_support is KSp.*a budget"),
 ]:
     refused(
         f"fixed_support_factorize: a family {id}",
@@ -260,7 +261,7 @@ BAD_FIXED = [
     ("alpha", -1.0, ValueError, "alpha must be at least 0"),
     ("alpha", np.nan, ValueError, "alpha must be at least 0"),
     ("alpha", np.inf, ValueError, "alpha must be finite"),
-    ("alpha", "small", TypeError, "alpha must be float"),
+    ("alpha", "small", TypeError, "alpha must be float or 'auto', got 'small'"),
     ("positive", "left", ValueError, "positive must be 'components'.*got 'left'"),
     ("positive", 1, TypeError, "positive must be False, True.*got int"),
     ("positive", None, TypeError, "positive must be False, True.*got NoneType"),
@@ -309,7 +310,15 @@ BAD_FIXED_PARAMETERS = [
     ("supports", (LEFT, RIGHT[:2]), ValueError, "left mask.*3 columns.*right mask.*2 rows"),
     ("supports", list("abc"), ValueError, "supports has 3 labels, but X has 8 features"),
     ("supports", [None] * 8, TypeError, "supports must be one of the names"),
-    ("supports", np.full(8, np.nan), ValueError, "supports has a missing label"),
+    ("supports", np.full(8, np.nan), ValueError, "Feature 0 has no label in supports, but nan"),
+    ("supports", [*"abcdefg", None], ValueError, "Feature 7 has no label in supports, but None"),
+    ("supports", ["a"] * 7 + [np.nan], ValueError, "Feature 7 has no label in supports, but nan"),
+    ("supports", [0] * 7 + [pd.NA], ValueError, "Feature 7 has no label in supports, but <NA>"),
+    ("supports", (None, None), TypeError, "right mask of supports is None"),
+    ("supports", (None, KSparse(2, axis=1)), TypeError, "the right mask is KSparse.*are for skf"),
+    ("supports", (KSparse(2), RIGHT), TypeError, "the left mask is KSparse.*Budgets are for skf"),
+    ("supports", KSparse(2), TypeError, "supports is KSparse.*Budgets are for skfact.deep_linear"),
+    ("supports", Chain.butterfly(8), TypeError, "supports is a Chain, .* product of 3 factors"),
     ("supports", {}, ValueError, "supports is a dictionary without a group"),
     ("supports", {"a": []}, ValueError, "Group 'a' of supports has no columns"),
     ("supports", {"a": 8}, ValueError, "Group 'a' of supports does not fit X with 8 features"),
@@ -330,6 +339,13 @@ for number, (name, value, error, message) in enumerate(BAD_FIXED_PARAMETERS):
         error=error,
         message=message,
     )
+refused(
+    "FixedSupportMF: no label for a feature with a name",
+    lambda X: FixedSupportMF(supports=[*"abcdefg", None]).fit(X),
+    pd.DataFrame(A, columns=list("ABCDEFGH")),
+    error=ValueError,
+    message="Feature 'H' has no label in supports",
+)
 for supports in ((LEFT, RIGHT), lambda m, n, r: (LEFT, RIGHT)):
     refused(
         f"FixedSupportMF: n_components contradicts {type(supports).__name__}",

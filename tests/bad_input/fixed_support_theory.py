@@ -20,7 +20,7 @@ from skfact.fixed_support import (
     rank_one_contributions,
     relu_training_has_optimum,
 )
-from skfact.supports import KSparse, SupportFamily
+from skfact.supports import Chain, KSparse, SupportFamily
 from tests.bad_input.cases import BAD_MATRICES, A, read_only, refused, works
 
 LOWER = np.tri(3, dtype=bool)
@@ -50,7 +50,26 @@ MASK_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "is_locally_identifiable": is_locally_identifiable,
     "complete_rank_one": partial(complete_rank_one, Z),
 }
+NO_MASKS = [
+    ("a budget", KSparse(2, axis=1), r"is KSparse\(2, axis=1\), a budget.* are for skfact.deep_l"),
+    ("a family", SupportFamily([LOWER]), "is a SupportFamily, .* searched by fixed_support_factor"),
+    ("a chain", Chain.low_rank(3, 3, 1), "is a Chain, which is for a product of 2 factors"),
+]
 for function_name, function in MASK_FUNCTIONS.items():
+    for id, support, message in NO_MASKS:
+        if function is relu_training_has_optimum and isinstance(support, KSparse):
+            continue
+        for name, pair in (
+            ("left_support", (support, LOWER)),
+            ("right_support", (LOWER, support)),
+        ):
+            refused(
+                f"{function_name}, {name}: {id}",
+                function,
+                *pair,
+                error=TypeError,
+                message=f"{name} {message}",
+            )
     for id, mask, error, message in BAD_MASKS:
         refused(
             f"{function_name}, left_support: {id}",

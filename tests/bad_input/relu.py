@@ -281,7 +281,7 @@ BAD_CALLS += [
         ({"max_iter": 0}, ValueError, "max_iter must be at least 1"),
         ({"tol": -1.0}, ValueError, "tol must be at least 0"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
-        ({"batch_size": "all"}, TypeError, "batch_size must be an integer"),
+        ({"batch_size": "all"}, TypeError, "batch_size must be int or 'auto'"),
         ({"learning_rate_init": "fast"}, TypeError, "learning_rate_init must be float"),
         ({"random_state": -1}, ValueError, "random_state must be.*got -1"),
     ]

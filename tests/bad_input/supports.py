@@ -40,6 +40,8 @@ for id, members, error, message in [
     ("a mask of floats", [A], ValueError, r"members\[0\] must be a mask"),
     ("masks of two shapes", [[[1]], [[1, 1]]], ValueError, r"members\[1\] has shape \(1, 2\)"),
     ("a pair and a mask", [(A > 0, A > 0), A > 0], TypeError, r"members\[0\] is a pair of masks"),
+    ("lists of two masks", [[A > 0, A > 0]], TypeError, r"members\[0\] is a list .* are tuples"),
+    ("lists of lists", [[[[1]], [[1]]]], TypeError, r"members\[0\] is a list .* are tuples"),
     ("a pair with a budget", [(A > 0, KSparse(2))], TypeError, r"members\[0\]\[1\] is KSparse"),
 ]:
     refused(f"family of {id}", SupportFamily, members, error=error, message=message)

@@ -379,12 +379,13 @@ def test_one_support_of_a_family_is_learned():
     net = SparseDeepLinearNet(families).fit(X, X @ coef.T)
     assert net.solver_ == "palm4msa"
     assert_allclose(net.coef_, coef, atol=1e-6)
+    assert net.family_index_ == [2]
     again = pickle.loads(pickle.dumps(clone(net))).fit(X, X @ coef.T)
     assert again.supports == families
     assert_allclose(again.coef_, net.coef_)
     options = [[SupportFamily([np.eye(6), np.tri(6)])], families]
     search = GridSearchCV(SparseDeepLinearNet(), {"supports": options}, cv=3).fit(X, X @ coef.T)
-    assert search.best_index_ == 1
+    assert search.best_index_ == 1 and search.best_estimator_.family_index_ == [2]
     with pytest.raises(AttributeError) as raised:
         net.partial_fit(X, X)
     assert "families" in str(raised.value.__cause__)

@@ -5,6 +5,7 @@ import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 import sklearn
@@ -22,6 +23,7 @@ from skfact import FixedSupportMF
 from skfact._backend import to_numpy
 from skfact.exceptions import IllPosedWarning, StructureWarning
 from skfact.fixed_support import FAMILIES, fixed_support_factorize
+from skfact.supports import SupportFamily
 from tests.asserts import on_any_matrix
 from tests.butterfly.test_estimator import Recorder
 
@@ -80,7 +82,7 @@ def test_rank_deficient_components():
 
 
 def test_codes_use_the_features_that_are_observed():
-    model = FixedSupportMF(3, missing_values=np.nan).fit(X)
+    model = FixedSupportMF(3, alpha=0.0, missing_values=np.nan).fit(X)
     H, holes = model.components_, X.copy()
     missing = RANDOM.random(X.shape) < 0.3
     holes[missing] = np.nan
@@ -304,7 +306,7 @@ def test_codes_beside_a_penalty_that_is_all_there_is(dtype, size):
 
 def test_codes_of_ill_conditioned_components():
     """Normal equations would lose them: these samples take singular values."""
-    model = FixedSupportMF(3, missing_values=np.nan).fit(X)
+    model = FixedSupportMF(3, alpha=0.0, missing_values=np.nan).fit(X)
     U, V = (np.linalg.qr(RANDOM.standard_normal(shape))[0] for shape in ((3, 3), (12, 3)))
     H = (U * [1, 1e-4, 1e-7]) @ V.T
     model.components_ = H
@@ -316,7 +318,7 @@ def test_codes_of_ill_conditioned_components():
 
 
 def test_samples_whose_observed_features_determine_no_code():
-    model = FixedSupportMF(supports=(None, GROUPS), missing_values=np.nan).fit(X)
+    model = FixedSupportMF(supports=(None, GROUPS), alpha=0.0, missing_values=np.nan).fit(X)
     holes = X.copy()
     holes[2, :4], holes[7] = np.nan, np.nan
     for call in (model.transform, model.score):
@@ -444,6 +446,55 @@ def test_useless_factors_warn():
     FixedSupportMF(2, missing_values=np.nan).fit(holes)
     FixedSupportMF(4).fit(3 + A)
     FixedSupportMF(1).fit(A)  # plain low rank itself: it keeps what a component can
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_supports_of_ones_own_are_not_compared_with_low_rank(missing):
+    """Groups and masks are there to be read: a warning only where next to nothing is kept."""
+    random = np.random.default_rng(0)
+    X = random.standard_normal((90, 60))
+    X[0, 0] = np.nan if missing else X[0, 0]
+    options = {"missing_values": np.nan if missing else None, "alpha": 0.0}
+    thirds, whole = np.arange(60) // 3, np.arange(60) // 30
+    masks = np.arange(20)[:, None] == thirds
+    for supports in (
+        thirds,
+        (None, masks),
+        SupportFamily([(None, masks)]),
+        lambda *_: (None, masks),
+    ):
+        model = FixedSupportMF(supports=supports, **options).fit(X)
+        assert model.reconstruction_err_ > 0.6 * np.linalg.norm(np.nan_to_num(X))
+    with pytest.warns(StructureWarning, match="low rank|on the observed entries"):
+        FixedSupportMF(20, supports="disjoint-groups", **options).fit(X)
+    seen = "the observed entries of X" if missing else "X"
+    message = (
+        rf"^FixedSupportMF: On these supports the factors keep 0\.0\d+ of the squares of {seen}\."
+    )
+    with pytest.warns(StructureWarning, match=message):
+        FixedSupportMF(supports=whole, **options).fit(X)
+    with pytest.warns(StructureWarning, match="low rank|on the observed entries"):
+        FixedSupportMF(2, supports="disjoint-groups", **options).fit(X)
+
+
+def test_warnings_call_columns_of_a_data_frame_by_their_names():
+    random = np.random.default_rng(0)
+    truth = np.outer(random.uniform(1, 2, 20), random.uniform(1, 2, 6))
+    table = pd.DataFrame(truth, columns=list("UVWXYZ"))
+    table.loc[:9, "X":], table.loc[10:, :"W"] = np.nan, np.nan
+    options = {"alpha": 0.0, "missing_values": np.nan}
+    with pytest.warns(StructureWarning, match=r"join the columns \['U', 'V', 'W'\] and \['X', "):
+        FixedSupportMF(1, **options).fit(table)
+    with pytest.warns(StructureWarning, match=r"join the columns \['U', 'V', 'W'\] and \['X', "):
+        fixed_support_factorize(table, np.ones((20, 1)), np.ones((1, 6)), **options)
+    table = pd.DataFrame(truth, columns=list("UVWXYZ"))
+    table["W"] = np.nan
+    with pytest.warns(StructureWarning, match=r"Columns \['W'\] have too few observed entries"):
+        FixedSupportMF(1, **options).fit(table)
+    groups = {"one": list("UVW"), "two": list("WXY")}
+    whole = pd.DataFrame(random.standard_normal((20, 6)), columns=list("UVWXYZ"))
+    with pytest.warns(IllPosedWarning, match=r"columns \['U', 'W', 'X'\]"):
+        FixedSupportMF(supports=groups).fit(whole)
 
 
 def test_columns_that_are_never_observed_together_are_named():

@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.base import OneToOneFeatureMixin, clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.impute import KNNImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skfact import FixedSupportMF
@@ -72,6 +77,37 @@ def test_the_default_penalty_suits_other_tables(share):
         assert error < plain or table is tables[1]
 
 
+@on_any_matrix
+@pytest.mark.filterwarnings("ignore::skfact.exceptions.StructureWarning")
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_holes_in_new_samples_only(share):
+    """Fitted on a table without holes, errors are at worst 2 % more than the means of its columns.
+
+    As many components as features of a sample are observed would fit these exactly.
+    """
+    random = np.random.default_rng(0)
+    cells, noise = standardized(load_breast_cancer), random.standard_normal((300, 40))
+    constant = np.concatenate([cells, np.zeros((len(cells), 40))], axis=1)
+    for table, n, choices in (
+        (cells, 400, [(20, QUANTITIES), (30, QUANTITIES), (6, "dense"), (25, "dense")]),
+        (constant, 400, [(25, "dense")]),
+        (standardized(load_wine), 120, [(4, "dense"), (10, "dense")]),
+        (standardized(load_diabetes), 300, [(4, "dense"), (8, "dense")]),
+        (noise, 200, [(4, "dense"), (10, "dense")]),
+    ):
+        order = random.permutation(len(table))
+        seen, new = table[order[:n]], table[order[n:]]
+        holes, missing = holes_in(new, share)
+        means = np.sqrt(np.mean((new - seen.mean(axis=0))[missing] ** 2))
+        for n_components, supports in choices:
+            model = FixedSupportMF(n_components, supports=supports, missing_values=np.nan, tol=1e-2)
+            found = model.fit(seen).impute(holes)
+            error = np.sqrt(np.mean((found - new)[missing] ** 2))
+            assert error < 1.02 * means
+            if table is cells:
+                assert error < 0.85 * means
+
+
 def test_what_is_observed_stays(asarray):
     random = np.random.default_rng(0)
     truth = random.standard_normal((40, 2)) @ random.standard_normal((2, 10)) + 3
@@ -93,9 +129,21 @@ def test_what_is_observed_stays(asarray):
 
 
 def test_the_default_penalty():
-    """Zero if nothing is missing; it scales as the matrix does, and as the weights do."""
+    """Zero if nothing can be missing; it scales as the matrix does, and as the weights do.
+
+    Columns of zeros and copies of columns, which have singular values of zero, do not lower it.
+    """
     table = standardized(load_wine)
-    assert FixedSupportMF(3, missing_values=np.nan).fit(table).alpha_ == 0
+    assert FixedSupportMF(3).fit(table).alpha_ == 0
+    whole = FixedSupportMF(3, missing_values=np.nan).fit(table)
+    assert_allclose(whole.alpha_, np.median(np.linalg.svd(table)[1]))
+    for more, factor in ((0 * table, 1), (table, np.sqrt(3))):
+        wider = FixedSupportMF(3, missing_values=np.nan).fit(np.hstack([table, more, more]))
+        assert_allclose(wider.alpha_, factor * whole.alpha_)
+    assert FixedSupportMF(3, missing_values=np.nan).fit(0 * table).alpha_ == 0
+    one = np.where(np.arange(table.size).reshape(table.shape) == 0, np.nan, table)
+    alpha = FixedSupportMF(3, missing_values=np.nan, tol=1e-2).fit(one).alpha_
+    assert_allclose(alpha, whole.alpha_, rtol=0.01)  # the first hole changes little
     assert FixedSupportMF(3, alpha=0.5).fit(table).alpha_ == 0.5
     holes, missing = holes_in(table, 0.1)
     model = FixedSupportMF(3, missing_values=np.nan, tol=1e-2).fit(holes)
@@ -112,6 +160,53 @@ def test_the_default_penalty():
     masks = np.ones((len(table), 3)), np.ones((3, table.shape[1]))
     result = fixed_support_factorize(holes, *masks, alpha="auto", **options)
     assert_array_equal(result.right, model.components_)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("share", [0.1, 0.0])
+def test_data_frames_as_set_output_says(library, share):
+    """With the names of the features and the index, whether or not there are holes."""
+    pytest.importorskip(library)
+    table = load_wine(as_frame=True).data[::-1]
+    holes = table.mask(holes_in(table.to_numpy(), share)[1])
+    model = FixedSupportMF(3, missing_values=np.nan, tol=1e-2).fit(holes)
+    plain = model.impute(holes)
+    assert type(plain) is np.ndarray
+    with config_context(transform_output=library):
+        by_config = model.impute(holes)
+    framed = model.set_output(transform=library).impute(holes)
+    for found in (by_config, framed):
+        assert type(found).__module__.split(".")[0] == library
+        assert list(found.columns) == list(table.columns)
+        assert_array_equal(found.to_numpy(), plain)
+    if library == "pandas":
+        assert framed.index.equals(table.index)
+        unnamed = model.set_output(transform="pandas").fit(plain).impute(plain)
+        assert list(unnamed.columns[:2]) == ["x0", "x1"]
+
+
+class Imputer(OneToOneFeatureMixin, FixedSupportMF):
+    """As in the guide."""
+
+    def transform(self, X):
+        return self.impute(X)
+
+
+def test_a_step_of_a_pipeline():
+    table = load_wine(as_frame=True)
+    holes = table.data.mask(holes_in(table.data.to_numpy(), 0.1)[1])
+    imputer = Imputer(3, missing_values=np.nan, tol=1e-2)
+    steps = make_pipeline(StandardScaler(), imputer).set_output(transform="pandas").fit(holes)
+    filled = steps.transform(holes)
+    assert list(filled.columns) == list(table.data.columns)
+    assert filled.index.equals(holes.index)
+    scaled = StandardScaler().fit_transform(holes)
+    model = FixedSupportMF(3, missing_values=np.nan, tol=1e-2).fit(scaled)
+    assert_allclose(filled, model.impute(scaled))
+    assert_allclose(clone(imputer).fit_transform(scaled), filled)
+    searched = make_pipeline(StandardScaler(), imputer, LogisticRegression())
+    search = GridSearchCV(searched, {"imputer__n_components": [2, 4]}, cv=3)
+    assert search.fit(holes, table.target).best_score_ > 0.9
 
 
 def test_nothing_to_fill_without_missing_values():

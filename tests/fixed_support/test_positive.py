@@ -172,7 +172,8 @@ def test_a_matrix_of_which_nothing_can_be_fitted():
 
 
 def test_samples_that_see_nothing_of_a_component():
-    model = FixedSupportMF(supports=(None, GROUPS), positive="codes", missing_values=np.nan).fit(X)
+    options = {"positive": "codes", "alpha": 0.0, "missing_values": np.nan}
+    model = FixedSupportMF(supports=(None, GROUPS), **options).fit(X)
     holes = X.copy()
     holes[2, :4] = np.nan
     with pytest.warns(StructureWarning, match=r"determine no code"):

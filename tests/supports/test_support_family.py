@@ -28,6 +28,7 @@ def test_projection_is_that_on_the_first_of_the_nearest_members(matrix, masks, k
     each = [member.project(matrix) for member in members]
     distances = [np.sum((matrix - one) ** 2) for one in each]
     assert_array_equal(found, each[int(np.argmin(distances))])
+    assert SupportFamily(members).nearest(matrix) == int(np.argmin(distances))
     assert_array_equal(matrix, original)
     assert not np.shares_memory(found, matrix)
 
@@ -156,5 +157,7 @@ def test_wrong_families_are_refused(members, error, message):
 def test_matrices_without_a_nearest_member_are_refused(matrix, error, message):
     with pytest.raises(error, match=message):
         SupportFamily([EYE, LOWER]).project(matrix)
+    with pytest.raises(error, match=message):
+        SupportFamily([EYE, LOWER]).nearest(matrix)
     with pytest.raises(TypeError, match="A family of pairs is for two factors"):
         SupportFamily([(EYE, EYE)]).project(matrix)

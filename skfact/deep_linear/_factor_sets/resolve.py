@@ -20,6 +20,9 @@ from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set, is
 from skfact.supports import Chain, resolve_supports
 from skfact.supports._support_family import plain_support
 
+LONGEST = 60  # what is given, in characters, that errors show
+LISTED = "Put supports in a list, one item for each factor, also where there is only one."
+
 
 def resolve_factor_sets(
     supports: Any,
@@ -45,7 +48,7 @@ def resolve_factor_sets(
         raise TypeError(
             f"{name} must be the name of a family, a Chain, a callable (n_out, n_in) -> Chain, or "
             "a list with one KroneckerSparse, FixedMask, KSparse or StructuredFactor per factor, "
-            f"got {supports!r}."
+            f"got {shown(supports)}. {LISTED}"
         )
     if len(supports) == 0:
         raise ValueError(f"{name} is empty; a product needs at least one factor.")
@@ -95,6 +98,12 @@ def as_support(support: Any, name: str) -> Any:
             f"{name} must be a KroneckerSparse, a KSparse, a SupportFamily, a StructuredFactor, a "
             f"FixedMask or a mask of booleans: {error}{fixed}"
         ) from error
+
+
+def shown(value: Any) -> str:
+    """What an error says was given: it in short, or its type."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else type(value).__name__
 
 
 def _sizes(supports: list[Any], shape: tuple[int, int], inner_sizes: Any, name: str) -> list[int]:

@@ -91,7 +91,8 @@ def explore_supports(
     Returns
     -------
     operator : FactorizedOperator of shape (n_out, n_in)
-        The product, in the array library of `A`; all factors have the same Frobenius norm.
+        The product, in the array library of `A`; all factors have the same Frobenius norm. Which
+        member of a family a factor has, ``family.nearest(factor.toarray())`` says.
     losses : ndarray of shape (n_init,)
         Squared Frobenius norm of the residual that each start led to; fewer numbers if one led to
         an exact product. The loss of the operator is at most the least of them (only with
@@ -145,6 +146,8 @@ def explore_supports(
     >>> operator = explore_supports(left @ right, families, random_state=0)
     >>> bool(np.allclose(operator.toarray(), left @ right, atol=0.01))
     True
+    >>> [family.nearest(f.toarray()) for family, f in zip(families, operator.factors)]
+    [2, 1]
     """
     check_number(n_init, "n_init", int, 1)
     check_number(max_iter, "max_iter", int, 1)
@@ -183,7 +186,7 @@ def explore_supports(
         outcome,
         math.sqrt(best.loss / size),
     )
-    warn_if_no_use(A, result)
+    warn_if_no_use(A, result, "a larger n_init")
     operator = assembled(sets, result.values, A.shape)
     return (operator, result.losses) if return_loss else operator
 

@@ -16,7 +16,7 @@ from skfact._linalg import norm2
 from skfact._stopping import Stopping
 from skfact._warn import warn
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
-from skfact.deep_linear._factor_sets.resolve import resolve_linear_or_budgets
+from skfact.deep_linear._factor_sets.resolve import resolve_linear_or_budgets, shown
 from skfact.deep_linear._outcome import Outcome
 from skfact.deep_linear._palm.palm4msa import (
     PalmResult,
@@ -92,7 +92,8 @@ def hierarchical_palm(
     Returns
     -------
     operator : FactorizedOperator of shape (n_out, n_in)
-        The product, in the array library of `A`; all factors have the same Frobenius norm.
+        The product, in the array library of `A`; all factors have the same Frobenius norm. Which
+        member of a family a factor has, ``family.nearest(factor.toarray())`` says.
     losses : ndarray of shape (n_factors - 1,)
         Squared Frobenius norm of the residual after each level (only with `return_loss`).
 
@@ -267,7 +268,9 @@ def resolve_budgets(
     if residual_supports is None:
         return Budgets(factors, usual_residuals(A, factors, k, residual), residual)
     if isinstance(residual_supports, str) or not isinstance(residual_supports, Sequence):
-        raise TypeError(f"residual_supports must be a list of supports, got {residual_supports!r}.")
+        raise TypeError(
+            f"residual_supports must be a list of supports, got {shown(residual_supports)}."
+        )
     if len(residual_supports) != levels:
         raise ValueError(
             f"residual_supports must have {levels} supports, one for each level but the last, for "

@@ -99,7 +99,8 @@ def palm4msa(
     -------
     operator : FactorizedOperator of shape (n_out, n_in)
         The product, in the array library of `A`; the scale is shared out, so that all factors have
-        the same Frobenius norm.
+        the same Frobenius norm. Which member of a family a factor has,
+        ``family.nearest(factor.toarray())`` says.
     losses : ndarray of shape (n_iter + 1,)
         Squared Frobenius norm of the residual at the start and after each sweep (only with
         `return_loss`).
@@ -179,9 +180,9 @@ class PalmResult(NamedTuple):
         return sum(count_nonzero(value) for value in self.values)
 
 
-def warn_if_no_use(A: Any, result: PalmResult) -> None:
+def warn_if_no_use(A: Any, result: PalmResult, other_start: str = "another init") -> None:
     """Warn if the product of the factors is zero, where `A` is not, or else of no use."""
-    more = "larger supports, fewer factors, or another init"
+    more = f"larger supports, fewer factors, or {other_start}"
     advice = f"Try {more if result.error > 0.5 else 'smaller supports'}."
     if result.n_numbers:
         warn_if_useless(A, result.error, result.n_numbers, advice)

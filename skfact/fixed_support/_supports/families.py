@@ -11,7 +11,7 @@ import scipy.sparse
 
 from skfact._checks import check_number, unknown_name
 from skfact.fixed_support._supports.groups import are_groups, group_mask
-from skfact.fixed_support._supports.masks import as_mask, check_supports
+from skfact.fixed_support._supports.masks import as_mask, check_supports, refuse_other_supports
 from skfact.supports import Chain
 from skfact.supports._masks import Labels, labels_of
 
@@ -223,6 +223,7 @@ class NamedMasks(NamedTuple):
 
 def _pair(supports: Any, what: str) -> tuple[Any, Any]:
     """The two masks of a pair (right not None)."""
+    refuse_other_supports(supports, "supports")
     if not isinstance(supports, tuple | list) or len(supports) != 2:
         shown = supports if isinstance(supports, int | float | None) else type(supports).__name__
         raise TypeError(

@@ -16,8 +16,18 @@ def are_groups(supports: Any) -> bool:
     if isinstance(supports, Mapping):
         return True
     if isinstance(supports, list | tuple):
-        return len(supports) > 0 and all(isinstance(s, str | int | np.generic) for s in supports)
+        missing = [is_missing(label) for label in supports]
+        kinds = str | int | float | np.generic
+        return not all(missing) and all(
+            none or isinstance(label, kinds) for none, label in zip(missing, supports, strict=True)
+        )
     return len(getattr(supports, "shape", ())) == 1
+
+
+def is_missing(label: Any) -> bool:
+    """Whether it stands for no label: None, NaN, or the NA of pandas."""
+    is_nan = isinstance(label, float | np.floating) and label != label
+    return label is None or bool(is_nan) or type(label).__name__ == "NAType"
 
 
 def group_mask(
@@ -63,8 +73,13 @@ def _by_label(groups: Any, n_features: int, names: Labels) -> dict[Any, np.ndarr
         )
     order = order_by(index, names, "supports", "X")
     labels = (given if order is None else given[order]).tolist()
-    if any(label is None or label != label for label in labels):
-        raise ValueError("supports has a missing label: give features without a group one, too.")
+    for position, label in enumerate(labels):
+        if is_missing(label):
+            feature = repr(names[position]) if names and is_labelled(names) else position
+            raise ValueError(
+                f"Feature {feature} has no label in supports, but {label!r}: give features without "
+                "a group one, too."
+            )
     return {label: np.array([own == label for own in labels]) for label in dict.fromkeys(labels)}
 
 

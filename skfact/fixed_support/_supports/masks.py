@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from skfact._inputs import is_sparse
-from skfact.supports import FixedMask, KroneckerSparse
+from skfact.supports import Chain, FixedMask, KroneckerSparse, KSparse, SupportFamily
 from skfact.supports._masks import Labels, check_mask, dense_mask, labels_of, order_by
 
 
@@ -58,6 +58,7 @@ def as_mask(
             f"{name} is None: pass a mask of booleans or of 0 and 1, np.ones((rows, columns)) for "
             "a factor without zeros."
         )
+    refuse_other_supports(mask, name)
     if isinstance(mask, FixedMask | KroneckerSparse):
         mask = mask.mask()
     if is_sparse(mask):
@@ -77,3 +78,24 @@ def as_mask(
     starts = np.zeros(given.shape[0] + 1, dtype=np.int64)
     np.cumsum(np.bincount(i, minlength=given.shape[0]), out=starts[1:])
     return scipy.sparse.csr_array((np.ones(len(j), dtype=bool), j, starts), shape=given.shape)
+
+
+def refuse_other_supports(mask: Any, name: str) -> None:
+    """Raise where a support that has no single mask is given as one; say where it is taken."""
+    if isinstance(mask, KSparse):
+        raise TypeError(
+            f"{name} is {mask!r}, a budget, which has no mask: pass a mask. Budgets are for "
+            "skfact.deep_linear (palm4msa, explore_supports, SparseDeepLinearNet), and for "
+            "relu_training_has_optimum."
+        )
+    if isinstance(mask, SupportFamily):
+        raise TypeError(
+            f"{name} is a SupportFamily, where one mask is asked for: pass its members one by one. "
+            "Families are searched by fixed_support_factorize, by FixedSupportMF in its parameter "
+            "supports, and by skfact.deep_linear (palm4msa, explore_supports, SparseDeepLinearNet)."
+        )
+    if isinstance(mask, Chain):
+        raise TypeError(
+            f"{name} is a Chain, which is for a product of {len(mask)} factors: pass the mask of "
+            "one, such as chain[0], or that of a product, such as chain[:2].product."
+        )

@@ -16,6 +16,7 @@ import scipy.sparse
 
 from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._supports.runs import equal_runs, grouped, run_of
+from skfact.supports._masks import Labels, is_labelled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,14 +148,22 @@ def dead_components(left: scipy.sparse.csc_array, right: scipy.sparse.csr_array)
     return np.flatnonzero((np.diff(left.indptr) == 0) | (np.diff(right.indptr) == 0))
 
 
-def abbreviated(indices: Any, longest: int = 6) -> str:
-    """Indices as a short text: all of a few, a range, or the first and the last ones."""
+def abbreviated(indices: Any, longest: int = 6, labels: Labels = None) -> str:
+    """Indices as a short text: all of a few, a range, or the first and the last ones.
+
+    In place of an index stands its label, if labels are more than positions.
+    """
     found = [int(i) for i in indices]
+    shown = (
+        [repr(labels[i]) for i in found]
+        if labels and is_labelled(labels)
+        else list(map(str, found))
+    )
     if len(found) <= longest and not (len(found) > 3 and found[-1] - found[0] == len(found) - 1):
-        return str(found)
+        return f"[{', '.join(shown)}]"
     if all(b - a == 1 for a, b in pairwise(found)):
-        return f"[{found[0]}..{found[-1]}]"
-    return f"[{', '.join(map(str, found[: longest - 2]))}, ..., {found[-1]}]"
+        return f"[{shown[0]}..{shown[-1]}]"
+    return f"[{', '.join(shown[: longest - 2])}, ..., {shown[-1]}]"
 
 
 def named(components: Any) -> str:
@@ -162,6 +171,6 @@ def named(components: Any) -> str:
     return f"component{'s' * (len(components) != 1)} {abbreviated(components)}"
 
 
-def in_lines(rows: Any, columns: Any, joint: str = " and ") -> str:
-    """Where: "rows [0] and columns [1, 2]"."""
-    return f"rows {abbreviated(rows)}{joint}columns {abbreviated(columns)}"
+def in_lines(rows: Any, columns: Any, joint: str = " and ", labels: Labels = None) -> str:
+    """Where: "rows [0] and columns [1, 2]", the columns by their labels if there are some."""
+    return f"rows {abbreviated(rows)}{joint}columns {abbreviated(columns, labels=labels)}"

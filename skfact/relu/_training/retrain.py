@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skfact._adam import BATCH
 from skfact._backend import to_numpy
-from skfact._checks import check_choice, check_number, check_random_state, positive_int
+from skfact._checks import check_choice, check_number, check_random_state
 from skfact._stopping import Stopping
 from skfact._warn import warn
 from skfact.relu._networks.layered import LayeredNetwork
@@ -141,7 +141,9 @@ def retrain(
     check_number(max_iter, "max_iter", int, 1)
     check_number(tol, "tol", float, 0)
     check_number(learning_rate_init, "learning_rate_init", float, 0)
-    size = BATCH if batch_size == "auto" else positive_int(batch_size, "batch_size")
+    if batch_size != "auto":
+        check_number(batch_size, "batch_size", int, 1, "auto")
+    size = BATCH if batch_size == "auto" else int(batch_size)
     random = check_random_state(random_state)
     begin = _begin(read, start)
     X = X.astype(begin.weights[0].dtype, copy=False)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skfact.fixed_support import closedness, fixed_support_factorize
+from skfact.fixed_support import FAMILIES, closedness, fixed_support_factorize
 from skfact.fixed_support._existence.open_patterns import FIRST, Budget, find_open_pattern
 from skfact.fixed_support._supports.masks import check_supports
 from tests.fixed_support._existence.witnesses import check_witness
@@ -147,6 +147,21 @@ def test_overlapping_feature_groups_are_not_closed():
     found = closedness(np.ones((4, 2)), groups)
     assert found.answer == "not closed"
     check_witness(found.witness, np.ones((4, 2)), groups)
+
+
+@pytest.mark.parametrize("shape", [(50, 10), (5, 10), (2, 10), (50, 3), (10, 30)])
+def test_families_without_a_best_approximation(shape):
+    """What the guide says of named families: for which numbers of components it is known."""
+    n = shape[1]
+    answers = {r: closedness(*FAMILIES["overlapping-groups"](*shape, r)).answer for r in {1, 2, n}}
+    assert answers == {1: "closed", 2: "not closed", n: "closed"}
+    if shape == (50, 10):
+        for r in range(3, n):
+            masks = FAMILIES["overlapping-groups"](*shape, r)
+            assert closedness(*masks).answer == "undecided"
+        for name in ("arrow", "banded", "lu"):
+            for r in range(3, n + 1):
+                assert closedness(*FAMILIES[name](*shape, r)).answer == "not closed"
 
 
 NESTED = {  # columns of components with the same rows; whether any two are nested or apart

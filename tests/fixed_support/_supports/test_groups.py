@@ -45,6 +45,9 @@ def test_groups_may_overlap_and_leave_features_out():
 )
 def test_components_are_shared_among_groups(n_components, counts):
     mask, names = group_mask([7, "b", 7, "b"], n_components, 4, None)
+    floats = [0.5, 2.0, 0.5, 2.0]
+    assert are_groups(floats)
+    assert_array_equal(group_mask(floats, n_components, 4, None)[0], mask)
     assert_array_equal(mask, np.repeat(MASK, counts, axis=0))
     expected = ["group7", "b"] if counts == [1, 1] else None
     if expected is None:
@@ -54,7 +57,17 @@ def test_components_are_shared_among_groups(n_components, counts):
 
 
 def test_pairs_of_masks_are_no_groups():
-    for supports in ("dense", (None, MASK), [MASK, MASK], MASK, [], None, 3, lambda *_: None):
+    for supports in (
+        "dense",
+        (None, MASK),
+        [MASK, MASK],
+        MASK,
+        [],
+        [None] * 2,
+        None,
+        3,
+        lambda *_: None,
+    ):
         assert not are_groups(supports)
 
 
@@ -105,8 +118,13 @@ def test_grid_search_over_groups():
     ("groups", "error", "message"),
     [
         (list("aba"), ValueError, r"supports has 3 labels, but X has 4 features"),
-        (np.array(["a", None, "b", "b"], dtype=object), ValueError, r"a missing label"),
-        (np.array([0, 1, np.nan, 1]), ValueError, r"a missing label"),
+        (
+            np.array(["a", None, "b", "b"], dtype=object),
+            ValueError,
+            r"Feature 'mean shape' has no label",
+        ),
+        (np.array([0, 1, np.nan, 1]), ValueError, r"Feature 'worst size' has no label"),
+        (["a", "b", None, "b"], ValueError, r"Feature 'worst size' has no label in supports"),
         ({}, ValueError, r"dictionary without a group"),
         ({"a": []}, ValueError, r"Group 'a' of supports has no columns"),
         ({"a": [0], "b": [4]}, ValueError, r"Group 'b' of supports does not fit X with 4 features"),

@@ -18,7 +18,7 @@ from skfact.deep_linear._factor_sets.cropped import CroppedSet
 from skfact.deep_linear._factor_sets.factor_set import FactorSet, factor_set, is_support
 from skfact.deep_linear._factor_sets.kronecker import KroneckerSet, patterns_of
 from skfact.deep_linear._factor_sets.mask import MaskSet
-from skfact.deep_linear._factor_sets.resolve import as_support, resolve_factor_sets
+from skfact.deep_linear._factor_sets.resolve import LISTED, as_support, resolve_factor_sets, shown
 from skfact.deep_linear._factor_sets.structured import StructuredSet
 from skfact.deep_linear._linear_network import as_like, resolve_network
 from skfact.deep_linear._stability._trees.convolution_tree import ConvolutionTree
@@ -229,9 +229,7 @@ def as_structure(structure: Any) -> Structure:
             "Chain.for_shape(n_out, n_in, family=...)."
         )
     if is_support(structure) or not isinstance(structure, Chain | list | tuple):
-        raise TypeError(
-            f"structure must be {WANTED}, got {structure!r}. One factor is a list of one."
-        )
+        raise TypeError(f"structure must be {WANTED}, got {shown(structure)}. {LISTED}")
     return Structure(_linear_sets(list(structure)))
 
 
@@ -241,8 +239,8 @@ def _linear_sets(listed: list[Any]) -> list[FactorSet]:
     for i, support in enumerate(supports):
         if isinstance(support, KSparse | SupportFamily):
             raise TypeError(
-                f"structure[{i}] is {support!r}: the matrices within it form no linear space, and"
-                " lifting asks for linear maps of parameters. Pass the mask of the "
+                f"structure[{i}] is {shown(support)}: the matrices within it form no linear "
+                "space, and lifting asks for linear maps of parameters. Pass the mask of the "
                 "non-zeros that were found, such as FixedMask(factor != 0)."
             )
     if not supports:
