@@ -24,18 +24,20 @@ def coding_matrix(H: Any, alpha: float) -> Any:
     return xp.matrix_transpose(vh) @ (filters[:, None] * xp.matrix_transpose(u))
 
 
-def weighted_codes(H: Any, X: Any, weights: Any, alpha: float) -> tuple[Any, np.ndarray]:
+def weighted_codes(
+    H: Any, X: Any, weights: Any, alpha: float, weight_exponent: int = 0
+) -> tuple[Any, np.ndarray]:
     """Row by row the w that minimizes the weighted ||x - w H||^2 + alpha ||w||^2.
 
     Where several do, that of least norm. X (n_samples, n_features) is zero where the weights are,
-    in its dtype. Also gives the samples whose weights leave directions open that all features
-    together would fix.
+    in its dtype; the weights wanted are these times 2**weight_exponent. Also gives the samples
+    whose weights leave directions open that all features together would fix.
 
     By normal equations, refined twice. Samples whose condition number is beyond eps^-1/4 take a
     singular value decomposition.
     """
     xp = array_namespace(X)
-    H, X, alpha, exponent = _of_ordinary_magnitude(H, X, alpha)
+    H, X, alpha, exponent = _of_ordinary_magnitude(H, X, alpha, weight_exponent)
     worst = float(xp.finfo(X.dtype).eps) ** -0.5
     if not bool(xp.any(H != 0)):
         return X @ xp.matrix_transpose(H), np.empty(0, dtype=np.int64)
@@ -59,14 +61,16 @@ def weighted_codes(H: Any, X: Any, weights: Any, alpha: float) -> tuple[Any, np.
     return codes, np.flatnonzero(is_open)
 
 
-def nonnegative_codes(H: Any, X: Any, weights: Any, alpha: float) -> tuple[Any, np.ndarray]:
+def nonnegative_codes(
+    H: Any, X: Any, weights: Any, alpha: float, weight_exponent: int = 0
+) -> tuple[Any, np.ndarray]:
     """The same over w >= 0, the weights None for ones.
 
     Also gives the samples that see nothing of a component. Several minimizers are possible for
     others, too: codes then depend on the start, at zero.
     """
     xp = array_namespace(X)
-    H, X, alpha, exponent = _of_ordinary_magnitude(H, X, alpha)
+    H, X, alpha, exponent = _of_ordinary_magnitude(H, X, alpha, weight_exponent)
     n, r = X.shape[0], H.shape[0]
     ridge = alpha * xp.eye(r, dtype=X.dtype, device=device(X))
     components = xp.matrix_transpose(H)
@@ -89,16 +93,22 @@ def nonnegative_codes(H: Any, X: Any, weights: Any, alpha: float) -> tuple[Any, 
     return codes, np.flatnonzero(np.concatenate(is_open) & (not alpha))
 
 
-def _of_ordinary_magnitude(H: Any, X: Any, alpha: float) -> tuple[Any, Any, float, int]:
-    """The same problem with ordinary numbers, and the exponent by which its codes are smaller."""
-    exponents = binary_exponent(H), binary_exponent(X)
-    H, X = (times_power_of_two(part, -e) for part, e in zip((H, X), exponents, strict=True))
+def _of_ordinary_magnitude(
+    H: Any, X: Any, alpha: float, weight_exponent: int
+) -> tuple[Any, Any, float, int]:
+    """The same problem with entries of H up to one; codes are times 2 to the power of the number.
+
+    Its penalty is alpha / 2**weight_exponent.
+    """
+    xp = array_namespace(X)
+    of_H, of_X = math.frexp(float(xp.max(xp.abs(H))))[1], binary_exponent(X)
+    H, X = times_power_of_two(H, -of_H), times_power_of_two(X, -of_X)
     # beside a larger penalty the components are nothing: codes are as much smaller as it is larger
-    eps = float(array_namespace(X).finfo(X.dtype).eps)
-    largest = 100 if eps < 1e-10 else 50  # whose square is a number
-    beyond = max(0, math.frexp(alpha)[1] - 2 * exponents[0] - largest) if alpha else 0
-    alpha = math.ldexp(alpha, -2 * exponents[0] - beyond)
-    return H, X, alpha, exponents[1] - exponents[0] - beyond
+    largest = 100 if float(xp.finfo(X.dtype).eps) < 1e-10 else 50  # whose square is a number
+    mantissa, exponent = math.frexp(alpha)
+    exponent -= 2 * of_H + weight_exponent
+    beyond = max(0, exponent - largest) if alpha else 0
+    return H, X, math.ldexp(mantissa, exponent - beyond), of_X - of_H - beyond
 
 
 def _by_normal_equations(H: Any, X: Any, weights: Any, alpha: float) -> tuple[Any, Any]:

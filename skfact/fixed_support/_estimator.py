@@ -12,6 +12,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from skfact._backend import array_namespace, compute_namespace, move, move_like
 from skfact._checks import check_random_state, check_verbose
+from skfact._exponents import unscaled_number
 from skfact._face import Face, ReportsProgress, all_or_nothing
 from skfact._samples import validate_samples
 from skfact._sklearn_compat import as_set_output, with_callbacks
@@ -25,7 +26,6 @@ from skfact.fixed_support._problem import (
     POSITIVE,
     Objective,
     Problem,
-    scaled_penalty,
     weighted_entries,
 )
 from skfact.fixed_support._solvers.family import factorize_family
@@ -477,7 +477,9 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         """
         weights, X, exponent = self._weighted(X, "score", entry_weight)
         if weights is None:
-            return self._share_kept(X, lambda work: self._decoded(self._least_squares(work)))
+            return self._share_kept(
+                X, lambda work: self._decoded(self._least_squares(work, None, exponent))
+            )
         root = array_namespace(weights).sqrt(weights)
 
         def round_trip(work: Any) -> Any:
@@ -493,22 +495,22 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         return weighted_entries(self._samples(X, method), objective)
 
     def _least_squares(self, work: Any, weights: Any = None, exponent: int = 0) -> Any:
-        """Codes of samples, with weights times 2**exponent (None for ones)."""
+        """Codes of samples, with weights (None for ones) times 2**exponent."""
         decoder, alpha = self._decoder.to_device(work), self.alpha_
         is_nonnegative = POSITIVE[self._positive][0]
         if weights is None and not alpha and not is_nonnegative:
             return least_squares_codes(decoder, work)
         xp, H = array_namespace(work), move_like(self.components_, work)
         if weights is None and not is_nonnegative:
-            encoder = decoder._once("ridge", lambda: coding_matrix(H, alpha))
+            alpha = unscaled_number(alpha, -exponent)
+            encoder = decoder._once(f"ridge {exponent}", lambda: coding_matrix(H, alpha))
             return FactorizedOperator([xp.matrix_transpose(encoder)]).apply(work)
         dtype = xp.result_type(H, work)
         H, work = (xp.astype(part, dtype, copy=False) for part in (H, work))
         if weights is not None:
             weights = xp.astype(move_like(weights, work), dtype, copy=False)
-            alpha = scaled_penalty(alpha, -exponent) if exponent else alpha
         coding = nonnegative_codes if is_nonnegative else weighted_codes
-        codes, open_samples = coding(H, work, weights, alpha)
+        codes, open_samples = coding(H, work, weights, alpha, exponent)
         if len(open_samples):
             warn(
                 f"the observed features of {len(open_samples)} samples, "

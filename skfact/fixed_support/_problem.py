@@ -24,6 +24,9 @@ POSITIVE: dict[bool | str, tuple[bool, bool]] = {
 }
 
 
+LARGEST = 100  # exponent of a penalty
+
+
 class Objective(NamedTuple):
     """What the user wants minimized, and over which factors."""
 
@@ -147,6 +150,9 @@ class Problem(NamedTuple):
         Raises ValueError if A is not finite.
         """
         exponent = binary_exponent(self.A)
+        if not exponent and math.frexp(self.alpha)[1] - self.exponent > LARGEST:
+            xp = array_namespace(self.A)
+            exponent = math.frexp(float(xp.max(xp.abs(self.A))))[1]
         exponent += exponent % 2  # equal halves for the two factors
         alpha = scaled_penalty(self.alpha, -exponent - self.exponent)
         A = times_power_of_two(self.A, -exponent)
@@ -176,9 +182,9 @@ def _all_count(weights: Any) -> bool:
 
 
 def scaled_penalty(alpha: float, exponent: int) -> float:
-    """alpha * 2**exponent, but no more than 2**100, beside which ordinary numbers are zero."""
+    """alpha * 2**exponent, but no more than 2**100, beside which numbers up to one are zero."""
     mantissa, own = math.frexp(alpha)
-    return math.ldexp(mantissa, min(own + exponent, 101))
+    return math.ldexp(mantissa, min(own + exponent, LARGEST))
 
 
 def weighted_entries(A: Any, objective: Objective, name: str = "X") -> tuple[Any, Any, int]:

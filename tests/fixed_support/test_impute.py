@@ -148,7 +148,7 @@ def test_the_default_penalty():
     holes, missing = holes_in(table, 0.1)
     model = FixedSupportMF(3, missing_values=np.nan, tol=1e-2).fit(holes)
     assert_allclose(model.alpha_, np.median(np.linalg.svd(np.nan_to_num(holes))[1]))
-    for factor in (1e-3, 2.0**300):
+    for factor in (1e-3, 2.0**150, 2.0**300):
         scaled = FixedSupportMF(3, missing_values=np.nan, tol=1e-2).fit(holes * factor)
         assert_allclose(scaled.alpha_, factor * model.alpha_)
         assert_allclose(scaled.impute(holes * factor) / factor, model.impute(holes), rtol=1e-6)

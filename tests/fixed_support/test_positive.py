@@ -1,6 +1,7 @@
 """Factors without negative entries: where they are certified, and codes."""
 
 import warnings
+from itertools import product
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from skfact import FixedSupportMF
 from skfact._backend import to_numpy
 from skfact.exceptions import IllPosedWarning, StructureWarning
 from skfact.fixed_support import fixed_support_factorize
-from tests.asserts import on_any_matrix
+from tests.asserts import for_each, on_any_matrix
 
 RANDOM = np.random.default_rng(0)
 GROUPS = np.repeat(np.eye(3), 4, axis=1)
@@ -159,6 +160,17 @@ def test_scale_does_not_matter(dtype, scale):
     assert_allclose(score, reference.score(X.astype(dtype)), rtol=rtol)
     back, whole = model.inverse_transform(codes) / scale, reference.inverse_transform(expected)
     assert_allclose(back, whole, rtol=rtol, atol=rtol)
+
+
+@for_each("positive, exponent", product((True, "codes"), (0, 99, 101, 150, 204, -150, -300)))
+@on_any_matrix
+def test_codes_of_every_magnitude(positive, exponent):
+    """Of X and alpha times s they are sqrt(s) as large, however large alpha is beside H or one."""
+    A, s = X[:6, :5], 2.0**exponent
+    model = FixedSupportMF(2, positive=positive, alpha=0.2 * s, tol=1e-2).fit(A * s)
+    rows = np.concatenate([model.components_.T / s**0.5, 0.2**0.5 * np.eye(2)])
+    expected = [nnls(rows, np.append(a, [0, 0]))[0] for a in A]
+    assert_allclose(model.transform(A * s) / s**0.5, expected, rtol=1e-8, atol=1e-12)
 
 
 def test_a_matrix_of_which_nothing_can_be_fitted():

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from skfact import FixedSupportMF
 from skfact._backend import to_numpy
 from skfact.fixed_support import fixed_support_factorize
-from tests.asserts import on_any_matrix
+from tests.asserts import for_each, on_any_matrix
 from tests.fixed_support.independent import random_matrix
 
 RANDOM = np.random.default_rng(0)
@@ -215,3 +215,41 @@ def test_weights_that_make_no_sense_are_refused(weights, error, message):
     if weights.any():
         with pytest.raises(error, match=message):
             FixedSupportMF(2).fit(X).transform(X, entry_weight=weights)
+
+
+@for_each("exponent", (0, 50, 99, 101, 130, 160, 203, 300, -100, -200, -400))
+@on_any_matrix
+def test_weighted_ridge_codes_of_every_magnitude(exponent):
+    """Of X and alpha times s they are sqrt(s) as large, however large alpha is beside H or one."""
+    A, w, s = X[:6, :5], WEIGHTS[:6, :5] / 4, 2.0**exponent
+    model = FixedSupportMF(2, alpha=s).fit(A * s, entry_weight=w)
+    H = model.components_ / s**0.5
+    codes = model.transform(A * s, entry_weight=w) / s**0.5
+    expected = [np.linalg.solve((H * v) @ H.T + np.eye(2), (H * v) @ a) for v, a in zip(w, A)]
+    assert_allclose(codes, expected, rtol=1e-10)
+
+
+@for_each("weight", (4.0, 0.25, 3.0, 2.0**-1000))
+@on_any_matrix
+def test_one_weight_for_all_divides_the_penalty(weight):
+    A, w = X[:6, :5], np.full((6, 5), weight)
+    model = FixedSupportMF(2, alpha=weight / 3, tol=1e-9).fit(A, entry_weight=w)
+    plain = FixedSupportMF(2, alpha=1 / 3).fit(A)
+    codes = model.transform(A, entry_weight=w)
+    H = model.components_
+    product = model.left_factor_ @ H
+    assert_allclose(product, plain.left_factor_ @ plain.components_, atol=1e-4)
+    assert_allclose(codes, np.linalg.solve(H @ H.T + np.eye(2) / 3, H @ A.T).T, rtol=1e-10)
+    kept = 1 - np.sum((A - codes @ H) ** 2) / np.sum(A**2)
+    assert_allclose(model.score(A, entry_weight=w), kept, rtol=1e-10)
+
+
+@for_each("exponent", (0.0, 99.9, 150.0))
+@on_any_matrix
+def test_a_large_penalty_beside_larger_singular_values(exponent):
+    """Of a constant matrix, weighted nearly alike, it takes 2 alpha from the singular value."""
+    s = 2.0**exponent
+    w = np.full((256, 256), 0.5) + 0.01 * np.eye(256)
+    model = FixedSupportMF(1, alpha=s * 16).fit(np.full(w.shape, s), entry_weight=w)
+    norm = np.linalg.norm(model.left_factor_ / s**0.5) * np.linalg.norm(model.components_ / s**0.5)
+    assert_allclose(norm, 256 - 2 * 16, rtol=1e-3)

@@ -54,7 +54,8 @@ def factorize(
         problem, exponent = problem.of_ordinary_magnitude()
         found = alternating(problem, runs)
         return packed(found, problem, exponent, ALTERNATING), found.outcome
-    if reads_all_once(report):  # and finds what is not finite or of odd magnitude
+    if reads_all_once(report) and not problem.exponent:
+        # and finds what is not finite or of odd magnitude
         with suppress(OutOfScaleError):
             found = closed_form(problem, checked=False)
             return packed(found, problem, 0, report.route), found.outcome
