@@ -57,7 +57,7 @@ NO_MASKS = [
 ]
 for function_name, function in MASK_FUNCTIONS.items():
     for id, support, message in NO_MASKS:
-        if function is relu_training_has_optimum and isinstance(support, KSparse):
+        if function is relu_training_has_optimum and isinstance(support, KSparse | SupportFamily):
             continue
         for name, pair in (
             ("left_support", (support, LOWER)),
