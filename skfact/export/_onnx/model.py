@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 import skfact
-from skfact._checks import check_choice, is_number
-from skfact._inputs import dtype_name
+from skfact._checks import is_number
+from skfact.export._numbers import real_name
 from skfact.export._onnx.graph import Graph, onnx_library
 from skfact.export._onnx.map import Map
 from skfact.export._onnx.maps import map_of
@@ -101,20 +101,12 @@ def to_onnx(
         )
     name = None if path is None else path_name(path)
     found = map_of(obj, method)
-    if dtype is not None:
-        found = found._replace(dtype=real_name(dtype))
+    found = found._replace(dtype=real_name(dtype, found.dtype))
     model = model_of(found, int(opset), input_name, output_name)
     onnx.checker.check_model(model, full_check=True)
     if name is not None:
         write(model, name)
     return model
-
-
-def real_name(dtype: Any) -> str:
-    """The name of a real dtype, of any library."""
-    name = dtype_name(dtype)
-    check_choice(name, "dtype", ("float32", "float64"))
-    return name
 
 
 def check_names(input_name: Any, output_name: Any) -> None:
