@@ -12,10 +12,10 @@ from skfact.export._numbers import real_name
 from skfact.export._onnx.graph import Graph, onnx_library
 from skfact.export._onnx.map import Map
 from skfact.export._onnx.maps import map_of
+from skfact.export._onnx.nodes import OLDEST_OPSET
 from skfact.operators._save import path_name, written_whole
 
 PREFIX = "skfact_"  # of all names inside
-OLDEST_OPSET = 15  # the first whose Shape gives some of the axes
 OPSET = 18
 LARGEST_FILE = 2**31 - 1  # bytes of a protocol buffer
 
@@ -127,7 +127,8 @@ def model_of(found: Map, opset: int, input_name: str, output_name: str) -> Any:
     """The model of a map of rows (batch, n_in)."""
     helper = onnx_library().helper
     graph = Graph(PREFIX, found.dtype)
-    graph.end(found.write(graph, input_name), output_name)
+    y = found.write(graph, input_name)
+    graph.end(y if found.gives else graph.add("Squeeze", y, graph.integers(1)), output_name)
     inputs, outputs = (
         [helper.make_tensor_value_info(name, graph.number, ["batch", *shape])]
         for name, shape in ((input_name, found.takes), (output_name, found.gives))

@@ -17,6 +17,7 @@ from skfact.export._onnx.graph import Graph
 from skfact.export._onnx.products import is_matrix, multiply_columns, multiply_rows
 from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs, numpy_cost
 
+OLDEST_OPSET = 15  # the first whose Shape gives some of the axes
 GROWTH = 2  # fused factors have at most so many times the numbers of the true ones
 
 
