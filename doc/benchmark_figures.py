@@ -276,6 +276,56 @@ def structure(results: dict[str, Any]) -> Figure:
     return figure
 
 
+def onnx_models(results: dict[str, Any]) -> Figure:
+    """Speed-up over the dense model against the number of rows: one panel for each size."""
+    found = cells(results["onnx"], "n", "kind", "batch")
+    sizes = sorted({n for n, _, _ in found})
+    looks = dict(zip(dict.fromkeys(kind for _, kind, _ in found), LOOKS))
+    figure, axes = plt.subplots(1, len(sizes), sharey=True, figsize=(WIDTH, 4), squeeze=False)
+    for axis, n in zip(axes[0], sizes):
+        speed_ups = {
+            (kind, batch): times["dense"]["ms"] / times["factors"]["ms"]
+            for (m, kind, batch), times in found.items()
+            if m == n
+        }
+        lines(
+            axis,
+            *(
+                Line(kind, look, {b: s for (k, b), s in speed_ups.items() if k == kind})
+                for kind, look in looks.items()
+            ),
+            room=8,
+        )
+        axis.set_title(f"n = {n:,}")
+    name_axes(axes, "rows", "times as fast as dense")
+    return figure
+
+
+def c_source(results: dict[str, Any]) -> Figure:
+    """Time of the C function over that of `apply` against the number of rows."""
+    found = cells(results["c"], "kind", "dtype", "n", "batch")
+    names = dict.fromkeys(key[:3] for key in found)
+    figure, axis = plt.subplots(figsize=(WIDTH, 4))
+    lines(
+        axis,
+        *(
+            Line(
+                f"{kind}, {dtype}, {n:,}",
+                look,
+                {
+                    key[3]: times["C"]["ms"] / times["apply"]["ms"]
+                    for key, times in found.items()
+                    if key[:3] == (kind, dtype, n)
+                },
+            )
+            for (kind, dtype, n), look in zip(names, LOOKS)
+        ),
+        room=20,
+    )
+    axis.set(xlabel="rows", ylabel="time over that of apply")
+    return figure
+
+
 def palm(results: dict[str, Any]) -> Figure:
     """Milliseconds against n: one panel for each task."""
     tasks = cells(results["rows"], "task", "n")
@@ -494,6 +544,7 @@ FIGURES: dict[str, Iterable[Callable[[dict[str, Any]], Figure]]] = {
     "deep_linear_palm": (palm,),
     "deep_linear_training": (training,),
     "relu": (path_norm, functions, embedding),
+    "export": (onnx_models, c_source),
 }
 
 
