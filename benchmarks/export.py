@@ -192,8 +192,9 @@ def _c(results: dict[str, Any]) -> list[str]:
         f"with one row {one}.",
         (
             "c_source",
-            "The time of the C function over that of apply against the number of rows, both "
-            "logarithmic, with a line for each kind of factors, precision and size.",
+            "Two panels, n = 1,024 and n = 4,096: the time of the C function over that of apply "
+            "against the number of rows, both logarithmic, with a line for each kind of factors "
+            "and precision.",
             f"CPU time on one thread. {measured(results)}",
         ),
         "Eight rows go through all factors together, so that one row takes as long as eight.",

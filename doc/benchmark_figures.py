@@ -294,7 +294,7 @@ def onnx_models(results: dict[str, Any]) -> Figure:
                 Line(kind, look, {b: s for (k, b), s in speed_ups.items() if k == kind})
                 for kind, look in looks.items()
             ),
-            room=8,
+            room=20,
         )
         axis.set_title(f"n = {n:,}")
     name_axes(axes, "rows", "times as fast as dense")
@@ -302,27 +302,23 @@ def onnx_models(results: dict[str, Any]) -> Figure:
 
 
 def c_source(results: dict[str, Any]) -> Figure:
-    """Time of the C function over that of `apply` against the number of rows."""
-    found = cells(results["c"], "kind", "dtype", "n", "batch")
-    names = dict.fromkeys(key[:3] for key in found)
-    figure, axis = plt.subplots(figsize=(WIDTH, 4))
-    lines(
-        axis,
-        *(
-            Line(
-                f"{kind}, {dtype}, {n:,}",
-                look,
-                {
-                    key[3]: times["C"]["ms"] / times["apply"]["ms"]
-                    for key, times in found.items()
-                    if key[:3] == (kind, dtype, n)
-                },
-            )
-            for (kind, dtype, n), look in zip(names, LOOKS)
-        ),
-        room=20,
-    )
-    axis.set(xlabel="rows", ylabel="time over that of apply")
+    """Time of the C function over that of `apply` against the number of rows, for each size."""
+    found = cells(results["c"], "n", "kind", "dtype", "batch")
+    sizes = sorted({key[0] for key in found})
+    looks = dict(zip(dict.fromkeys(key[1:3] for key in found), LOOKS))
+    figure, axes = plt.subplots(1, len(sizes), sharey=True, figsize=(WIDTH, 4), squeeze=False)
+    for axis, n in zip(axes[0], sizes):
+        ratios = {key: t["C"]["ms"] / t["apply"]["ms"] for key, t in found.items() if key[0] == n}
+        lines(
+            axis,
+            *(
+                Line(", ".join(name), look, {k[3]: r for k, r in ratios.items() if k[1:3] == name})
+                for name, look in looks.items()
+            ),
+            room=20,
+        )
+        axis.set_title(f"n = {n:,}")
+    name_axes(axes, "rows", "time over that of apply")
     return figure
 
 
