@@ -9,13 +9,21 @@ on the right or Einsum.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from skfact._inputs import is_complex_dtype
 from skfact.export._numbers import real_factors
 from skfact.export._onnx.graph import Graph
 from skfact.export._onnx.products import is_matrix, multiply_columns, multiply_rows
-from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs, numpy_cost
+from skfact.operators._factors import SELECTION
+from skfact.operators._fuse import (
+    USUAL_BATCH,
+    cheapest_partition,
+    fuse_runs,
+    numpy_cost,
+    product_pattern,
+)
 
 OLDEST_OPSET = 15  # the first whose Shape gives some of the axes
 GROWTH = 2  # fused factors have at most so many times the numbers of the true ones
@@ -89,12 +97,22 @@ def fused(operator: Any) -> Any:
     The cost model of the operators is that of batched matrix products. A file should be small, too.
     """
     cost = numpy_cost(operator.dtype, USUAL_BATCH)
-    best = operator.factors
-    for n in range(1, len(best)):
-        factors = fuse_runs(operator.factors, cheapest_partition(operator.factors, cost, n))
-        if sum(factor.nnz for factor in factors) > GROWTH * operator.nnz:
-            continue
-        times = [sum(cost(f._pattern) for f in found) for found in (factors, best)]
-        if times[0] < times[1] and all(factor._is_safe() for factor in factors):
-            best = factors
-    return operator._of(best)
+    factors = operator.factors
+    best = tuple((i, i + 1) for i in range(len(factors)))
+    least = sum(cost(factor._pattern) for factor in factors)
+    for n in range(1, len(factors)):
+        runs = cheapest_partition(factors, cost, n)
+        sizes, patterns = zip(*(run_of(factors[start:stop]) for start, stop in runs))
+        time = sum(map(cost, patterns))
+        if sum(sizes) <= GROWTH * operator.nnz and time < least:
+            best, least = runs, time
+    found = fuse_runs(factors, best)
+    return operator._of(found) if all(factor._is_safe() for factor in found) else operator
+
+
+def run_of(factors: Sequence[Any]) -> tuple[int, Any]:
+    """How many numbers the product of a run of factors has, and its pattern."""
+    if len(factors) == 1:
+        return factors[0].nnz, factors[0]._pattern
+    pattern = reduce(product_pattern, (factor._pattern for factor in factors))
+    return 0 if pattern == SELECTION else pattern.nnz, pattern
