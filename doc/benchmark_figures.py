@@ -276,6 +276,52 @@ def structure(results: dict[str, Any]) -> Figure:
     return figure
 
 
+def onnx_models(results: dict[str, Any]) -> Figure:
+    """Speed-up over the dense model against the number of rows: one panel for each size."""
+    found = cells(results["onnx"], "n", "kind", "batch")
+    sizes = sorted({n for n, _, _ in found})
+    looks = dict(zip(dict.fromkeys(kind for _, kind, _ in found), LOOKS))
+    figure, axes = plt.subplots(1, len(sizes), sharey=True, figsize=(WIDTH, 4), squeeze=False)
+    for axis, n in zip(axes[0], sizes):
+        speed_ups = {
+            (kind, batch): times["dense"]["ms"] / times["factors"]["ms"]
+            for (m, kind, batch), times in found.items()
+            if m == n
+        }
+        lines(
+            axis,
+            *(
+                Line(kind, look, {b: s for (k, b), s in speed_ups.items() if k == kind})
+                for kind, look in looks.items()
+            ),
+            room=20,
+        )
+        axis.set_title(f"n = {n:,}")
+    name_axes(axes, "rows", "times as fast as dense")
+    return figure
+
+
+def c_source(results: dict[str, Any]) -> Figure:
+    """Time of the C function over that of `apply` against the number of rows, for each size."""
+    found = cells(results["c"], "n", "kind", "dtype", "batch")
+    sizes = sorted({key[0] for key in found})
+    looks = dict(zip(dict.fromkeys(key[1:3] for key in found), LOOKS))
+    figure, axes = plt.subplots(1, len(sizes), sharey=True, figsize=(WIDTH, 4), squeeze=False)
+    for axis, n in zip(axes[0], sizes):
+        ratios = {key: t["C"]["ms"] / t["apply"]["ms"] for key, t in found.items() if key[0] == n}
+        lines(
+            axis,
+            *(
+                Line(", ".join(name), look, {k[3]: r for k, r in ratios.items() if k[1:3] == name})
+                for name, look in looks.items()
+            ),
+            room=20,
+        )
+        axis.set_title(f"n = {n:,}")
+    name_axes(axes, "rows", "time over that of apply")
+    return figure
+
+
 def palm(results: dict[str, Any]) -> Figure:
     """Milliseconds against n: one panel for each task."""
     tasks = cells(results["rows"], "task", "n")
@@ -494,6 +540,7 @@ FIGURES: dict[str, Iterable[Callable[[dict[str, Any]], Figure]]] = {
     "deep_linear_palm": (palm,),
     "deep_linear_training": (training,),
     "relu": (path_norm, functions, embedding),
+    "export": (onnx_models, c_source),
 }
 
 

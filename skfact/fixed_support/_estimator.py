@@ -36,7 +36,8 @@ from skfact.fixed_support._supports.pairs import pairs_of_supports
 from skfact.fixed_support._supports.rank_one import abbreviated
 from skfact.fixed_support._tractable.report import report_on
 from skfact.fixed_support._variance import explained_variance_ratio
-from skfact.operators import FactorizedOperator, least_squares_codes
+from skfact.operators import FactorizedOperator
+from skfact.operators._coding import pseudo_inverse
 from skfact.supports._masks import labels_of
 
 
@@ -496,21 +497,16 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
 
     def _least_squares(self, work: Any, weights: Any = None, exponent: int = 0) -> Any:
         """Codes of samples, with weights (None for ones) times 2**exponent."""
-        decoder, alpha = self._decoder.to_device(work), self.alpha_
         is_nonnegative = POSITIVE[self._positive][0]
-        if weights is None and not alpha and not is_nonnegative:
-            return least_squares_codes(decoder, work)
-        xp, H = array_namespace(work), move_like(self.components_, work)
         if weights is None and not is_nonnegative:
-            alpha = unscaled_number(alpha, -exponent)
-            encoder = decoder._once(f"ridge {exponent}", lambda: coding_matrix(H, alpha))
-            return FactorizedOperator([xp.matrix_transpose(encoder)]).apply(work)
+            return self._encoder(work, exponent).apply(work)
+        xp, H = array_namespace(work), move_like(self.components_, work)
         dtype = xp.result_type(H, work)
         H, work = (xp.astype(part, dtype, copy=False) for part in (H, work))
         if weights is not None:
             weights = xp.astype(move_like(weights, work), dtype, copy=False)
         coding = nonnegative_codes if is_nonnegative else weighted_codes
-        codes, open_samples = coding(H, work, weights, alpha, exponent)
+        codes, open_samples = coding(H, work, weights, self.alpha_, exponent)
         if len(open_samples):
             warn(
                 f"the observed features of {len(open_samples)} samples, "
@@ -520,6 +516,19 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
                 type(self).__name__,
             )
         return codes
+
+    def _encoder(self, like: Any, exponent: int = 0) -> FactorizedOperator:
+        """What takes a sample, of weight 2**exponent, to its code, which may have any sign."""
+        decoder = self._decoder.to_device(like)
+        if not self.alpha_:
+            return pseudo_inverse(decoder)
+
+        def ridge() -> FactorizedOperator:
+            H = move_like(self.components_, like)
+            encoder = coding_matrix(H, unscaled_number(self.alpha_, -exponent))
+            return FactorizedOperator([array_namespace(H).matrix_transpose(encoder)])
+
+        return decoder._once(f"ridge {exponent}", ridge)
 
     def _decoded(self, codes: Any) -> Any:
         return self._decoder.to_device(codes).apply(codes)
