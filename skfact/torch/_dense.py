@@ -103,5 +103,5 @@ def bias_of(bias: Any, operator: Any) -> nn.Parameter | None:
 
 def numbers_of(values: Tensor) -> np.ndarray:
     """A copy on the host, of a dtype that operators have."""
-    wide = values.detach() if values.dtype in DTYPES else values.detach().float()
-    return np.array(to_numpy(wide), order="C")
+    half = values.dtype in (torch.float16, torch.bfloat16)
+    return np.array(to_numpy(values.float() if half else values), order="C")

@@ -20,6 +20,8 @@ from skfact.torch._sparse import sampled_products, sparse_product
 class KroneckerLayer(nn.Module):
     """Rows times the transpose of a Kronecker-sparse factor; `values` (a, d, b, c) is trainable."""
 
+    tensors = ("values",)
+
     def __init__(self, values: Tensor) -> None:
         super().__init__()
         self.values = nn.Parameter(values)
@@ -29,17 +31,17 @@ class KroneckerLayer(nn.Module):
         """Map (..., a * c * d) to (..., a * b * d), with any values."""
         a, d, b, c = values.shape
         blocks = X.reshape(-1, a, c, d).permute(1, 3, 2, 0)  # (a, d, c, batch)
-        out = (values @ blocks).permute(3, 0, 2, 1)  # (batch, a, b, d)
+        out = (values.to(X.dtype) @ blocks).permute(3, 0, 2, 1)  # (batch, a, b, d)
         return out.reshape(*X.shape[:-1], a * b * d)
 
     def forward(self, X: Tensor) -> Tensor:
         """The product with the layer's own values."""
         return self.product(X, self.values)
 
-    def factor(self, values: np.ndarray) -> KroneckerFactor:
+    def factor(self, arrays: dict[str, np.ndarray]) -> KroneckerFactor:
         """The factor with these values, which nobody else writes to."""
-        a, d, b, c = values.shape
-        return KroneckerFactor._wrap(values, KroneckerSparse(a, b, c, d))
+        a, d, b, c = self.values.shape
+        return KroneckerFactor._wrap(arrays["values"], KroneckerSparse(a, b, c, d))
 
     def gradient(self, outputs: np.ndarray, inputs: np.ndarray) -> np.ndarray:
         """What the values get from gradients of the outputs (n_out, batch) at these inputs."""
@@ -55,6 +57,7 @@ class KroneckerLayer(nn.Module):
 class SparseLayer(nn.Module):
     """Rows times the transpose of a sparse factor; the stored entries `values` are trainable."""
 
+    tensors = ("values", "rows", "columns")
     rows: Tensor
     columns: Tensor
 
@@ -69,16 +72,16 @@ class SparseLayer(nn.Module):
         """Map (..., n_in) to (..., n_out), with any values."""
         n_out, n_in = self.shape
         columns = X.reshape(-1, n_in).T.contiguous()
-        out = sparse_product(columns, values, self.rows, self.columns, n_out)
+        out = sparse_product(columns, values.to(X.dtype), self.rows, self.columns, n_out)
         return out.T.reshape(*X.shape[:-1], n_out)
 
     def forward(self, X: Tensor) -> Tensor:
         """The product with the layer's own values."""
         return self.product(X, self.values)
 
-    def factor(self, values: np.ndarray) -> SparseFactor:
-        """The factor with these entries."""
-        entries = values, tuple(part.numpy(force=True) for part in (self.rows, self.columns))
+    def factor(self, arrays: dict[str, np.ndarray]) -> SparseFactor:
+        """The factor with these entries, in these places."""
+        entries = arrays["values"], (arrays["rows"], arrays["columns"])
         return SparseFactor(scipy.sparse.coo_array(entries, shape=self.shape))
 
     def gradient(self, outputs: np.ndarray, inputs: np.ndarray) -> np.ndarray:
@@ -95,6 +98,7 @@ class SparseLayer(nn.Module):
 class SelectionLayer(nn.Module):
     """Selection of entries: output i is input ``index[i]``, or 0 where that is -1."""
 
+    tensors = ("index",)
     index: Tensor
     values = None  # it has no numbers
 
@@ -113,9 +117,9 @@ class SelectionLayer(nn.Module):
         """The same, as for other factors."""
         return self(X)
 
-    def factor(self, values: None) -> PartialPermutation:
-        """The factor."""
-        return PartialPermutation(to_numpy(self.index), self.n_in)
+    def factor(self, arrays: dict[str, np.ndarray]) -> PartialPermutation:
+        """The factor that selects these entries."""
+        return PartialPermutation(arrays["index"], self.n_in)
 
     def extra_repr(self) -> str:
         """Shape."""

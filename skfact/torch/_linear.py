@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from skfact.operators import FactorizedOperator, OperatorSum
 from skfact.torch._dense import bias_of, check_linear, factorize_weight, numbers_of
-from skfact.torch._kept import KeptOperator
 from skfact.torch._layers import layer_of
-from skfact.torch._product import Terms, multiply
+from skfact.torch._numbers import Layers, Numbers
+from skfact.torch._product import in_loops, in_operations, read
+from skfact.torch._term import numerical
+from skfact.torch._ways import autocast_dtype, is_followed, is_ordinary
 
 
 class FactorizedLinear(nn.Module):
@@ -97,7 +99,7 @@ class FactorizedLinear(nn.Module):
             for term in operator._summands
         )
         self.bias = bias_of(bias, operator)
-        self._kept = KeptOperator()
+        self._numbers: Numbers | None = None
 
     @classmethod
     def from_linear(cls, linear: nn.Linear, supports: Any = "auto", **how: Any) -> Self:
@@ -143,15 +145,19 @@ class FactorizedLinear(nn.Module):
         made = cls(operator, linear.bias)
         made.train(linear.training)
         made.to(linear.weight.device)
-        for layer in made._factors.numerical:
+        for layer in made._numerical:
             layer.values.requires_grad_(linear.weight.requires_grad)
         if made.bias is not None:
             made.bias.requires_grad_(linear.bias.requires_grad)
         return made
 
     @property
-    def _factors(self) -> Terms:
-        return Terms(tuple(tuple(term) for term in self.terms))
+    def _layers(self) -> Layers:
+        return [[*term._modules.values()] for term in self.terms._modules.values()]
+
+    @property
+    def _numerical(self) -> list[Any]:
+        return numerical([layer for term in self._layers for layer in term])
 
     def forward(self, X: Tensor) -> Tensor:
         """Map rows, and add the bias.
@@ -165,12 +171,39 @@ class FactorizedLinear(nn.Module):
         -------
         tensor of shape (..., out_features)
             Their images.
+
+        Raises
+        ------
+        TypeError
+            If X is no tensor, or of another dtype.
+        ValueError
+            If its last dimension is not `in_features`.
         """
-        terms, bias = self._factors, self.bias
+        if not isinstance(X, Tensor):
+            raise TypeError(f"X must be a tensor, got {type(X).__name__}: use torch.as_tensor(X).")
         if X.shape[-1:] != (self.in_features,):
             raise ValueError(f"X must have shape (..., {self.in_features}), got {tuple(X.shape)}.")
-        Y = multiply(X, terms, self._kept)
-        return Y if bias is None else Y + bias
+        if (dtype := autocast_dtype(X)) is not None:
+            return self._in_operations(X.to(dtype))
+        layers = self._layers
+        expected = next((layer.values.dtype for layer in numerical(layers[0])), X.dtype)
+        if X.dtype != expected:
+            raise TypeError(
+                f"X has dtype {X.dtype}, and the layer {expected}: convert one of them, X.to("
+                f"{expected}) or layer.to({X.dtype})."
+            )
+        if is_followed() or not is_ordinary(X):
+            return self._in_operations(X)
+        if self._numbers is None or not self._numbers.are_those_of(layers):
+            self._numbers = read(layers, X.dtype, self._numbers)
+        if self._numbers is None:
+            return self._in_operations(X)
+        Y = in_loops(X, self._numbers)
+        return Y if self.bias is None else Y + self.bias
+
+    def _in_operations(self, X: Tensor) -> Tensor:
+        Y = in_operations(X, self._layers)
+        return Y if self.bias is None else Y + self.bias.to(Y.dtype)
 
     def to_operator(self) -> Any:
         """Make an operator of the factors as they are now.
@@ -181,12 +214,18 @@ class FactorizedLinear(nn.Module):
             The weight, with NumPy factors that are copies; half precision becomes single. The bias
             is no part of it.
         """
-        terms = self._factors
-        return terms.operator([numbers_of(layer.values) for layer in terms.numerical])
+        terms = [
+            FactorizedOperator(
+                layer.factor({name: numbers_of(getattr(layer, name)) for name in layer.tensors})
+                for layer in term
+            )
+            for term in self._layers
+        ]
+        return terms[0] if len(terms) == 1 else OperatorSum(terms)
 
     def extra_repr(self) -> str:
         """Sizes, and what share of the dense numbers there is."""
-        numbers = sum(layer.values.numel() for layer in self._factors.numerical)
+        numbers = sum(layer.values.numel() for layer in self._numerical)
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}, numbers={numbers}, "
@@ -194,11 +233,11 @@ class FactorizedLinear(nn.Module):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: part for name, part in self.__dict__.items() if name != "_kept"}
+        return {name: part for name, part in self.__dict__.items() if name != "_numbers"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._kept = KeptOperator()
+        self._numbers = None
 
 
 def operator_of(module: Any) -> Any:

@@ -1,137 +1,78 @@
-"""The product of rows and an operator whose factors are modules, with its derivatives."""
+"""Rows times the transpose of an operator whose factors are modules, with all derivatives."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from skfact.operators import FactorizedOperator, OperatorSum
-from skfact.torch._kept import KeptOperator
-from skfact.torch._ways import has_hooks, serve
+from skfact.torch._numbers import Layers, Numbers
+from skfact.torch._term import numerical
+from skfact.torch._ways import has_hooks, is_followed, is_ordinary
 
 
-class Terms(NamedTuple):
-    """The modules of the factors of each term, in the order of the product."""
-
-    layers: tuple[tuple[Any, ...], ...]
-
-    @property
-    def numerical(self) -> list[Any]:
-        """The modules that have values, in one list."""
-        return [layer for term in self.layers for layer in term if layer.values is not None]
-
-    @property
-    def indices(self) -> list[Tensor]:
-        """The indices of the modules that have none."""
-        return [layer.index for term in self.layers for layer in term if layer.values is None]
-
-    def __call__(self, X: Tensor) -> Tensor:
-        """Images of rows, in PyTorch's operations."""
-        products = (reduce(lambda Y, layer: layer(Y), reversed(term), X) for term in self.layers)
-        return reduce(torch.add, products)
-
-    def multiply(self, X: Tensor, values: Sequence[Tensor]) -> Tensor:
-        """The same with other tensors as the values."""
-        of = dict(zip(map(id, self.numerical), values))
-        products = (
-            reduce(lambda Y, layer: layer.product(Y, of.get(id(layer))), reversed(term), X)
-            for term in self.layers
-        )
-        return reduce(torch.add, products)
-
-    def operator(self, values: Sequence[np.ndarray]) -> Any:
-        """The operator with these values of its factors, which nobody else writes to."""
-        of = dict(zip(map(id, self.numerical), values))
-        products = [
-            FactorizedOperator(layer.factor(of.get(id(layer))) for layer in term)
-            for term in self.layers
-        ]
-        return products[0] if len(products) == 1 else OperatorSum(products)
+def read(layers: Layers, dtype: torch.dtype, earlier: Numbers | None) -> Numbers | None:
+    """The numbers of the layers; None if loops cannot read them."""
+    flat = [layer for term in layers for layer in term]
+    readable = not any(map(has_hooks, flat)) and all(
+        is_ordinary(layer.values) and layer.values.dtype == dtype for layer in numerical(flat)
+    )
+    return Numbers(layers, earlier) if readable else None
 
 
-def multiply(X: Tensor, terms: Terms, kept: KeptOperator) -> Tensor:
-    """Images (..., n_out) of rows (..., n_in)."""
-    if any(has_hooks(layer) for term in terms.layers for layer in term):
-        return terms(X)
-    values = [layer.values for layer in terms.numerical]
-    if not serve(X, values):
-        return terms(X)
+def in_loops(X: Tensor, numbers: Numbers) -> Tensor:
+    """Images (..., n_out) of rows (..., n_in), which loops can read."""
     rows = X if X.ndim == 2 else X.reshape(-1, X.shape[-1])
-    if torch.is_grad_enabled() and any(t.requires_grad for t in (X, *values)):
-        Y = CompiledProduct.apply(terms, kept, rows, *values)
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (X, *numbers.values)):
+        Y: Tensor = CompiledProduct.apply(numbers, rows, *numbers.values)
     else:
-        Y = images(rows, kept.of(terms, values))
+        Y = torch.from_numpy(numbers.images(rows.numpy(force=True)))
     return Y if X.ndim == 2 else Y.reshape(*X.shape[:-1], Y.shape[1])
+
+
+def in_operations(X: Tensor, layers: Layers, values: Sequence[Tensor] | None = None) -> Tensor:
+    """The images in PyTorch's operations, if given with other tensors as the values."""
+    if values is None:
+        return reduce(torch.add, (reduce(call, reversed(term), X) for term in layers))
+    of = dict(zip((numerical([layer for term in layers for layer in term])), values))
+
+    def product(Y: Tensor, layer: Any) -> Tensor:
+        images: Tensor = layer.product(Y, of.get(layer))
+        return images
+
+    return reduce(torch.add, (reduce(product, reversed(term), X) for term in layers))
+
+
+def call(X: Tensor, layer: Any) -> Tensor:
+    """The layer's images, with whatever hooks do."""
+    images: Tensor = layer(X)
+    return images
 
 
 class CompiledProduct(Function):
     """The product in compiled loops, and its derivatives."""
 
     @staticmethod
-    def forward(ctx, terms, kept, X, *values):  # type: ignore[no-untyped-def]
-        ctx.terms, ctx.kept = terms, kept
+    def forward(ctx, numbers, X, *values):  # type: ignore[no-untyped-def]
+        ctx.numbers = numbers
         ctx.save_for_backward(X, *values)
-        return images(X, kept.of(terms, values))
+        return torch.from_numpy(numbers.images(X.numpy(force=True)))
 
     @staticmethod
     def backward(ctx, G):  # type: ignore[no-untyped-def]
         X, *values = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[2:]
-        if torch.is_grad_enabled():  # the derivatives are to have derivatives
+        numbers, wanted = ctx.numbers, ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled() or not is_ordinary(G) or is_followed():
+            # the gradients are to have gradients themselves, or G is a whole batch of them
+            with torch.enable_grad():
+                Y = in_operations(X, numbers.layers, values)
             given = [t for t, needed in zip((X, *values), wanted) if needed]
-            Y = ctx.terms.multiply(X, values)
-            found = iter(torch.autograd.grad(Y, given, G, create_graph=True))
-            return None, None, *(next(found) if needed else None for needed in wanted)
-        operator = ctx.kept.of(ctx.terms, values)
-        if not any(wanted[1:]):
-            return None, None, images(G, operator.H), *(None for _ in values)
-        return None, None, *pull_back(ctx.terms, operator, X, G, wanted)
-
-
-def images(X: Tensor, operator: Any) -> Tensor:
-    """Rows mapped by an operator, in compiled loops."""
-    return torch.from_numpy(operator._products.rows(X.numpy(force=True)))
-
-
-def pull_back(
-    terms: Terms, operator: Any, X: Tensor, G: Tensor, wanted: Sequence[bool]
-) -> list[Tensor | None]:
-    """Gradients in the rows and in all values, from that in the images; None if not wanted."""
-    of_X, of_values, needed = None, [], iter(wanted[1:])
-    inputs, outputs = (rows.numpy(force=True).T for rows in (X, G))
-    for layers, term in zip(terms.layers, operator._summands):
-        asked = [layer.values is not None and next(needed) for layer in layers]
-        found, back = pull_back_factors(layers, term.factors, inputs, outputs, asked, wanted[0])
-        of_values += [g for g, layer in zip(found, layers) if layer.values is not None]
-        of_X = back if of_X is None else of_X + back
-    return [None if g is None else torch.from_numpy(g) for g in (of_X, *of_values)]
-
-
-def pull_back_factors(
-    layers: Sequence[Any],
-    factors: Sequence[Any],
-    inputs: np.ndarray,
-    outputs: np.ndarray,
-    asked: Sequence[bool],
-    back: bool,
-) -> tuple[list[np.ndarray | None], np.ndarray | None]:
-    """Gradients in the values of each factor that is asked for, and in the rows if `back`.
-
-    Inputs (n_in, batch) and gradients of the outputs (n_out, batch) have one sample per column.
-    """
-    signals = [inputs]
-    for factor in reversed(factors[1:]):
-        signals.append(factor.apply(signals[-1]))
-    found: list[np.ndarray | None] = []
-    for position, (layer, factor) in enumerate(zip(layers, factors)):
-        signal = signals.pop()
-        found.append(layer.gradient(outputs, signal) if asked[position] else None)
-        if back or any(asked[position + 1 :]):
-            outputs = factor.H.apply(outputs)
-    return found, np.ascontiguousarray(outputs.T) if back else None
+            again = torch.is_grad_enabled()
+            found = iter(torch.autograd.grad(Y, given, G, create_graph=again))
+            return None, *(next(found) if needed else None for needed in wanted)
+        found = numbers.pull_back(X.numpy(force=True), G.numpy(force=True), wanted)
+        return None, *(None if g is None else torch.from_numpy(g) for g in found)

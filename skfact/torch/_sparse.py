@@ -11,14 +11,14 @@ from typing import Any
 from torch import Tensor
 from torch.autograd import Function
 
-from skfact.torch._ways import is_transformed
+from skfact.torch._ways import is_followed
 
 SLICE = 2**21  # numbers that a slice of entries has with a batch
 
 
 def sparse_product(X: Tensor, values: Tensor, rows: Tensor, columns: Tensor, n_out: int) -> Tensor:
     """The sum of ``values[k] * X[columns[k]]`` in each place ``rows[k]``, of X (n_in, batch)."""
-    if is_transformed():
+    if is_followed():
         return X.new_zeros((n_out, X.shape[1])).index_add(0, rows, X[columns] * values[:, None])
     product: Tensor = SparseProduct.apply(X, values, rows, columns, n_out)
     return product

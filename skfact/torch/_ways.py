@@ -7,17 +7,18 @@ whatever PyTorch wants to see the operations of, goes through PyTorch: `torch.co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 DTYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
-ORDINARY = (Tensor, nn.Parameter)
+CONVERTED = (torch.float32, torch.float16, torch.bfloat16)  # by autocast
+HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 
-def is_transformed() -> bool:
-    """Whether PyTorch follows, or transforms, the operations that are done."""
+def is_followed() -> bool:
+    """Whether PyTorch records or transforms the operations that are done now."""
     return (
         torch.compiler.is_compiling()
         or torch.jit.is_tracing()
@@ -27,21 +28,25 @@ def is_transformed() -> bool:
     )
 
 
-def serve(X: Tensor, tensors: Iterable[Tensor]) -> bool:
-    """Whether the loops take these."""
+def is_ordinary(tensor: Any) -> bool:
+    """Whether the loops can read the memory of a tensor."""
     return (
-        not is_transformed()
-        and X.dtype in DTYPES
-        and all(type(t) in ORDINARY and t.device.type == "cpu" for t in (X, *tensors))
-        and X.layout == torch.strided
+        (type(tensor) is Tensor or type(tensor) is nn.Parameter)
+        and tensor.dtype in DTYPES
+        and tensor.device.type == "cpu"
+        and tensor.layout is torch.strided
     )
+
+
+def autocast_dtype(X: Tensor) -> torch.dtype | None:
+    """The half precision that PyTorch converts to here, as it does for an `nn.Linear`, or None."""
+    kind = X.device.type
+    if not torch.is_autocast_enabled(kind) or X.dtype not in CONVERTED:
+        return None
+    found: torch.dtype = torch.get_autocast_dtype(kind)
+    return found
 
 
 def has_hooks(module: nn.Module) -> bool:
-    """Whether something is to be done at each call of a module."""
-    return bool(
-        module._forward_pre_hooks
-        or module._forward_hooks
-        or module._backward_pre_hooks
-        or module._backward_hooks
-    )
+    """Whether something else is to be done at each call of a module."""
+    return any(getattr(module, hooks) for hooks in HOOKS)
