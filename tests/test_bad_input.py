@@ -29,6 +29,7 @@ from tests.bad_input import (  # noqa: F401  (importing a module lists its cases
     operators,
     relu,
     supports,
+    torch_layers,
 )
 from tests.bad_input.cases import CASES, A
 

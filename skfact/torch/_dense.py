@@ -67,15 +67,15 @@ def remedy(module: Any) -> str:
         )
     if isinstance(module, nn.modules.lazy.LazyModuleMixin):
         return "its shape is not known yet: run a batch through it first"
-    path = f"{kind.__module__}.{kind.__name__}".lower()
-    for word, advice in OTHER_TYPES.items():
-        if word.lower() in path:
-            return advice
     if isinstance(module, nn.Linear):
         return (
             "a subclass may compute something else, or be read by the module around it: make an "
             "nn.Linear of its weight and bias if it is one"
         )
+    path = f"{kind.__module__}.{kind.__name__}".lower()
+    for word, advice in OTHER_TYPES.items():
+        if word.lower() in path:
+            return advice
     return "make an nn.Linear of its matrix, or factor that with butterfly_factorize"
 
 

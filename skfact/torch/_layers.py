@@ -23,10 +23,17 @@ class KroneckerProduct:
     tensors = ("values",)
     values: Any
 
+    @property
+    def is_one_matrix(self) -> bool:
+        """Whether there is a single block, for which PyTorch's product is the fastest."""
+        return bool(self.values.shape[:2] == (1, 1))
+
     @staticmethod
     def product(X: Tensor, values: Tensor) -> Tensor:
         """Rows (..., a * c * d) times the transpose of the factor with any values."""
         a, d, b, c = values.shape
+        if a == d == 1:
+            return X @ values[0, 0].to(X.dtype).mT
         blocks = X.reshape(-1, a, c, d).permute(1, 3, 2, 0)  # (a, d, c, batch)
         out = (values.to(X.dtype) @ blocks).permute(3, 0, 2, 1)  # (batch, a, b, d)
         return out.reshape(*X.shape[:-1], a * b * d)
@@ -63,6 +70,7 @@ class SparseLayer(nn.Module):
     """Rows times the transpose of a sparse factor; the stored entries `values` are trainable."""
 
     tensors = ("values", "rows", "columns")
+    is_one_matrix = False
     rows: Tensor
     columns: Tensor
 

@@ -196,6 +196,16 @@ class FactorizedLinear(nn.Module):
         Y = in_loops(X, self._numbers)
         return Y if self.bias is None else Y + self.bias
 
+    def __getattr__(self, name: str) -> Any:
+        if name == "weight":
+            raise AttributeError(
+                "FactorizedLinear has factors in the place of a weight: to_operator().toarray() is "
+                "the matrix. A module that reads the weights of its layers (nn.TransformerEncoder in "
+                "evaluation, unless torch.backends.mha.set_fastpath_enabled(False)) cannot have "
+                "factorized ones: exclude them."
+            )
+        return super().__getattr__(name)
+
     def _in_operations(self, X: Tensor) -> Tensor:
         layers = self._layers
         expected = {layer.values.dtype for term in layers for layer in numerical(term)}

@@ -133,13 +133,22 @@ class OrthogonalButterfly(nn.Module):
 
         Raises
         ------
+        TypeError
+            If X is no tensor, or of another dtype.
         ValueError
-            If the last dimension of X is not `n`.
+            If its last dimension is not `n`.
         """
+        if not isinstance(X, Tensor):
+            raise TypeError(f"X must be a tensor, got {type(X).__name__}: use torch.as_tensor(X).")
         if X.shape[-1:] != (self.n,):
             raise ValueError(f"X must have shape (..., {self.n}), got {tuple(X.shape)}.")
         if (dtype := autocast_dtype(X)) is not None:
             return in_operations(X.to(dtype), self._layers())
+        if X.dtype != self.angles[0].dtype:
+            raise TypeError(
+                f"X has dtype {X.dtype}, and the angles {self.angles[0].dtype}: convert one of "
+                f"them, with X.to(...) or rotation.to({X.dtype})."
+            )
         if is_followed() or not all(map(is_ordinary, (X, *self.angles))):
             return in_operations(X, self._layers())
         return in_loops(X, self._numbers())

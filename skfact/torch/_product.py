@@ -12,15 +12,16 @@ from torch.autograd import Function
 
 from skfact.torch._numbers import Layers, Numbers
 from skfact.torch._term import numerical
-from skfact.torch._ways import has_hooks, is_followed, is_ordinary
+from skfact.torch._ways import has_hooks, is_batched, is_followed, is_ordinary
 
 
 def read(layers: Layers, earlier: Numbers | None) -> Numbers | None:
-    """The numbers of the layers; None if there are none that loops can read."""
+    """The numbers of the layers; None if loops cannot read them, or PyTorch is faster."""
     flat = [layer for term in layers for layer in term]
     values = [layer.values for layer in numerical(flat)]
     readable = (
         not any(map(has_hooks, flat))
+        and not all(layer.is_one_matrix for layer in numerical(flat))
         and all(map(is_ordinary, values))
         and len({v.dtype for v in values}) == 1
     )
@@ -69,7 +70,7 @@ class CompiledProduct(Function):
     def backward(ctx, G):  # type: ignore[no-untyped-def]
         X, *values = ctx.saved_tensors
         numbers, wanted = ctx.numbers, ctx.needs_input_grad[1:]
-        if torch.is_grad_enabled() or not is_ordinary(G) or is_followed():
+        if torch.is_grad_enabled() or is_followed() or not is_ordinary(G) or is_batched(G):
             # the gradients are to have gradients themselves, or G is a whole batch of them
             with torch.enable_grad():
                 Y = in_operations(X, numbers.layers, values)

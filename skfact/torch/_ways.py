@@ -38,6 +38,11 @@ def is_ordinary(tensor: Any) -> bool:
     )
 
 
+def is_batched(gradient: Tensor) -> bool:
+    """Whether this stands for several gradients, as with `is_grads_batched` of autograd."""
+    return "Batched" in torch._C._dispatch_key_set(gradient)
+
+
 def autocast_dtype(X: Tensor) -> torch.dtype | None:
     """The half precision that PyTorch converts to here, as it does for an `nn.Linear`, or None."""
     kind = X.device.type

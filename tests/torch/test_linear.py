@@ -406,3 +406,8 @@ def test_a_selection_takes_all_rows(dtype):
     assert torch.equal(layer(X), expected)
     assert layer(X.requires_grad_()).dtype == X.dtype
     np.testing.assert_array_equal(layer.to_operator().apply(np.arange(4.0)[None]), [[2, 0, 0]])
+
+
+def test_there_is_no_dense_weight():
+    with pytest.raises(AttributeError, match="in the place of a weight"):
+        sparse_operator().to_torch().weight  # noqa: B018
