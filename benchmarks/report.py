@@ -37,6 +37,7 @@ PAGES = {  # name of the results -> module that holds their page
     "deep_linear_palm": "deep_linear_palm",
     "deep_linear_training": "deep_linear_training",
     "relu": "relu",
+    "torch_layers": "torch_layers",
     "cuda": "cuda",
 }
 CONVENTIONS = (

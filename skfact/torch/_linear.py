@@ -135,11 +135,13 @@ class FactorizedLinear(nn.Module):
         Examples
         --------
         >>> import torch
+        >>> from scipy.linalg import hadamard
         >>> from skfact.torch import FactorizedLinear
         >>> linear = torch.nn.Linear(64, 64)
-        >>> layer = FactorizedLinear.from_linear(linear, "monarch", rank=2)
+        >>> linear.weight.data = torch.tensor(hadamard(64), dtype=torch.float32)
+        >>> layer = FactorizedLinear.from_linear(linear, "monarch")
         >>> layer.to_operator()
-        FactorizedOperator(64 x 64, 2 factors, nnz=2048, float32)
+        FactorizedOperator(64 x 64, 2 factors, nnz=1024, float32)
         """
         operator = factorize_weight(linear, "linear", supports, how)
         made = cls(operator, linear.bias)
@@ -200,9 +202,9 @@ class FactorizedLinear(nn.Module):
         if name == "weight":
             raise AttributeError(
                 "FactorizedLinear has factors in the place of a weight: to_operator().toarray() is "
-                "the matrix. A module that reads the weights of its layers (nn.TransformerEncoder in "
+                "the matrix. Modules that read their layers' weights (nn.TransformerEncoder does in "
                 "evaluation, unless torch.backends.mha.set_fastpath_enabled(False)) cannot have "
-                "factorized ones: exclude them."
+                "factorized ones: exclude these."
             )
         return super().__getattr__(name)
 

@@ -70,10 +70,12 @@ def replace_linear_layers(
     Examples
     --------
     >>> import torch
+    >>> from scipy.linalg import hadamard
     >>> from skfact.torch import replace_linear_layers
     >>> network = torch.nn.Sequential(
     ...     torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10)
     ... )
+    >>> network[0].weight.data = torch.tensor(hadamard(64), dtype=torch.float32)
     >>> smaller = replace_linear_layers(network, "monarch", exclude="2")
     >>> [type(layer).__name__ for layer in smaller]
     ['FactorizedLinear', 'ReLU', 'Linear']
