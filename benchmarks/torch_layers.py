@@ -131,7 +131,7 @@ def page(results: dict[str, Any]) -> str:
     """The results as reStructuredText."""
     rows = results["rows"]
     answer = (
-        f"Images take {between(ratios(rows, 'forward', LAYER, APPLY))} times as long as with NumPy; "
+        f"Images take {between(ratios(rows, 'forward', LAYER, APPLY))} times as long as NumPy's; "
         f"a step of training is {between(ratios(rows, 'training', DENSE, LAYER))} times as fast "
         "as that of a dense layer"
     )

@@ -202,7 +202,7 @@ class FactorizedLinear(nn.Module):
         if name == "weight":
             raise AttributeError(
                 "FactorizedLinear has factors in the place of a weight: to_operator().toarray() is "
-                "the matrix. Modules that read their layers' weights (nn.TransformerEncoder does in "
+                "the matrix. Modules that read their layers' weights (nn.TransformerEncoder in "
                 "evaluation, unless torch.backends.mha.set_fastpath_enabled(False)) cannot have "
                 "factorized ones: exclude these."
             )
@@ -238,7 +238,13 @@ class FactorizedLinear(nn.Module):
         return terms[0] if len(terms) == 1 else OperatorSum(terms)
 
     def extra_repr(self) -> str:
-        """Sizes, and what share of the dense numbers there is."""
+        """Sizes, and what share of the dense numbers there is.
+
+        Returns
+        -------
+        str
+            What `repr` shows.
+        """
         numbers = sum(layer.values.numel() for layer in self._numerical)
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, "

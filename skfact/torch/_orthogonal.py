@@ -220,7 +220,13 @@ class OrthogonalButterfly(nn.Module):
         return merged.train(linear.training)
 
     def extra_repr(self) -> str:
-        """Size, and patterns of the factors."""
+        """Size, and patterns of the factors.
+
+        Returns
+        -------
+        str
+            What `repr` shows.
+        """
         return f"n={self.n}, patterns={self.patterns}"
 
     def __getstate__(self) -> dict[str, Any]:
