@@ -38,6 +38,7 @@ PAGES = {  # name of the results -> module that holds their page
     "deep_linear_training": "deep_linear_training",
     "relu": "relu",
     "export": "export",
+    "torch_layers": "torch_layers",
     "cuda": "cuda",
 }
 CONVENTIONS = (

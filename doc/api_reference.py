@@ -151,6 +151,16 @@ API_REFERENCE = {
             "load_operator": False,
         },
     ),
+    "skfact.torch": Section(
+        "PyTorch layers",
+        "Modules whose weights are products of sparse factors, for PyTorch; see "
+        ":doc:`/user_guide/pytorch`.",
+        {
+            "FactorizedLinear": False,
+            "OrthogonalButterfly": False,
+            "replace_linear_layers": False,
+        },
+    ),
     "skfact.supports": Section(
         "Supports",
         "Where factors may be non-zero.",

@@ -439,6 +439,27 @@ def embedding(results: dict[str, Any]) -> Figure:
     return figure
 
 
+def torch_layers(results: dict[str, Any]) -> Figure:
+    """Milliseconds of a step of training against the batch: a panel for each question and size."""
+    looks = {"skfact": "skfact", "peft": "pyfaust", "dense": "PyTorch", "frozen": "floor"}
+    found = cells(results["rows"], "question", "n", "batch")
+    sizes = sorted({n for _, n, _ in found})
+    questions = {"training": "A layer", "rotation": "Rotated inputs"}
+    figure, axes = plt.subplots(len(sizes), 2, figsize=(WIDTH, 6.5), squeeze=False)
+    for row, n in zip(axes, sizes):
+        for axis, (question, title) in zip(row, questions.items()):
+            panel = {b: c for (q, size, b), c in found.items() if (q, size) == (question, n)}
+            names = list(next(iter(panel.values())))
+            drawn = (
+                Line(name, look_of(name, looks), {b: c[name]["ms"] for b, c in panel.items()})
+                for name in names
+            )
+            lines(axis, *drawn, room=8.0)
+            axis.set_title(f"{title}, n = {n:,}")
+    name_axes(axes, "batch", "milliseconds")
+    return figure
+
+
 def times_of(panel: dict[float, dict[str, dict[str, Any]]], library: str) -> dict[float, float]:
     """The milliseconds of a library, or of the fastest peer, where it was measured."""
     found = {x: fastest(contenders, library) for x, contenders in panel.items()}
@@ -541,6 +562,7 @@ FIGURES: dict[str, Iterable[Callable[[dict[str, Any]], Figure]]] = {
     "deep_linear_training": (training,),
     "relu": (path_norm, functions, embedding),
     "export": (onnx_models, c_source),
+    "torch_layers": (torch_layers,),
 }
 
 

@@ -59,6 +59,7 @@ _HOMES = {
     "operators": "skfact",
     "relu": "skfact",
     "supports": "skfact",
+    "torch": "skfact",  # not in __all__: `from skfact import *` does not import PyTorch
 }
 
 

@@ -31,6 +31,7 @@ from tests.bad_input import (  # noqa: F401  (importing a module lists its cases
     relu,
     relu_modules,
     supports,
+    torch_layers,
 )
 from tests.bad_input.cases import CASES, A
 

@@ -8,7 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ def load_table() -> dict[str, Any]:
 
 
 TABLE = load_table()
+# skfact.torch imports PyTorch: it is no part of `from skfact import *`, and may not be there
+LIGHT = [module for module in TABLE if module != "skfact.torch"]
+IMPORTABLE = [module for module in TABLE if module in LIGHT or find_spec("torch")]
 
 
 def paths(module: str) -> list[str]:
@@ -85,12 +88,12 @@ def test_every_public_subpackage_is_in_the_table():
     assert found == set(TABLE)
 
 
-@pytest.mark.parametrize("module", TABLE)
+@pytest.mark.parametrize("module", IMPORTABLE)
 def test_table_and_all_agree(module):
     assert sorted(import_module(module).__all__) == sorted(TABLE[module].names)
 
 
-@pytest.mark.parametrize("module", TABLE)
+@pytest.mark.parametrize("module", IMPORTABLE)
 def test_docstrings_are_valid(module):
     problems = {
         name: [error for error in validate(name)["errors"] if error[0] in CHECKS]
@@ -100,7 +103,7 @@ def test_docstrings_are_valid(module):
     assert {name: errors for name, errors in problems.items() if errors} == {}
 
 
-@pytest.mark.parametrize("module", TABLE)
+@pytest.mark.parametrize("module", IMPORTABLE)
 def test_docstrings_have_examples(module):
     examples = {
         path: get_doc_object(value)["Examples"]
@@ -118,13 +121,18 @@ def test_validation_finds_a_broken_docstring():
 def test_top_level_names():
     """The subpackages, and of their names the estimators."""
     assert set(skfact.__all__) <= set(dir(skfact))
-    subpackages = {module.removeprefix("skfact."): import_module(module) for module in TABLE}
-    names = [resolve(path) for module in TABLE for path in paths(module)]
+    subpackages = {module.removeprefix("skfact."): import_module(module) for module in LIGHT}
+    names = [resolve(path) for module in LIGHT for path in paths(module)]
     classes = filter(inspect.isclass, names)
     estimators = {c.__name__: c for c in classes if issubclass(c, BaseEstimator)}
     assert {*subpackages, *estimators, "__version__"} == set(skfact.__all__)
     for name, value in {**subpackages, **estimators}.items():
         assert getattr(skfact, name) is skfact.__getattr__(name) is value  # at hand, and imported
+
+
+def test_layers_for_pytorch_are_at_hand():
+    pytest.importorskip("torch")
+    assert skfact.torch is import_module("skfact.torch") and "torch" not in skfact.__all__
 
 
 def test_unknown_top_level_name():
@@ -147,7 +155,7 @@ def test_import_is_light():
 
 
 def test_star_imports_load_nothing_optional():
-    statement = "; ".join(f"from {module} import *" for module in ["skfact", *TABLE])
+    statement = "; ".join(f"from {module} import *" for module in ["skfact", *LIGHT])
     assert loaded_after(statement) & OPTIONAL == set()
 
 

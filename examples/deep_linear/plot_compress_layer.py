@@ -342,11 +342,10 @@ print(f"same type as computed from the activations: {np.mean(exported == expecte
 print(f"same type as from the dense layer:          {np.mean(exported == labels[:50]):.2f}")
 
 # %%
-# For PyTorch, ``operator_`` becomes a module of trainable sparse layers; the offset stays apart:
+# For PyTorch, ``operator_`` becomes a layer with trainable factors, and the offset its bias:
 #
 # .. code-block:: python
 #
 #     net = SparseDeepLinearNet("monarch").fit(activations, outputs)
-#     layer = net.operator_.to_torch()  # torch.nn.Sequential
-#     offset = torch.as_tensor(net.intercept_)
-#     z = layer(x) + offset
+#     layer = net.operator_.to_torch(bias=net.intercept_)  # skfact.torch.FactorizedLinear
+#     z = layer(x)

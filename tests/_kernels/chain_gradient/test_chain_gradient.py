@@ -7,7 +7,9 @@ from numpy.testing import assert_allclose
 from skfact._kernels import _threads, chain_gradient
 from skfact.deep_linear._factor_sets.resolve import resolve_factor_sets
 from skfact.deep_linear._linear_network import LinearNetwork
+from skfact.operators._factors import dense_factor
 from skfact.supports import Chain
+from tests.arrays import DTYPES, gaussian
 from tests.asserts import for_each
 
 CHAINS = {
@@ -74,3 +76,56 @@ def test_what_it_leaves_to_blas_and_to_the_generic_one(monkeypatch):
     assert not chain_gradient.pays([np.ones((1, 1, 9, 16))], X)
     monkeypatch.setattr(chain_gradient.dispatch, "SMALLEST", 2**40)
     assert not chain_gradient.pays(values, X)
+
+
+def ends_of(chain, selected):
+    """Both sides as they are, or with entries in another order, some left out and some zero."""
+    n_out, n_in = chain.shape
+    result, source = np.arange(n_out), np.arange(n_in)
+    random = np.random.default_rng(1)
+    if selected:
+        result = np.concatenate([[-1], random.permutation(n_out)[: n_out - 1]])
+        source = np.where(np.arange(n_in) == 0, -1, random.permutation(n_in))
+    into, out = np.full(n_in, -1), np.full(n_out, -1)
+    into[source[source >= 0]] = np.nonzero(source >= 0)[0]
+    out[result[result >= 0]] = np.nonzero(result >= 0)[0]
+    return chain_gradient.Selections(source, result, into, out)
+
+
+@for_each("dtype", DTYPES)
+@for_each("batch", [0, 1, 64, 201])
+@for_each("selected", [False, True])
+@pytest.mark.parametrize("name", sorted(CHAINS))
+def test_rows_are_mapped_and_pulled_back(name, selected, batch, dtype):
+    """Images, and gradients by the product rule, of dense factors with selections around them."""
+    chain, random = CHAINS[name], np.random.default_rng(0)
+    values = [gaussian(random, (p.a, p.d, p.b, p.c), dtype) for p in chain]
+    ends = ends_of(chain, selected)
+    X = gaussian(random, (batch, chain.shape[1]), dtype)
+    G = gaussian(random, (batch, len(ends.result)), dtype)
+    factors = [dense_factor(v) for v in values]
+    left = np.where(ends.result[:, None] == np.arange(chain.shape[0]), 1, 0)
+    right = np.where(ends.source[:, None] == np.arange(chain.shape[1]), 1, 0)
+    matrix = left @ np.linalg.multi_dot([*factors, right, np.eye(chain.shape[1])])
+    eps = 100 * np.finfo(dtype).eps
+
+    def close(found, exact):
+        assert found.dtype == dtype and found.shape == exact.shape
+        assert_allclose(found, exact, atol=eps * max(1, np.abs(exact).max(initial=0)))
+
+    close(chain_gradient.map_rows(values, ends, X), X @ matrix.T)
+    for back in (True, False):
+        gradients, of_X = chain_gradient.pull_back_rows(values, ends, X, G, back=back)
+        if back:
+            close(of_X, G @ matrix.conj())
+        else:
+            assert of_X is None
+        for position, found in enumerate(gradients):
+            before, after = left, right
+            for factor in factors[:position]:
+                before = before @ factor
+            for factor in reversed(factors[position + 1 :]):
+                after = factor @ after
+            full = before.conj().T @ G.T @ (X @ after.T).conj()
+            ones = dense_factor(np.ones_like(found)) != 0
+            close(dense_factor(found), np.where(ones, full, 0))
