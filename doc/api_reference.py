@@ -186,6 +186,11 @@ API_REFERENCE = {
         "What is worth knowing about a result.",
         {"IllPosedWarning": False, "StructureWarning": False},
     ),
+    "skfact.export": Section(
+        "Export",
+        "Out of Python: ONNX models and C source; see :doc:`/user_guide/export`.",
+        {"to_onnx": False},
+    ),
     "skfact.inspection": Section(
         "Inspection",
         "Pictures, in the style of scikit-learn's displays; they need matplotlib.",
