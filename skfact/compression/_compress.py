@@ -290,7 +290,7 @@ class _Compressor:
             both.add(np.hstack([rows[place], others[place]]))
         return Seen(both, changed=True)
 
-    def _output_error(self, replaced: dict[int, Replacement]) -> float:
+    def _output_error(self, replaced: dict[int, Replacement]) -> float | None:
         """Relative error of the outputs of the network, around their mean."""
         missed = Missed()
         before, after = self.network.outputs({}), self.network.outputs(replaced)

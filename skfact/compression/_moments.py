@@ -87,8 +87,13 @@ class Missed:
         self._energy += float(np.sum(rows**2))
 
     @property
-    def relative_error(self) -> float:
-        """Root of the mean square of the difference over that of the rows around their mean."""
+    def relative_error(self) -> float | None:
+        """Root of the mean square of the difference over that of the rows around their mean.
+
+        None where there were no rows.
+        """
+        if not self._pairs:
+            return None
         varied = self._energy - float(np.sum(self._sum**2)) / max(self._pairs, 1)
         return math.sqrt(self._missed / varied) if varied > 0 else 0.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -20,6 +21,18 @@ class Reader(NamedTuple):
     read: Callable[[Any, Any], Network]
 
 
+def _is_module(network: Any) -> bool:
+    """Whether it is a PyTorch module: there is none where PyTorch was not imported."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(network, torch.nn.Module)
+
+
+def _read_module(network: Any, X: Any) -> Network:
+    from skfact.compression._layers.modules import read_module
+
+    return read_module(network, X)
+
+
 # A new kind of network is a function and a row.
 READERS = (
     Reader(
@@ -32,6 +45,7 @@ READERS = (
         lambda network: isinstance(network, (MLPClassifier, MLPRegressor)),
         read_mlp,
     ),
+    Reader("a torch.nn.Module", _is_module, _read_module),
 )
 
 
