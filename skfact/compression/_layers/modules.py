@@ -140,7 +140,8 @@ class ModuleNetwork:
         except Exception:  # noqa: BLE001  (whatever modules do without a weight)
             return False
         return len(found) == len(expected) and all(
-            one.shape == two.shape and torch.allclose(one, two, CLOSE, CLOSE * _size(two))
+            one.shape == two.shape
+            and torch.allclose(one, two, CLOSE, CLOSE * _size(two), equal_nan=True)
             for one, two in zip(found, expected)
         )
 
@@ -305,4 +306,4 @@ def _why_not(name: str, layer: nn.Module, owners: dict[int, list[str]]) -> str:
 
 
 def _size(x: Tensor) -> float:
-    return float(x.abs().max()) if x.numel() else 0.0
+    return float(torch.nan_to_num(x).abs().max()) if x.numel() else 0.0
