@@ -24,6 +24,7 @@ from tests.bad_input import (  # noqa: F401  (importing a module lists its cases
     butterfly,
     compression,
     deep_linear,
+    export,
     fixed_support,
     fixed_support_theory,
     network_graph,
