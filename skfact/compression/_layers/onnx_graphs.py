@@ -68,9 +68,11 @@ class OnnxNetwork:
                 model.graph.output.append(helper.make_empty_tensor_value_info(name))
         session = _session(model)
         wanted = [name for name in dict.fromkeys(names.values()) if name not in given]
+        options = _runtime().RunOptions()
+        options.only_execute_path_to_fetches = True
         for batch in self.batches or ():
             feeds = _feeds(session, batch)
-            got = dict(zip(wanted, session.run(wanted, feeds))) if wanted else {}
+            got = dict(zip(wanted, session.run(wanted, feeds, options))) if wanted else {}
             tensors = {**feeds, **got}
             yield {
                 place: tensors[name].reshape(-1, tensors[name].shape[-1])
@@ -288,7 +290,8 @@ def _copied(model: Any) -> Any:
     return copied
 
 
-def _session(model: Any) -> Any:
+def _runtime() -> Any:
+    """The package onnxruntime, which is imported when a model runs."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -296,6 +299,11 @@ def _session(model: Any) -> Any:
             "Samples run through ONNX models in onnxruntime, which is not installed: "
             "`pip install onnxruntime`, or pass X=None."
         ) from error
+    return onnxruntime
+
+
+def _session(model: Any) -> Any:
+    onnxruntime = _runtime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(
