@@ -175,6 +175,17 @@ API_REFERENCE = {
             "digit_reversal": False,
         },
     ),
+    "skfact.compression": Section(
+        "Compression",
+        "Networks whose linear layers become products of factors; see "
+        ":doc:`/user_guide/compression`.",
+        {
+            "compress": False,
+            "Compression": False,
+            "CompressedLayer": False,
+            "CompressionDisplay": False,
+        },
+    ),
     "skfact.datasets": Section(
         "Datasets",
         "Matrices and operators with known factors.",

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from skfact import (
         butterfly,
+        compression,
         datasets,
         deep_linear,
         exceptions,
@@ -32,6 +33,7 @@ __all__ = [
     "SparseDeepLinearNet",
     "__version__",
     "butterfly",
+    "compression",
     "datasets",
     "deep_linear",
     "exceptions",
@@ -50,6 +52,7 @@ _HOMES = {
     "ReLUPathEmbedding": "skfact.relu",
     "SparseDeepLinearNet": "skfact.deep_linear",
     "butterfly": "skfact",
+    "compression": "skfact",
     "datasets": "skfact",
     "deep_linear": "skfact",
     "exceptions": "skfact",
