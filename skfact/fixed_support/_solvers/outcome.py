@@ -43,6 +43,11 @@ CUT_OFF = (
     "Alternating least squares still improved after max_iter={n_iter} sweeps; increase max_iter or "
     "tol."
 )
+NOTHING = (
+    "The supports leave nothing for any component: wherever a column of the left mask has a True, "
+    "the row of the right mask has none, or the other way round. The product is zero for every "
+    "matrix. Put True where the factors may be non-zero."
+)
 MISSED = "Larger supports, more components or a smaller alpha keep more."
 
 
@@ -52,6 +57,8 @@ def warn_of(
     """What the public functions have to warn of, the estimator `who` first."""
     for warning in warnings_for(problem, result, outcome):
         warn(str(warning), type(warning), who)
+    if not problem.report.classes:
+        return
     n_numbers = result.left_values.shape[0] + result.right_values.shape[0]
     if result.relative_error > 0.5 and problem.weights is None and not _is_low_rank(problem):
         warn_if_useless(problem.A, result.relative_error, n_numbers, MISSED, who=who)
@@ -61,6 +68,9 @@ def warnings_for(
     problem: Problem, result: FixedSupportFactorization, outcome: Outcome
 ) -> Iterator[Warning]:
     """The warnings that are no comparison; the search for a reason is made here."""
+    if not problem.report.classes:
+        yield StructureWarning(NOTHING)
+        return
     if problem.weights is not None:
         unjoined = unjoined_columns(problem.report.classes, problem.weights)
         if unjoined is not None:
