@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import reprlib
 from collections.abc import Iterable, Mapping, Set
@@ -15,8 +16,16 @@ from skfact._backend import array_namespace, device, is_array_api_obj, move
 from skfact._inputs import as_floating, refuse_sparse
 
 
-def check_matrix(A: Any, name: str) -> Any:
-    """A 2-D, non-empty floating array (real or complex) in its own library; finiteness not yet.
+def refuse_lazy(A: Any, name: str) -> None:
+    """Raise if the object is an array of dask."""
+    if hasattr(A, "dask"):
+        raise TypeError(
+            f"{name} is a dask array, which would be loaded whole: pass its .compute()."
+        )
+
+
+def check_matrix(A: Any, name: str, *, real: bool = False) -> Any:
+    """A 2-D, non-empty floating array (complex unless `real`) in its library; finiteness not yet.
 
     Raises
     ------
@@ -25,11 +34,8 @@ def check_matrix(A: Any, name: str) -> Any:
     ValueError
         If `A` is not 2-D or has no entry.
     """
-    if hasattr(A, "dask"):
-        raise TypeError(
-            f"{name} is a dask array, which would be loaded whole: pass its .compute()."
-        )
-    A = as_floating(A, name)
+    refuse_lazy(A, name)
+    A = as_floating(A, name, real=real)
     if A.ndim != 2:
         advice = (
             f"Flatten what stands in each row: {name}.reshape({A.shape[0]}, -1)."
@@ -73,6 +79,21 @@ def check_number(value: Any, name: str, kind: type, low: float, word: str = "") 
         raise ValueError(f"{name} must be a float or inf, got a number beyond the largest float.")
 
 
+def check_finite(value: Any, name: str, word: str = "") -> None:
+    """Raise unless `value` is a finite float of at least zero; `word` as in `check_number`."""
+    check_number(value, name, float, 0, word)
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value!r}.")
+
+
+def check_positive(value: Any, name: str) -> None:
+    """Raise unless `value` is a positive and finite float."""
+    if not is_number(value, float):
+        raise TypeError(f"{name} must be float, got {value!r}.")
+    if not 0 < value <= float(np.finfo(float).max):
+        raise ValueError(f"{name} must be positive and finite, got {value!r}.")
+
+
 def check_flag(value: Any, name: str) -> None:
     """Raise unless `value` is True or False, of Python or NumPy."""
     if not isinstance(value, bool | np.bool_):
@@ -102,6 +123,23 @@ def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
     """Raise unless `value` is one of the strings."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {choices}, got {value!r}.")
+
+
+def call(function: Any, name: str, wanted: str, *arguments: Any) -> Any:
+    """The function of these arguments; a TypeError tells of one, by its `name`, that takes others.
+
+    What the function itself raises is its own.
+    """
+    try:
+        inspect.signature(function).bind(*arguments)
+    except ValueError:  # of some that are built in nothing is known
+        pass
+    except TypeError as error:
+        raise TypeError(
+            f"{name} is a callable that does not take {wanted}: {error}. Pass one that takes these "
+            f"{len(arguments)} arguments."
+        ) from error
+    return function(*arguments)
 
 
 def unknown_name(argument: str, value: str, names: Iterable[str]) -> ValueError:

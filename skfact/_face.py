@@ -72,10 +72,14 @@ class Face(TransformerMixin, BaseEstimator):
     def _samples(self, X: Any, method: str, **accepted: bool) -> Any:
         """X as `method` of a fitted estimator takes it."""
         check_is_fitted(self)
-        X = validate_samples(self, X, reset=False, **accepted)
+        X = self._validated(X, reset=False, **accepted)
         given = np.empty(0) if scipy.sparse.issparse(X) else X
         self._require_namespace(given, method)
         return X
+
+    def _validated(self, X: Any, *, reset: bool, **accepted: bool) -> Any:
+        """X as an array to compute with; with `reset` it is what the estimator is fitted on."""
+        return validate_samples(self, X, reset=reset, **accepted)
 
     def _codes(self, X: Any) -> Any:
         """X as `inverse_transform` takes it: codes of as many columns as `transform` gives."""

@@ -99,6 +99,8 @@ def as_floating(array: Any, name: str, default: Any = None, *, real: bool = Fals
     xp = array_namespace(array)
     if found.removeprefix("u").startswith("int") or found == "bool":
         return xp.astype(array, namespace_dtype("float64" if default is None else default, xp))
+    if real and found.startswith("complex"):
+        raise TypeError(f"{name} has dtype {array.dtype}, but must be real: pass its .real.")
     what = "" if array is given else f" as an array, and is {reprlib.repr(given)}"
     cure = f": convert it first, for example with {cast_of(array)}" if array is given else ""
     raise TypeError(

@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import validate_data
 
 from skfact._backend import array_namespace, detached, is_array_api_obj
-from skfact._checks import check_matrix, check_random_state, require_finite
+from skfact._checks import check_matrix, check_random_state, refuse_lazy, require_finite
 from skfact._inputs import is_numpy
 
 
@@ -33,8 +33,8 @@ def validate_samples(
         check_random_state(estimator.random_state)
     if reset or isinstance(X, list | tuple):
         X = detached(X)
-    if hasattr(X, "dask"):
-        raise TypeError("X is a dask array, which would be loaded whole: pass X.compute().")
+    refuse_lazy(X, "X")
+    refuse_repeated_names(X)
     if not is_array_api_obj(X) or is_numpy(array_namespace(X)):
         with np.errstate(invalid="ignore"):  # the sum of huge numbers, which it looks at first
             return validate_data(
@@ -57,6 +57,18 @@ def validate_samples(
         magnitudes = xp.where(xp.isnan(magnitudes), xp.zeros_like(magnitudes), magnitudes)
     require_finite(float(xp.max(magnitudes)), "X")
     return X
+
+
+def refuse_repeated_names(X: Any) -> None:
+    """Raise if columns of a data frame share a name: features are known by their names."""
+    columns: Any = getattr(X, "columns", None)
+    if getattr(columns, "is_unique", True):  # other libraries than pandas allow no others
+        return
+    repeated = list(dict.fromkeys(columns[columns.duplicated()]))
+    raise ValueError(
+        f"X is a data frame with more than one column named {repeated[0]!r}: give each a name of "
+        "its own, or pass X.to_numpy()."
+    )
 
 
 def clone_with_seed(estimator: Any, random_state: Any) -> Any:

@@ -38,6 +38,7 @@ class StructureWarning(UserWarning):
     where a matrix of 1,024 entries or more needs no more numbers than its factors. The message
     says what was reached, what plain low rank reaches with as many numbers, and what to try. Dense
     supports of a given number of components are plain low rank, and keep what they can in silence.
+    Given, too, where supports leave nothing, so that the product is zero for every matrix.
 
     See Also
     --------

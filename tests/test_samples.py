@@ -152,3 +152,19 @@ def test_seeds_stop_at_what_is_frozen():
         if operator is not duplicate:
             assert duplicate[-1].random_state is not None
     assert clone_with_seed(FrozenEstimator(inner), 0).estimator is inner
+
+
+@on_any_matrix
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_columns_of_one_name_are_refused(name):
+    """In `fit` and later, whatever the release of scikit-learn makes of them."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abbcde"))
+    message = r"X is a data frame with more than one column named 'b'.*X\.to_numpy\(\)"
+    with pytest.raises(ValueError, match=message):
+        clone(ESTIMATORS[name]).fit(frame, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = clone(ESTIMATORS[name]).fit(X, Y)
+    with pytest.raises(ValueError, match=message):
+        fitted.transform(frame)

@@ -15,7 +15,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 
 from skfact._backend import array_namespace, detached, device, move_like, to_numpy
-from skfact._checks import check_matrix, check_number, is_number, require_finite
+from skfact._checks import call, check_matrix, check_number, is_number, require_finite
 from skfact._inputs import is_numpy
 from skfact._linalg import column_means, is_complex
 from skfact._samples import clone_with_seed
@@ -97,7 +97,8 @@ def _given_operator(X: Any, y: Any, operator: Any, random_state: Any, frame: Any
         return _affine_estimator(X, y, operator, random_state, frame)
     origin = "operator"
     if callable(operator):
-        operator, origin = operator(X.shape[1]), "the result of operator(n_features)"
+        operator = call(operator, "operator", "(n_features,)", X.shape[1])
+        origin = "the result of operator(n_features)"
     matrix = check_matrix(detached(operator), origin)
     xp = array_namespace(matrix)
     require_finite(float(xp.max(xp.abs(matrix))), origin)

@@ -14,15 +14,17 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skfact._backend import array_namespace, detached, is_array_api_obj, move_like, on_backend
 from skfact._checks import (
     check_choice,
+    check_finite,
     check_flag,
     check_number,
+    check_positive,
     check_random_state,
     check_verbose,
 )
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact._face import Face, ReportsProgress, all_or_nothing
 from skfact._inputs import is_numpy
-from skfact._samples import validate_samples
+from skfact._samples import refuse_repeated_names, validate_samples
 from skfact._sklearn_compat import with_callbacks
 from skfact._stopping import Stopping
 from skfact._warn import warn
@@ -497,6 +499,7 @@ class SparseDeepLinearNet(
             if y.shape[0] != X.shape[0]:
                 raise ValueError(f"X has {X.shape[0]} samples, but y has {y.shape[0]}.")
         else:
+            refuse_repeated_names(X)
             with np.errstate(invalid="ignore"):  # the sum of huge numbers, which it looks at first
                 X, y = validate_data(
                     self, X, y, reset=reset, multi_output=True, y_numeric=True,
@@ -507,16 +510,13 @@ class SparseDeepLinearNet(
 
     def _check_parameters(self) -> None:
         check_choice(self.solver, "solver", NAMES)
-        for name in ("alpha", "tol", "learning_rate_init", "validation_fraction"):
-            check_number(getattr(self, name), name, float, 0)
-            if not math.isfinite(getattr(self, name)):
-                raise ValueError(f"{name} must be finite, got {getattr(self, name)!r}.")
+        for name in ("alpha", "tol", "validation_fraction"):
+            check_finite(getattr(self, name), name)
+        check_positive(self.learning_rate_init, "learning_rate_init")
         if not 0 < self.validation_fraction < 1:
             raise ValueError(
                 f"validation_fraction must be between 0 and 1, got {self.validation_fraction!r}."
             )
-        if not self.learning_rate_init > 0:
-            raise ValueError(f"learning_rate_init must be positive, got {self.learning_rate_init}.")
         for name in ("max_iter", "n_iter_no_change"):
             check_number(getattr(self, name), name, int, 1)
         check_verbose(self.verbose)

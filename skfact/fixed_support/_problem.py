@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfact._backend import array_namespace, move_like, to_numpy
-from skfact._checks import check_number
+from skfact._checks import check_finite, check_number
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled_number
 from skfact._inputs import as_floating
 from skfact._linalg import inner, is_complex, norm2
@@ -38,9 +38,7 @@ class Objective(NamedTuple):
     def check(self) -> None:
         """Raise unless the options make sense; the weights are looked at beside the matrix."""
         if not (isinstance(self.alpha, str) and self.alpha == "auto"):
-            check_number(self.alpha, "alpha", float, 0, "auto")
-            if not math.isfinite(float(self.alpha)):
-                raise ValueError(f"alpha must be finite, got {self.alpha!r}.")
+            check_finite(self.alpha, "alpha", "auto")
         if self.missing_values is not None:
             is_float = isinstance(self.missing_values, float | np.floating)
             number = 0.0 if is_float else self.missing_values

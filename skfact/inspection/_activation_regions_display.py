@@ -11,8 +11,8 @@ from skfact._checks import check_number
 from skfact.inspection._matplotlib import Display, counted, is_dark
 from skfact.inspection._plane_regions import Layers, line_regions, plane_regions
 from skfact.relu import canonical_form
-from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.readers import read_layers
+from skfact.relu._networks.samples import inputs_of
 
 LARGEST_MARGIN = 1e9  # where rounding leaves nothing of the points
 BEND, BEND_ON_DARK, SWITCH = "#202020", "#f0f0f0", "#d62728"
@@ -32,7 +32,8 @@ class ActivationRegionsDisplay(Display):
     network : network-like of layers
         The network.
     points : array-like of shape (2, n_features) or (3, n_features)
-        Points on the line, or in the plane: three points not on a line.
+        Points on the line, or in the plane: three points not on a line. Of a pipeline, as its
+        `predict` takes them; line and plane are those through what its earlier steps give.
     margin : float, default=0.5
         How far to look beyond the points, as a part of their distance.
     resolution : int, default=300
@@ -81,7 +82,7 @@ class ActivationRegionsDisplay(Display):
             raise ValueError(f"margin must be at most {LARGEST_MARGIN:g}, got {margin!r}.")
         check_number(resolution, "resolution", int, 2)
         read = read_layers(network, "regions are found layer by layer")
-        points = to_numpy(checked_samples(points, read.sizes[0], "points")).astype(np.float64)
+        points = to_numpy(inputs_of(read, points, "points")).astype(np.float64)
         if len(points) not in (2, 3):
             raise ValueError(
                 f"points must be 2 points of a line or 3 of a plane, got {len(points)}."

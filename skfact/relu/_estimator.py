@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skfact._backend import (
     array_namespace,
@@ -20,7 +21,7 @@ from skfact._backend import (
 from skfact._checks import check_flag, check_number
 from skfact._face import Face, all_or_nothing
 from skfact._inputs import is_numpy
-from skfact._samples import clone_with_seed, validate_samples
+from skfact._samples import clone_with_seed, refuse_repeated_names, validate_samples
 from skfact.relu._features import (
     CHUNK,
     dense_features,
@@ -35,6 +36,7 @@ from skfact.relu._networks.gates import gates
 from skfact.relu._networks.layered import LayeredNetwork
 from skfact.relu._networks.network import copied
 from skfact.relu._networks.readers import read_layers, require_relu
+from skfact.relu._networks.samples import after_steps, name_after, names_after
 from skfact.relu._random_gates import random_gates
 
 DEFAULT_SIZES = (8,)
@@ -56,8 +58,9 @@ class ReLUPathEmbedding(Face):
     ----------
     estimator : network-like of layers, default=None
         The network. An MLPRegressor or MLPClassifier is cloned and fitted on X, y; other kinds are
-        taken as they are, and so is a FrozenEstimator of a fitted one. None draws random hidden
-        layers: an unsupervised embedding.
+        taken as they are, and so is a FrozenEstimator of a fitted one. X is what a fitted Pipeline
+        takes: it goes through the earlier steps first. None draws random hidden layers: an
+        unsupervised embedding.
     hidden_layer_sizes : int or sequence of int, default=(8,)
         Widths of the random hidden layers. Beside an `estimator` it must not be set.
     n_paths : int, default=None
@@ -169,15 +172,21 @@ class ReLUPathEmbedding(Face):
             If ``backend="cupy"`` and CuPy or a device is missing.
         """
         self._check_parameters()
-        X = validate_samples(self, X, reset=True, accept_sparse=True)
+        given = None
+        if self.estimator is not None and not _is_to_be_fitted(self.estimator):
+            given = read_layers(self.estimator, NO_GRAPHS, "estimator")
+        # a step may be fitted again, by its owner
+        self._earlier = copy.deepcopy(given.earlier) if given is not None else ()
+        X = self._validated(X, reset=True, accept_sparse=True)
         like = np.empty(0, dtype=X.dtype) if scipy.sparse.issparse(X) else X
         xp, where = compute_namespace(self.backend, like)
         self.__dict__.pop("path_weights_", None)  # of an earlier fit
         self.__dict__.pop("estimator_", None)
-        network = self._network_for(X, y, like)
+        network = self._network_for(X, y, like) if given is None else given
         if network.sizes[0] != X.shape[1]:
             raise ValueError(
-                f"X has {X.shape[1]} features, but the network has {network.sizes[0]} inputs."
+                f"{name_after(self._earlier, 'X')} has {X.shape[1]} features, but the network has "
+                f"{network.sizes[0]} inputs."
             )
         total = feature_count(network.sizes)
         self.n_paths_ = total if self.n_paths is None else min(int(self.n_paths), total)
@@ -197,6 +206,16 @@ class ReLUPathEmbedding(Face):
             weights = feature_weights(network.moved(xp, where), kept)
             self.path_weights_ = move_like(weights, like)
         return self
+
+    def _validated(self, X: Any, *, reset: bool, **accepted: bool) -> Any:
+        """Also as the network takes it: behind the earlier steps of a pipeline."""
+        if not self._earlier:
+            return super()._validated(X, reset=reset, **accepted)
+        # features and their names are those that the pipeline takes
+        refuse_repeated_names(X)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        inputs = after_steps(self._earlier, X, "X")
+        return validate_samples(copy.copy(self), inputs, reset=True, **accepted)
 
     def _fitted_array(self) -> Any:
         return self.coefs_[0]
@@ -224,8 +243,6 @@ class ReLUPathEmbedding(Face):
     def _network_for(self, X: Any, y: Any, like: Any) -> LayeredNetwork:
         if self.estimator is None:
             return random_gates(X, self._hidden_sizes(), self.random_state, like)
-        if not _is_to_be_fitted(self.estimator):
-            return read_layers(self.estimator, NO_GRAPHS)
         # before the work of fitting it
         require_relu(self.estimator, has_hidden=np.size(self.estimator.hidden_layer_sizes) > 0)
         if not is_numpy(array_namespace(like)):
@@ -310,7 +327,8 @@ class ReLUPathEmbedding(Face):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the inputs; None takes those of `fit`, or ``x0``, ``x1``, ...
+            Names of the features of X; None takes those of `fit`, or ``x0``, ``x1``, ... What the
+            earlier steps of a pipeline make of them are the names of the inputs.
 
         Returns
         -------
@@ -325,18 +343,20 @@ class ReLUPathEmbedding(Face):
         """
         check_is_fitted(self)
         known = getattr(self, "feature_names_in_", None)
-        if input_features is None:
-            names = [f"x{i}" for i in range(self.n_features_in_)] if known is None else list(known)
-        else:
+        names = None if known is None else list(known)
+        if input_features is not None:
             names = list(input_features)
             if known is not None and names != list(known):
                 raise ValueError("input_features is not equal to feature_names_in_.")
-            if len(names) != self.n_features_in_:
+            if len(names) != getattr(self, "n_features_in_", len(names)):
                 raise ValueError(
                     "input_features should have length equal to number of features "
                     f"({self.n_features_in_}), got {len(names)}."
                 )
-        found = feature_names(names, self._network().sizes, self._chosen())
+        sizes, inputs = self._network().sizes, names_after(self._earlier, names)
+        if inputs is None:
+            inputs = [f"x{i}" for i in range(sizes[0])]
+        found = feature_names(inputs, sizes, self._chosen())
         return np.array(found, dtype=object)
 
     def __sklearn_tags__(self) -> Any:

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from math import gcd, prod
 from typing import Any
 
-from skfact._checks import positive_int
+from skfact._checks import call, positive_int
 from skfact.supports._chain import FAMILIES, Chain, family_chain
 from skfact.supports._radices import balanced_factors, divisors, padded_size, prime_factors
 
@@ -143,7 +143,9 @@ def resolve_supports(
             f"{'a Chain' if isinstance(supports, Chain) else 'a callable'}, which carries its own "
             f"ranks. Pass rank=None, or supports as the name of a family."
         )
-    chain: Any = supports if isinstance(supports, Chain) else supports(n_out, n_in)
+    chain: Any = supports
+    if not isinstance(supports, Chain):
+        chain = call(supports, "supports", "(n_out, n_in)", n_out, n_in)
     if not isinstance(chain, Chain):
         raise TypeError(
             f"the callable passed as supports must return a Chain, got {type(chain).__name__}."

@@ -90,6 +90,7 @@ for id, supports, options, message in [
     ("negative alpha", "dense", {"alpha": -1.0}, "alpha must be at least 0"),
     ("infinite alpha", "dense", {"alpha": np.inf}, "alpha must be finite"),
     ("no rate", "dense", {"learning_rate_init": 0.0}, "learning_rate_init must be positive"),
+    ("infinite rate", "dense", {"learning_rate_init": np.inf}, "_init must be positive and finite"),
     ("all to validate", "dense", {"validation_fraction": 1.0}, "validation_fraction"),
     ("no batch", "dense", {"batch_size": 0}, "batch_size must be at least 1"),
     ("no iteration", "dense", {"max_iter": 0}, "max_iter must be at least 1"),

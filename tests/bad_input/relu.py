@@ -1,17 +1,21 @@
 """Bad and unusual input of ReLU networks."""
 
 import inspect
+import re
 from functools import partial
 
 import numpy as np
 import scipy.sparse
 from numpy.testing import assert_array_equal
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skfact import ReLUPathEmbedding, relu
+from skfact.inspection import ActivationRegionsDisplay
 from tests.bad_input.cases import BAD_X, RANDOM, A, changed, refused, works
 
 COEFS = [RANDOM.standard_normal((8, 4)), RANDOM.standard_normal((4, 2))]
@@ -82,11 +86,12 @@ OF_ONE_NETWORK = [
 ]
 OF_TWO_NETWORKS = ["align", "path_inner", "path_metric", "rescaling_factors"]
 for id, network, error, message in BAD_NETWORKS:
+    others = {name: re.sub("^network", name, message) for name in ("other", "start", "estimator")}
     for name in OF_ONE_NETWORK:
         refused(f"{name}: {id}", getattr(relu, name), network, error=error, message=message)
     for name in [*OF_TWO_NETWORKS, "is_rescaling_equivalent"]:
         call = partial(getattr(relu, name), NETWORK)
-        refused(f"{name}, other: {id}", call, network, error=error, message=message)
+        refused(f"{name}, other: {id}", call, network, error=error, message=others["other"])
         call = lambda network, name=name: getattr(relu, name)(network, NETWORK)  # noqa: E731
         refused(f"{name}, first: {id}", call, network, error=error, message=message)
     for name in ("path_kernel", "activation_patterns", "activation_space"):
@@ -112,7 +117,7 @@ for id, network, error, message in BAD_NETWORKS:
             lambda network: relu.retrain(NETWORK, A, A[:, :2], start=network),
             network,
             error=error,
-            message=message,
+            message=others["start"],
         )
     refused(
         f"rescale: {id}",
@@ -126,6 +131,41 @@ for id, network, error, message in BAD_NETWORKS:
             f"ReLUPathEmbedding: {id}",
             lambda network: ReLUPathEmbedding(network).fit(A),
             network,
+            error=error,
+            message=others["estimator"],
+        )
+mlp = MLPClassifier(hidden_layer_sizes=(3,), **easily).fit(A, A[:, 0] > 0)
+LABELS = A[:, 0] > 0
+OF_SAMPLES = {
+    "path_kernel": relu.path_kernel,
+    "activation_patterns": relu.activation_patterns,
+    "activation_space": relu.activation_space,
+    "identifiability_report": relu.identifiability_report,
+    "simplify": lambda network, X: relu.simplify(network, dead_on=X),
+    "retrain": lambda network, X: relu.retrain(network, X, LABELS),
+    "generalization_bound": lambda network, X: relu.generalization_bound(network, X, LABELS),
+    "output_bound": lambda network, X: relu.path_metric(network, network).output_bound(X),
+    "ReLUPathEmbedding": lambda network, X: ReLUPathEmbedding(network).fit(X),
+    "ActivationRegionsDisplay": lambda network, X: ActivationRegionsDisplay(network, X[:2]),
+}
+line = LinearRegression().fit(A, A)
+for id, steps, error, message in [
+    ("unfitted step", [StandardScaler()], NotFittedError, "StandardScaler instance is not fitted"),
+    ("no transform", [line], TypeError, "step 'linearregression', a LinearRegression, has no tran"),
+    ("other features", [PCA(3).fit(A)], ValueError, "after the earlier steps.*3 features.*8 input"),
+    (
+        "NaN",
+        [FunctionTransformer(np.full_like, kw_args={"fill_value": np.nan})],
+        ValueError,
+        "contains NaN",
+    ),
+]:
+    for name, call in OF_SAMPLES.items():
+        refused(
+            f"{name} of a pipeline: {id}",
+            lambda network, X, call=call: call(network, X),
+            make_pipeline(*steps, mlp),
+            A,
             error=error,
             message=message,
         )
@@ -232,7 +272,12 @@ BAD_CALLS = [
     ("activation_space", {"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
     ("activation_space", {"X": A[:0]}, ValueError, "X must have at least one row"),
     ("activation_space", {"X": changed(A, np.nan)}, ValueError, "X contains NaN"),
-    ("activation_space", {"X": A + 0j}, ValueError, "X must be real"),
+    (
+        "activation_space",
+        {"X": A + 0j},
+        TypeError,
+        r"X has dtype complex128, but must be real: pass its \.real",
+    ),
     ("activation_space", {"X": A, "tol": -1.0}, ValueError, "tol must be at least 0"),
     ("activation_space", {"X": A, "tol": "small"}, TypeError, "tol must be"),
     ("activation_space", {"X": A, "max_size": 0}, ValueError, "max_size"),
@@ -242,11 +287,21 @@ BAD_CALLS = [
     ("activation_patterns", {"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
     ("activation_patterns", {"X": A[:0]}, ValueError, "X must have at least one row"),
     ("activation_patterns", {"X": changed(A, np.nan)}, ValueError, "X contains NaN"),
-    ("activation_patterns", {"X": A + 0j}, ValueError, "X must be real"),
+    (
+        "activation_patterns",
+        {"X": A + 0j},
+        TypeError,
+        r"X has dtype complex128, but must be real: pass its \.real",
+    ),
     ("activation_patterns", {"X": A.astype("f2")}, TypeError, "X has dtype float16"),
     ("path_kernel", {"X": A[:0]}, ValueError, "X must have at least one row"),
     ("path_kernel", {"X": A, "Y": A[:0]}, ValueError, "Y must have at least one row"),
-    ("path_kernel", {"X": A + 0j}, ValueError, "X must be real"),
+    (
+        "path_kernel",
+        {"X": A + 0j},
+        TypeError,
+        r"X has dtype complex128, but must be real: pass its \.real",
+    ),
     ("path_kernel", {"X": A, "Y": A[:, :3]}, ValueError, "Y has 3 features.*8 inputs"),
     ("path_kernel", {"X": changed(A, np.inf)}, ValueError, "X contains inf"),
 ]
@@ -275,14 +330,29 @@ BAD_CALLS += [
         ({"y": [["a", "b"]] * 8}, TypeError, "y has dtype"),
         ({"loss": "hinge"}, ValueError, "loss must be one of"),
         ({"start": ([A], None)}, ValueError, "same layer sizes"),
+        ({"start": 3}, TypeError, "^start must be a pair.*got int"),
+        ({"start": relu.NetworkGraph(8)}, TypeError, "^start is a NetworkGraph"),
+        ({"X": None}, TypeError, "X has dtype object.*allowed are float32, float64, integers"),
+        ({"X": A + 0j}, TypeError, r"X has dtype complex128, but must be real: pass its \.real"),
         ({"alpha": -1.0}, ValueError, "alpha must be at least 0"),
         ({"alpha": "auto"}, TypeError, "alpha must be float"),
+        ({"alpha": np.inf}, ValueError, "alpha must be finite"),
+        ({"tol": np.inf}, ValueError, "tol must be finite"),
         ({"solver": "sgd"}, ValueError, "solver must be one of"),
         ({"max_iter": 0}, ValueError, "max_iter must be at least 1"),
         ({"tol": -1.0}, ValueError, "tol must be at least 0"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
         ({"batch_size": "all"}, TypeError, "batch_size must be int or 'auto'"),
         ({"learning_rate_init": "fast"}, TypeError, "learning_rate_init must be float"),
+        *(
+            (
+                {"solver": solver, "learning_rate_init": rate},
+                ValueError,
+                "learning_rate_init must be positive and finite",
+            )
+            for solver in ("lbfgs", "adam")
+            for rate in (0, -1.0, np.inf, np.nan)
+        ),
         ({"random_state": -1}, ValueError, "random_state must be.*got -1"),
     ]
 ]
@@ -299,6 +369,7 @@ BAD_CALLS += [
     for options, error, message in [
         ({"X": A[:, :3]}, ValueError, "X has 3 features.*8 inputs"),
         ({"X": changed(A, np.nan)}, ValueError, "X contains NaN"),
+        ({"X": "a"}, TypeError, "X has dtype .*'a'; allowed are float32, float64, integers"),
         ({"y": [0, 2] * 4}, ValueError, r"y has the label 2.*none of the classes \[0, 1\]"),
         ({"delta": 0.0}, ValueError, "delta must be between 0 and 1"),
         ({"delta": 1.0}, ValueError, "delta must be between 0 and 1"),
@@ -321,8 +392,9 @@ for number, (name, options, error, message) in enumerate(BAD_CALLS):
 for id, X, error, message in [
     ("no rows", A[:0], ValueError, "X must have at least one row"),
     ("NaN", changed(A, np.nan), ValueError, "X contains NaN"),
-    ("complex", A + 0j, ValueError, "X must be real"),
+    ("complex", A + 0j, TypeError, r"X has dtype complex128, but must be real: pass its \.real"),
     ("1-D", A[0], ValueError, "X must be 2-D"),
+    ("features", A[:, :3], ValueError, "X has 3 features.*8 inputs"),
 ]:
     refused(
         f"output_bound: {id}",

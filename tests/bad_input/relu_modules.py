@@ -52,6 +52,8 @@ if modules is not None:
     }
     for name, function in FUNCTIONS.items():
         for id, (make, put, message) in MADE.items():
+            if name == "ReLUPathEmbedding":  # it calls what it is given its estimator
+                message = message.replace("network", "(estimator|network)")
             refused(
                 f"{name}: module with {id}",
                 lambda function=function, make=make, put=put: function(make(*put)),

@@ -409,13 +409,17 @@ def test_labels_that_do_not_match_are_refused():
     pd = pytest.importorskip("pandas")
     table = pd.DataFrame(X, columns=[f"x{j}" for j in range(12)])
     right = pd.DataFrame(GROUPS, columns=[f"y{j}" for j in range(12)])
-    with pytest.raises(ValueError, match=r"right mask has labels.*those of X.*'y0'.*'x0'"):
+    with pytest.raises(
+        ValueError, match=r"right mask of supports has labels.*those of X.*'y0'.*'x0'"
+    ):
         FixedSupportMF(supports=(None, right)).fit(table)
     FixedSupportMF(supports=(None, right)).fit(X)  # by position: an array has no labels
     FixedSupportMF(supports=(None, pd.DataFrame(GROUPS))).fit(table)
     left = pd.DataFrame(np.ones((30, 3)), columns=list("abc"))
     right = pd.DataFrame(GROUPS, index=list("abd"))
-    with pytest.raises(ValueError, match=r"left mask has labels.*those of the right mask"):
+    with pytest.raises(
+        ValueError, match=r"left mask of supports has labels.*those of the right mask"
+    ):
         FixedSupportMF(supports=(left, right)).fit(X)
 
 

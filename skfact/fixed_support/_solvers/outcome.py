@@ -45,6 +45,11 @@ CUT_OFF = (
     "Alternating least squares still improved after max_iter={n_iter} sweeps; increase max_iter or "
     "tol."
 )
+NOTHING = (
+    "The supports leave nothing for any component: wherever a column of the left mask has a True, "
+    "the row of the right mask has none, or the other way round. The product is zero for every "
+    "matrix. Put True where the factors may be non-zero."
+)
 MISSED = "Larger supports, more components or a smaller alpha keep more."
 # Relative errors above which factors keep too little to go without a word: on named supports, and
 # on supports of the user's own, which are there to be read: low rank then fits better, as expected.
@@ -73,7 +78,8 @@ def warn_of(
     for warning in warnings_for(problem, result, outcome, columns):
         warn(str(warning), type(warning), who)
     limit = NEARLY_ALL if own_supports else HALF
-    if result.relative_error <= limit or _is_low_rank(problem):
+    is_good = result.relative_error <= limit or _is_low_rank(problem)
+    if is_good or not problem.report.classes:
         return
     n_numbers = result.left_values.shape[0] + result.right_values.shape[0]
     if own_supports:
@@ -90,6 +96,9 @@ def warnings_for(
     problem: Problem, result: FixedSupportFactorization, outcome: Outcome, columns: Labels = None
 ) -> Iterator[Warning]:
     """The warnings that are no comparison; the search for a reason is made here."""
+    if not problem.report.classes:
+        yield StructureWarning(NOTHING)
+        return
     if problem.weights is not None:
         unjoined = unjoined_columns(problem.report.classes, problem.weights)
         if unjoined is not None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
-from skfact._checks import check_number, unknown_name
+from skfact._checks import call, check_number, unknown_name
 from skfact.fixed_support._supports.groups import are_groups, group_mask
 from skfact.fixed_support._supports.masks import as_mask, check_supports, refuse_other_supports
 from skfact.supports import Chain
@@ -182,7 +182,9 @@ def resolve_supports(
         left, right = MASK_PAIRS[supports](n_samples, n_features, n_components)
         origin = f"supports={supports!r}"
     elif callable(supports):
-        left, right = _pair(supports(n_samples, n_features, n_components), "supports returned")
+        wanted = "(n_samples, n_features, n_components)"
+        found = call(supports, "supports", wanted, n_samples, n_features, n_components)
+        left, right = _pair(found, "supports returned")
         origin = "the callable passed as supports"
     elif are_groups(supports):
         left, (right, own_names) = None, group_mask(supports, n_components, n_features, labels[1])
@@ -195,14 +197,14 @@ def resolve_supports(
                 "The left mask was given twice, in supports and as left_support: pass "
                 "supports=(None, right) beside left_support."
             )
-    names = ("the left mask", "the right mask")
+    names = (f"the left mask of {origin}", f"the right mask of {origin}")
     if left_support is not None:
-        left, names = left_support, ("left_support", "the right mask")
+        left, names = left_support, ("left_support", names[1])
     if left is None:
         left = np.ones((n_samples, as_mask(right, names[1]).shape[0]), dtype=bool)
-    found = check_supports(left, right, names, "X", labels)
-    _check_shapes(found, origin, n_samples, n_features, n_components)
-    return NamedMasks(*found, own_names or _row_names(right))
+    masks = check_supports(left, right, names, "X", labels)
+    _check_shapes(masks, origin, n_samples, n_features, n_components)
+    return NamedMasks(*masks, own_names or _row_names(right))
 
 
 def _row_names(mask: Any) -> list[str] | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
 
 from skfact._backend import to_numpy
+from skfact._inputs import rectangular
 from skfact.supports._masks import Labels, is_labelled, order_by
+
+WANTED = "must be a list of positions, truth values or names of features, or a slice"
 
 
 def are_groups(supports: Any) -> bool:
@@ -85,31 +88,41 @@ def _by_label(groups: Any, n_features: int, names: Labels) -> dict[Any, np.ndarr
 
 def _columns(name: Any, columns: Any, n_features: int, names: Labels) -> np.ndarray:
     """Mask of the columns of a group: positions, truth values, a slice, or names."""
-    mask = np.zeros(n_features, dtype=bool)
     if not isinstance(columns, slice):
-        columns = np.atleast_1d(to_numpy(columns) if hasattr(columns, "shape") else columns)
+        given = to_numpy(columns) if hasattr(columns, "shape") else columns
+        columns = np.atleast_1d(rectangular(given, f"Group {name!r} of supports"))
+        if columns.ndim > 1:
+            raise ValueError(
+                f"Group {name!r} of supports must be one list of columns, got an array of shape "
+                f"{columns.shape}."
+            )
         if not columns.size:
             columns = columns.astype(int)
         elif columns.dtype.kind in "OUST":
             columns = _positions(name, columns.tolist(), names)
         elif columns.dtype.kind not in "biu":
-            raise TypeError(
-                f"Group {name!r} of supports must be positions, truth values, a slice or names of "
-                f"features, got dtype {columns.dtype}."
-            )
+            raise TypeError(f"Group {name!r} of supports {WANTED}, got dtype {columns.dtype}.")
     try:
-        mask[columns] = True
-    except IndexError as error:
+        positions = np.arange(n_features)[columns]
+    except (IndexError, TypeError) as error:
         raise ValueError(
             f"Group {name!r} of supports does not fit X with {n_features} features: {error}."
         ) from error
-    if not mask.any():
+    if not len(positions):
         raise ValueError(f"Group {name!r} of supports has no columns: name one, or leave it out.")
-    return mask
+    mask = np.bincount(positions, minlength=n_features)
+    if mask.max() > 1:
+        raise ValueError(
+            f"Group {name!r} of supports has the column at position {mask.argmax()} more than once."
+        )
+    return mask > 0
 
 
 def _positions(name: Any, columns: list[Any], names: Labels) -> np.ndarray:
     """Where features of these names are."""
+    for column in columns:
+        if column is None or not isinstance(column, Hashable):
+            raise TypeError(f"Group {name!r} of supports {WANTED}, got {column!r}.")
     if not is_labelled(names):
         raise ValueError(
             f"Group {name!r} of supports names features, but X has no feature names: pass a data "

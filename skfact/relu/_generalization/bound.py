@@ -11,7 +11,13 @@ import numpy as np
 from sklearn.neural_network import MLPRegressor
 
 from skfact._backend import NUMPY, device, to_numpy
-from skfact._checks import check_choice, check_number, check_random_state, positive_int
+from skfact._checks import (
+    check_choice,
+    check_number,
+    check_positive,
+    check_random_state,
+    positive_int,
+)
 from skfact._stopping import Stopping
 from skfact.relu._generalization.binary_kl import binary_kl_inverse, log_moment
 from skfact.relu._generalization.divergence import (
@@ -22,8 +28,8 @@ from skfact.relu._generalization.divergence import (
 )
 from skfact.relu._networks.balance import rescaled
 from skfact.relu._networks.layered import LayeredNetwork
-from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.readers import mlp_in, read_layers
+from skfact.relu._networks.samples import inputs_of
 from skfact.relu._rescaling.sweeps import log_factors_of_layers
 from skfact.relu._training.objective import Objective
 from skfact.relu._training.targets import Targets, targets_of
@@ -153,8 +159,8 @@ def generalization_bound(
         A network that classifies. One that is no MLP has a score for each class, or one number
         that is positive for class 1.
     X : array-like of shape (n_samples, n_features)
-        The training samples, independent draws of those to come; for a pipeline, what its earlier
-        steps give.
+        The training samples, independent draws of those to come; of a pipeline, as its `predict`
+        takes them.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Their labels: 0, 1, ... if the network is no MLP.
     delta : float, default=0.05
@@ -253,16 +259,14 @@ def generalization_bound(
         raise TypeError(
             "network is an MLPRegressor, whose errors have no bound: pass a classifier."
         )
-    X = to_numpy(checked_samples(X, read.sizes[0], "X")).astype(np.float64, copy=False)
+    X = to_numpy(inputs_of(read, X)).astype(np.float64, copy=False)
     targets = targets_of(mlp, read, y, "log_loss" if mlp is None else None, len(X))
     check_choice(rescaling, "rescaling", ("best", "equalize", "none"))
     check_number(delta, "delta", float, 0)
     if not 0 < delta < 1:
         raise ValueError(f"delta must be between 0 and 1, got {delta!r}.")
     if sigma is not None:
-        check_number(sigma, "sigma", float, 0)
-        if not 0 < sigma < math.inf:
-            raise ValueError(f"sigma must be positive and finite, got {sigma!r}.")
+        check_positive(sigma, "sigma")
     n_draws = positive_int(n_draws, "n_draws")
     random = check_random_state(random_state)
 

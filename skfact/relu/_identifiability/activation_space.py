@@ -15,8 +15,8 @@ from skfact._checks import check_flag, check_number
 from skfact.relu._identifiability.kinks import off_kinks
 from skfact.relu._identifiability.rank_profile import RankProfile, rank_profile, triangle
 from skfact.relu._identifiability.twins import twin_tolerance
-from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.readers import read_layers
+from skfact.relu._networks.samples import inputs_of
 from skfact.relu._rescaling.canonical import host_layers
 
 FIRST_COLUMNS = 256
@@ -74,15 +74,17 @@ def activation_space(
     The activation of a path at x is the product of the gates along it, times the input that it
     starts at. Near its parameters theta, an output of the network at x is the inner product of the
     activations a(x) with the path weights: all that samples tell about path weights are their inner
-    products with the vectors of V, the span of a(x) for x in X.
+    products with the vectors of V, the span of a(x) for x in X. (A neuron that is active on no
+    sample, but whose input is zero on some, opens near theta: this holds where it stays closed.)
 
     Parameters
     ----------
     network : network-like of layers
         The ReLU network.
     X : array-like of shape (n_samples, n_features)
-        Samples. Those on a kink, where the input of a hidden neuron is zero up to rounding, are
-        left out, and counted: near theta their gates change.
+        Samples; of a pipeline, as its `predict` takes them. Those on a kink, where the input of a
+        hidden neuron is zero up to rounding, are left out, and counted: near theta their gates
+        change. Neurons that are active on no sample have no kinks: their gates count as closed.
     return_basis : bool, default=False
         Also find samples whose activations are a basis of V.
     tol : float, default=None
@@ -148,7 +150,7 @@ def activation_space(
     tol = twin_tolerance(network, tol)
     check_flag(return_basis, "return_basis")
     check_number(max_size, "max_size", int, 1)
-    X = checked_samples(X, network.sizes[0], "X")
+    X = inputs_of(network, X)
     gates: list[Any]
     if network.activation == "identity":
         rows, samples, gates = np.arange(X.shape[0]), X, []

@@ -23,8 +23,8 @@ from skfact.relu._identifiability.local_rank import (
 )
 from skfact.relu._identifiability.report import IdentifiabilityReport, LayerIdentifiability
 from skfact.relu._identifiability.twins import find_twins, parallel_twins, twin_tolerance
-from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.readers import read_layers
+from skfact.relu._networks.samples import inputs_of
 from skfact.relu._rescaling.canonical import host_layers
 
 DEAD, ALWAYS_ACTIVE, NOT_ADMISSIBLE = "dead on X", "always active on X", "not admissible"
@@ -55,7 +55,8 @@ def identifiability_report(
     network : network-like of layers
         The ReLU network.
     X : array-like of shape (n_samples, n_features), default=None
-        Samples for the rank test. Those on a kink are left out, and counted.
+        Samples for the rank test; of a pipeline, as its `predict` takes them. Those on a kink are
+        left out, and counted.
     tol : float, default=None
         Relative tolerance: for the distance of twins once their incoming weights and biases have
         unit norm, for sums that vanish and for singular values. None is 1e-10, for a network in
@@ -104,8 +105,10 @@ def identifiability_report(
     of parameters less that of hidden neurons, H, since each rescaling is a direction that changes
     nothing. If it is attained, networks near this one with the same outputs on X are rescalings of
     it [1]_. This needs a derivative: samples on a kink, where the input of a hidden neuron is zero
-    up to rounding, are left out. (On x >= 0 the network relu(x) is equal to relu(x + d) - d for
-    every d > 0, which is no rescaling of it: the sample x = 0 must not count.)
+    up to rounding, are left out. Neurons that are active on no sample have no kinks, even where
+    their inputs are zero: they count as dead, and with them the rank is never full. (On
+    x >= 0 the network relu(x) is equal to relu(x + d) - d for every d > 0, which is no rescaling
+    of it: the sample x = 0 must not count.)
     What is computed is J diag(theta) with unit columns, which rescaling does not change.
     What is missing is attributed to neurons in the order always active, negative twin, positive
     twin, not admissible, dead; of several causes of a neuron the last one counts. The first of a
@@ -197,7 +200,7 @@ def identifiability_report(
     check_number(time_budget, "time_budget", float, 0)
     check_number(max_size, "max_size", int, 1)
     if X is not None:
-        X = checked_samples(X, network.sizes[0], "X")
+        X = inputs_of(network, X)
         _require_room(network.sizes, X.shape[0], max_size)
     deadline = time.monotonic() + float(time_budget)
     layers = host_layers(network)

@@ -44,8 +44,9 @@ def active_off_kinks(layers: list[np.ndarray], X: Any, eps: float) -> tuple[Any,
     """Which samples are on no kink, (n_samples,), and which neurons each activates, (n_samples, n).
 
     All up to rounding to the precision `eps`. Layers (n_l + 1, n_{l+1}) have biases in the last
-    row. A neuron that is active on no sample has no kink: its parameters change nothing on the
-    samples, and the rank is not full anyway.
+    row. A neuron that is active on no sample has no kink, also where its input is zero: networks
+    near this one are looked at where it stays off, and the rank is not full anyway. (One that gets
+    zeros only, as in pruned networks, would leave no sample.)
     """
     xp, where = array_namespace(X), device(X)
     h, one = unit_samples(X)

@@ -10,8 +10,8 @@ from skfact._backend import array_namespace, move, to_numpy
 from skfact.relu._identifiability.twins import find_twins, twin_tolerance
 from skfact.relu._networks.gates import gates
 from skfact.relu._networks.layered import LayeredNetwork
-from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.readers import read_layers
+from skfact.relu._networks.samples import inputs_of
 from skfact.relu._rescaling.canonical import host_layers, with_neurons
 
 
@@ -32,8 +32,9 @@ def simplify(network: Any, *, tol: float | None = None, dead_on: Any = None) -> 
         unit norm, and part of its terms up to which a sum of their outgoing weights counts as zero.
         None is 1e-10, for float32 1e-5.
     dead_on : array-like of shape (n_samples, n_features), default=None
-        Samples. If given, neurons that are active on none of them are removed, too: the outputs
-        stay the same on these samples and wherever these neurons stay off, **but not elsewhere**.
+        Samples; of a pipeline, as its `predict` takes them. If given, neurons that are active on
+        none of them are removed, too: the outputs stay the same on these samples and wherever these
+        neurons stay off, **but not elsewhere**.
 
     Returns
     -------
@@ -79,7 +80,7 @@ def simplify(network: Any, *, tol: float | None = None, dead_on: Any = None) -> 
     network = read_layers(network, "neurons are merged and removed layer by layer")
     tol = twin_tolerance(network, tol)
     if dead_on is not None:
-        network = _without_dead(network, checked_samples(dead_on, network.sizes[0], "dead_on"))
+        network = _without_dead(network, inputs_of(network, dead_on, "dead_on"))
     while True:
         before = network.sizes
         for l in range(len(network.weights) - 1):

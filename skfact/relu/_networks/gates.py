@@ -9,8 +9,9 @@ import numpy as np
 from skfact._backend import array_namespace, detached, device
 from skfact._inputs import namespace_dtype
 from skfact.relu._networks.balance import balance
-from skfact.relu._networks.network import Network, checked_samples
+from skfact.relu._networks.network import Network
 from skfact.relu._networks.readers import read_network
+from skfact.relu._networks.samples import inputs_of
 
 
 def activation_patterns(network: Any, X: Any) -> Any:
@@ -24,7 +25,7 @@ def activation_patterns(network: Any, X: Any) -> Any:
     network : network-like
         The network.
     X : array-like of shape (n_samples, n_features)
-        Samples.
+        Samples; of a pipeline, as its `predict` takes them.
 
     Returns
     -------
@@ -57,7 +58,7 @@ def activation_patterns(network: Any, X: Any) -> Any:
            [False,  True]])
     """
     network = read_network(network)
-    X = checked_samples(X, network.sizes[0], "X")
+    X = inputs_of(network, X)
     found = gates(network, X)
     if not found:
         xp = array_namespace(X)

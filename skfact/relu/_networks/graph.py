@@ -10,7 +10,6 @@ from skfact._checks import check_number, positive_ints
 from skfact.relu._networks.batch_norm import affine, fold
 from skfact.relu._networks.convolution import checked_convolution
 from skfact.relu._networks.layered import require_same_library
-from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.nodes import (
     GraphNode,
     checked_groups,
@@ -21,6 +20,7 @@ from skfact.relu._networks.nodes import (
     real_kernel,
     replaced,
 )
+from skfact.relu._networks.samples import checked_samples
 from skfact.relu._networks.wired import in_one_dtype, outputs
 
 

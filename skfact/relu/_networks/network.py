@@ -1,4 +1,4 @@
-"""What all functions see of a network: arrays, steps from nodes to the next one, samples."""
+"""What all functions see of a network: arrays, and steps from nodes to the next one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from array_api_compat import is_torch_array
 
 from skfact._backend import array_namespace, device, move
-from skfact._checks import check_matrix, require_finite
-from skfact._inputs import is_complex_dtype, namespace_dtype
+from skfact._inputs import namespace_dtype
 from skfact.relu._networks.convolution import Convolution
 
 Arrays = Sequence[Any]
+EarlierSteps = tuple[tuple[str, Any], ...]  # of a pipeline: names and transformers
 
 
 class Step(NamedTuple):
@@ -41,6 +41,8 @@ class Network(ABC):
     writer: Callable[[Arrays, Arrays], Any] | None
     # says where a network without arrays is: a graph without linear nodes
     bare: Any = field(default_factory=lambda: np.empty(0), kw_only=True)
+    # what samples go through before they arrive, where a pipeline was read
+    earlier: EarlierSteps = field(default=(), kw_only=True)
 
     @property
     @abstractmethod
@@ -151,18 +153,3 @@ def require_numbers(array: Any, name: str) -> None:
     """Raise if an array is a tensor of PyTorch that is only described."""
     if is_torch_array(array) and array.is_meta:
         raise ValueError(f"{name} is on the meta device, which has no numbers.")
-
-
-def checked_samples(X: Any, n_inputs: int | None, name: str) -> Any:
-    """X as a real, finite matrix in its own library, with `n_inputs` features if not None."""
-    X = check_matrix(X, name)
-    require_numbers(X, name)
-    xp = array_namespace(X)
-    if is_complex_dtype(X.dtype):
-        raise ValueError(f"{name} must be real, got dtype {X.dtype}.")
-    if n_inputs is not None and X.shape[1] != n_inputs:
-        raise ValueError(
-            f"{name} has {X.shape[1]} features, but the network has {n_inputs} inputs."
-        )
-    require_finite(float(xp.max(xp.abs(X))), name)
-    return X

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,17 +26,30 @@ from skfact.relu._networks.wired import WiredNetwork
 N = TypeVar("N", bound=Network)
 
 
-def read_network(network: Any, *, check_finite: bool = True, include_bias: bool = True) -> Network:
+def read_network(
+    network: Any, name: str = "network", *, check_finite: bool = True, include_bias: bool = True
+) -> Network:
     """The network in an object of one of the kinds of `READERS`; no array is copied without need.
 
     A TypeError tells that it is of another kind, or has arrays of unsupported dtypes, a ValueError
     that it is not fitted, no ReLU network, or that its arrays do not fit together. `check_finite`
     looks for NaN and infinity, which reads all weights once. Without `include_bias` all biases are
-    zero: no path starts there.
+    zero: no path starts there. Errors tell which argument it is by its `name`.
     """
     check_flag(include_bias, "include_bias")
-    found = network if isinstance(network, Network) else _read(network, check_finite)
+    try:
+        found = network if isinstance(network, Network) else _read(network, check_finite)
+    except (TypeError, ValueError) as error:
+        if name == "network":
+            raise
+        raise type(error)(_said_of(name, str(error))) from error
     return found if include_bias else found.without_biases()
+
+
+def _said_of(name: str, message: str) -> str:
+    """What a message about `network` says of another argument."""
+    said = re.sub(r"^network\b|\bnetwork(?=[.\[]\w)", name, message)  # subject, and in code
+    return said if said.startswith(f"{name} ") else f"{name}: {said}"
 
 
 def _read(network: Any, check_finite: bool) -> Network:
@@ -47,17 +61,20 @@ def _read(network: Any, check_finite: bool) -> Network:
     raise TypeError(f"network must be {', '.join(kinds[:-1])} or {kinds[-1]}; got {got}.")
 
 
-def read_layers(network: Any, why: str) -> LayeredNetwork:
+def read_layers(network: Any, why: str, name: str = "network") -> LayeredNetwork:
     """Read a network that is a chain of layers; a TypeError with `why` tells that it is a graph."""
-    found = read_network(network)
+    found = read_network(network, name)
     if not isinstance(found, LayeredNetwork):
-        raise TypeError(f"network is a NetworkGraph, but must have layers: {why}.")
+        raise TypeError(f"{name} is a NetworkGraph, but must have layers: {why}.")
     return found
 
 
 def read_pair(network: Any, other: Any, include_bias: bool = True) -> tuple[Network, Network]:
     """Read two networks with the same nodes, to be compared; see `in_common`."""
-    return in_common(*(read_network(n, include_bias=include_bias) for n in (network, other)))
+    return in_common(
+        read_network(network, include_bias=include_bias),
+        read_network(other, "other", include_bias=include_bias),
+    )
 
 
 def in_common(a: N, b: N) -> tuple[N, N]:
@@ -155,9 +172,9 @@ def _read_frozen(network: Any, check_finite: bool) -> Network:
 
 
 def _read_pipeline(network: Any, check_finite: bool) -> Network:
-    """The MLP that it ends in, which takes what the earlier steps give; these are written, too."""
+    """The MLP that it ends in, behind the earlier steps; these are written, too."""
     *steps, (name, last) = network.steps
-    if not isinstance(last, (MLPRegressor, MLPClassifier, FrozenEstimator)):
+    if not isinstance(last, (MLPRegressor, MLPClassifier, FrozenEstimator, Pipeline)):
         raise TypeError(
             f"network is a Pipeline that ends in {type(last).__name__}; its last step must be a "
             "fitted MLPRegressor or MLPClassifier."
@@ -170,7 +187,8 @@ def _read_pipeline(network: Any, check_finite: bool) -> Network:
         written.steps = [*copy.deepcopy(steps), (name, last)]
         return written
 
-    return replace(inner, writer=write)
+    passed = tuple(step for step in steps if step[1] not in (None, "passthrough"))
+    return replace(inner, writer=write, earlier=passed + inner.earlier)
 
 
 def _read_graph(graph: NetworkGraph, check_finite: bool) -> WiredNetwork:

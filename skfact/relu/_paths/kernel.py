@@ -10,8 +10,8 @@ from skfact._backend import array_namespace, is_array_api_obj
 from skfact._inputs import is_numpy
 from skfact.relu._networks.gates import gates
 from skfact.relu._networks.layered import require_same_library
-from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.readers import read_layers
+from skfact.relu._networks.samples import inputs_of
 
 
 def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:
@@ -32,7 +32,7 @@ def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:
     network : network-like of layers
         The network.
     X : array-like of shape (n_samples_X, n_features) or (n_features,)
-        Samples.
+        Samples; of a pipeline, as its `predict` takes them.
     Y : array-like of shape (n_samples_Y, n_features) or (n_features,), default=None
         More samples; None is X.
 
@@ -69,12 +69,12 @@ def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:
     single = Y is not None and all(_is_vector(x) for x in (X, Y))
     if single:
         X, Y = ([x] if isinstance(x, (list, tuple)) else x[None, :] for x in (X, Y))
-    X = checked_samples(X, network.sizes[0], "X")
+    X = inputs_of(network, X)
     left = gates(network, X)
     if Y is None:
         Y, right = X, left
     else:
-        Y = checked_samples(Y, network.sizes[0], "Y")
+        Y = inputs_of(network, Y, "Y")
         require_same_library(Y, [X], "Y")
         right = gates(network, Y)
     xp = array_namespace(X)
@@ -93,5 +93,5 @@ def path_kernel(network: Any, X: Any, Y: Any = None) -> Any:
 def _is_vector(x: Any) -> bool:
     """Whether it is one sample: a 1-D array, or a list of numbers."""
     if isinstance(x, (list, tuple)):
-        return all(np.isscalar(number) for number in x)
+        return all(np.isscalar(number) and not isinstance(number, str) for number in x)
     return bool(is_array_api_obj(x) and x.ndim == 1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from operator import mul
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,19 +22,24 @@ from skfact.relu._networks.balance import (
     scaled_sum,
     shifted,
 )
-from skfact.relu._networks.network import Network, Step, checked_samples
+from skfact.relu._networks.network import EarlierSteps, Network, Step
 from skfact.relu._networks.passes import arrive, edgewise, forward
 from skfact.relu._networks.readers import read_pair
+from skfact.relu._networks.samples import after_steps, checked_samples, name_after
 from skfact.relu._rescaling.canonical import unit_powers
 from skfact.relu._rescaling.classes import scales_in_order, scaling_classes
 
 
-class PathMetric(NamedTuple):
+@dataclass(frozen=True)
+class PathMetric:
     """Distance of two networks in path space; see :func:`path_metric`."""
 
     l1: float
     l1_is_exact: bool
     l2: float
+    # what samples go through before they arrive at each of the two networks, and their features
+    _earlier: tuple[EarlierSteps, EarlierSteps] = field(default=((), ()), repr=False, compare=False)
+    _n_inputs: int | None = field(default=None, repr=False, compare=False)
 
     def output_bound(self, X: Any) -> Any:
         """Bound the change of the output, ||f(x) - f'(x)||_1, for each sample.
@@ -41,20 +47,31 @@ class PathMetric(NamedTuple):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Samples.
+            Samples; of pipelines, as their `predict` takes them.
 
         Returns
         -------
         bound : array of shape (n_samples,)
-            ``max(||x||_inf, 1) * l1``; see Notes of :func:`path_metric`.
+            ``max(||x||_inf, 1) * l1`` with the inputs x of the networks; see Notes of
+            :func:`path_metric`.
 
         Raises
         ------
         TypeError, ValueError
-            If X is no real, finite, non-empty matrix.
+            If X is no real, finite matrix that fits the networks, or the earlier steps of two
+            pipelines make different inputs of it.
         """
-        X = checked_samples(X, None, "X")
+        X, other = (
+            checked_samples(after_steps(steps, X, "X"), self._n_inputs, name_after(steps, "X"))
+            for steps in self._earlier
+        )
         xp = array_namespace(X)
+        if any(self._earlier) and not np.array_equal(to_numpy(X), to_numpy(other)):
+            raise ValueError(
+                "The two networks see different inputs: the earlier steps of one pipeline make "
+                "something else of X than those of the other, or there are none. The bound is for "
+                "equal inputs: pass two pipelines with the same earlier steps, or the last steps."
+            )
         return self.l1 * limited(xp.max(xp.abs(X), axis=1), low=1.0)
 
 
@@ -136,7 +153,8 @@ def path_metric(network: Any, other: Any) -> PathMetric:
         bool(a.xp.all(a.xp.sign(v) * a.xp.sign(w) >= 0))
         for v, w in zip((*a.weights, *a.biases), (*matched.weights, *matched.biases))
     )
-    return PathMetric(l1, same_signs and (lost == 0 or gained == 0), _euclidean(a, b))
+    is_exact = same_signs and (lost == 0 or gained == 0)
+    return PathMetric(l1, is_exact, _euclidean(a, b), (a.earlier, b.earlier), a.sizes[0])
 
 
 def _smaller(v: Any, w: Any) -> Any:

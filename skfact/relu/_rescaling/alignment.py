@@ -60,7 +60,8 @@ def align(network: Any, other: Any) -> Any:
     >>> bool(np.allclose(aligned[0], other[0]) and np.allclose(aligned[1], other[1]))
     True
     """
-    a, b = in_common(*(read_layers(n, "neurons are matched by layers") for n in (network, other)))
+    why = "neurons are matched by layers"
+    a, b = in_common(read_layers(network, why), read_layers(other, why, "other"))
     dtype = a.dtype
     for l, order in enumerate(matched_order(a, b), start=1):
         a = with_neurons(a, l, order)

@@ -128,11 +128,11 @@ def is_rescaling_equivalent(
     True
     """
     check_flag(permutations, "permutations")
-    first, second = read_network(network), read_network(other)
+    first, second = read_network(network), read_network(other, "other")
     if first.sizes != second.sizes:
         return False
     if permutations:
-        one, two = in_common(*(read_layers(n, NO_ORDERS) for n in (first, second)))
+        one, two = in_common(read_layers(first, NO_ORDERS), read_layers(second, NO_ORDERS, "other"))
         for l, order in enumerate(matched_order(one, two), start=1):
             one = with_neurons(one, l, order)
         first, second = one, two

@@ -10,12 +10,18 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skfact._adam import BATCH
 from skfact._backend import to_numpy
-from skfact._checks import check_choice, check_number, check_random_state
+from skfact._checks import (
+    check_choice,
+    check_finite,
+    check_number,
+    check_positive,
+    check_random_state,
+)
 from skfact._stopping import Stopping
 from skfact._warn import warn
 from skfact.relu._networks.layered import LayeredNetwork
-from skfact.relu._networks.network import checked_samples
 from skfact.relu._networks.readers import mlp_in, read_layers
+from skfact.relu._networks.samples import inputs_of
 from skfact.relu._training.descent import Batches, Descent, adam, lbfgs
 from skfact.relu._training.objective import Objective
 from skfact.relu._training.targets import targets_of
@@ -52,7 +58,7 @@ def retrain(
     network : network-like of layers
         The network, which is not modified; its weights of zero are the pattern.
     X : array-like of shape (n_samples, n_features)
-        Samples, as the network takes them: of a pipeline, what its earlier steps give.
+        Samples; of a pipeline, as its `predict` takes them. Its earlier steps stay as they are.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Labels of a classifier, otherwise the values of the outputs.
     start : network-like of layers, default=None
@@ -131,16 +137,16 @@ def retrain(
     True
     """
     read = read_layers(network, "gradients go back layer by layer")
-    X = to_numpy(checked_samples(X, read.sizes[0], "X"))
+    X = to_numpy(inputs_of(read, X))
     mlp = mlp_in(network)
     targets = targets_of(mlp, read, y, loss, len(X))
     if alpha is None:
         alpha = 0.0 if mlp is None else mlp.alpha
-    check_number(alpha, "alpha", float, 0)
+    check_finite(alpha, "alpha")
     check_choice(solver, "solver", ("lbfgs", "adam"))
     check_number(max_iter, "max_iter", int, 1)
-    check_number(tol, "tol", float, 0)
-    check_number(learning_rate_init, "learning_rate_init", float, 0)
+    check_finite(tol, "tol")
+    check_positive(learning_rate_init, "learning_rate_init")
     if batch_size != "auto":
         check_number(batch_size, "batch_size", int, 1, "auto")
     size = BATCH if batch_size == "auto" else int(batch_size)
@@ -181,7 +187,7 @@ def _begin(network: LayeredNetwork, start: Any) -> Begin:
     masks = [w != 0 for w in host]
     first = network
     if start is not None:
-        first = read_layers(start, "training starts from layers")
+        first = read_layers(start, "training starts from layers", "start")
         network.require_same_nodes(first)
     weights, biases = (
         [np.array(to_numpy(a), dtype=host[0].dtype) for a in arrays]

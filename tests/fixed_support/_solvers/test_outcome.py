@@ -5,7 +5,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact import FixedSupportMF
-from skfact.exceptions import IllPosedWarning
+from skfact.exceptions import IllPosedWarning, StructureWarning
 from skfact.fixed_support import FAMILIES, analyze_supports, fixed_support_factorize
 from skfact.fixed_support._alternating import descent
 from skfact.fixed_support._alternating.descent import Runs
@@ -46,6 +46,21 @@ def test_warnings_point_to_the_caller(name):
         with pytest.warns(category) as found:
             call()
         assert {warning.filename for warning in found} == {__file__}
+
+
+@pytest.mark.parametrize("matrix", [A, 0 * A])
+@pytest.mark.parametrize("left, right", [(1, 0), (0, 1), (0, 0)])
+def test_supports_that_leave_nothing(matrix, left, right):
+    """What is zero for every matrix is said to be; one component that holds something is enough."""
+    masks = np.full((12, 2), left), np.full((2, 8), right)
+    for call in (
+        lambda: fixed_support_factorize(matrix, *masks).right,
+        lambda: FixedSupportMF(supports=masks).fit(matrix).components_,
+    ):
+        with pytest.warns(StructureWarning, match="leave nothing for any.*zero for every matrix"):
+            assert not np.any(call())
+    masks[0][:, 0] = masks[1][0] = 1
+    fixed_support_factorize(np.outer(matrix[:, 0], matrix[0]), *masks)
 
 
 def test_a_start_that_is_not_finite_is_no_start(monkeypatch):

@@ -129,7 +129,11 @@ def test_grid_search_over_groups():
         ({"a": []}, ValueError, r"Group 'a' of supports has no columns"),
         ({"a": [0], "b": [4]}, ValueError, r"Group 'b' of supports does not fit X with 4 features"),
         ({"a": [True, False]}, ValueError, r"Group 'a' of supports does not fit X with 4 features"),
-        ({"a": [0.5]}, TypeError, r"Group 'a' of supports must be positions.*got dtype float64"),
+        (
+            {"a": [0.5]},
+            TypeError,
+            r"Group 'a' of supports must be a list of positions.*got dtype float64",
+        ),
         ({"a": ["size"]}, ValueError, r"Group 'a' of supports names features that X does not have"),
     ],
 )
@@ -140,3 +144,18 @@ def test_groups_that_make_no_sense_are_refused(groups, error, message):
         group_mask({"a": ["mean size"]}, None, 4, None)
     with pytest.raises(ValueError, match=r"n_components=1 is less than the 2 groups"):
         group_mask(list("abab"), 1, 4, None)
+
+
+@pytest.mark.parametrize(
+    ("columns", "error", "message"),
+    [
+        (["mean size", "mean size"], ValueError, "has the column at position 0 more than once"),
+        ([["mean size", "mean shape"]], ValueError, r"must be one list of columns.*\(1, 2\)"),
+        (["mean size", None], TypeError, "must be a list of positions.*got None"),
+        ({"mean size"}, TypeError, "must be a list of positions.*got {'mean size'}"),
+        (["mean"], ValueError, "names features that X does not have"),
+    ],
+)
+def test_columns_of_a_group_by_name(columns, error, message):
+    with pytest.raises(error, match=f"Group 'u' of supports {message}"):
+        group_mask({"u": columns}, None, 4, NAMES)

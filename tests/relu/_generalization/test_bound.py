@@ -194,14 +194,14 @@ def test_classes_of_an_mlp(labels):
     assert of_sets.n_classes == 4 and of_sets.constant_risk == found.constant_risk  # two sets occur
 
 
-def test_a_pipeline_brings_its_classes_and_samples_are_what_its_steps_give():
+def test_a_pipeline_brings_its_classes_and_takes_its_own_samples():
     X, y = sampled(60, np.random.default_rng(1))
     mlp = MLPClassifier((3,), solver="lbfgs", max_iter=2000, random_state=0)
     model = make_pipeline(MinMaxScaler(), mlp).fit(X, np.where(y, "b", "a"))
-    arguments = model[:-1].transform(X), np.where(y, "b", "a")
+    Z, labels = model[:-1].transform(X), np.where(y, "b", "a")
     of_pipeline, of_frozen, of_mlp = (
-        generalization_bound(network, *arguments, n_draws=20, random_state=0)
-        for network in (model, FrozenEstimator(model[-1]), model[-1])
+        generalization_bound(network, given, labels, n_draws=20, random_state=0)
+        for network, given in ((model, X), (FrozenEstimator(model[-1]), Z), (model[-1], Z))
     )
     assert repr(of_pipeline) == repr(of_frozen) == repr(of_mlp)
 

@@ -65,6 +65,26 @@ def test_kinks_are_left_out():
     assert (nothing.dimension, nothing.basis, nothing.n_on_kinks) == (0, (), 2)
 
 
+def test_neurons_active_on_no_sample_have_no_kinks():
+    """The input -relu(x) is zero for x < 0, and the bias can open it there, but also close it."""
+    X = np.array([[-2.0], [-1.0], [1.0], [2.0]])
+
+    def network(bias):
+        coefs = [np.array([[1.0]]), np.array([[-1.0]]), np.array([[1.0]])]
+        return coefs, [np.zeros(1), np.array([bias]), np.zeros(1)]
+
+    space = activation_space(network(0.0), X)
+    assert (space.dimension, space.n_samples, space.n_on_kinks) == (1, 4, 0)
+    assert activation_space(network(-1e-3), X).dimension == 1
+    assert activation_space(network(1e-3), X).dimension == 2  # 1 alone, and 1 with the bias
+    report = identifiability_report(network(0.0), X)
+    assert report.local.n_on_kinks == 0 and report.layers[1].dead == (0,)
+    assert report.local_identifiability.answer is False
+    # relu(x) is active on some, and has kinks on the others
+    flipped = [np.array([[1.0]]), np.array([[1.0]]), np.array([[1.0]])], None
+    assert activation_space(flipped, X).n_on_kinks == 2
+
+
 @given(seeds)
 def test_a_basis_of_the_samples_tells_as_much(seed):
     """n_outputs dim V equations: the rank of the derivative is the same on dim V of the samples."""

@@ -39,11 +39,11 @@ def trained(*args, **options):
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 def test_pipelines_come_back_trained(kind):
-    """As their last step alone: samples are what the earlier steps give."""
+    """As their last step alone on what the earlier steps give."""
     y = np.where(Y[:, 0] > 0.7, "b", "a") if kind is MLPClassifier else Y
     pruned = prune(make_pipeline(StandardScaler().fit(X), fitted(kind, y=y, alpha=0.1)), 0.5)
     Z = pruned[:-1].transform(X)
-    found, alone = trained(pruned, Z, y), trained(pruned[-1], Z, y)
+    found, alone = trained(pruned, X, y), trained(pruned[-1], Z, y)
     frozen = trained(FrozenEstimator(pruned[-1]), Z, y)
     assert type(found) is Pipeline and type(frozen) is FrozenEstimator
     for mlp in (found[-1], frozen.estimator):
