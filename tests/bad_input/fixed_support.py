@@ -315,7 +315,7 @@ BAD_FIXED_PARAMETERS = [
     ("supports", ["a"] * 7 + [np.nan], ValueError, "Feature 7 has no label in supports, but nan"),
     ("supports", [0] * 7 + [pd.NA], ValueError, "Feature 7 has no label in supports, but <NA>"),
     ("supports", (None, None), TypeError, "right mask of supports is None"),
-    ("supports", (None, KSparse(2, axis=1)), TypeError, "the right mask is KSparse.*are for skf"),
+    ("supports", (None, KSparse(2, axis=1)), TypeError, "the right mask of supports is KSparse.*are for skf"),
     ("supports", (KSparse(2), RIGHT), TypeError, "the left mask is KSparse.*Budgets are for skf"),
     ("supports", KSparse(2), TypeError, "supports is KSparse.*Budgets are for skfact.deep_linear"),
     ("supports", Chain.butterfly(8), TypeError, "supports is a Chain, .* product of 3 factors"),
