@@ -165,6 +165,17 @@ API_REFERENCE = {
             "digit_reversal": False,
         },
     ),
+    "skfact.compression": Section(
+        "Compression",
+        "Networks whose linear layers become products of factors; see "
+        ":doc:`/user_guide/compression`.",
+        {
+            "compress": False,
+            "Compression": False,
+            "CompressedLayer": False,
+            "CompressionDisplay": False,
+        },
+    ),
     "skfact.datasets": Section(
         "Datasets",
         "Matrices and operators with known factors.",
@@ -174,6 +185,11 @@ API_REFERENCE = {
         "Warnings",
         "What is worth knowing about a result.",
         {"IllPosedWarning": False, "StructureWarning": False},
+    ),
+    "skfact.export": Section(
+        "Export",
+        "Out of Python: ONNX models and C source; see :doc:`/user_guide/export`.",
+        {"to_onnx": False},
     ),
     "skfact.inspection": Section(
         "Inspection",

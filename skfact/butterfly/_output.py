@@ -30,7 +30,12 @@ from skfact.butterfly._plans import Plan, fixed_plan
 from skfact.butterfly._reading import arrange
 from skfact.butterfly._structure.choice import CANDIDATES, dense
 from skfact.butterfly._structure.nodes import ARRANGEMENTS, Node, chain_through
-from skfact.butterfly._structure.search import Structure, StructureSearch, rich_size
+from skfact.butterfly._structure.search import (
+    Structure,
+    StructureSearch,
+    rich_size,
+    thinned,
+)
 from skfact.butterfly._structure.tails import Tails
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
 from skfact.supports import Chain
@@ -163,10 +168,18 @@ def both_ways(
 
 
 def on_best_outputs(A: Any, inputs: Inputs, A_weighted: Any, rank: int) -> Any:
-    r"""A projected on the leading left singular vectors of its outputs: reduced rank regression.
+    """A projected on the leading left singular vectors of its outputs: reduced rank regression.
 
-    No matrix of this rank is closer on the inputs (Izenman, 1975). Directions that the outputs do
-    not have are those of what is left of the weighted matrix.
+    No matrix of this rank is closer on the inputs (Izenman, 1975).
+    """
+    basis = leading_outputs(A, inputs, A_weighted, rank)
+    return basis @ (adjoint(basis) @ A)
+
+
+def leading_outputs(A: Any, inputs: Inputs, A_weighted: Any, rank: int) -> Any:
+    """Leading left singular vectors (n_out, rank) of the outputs.
+
+    Directions that the outputs do not have are those of what is left of the weighted matrix.
     """
     xp = array_namespace(A)
     basis, sizes, _ = xp.linalg.svd(inputs.image(A), full_matrices=False)
@@ -177,7 +190,7 @@ def on_best_outputs(A: Any, inputs: Inputs, A_weighted: Any, rank: int) -> Any:
         left = A_weighted - basis @ (adjoint(basis) @ A_weighted)
         more, _, _ = xp.linalg.svd(left, full_matrices=False)
         basis, _ = thin_qr(xp.concat([basis, more[:, : rank - there]], axis=1))
-    return basis @ (adjoint(basis) @ A)
+    return basis
 
 
 def closest(found: Sequence[Factorization]) -> Factorization:
@@ -189,11 +202,13 @@ def closest(found: Sequence[Factorization]) -> Factorization:
 class OutputSearch:
     """The best chains of two factors for a matrix on inputs, weighted before chosen.
 
-    The matrix is of ordinary magnitude. Errors are relative to the norm of the outputs.
+    The matrix is of ordinary magnitude. Errors are relative to the norm of the outputs. If `few`,
+    only some places are looked at, as in the first stage of a search without inputs.
     """
 
-    def __init__(self, A: Any, inputs: Inputs) -> None:
+    def __init__(self, A: Any, inputs: Inputs, *, few: bool = False) -> None:
         self.A, self.inputs = A, inputs
+        self.divisors = thinned if few else divisors
         self.shape = rich_size(A.shape[0]), rich_size(A.shape[1])
 
     @cached_property
@@ -202,13 +217,13 @@ class OutputSearch:
         found: list[tuple[str | None, tuple[int, int], np.ndarray]] = []
         m, n = self.shape
         norm = self.inputs.norm(self.A) or 1.0
-        for P in divisors(n)[:-1]:
+        for P in self.divisors(n)[:-1]:
             for spaced in (False, True)[: None if P > 1 else 1]:
                 groups = _classes(n, P, spaced, self.A.shape[1])
                 roots = self.inputs.block_roots(groups)
                 look = Tails(weighted(self.A, groups, roots), self.shape)
                 alike = [item for item in ARRANGEMENTS.items() if item[1].cols == spaced]
-                for Q in divisors(m)[:-1]:
+                for Q in self.divisors(m)[:-1]:
                     for name, arrangement in alike[: None if Q > 1 else 1]:
                         tails = look.exact(Node(Q, P, 1), arrangement) / norm
                         found.append((name, (Q, P), tails))

@@ -36,7 +36,8 @@ from skfact.fixed_support._supports.pairs import pairs_of_supports
 from skfact.fixed_support._supports.rank_one import abbreviated
 from skfact.fixed_support._tractable.report import report_on
 from skfact.fixed_support._variance import explained_variance_ratio
-from skfact.operators import FactorizedOperator, least_squares_codes
+from skfact.operators import FactorizedOperator
+from skfact.operators._coding import pseudo_inverse
 from skfact.supports._masks import labels_of
 
 
@@ -481,14 +482,10 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
 
     def _least_squares(self, work: Any, weights: Any = None, exponent: int = 0) -> Any:
         """Codes of samples, with weights times 2**exponent (None for ones)."""
-        decoder, alpha = self._decoder.to_device(work), self.alpha_
-        is_nonnegative = POSITIVE[self._positive][0]
-        if weights is None and not alpha and not is_nonnegative:
-            return least_squares_codes(decoder, work)
-        xp, H = array_namespace(work), move_like(self.components_, work)
+        is_nonnegative, alpha = POSITIVE[self._positive][0], self.alpha_
         if weights is None and not is_nonnegative:
-            encoder = decoder._once("ridge", lambda: coding_matrix(H, alpha))
-            return FactorizedOperator([xp.matrix_transpose(encoder)]).apply(work)
+            return self._encoder(work).apply(work)
+        xp, H = array_namespace(work), move_like(self.components_, work)
         dtype = xp.result_type(H, work)
         H, work = (xp.astype(part, dtype, copy=False) for part in (H, work))
         if weights is not None:
@@ -505,6 +502,19 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
                 type(self).__name__,
             )
         return codes
+
+    def _encoder(self, like: Any) -> FactorizedOperator:
+        """What takes a sample to its code, where codes may have any sign."""
+        decoder = self._decoder.to_device(like)
+        if not self.alpha_:
+            return pseudo_inverse(decoder)
+
+        def ridge() -> FactorizedOperator:
+            H = move_like(self.components_, like)
+            encoder = coding_matrix(H, self.alpha_)
+            return FactorizedOperator([array_namespace(H).matrix_transpose(encoder)])
+
+        return decoder._once("ridge", ridge)
 
     def _decoded(self, codes: Any) -> Any:
         return self._decoder.to_device(codes).apply(codes)

@@ -68,7 +68,12 @@ def least_squares_codes(op: LinearMap, Y: Any) -> Any:
         Y = sparse_operand(Y, "Y", op._products, (1, 0))
     else:
         Y = dense_operand(Y, "Y", op._products, (2,), (1, 0))
-    return op._once("inverse", lambda: inverse(op)).apply(Y)
+    return pseudo_inverse(op).apply(Y)
+
+
+def pseudo_inverse(op: LinearMap) -> Any:
+    """The operator of least-squares codes, made once."""
+    return op._once("inverse", lambda: inverse(op))
 
 
 def inverse(op: LinearMap) -> FactorizedOperator:

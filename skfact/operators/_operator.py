@@ -255,24 +255,6 @@ class FactorizedOperator(LinearMap, kind="product"):
         """
         return csr_factors(self.factors, self.dtype)
 
-    def to_torch(self) -> Any:
-        """Write the operator as a PyTorch module with trainable factors.
-
-        Returns
-        -------
-        torch.nn.Sequential
-            One layer for each factor, the last factor first; maps (..., n_in) to (..., n_out) as
-            `apply` does. The values of the factors are its parameters.
-
-        Raises
-        ------
-        ImportError
-            If PyTorch is not installed.
-        """
-        from skfact.operators._torch import sequential
-
-        return sequential(self)
-
     @classmethod
     def _read(cls, terms: list[list[Any]], dtype: Any) -> FactorizedOperator:
         (factors,) = terms

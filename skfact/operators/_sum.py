@@ -206,24 +206,6 @@ class OperatorSum(LinearMap, kind="sum"):
             scipy.sparse.vstack(last, format="csr"),
         ]
 
-    def to_torch(self) -> Any:
-        """Write the operator as a PyTorch module with trainable factors.
-
-        Returns
-        -------
-        torch.nn.Module
-            Maps (..., n_in) to (..., n_out) as `apply` does. Its `terms` are the modules of the
-            terms of the sum, see :meth:`FactorizedOperator.to_torch`.
-
-        Raises
-        ------
-        ImportError
-            If PyTorch is not installed.
-        """
-        from skfact.operators._torch import SumLayer
-
-        return SumLayer(term.to_torch() for term in self.terms)
-
     @classmethod
     def _read(cls, terms: list[list[Any]], dtype: Any) -> OperatorSum:
         return cls(FactorizedOperator._read([factors], dtype) for factors in terms)

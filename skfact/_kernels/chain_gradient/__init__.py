@@ -1,5 +1,15 @@
-"""Squared error and gradient of a chain of small blocks (the generic one: deep_linear)."""
+"""A chain of small blocks as it is: images, squared error, gradients (generic: deep_linear).
 
-from skfact._kernels.chain_gradient.dispatch import loss_and_gradient, pays
+Unlike `apply` nothing is put in another order first, which pays while the numbers change.
+"""
 
-__all__ = ["loss_and_gradient", "pays"]
+from skfact._kernels.chain_gradient.dispatch import (
+    Selections,
+    loops_pay,
+    loss_and_gradient,
+    map_rows,
+    pays,
+    pull_back_rows,
+)
+
+__all__ = ["Selections", "loops_pay", "loss_and_gradient", "map_rows", "pays", "pull_back_rows"]

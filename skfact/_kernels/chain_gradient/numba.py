@@ -7,13 +7,17 @@ The blocks of a factor of pattern (a, b, c, d) lie in a flat array at its offset
 
 from __future__ import annotations
 
+import numpy as np
+
 from skfact._kernels._jit import jit
 from skfact._kernels.kronecker.numba import multiply
+
+ROWS = 8  # rows of an array in which entries are read in turn: more do not stay in cache
 
 
 @jit
 def backward(values, a, b, c, d, G, X, H, gradient, width):  # type: ignore[no-untyped-def]
-    """H = S^T G, and G X^T on the support is added to the gradient."""
+    """H = S^H G, and G X^H on the support is added to the gradient."""
     for i in range(a):
         for l in range(d):
             block = (i * d + l) * b * c
@@ -21,12 +25,12 @@ def backward(values, a, b, c, d, G, X, H, gradient, width):  # type: ignore[no-u
                 g, h = G[i * b * d + l], G[(i * b + 1) * d + l]
                 for k in range(c):
                     x, out = X[(i * c + k) * d + l], H[(i * c + k) * d + l]
-                    v, w = values[block + k], values[block + c + k]
-                    first, second = g[0] * x[0], h[0] * x[0]
+                    v, w = np.conj(values[block + k]), np.conj(values[block + c + k])
+                    first, second = g[0] * np.conj(x[0]), h[0] * np.conj(x[0])
                     out[0] = v * g[0] + w * h[0]
                     for t in range(1, width):
-                        first += g[t] * x[t]
-                        second += h[t] * x[t]
+                        first += g[t] * np.conj(x[t])
+                        second += h[t] * np.conj(x[t])
                         out[t] = v * g[t] + w * h[t]
                     gradient[block + k] += first
                     gradient[block + c + k] += second
@@ -36,13 +40,65 @@ def backward(values, a, b, c, d, G, X, H, gradient, width):  # type: ignore[no-u
                 for t in range(width):
                     out[t] = 0
                 for j in range(b):
-                    g, v = G[(i * b + j) * d + l], values[block + j * c + k]
-                    total = g[0] * x[0]
+                    g, v = G[(i * b + j) * d + l], np.conj(values[block + j * c + k])
+                    total = g[0] * np.conj(x[0])
                     out[0] += v * g[0]
                     for t in range(1, width):
-                        total += g[t] * x[t]
+                        total += g[t] * np.conj(x[t])
                         out[t] += v * g[t]
                     gradient[block + j * c + k] += total
+
+
+@jit
+def through(patterns, offsets, values, signals, width):  # type: ignore[no-untyped-def]
+    """Multiply a tile at the last end by all factors, and keep what is at each end."""
+    for j in range(len(patterns) - 1, -1, -1):
+        a, b, c, d = patterns[j]
+        here = values[offsets[j] : offsets[j + 1]]
+        multiply(here, a, b, c, d, signals[j + 1], signals[j], width)
+
+
+@jit
+def back(patterns, offsets, values, signals, gradient, width):  # type: ignore[no-untyped-def]
+    """Add to the gradient what a gradient at the first end gives; that at the last one."""
+    G, H = signals[0], signals[len(patterns) + 1]
+    for j in range(len(patterns)):
+        a, b, c, d = patterns[j]
+        here = slice(offsets[j], offsets[j + 1])
+        backward(values[here], a, b, c, d, G, signals[j + 1], H, gradient[here], width)
+        G, H = H, G
+    return G
+
+
+@jit
+def read_rows(X, first, index, signal, width):  # type: ignore[no-untyped-def]
+    """A tile of vectors from rows of X from `first` on: entry ``index[r]`` in r, 0 for -1."""
+    for begin in range(0, width, ROWS):
+        end = min(begin + ROWS, width)
+        for r in range(len(index)):
+            entry, row = index[r], signal[r]
+            if entry < 0:
+                for t in range(begin, end):
+                    row[t] = 0
+            else:
+                for t in range(begin, end):
+                    row[t] = X[first + t, entry]
+
+
+@jit
+def write_rows(Y, first, index, signal, width):  # type: ignore[no-untyped-def]
+    """Rows of Y from `first` on, from a tile of vectors: entry ``index[r]`` in r, 0 for -1."""
+    for begin in range(0, width, ROWS):
+        end = min(begin + ROWS, width)
+        for r in range(len(index)):
+            entry = index[r]
+            if entry < 0:
+                for t in range(begin, end):
+                    Y[first + t, r] = 0
+            else:
+                row = signal[entry]
+                for t in range(begin, end):
+                    Y[first + t, r] = row[t]
 
 
 @jit
@@ -73,10 +129,7 @@ def loss_and_gradient(  # type: ignore[no-untyped-def]
             x, row = X[r], signal[r]
             for t in range(width):
                 row[t] = x[first + t]
-        for j in range(count - 1, -1, -1):
-            a, b, c, d = patterns[j]
-            here = values[offsets[j] : offsets[j + 1]]
-            multiply(here, a, b, c, d, signals[j + 1], signals[j], width)
+        through(patterns, offsets, values, signals, width)
         signal = signals[0]
         for r in range(len(Y)):
             y, row, rest = Y[r], signal[r], residual[r]
@@ -85,9 +138,47 @@ def loss_and_gradient(  # type: ignore[no-untyped-def]
                 row[t] = e
                 rest[first + t] = e
             losses[0] += squares(row, width)
-        G, H = signals[0], signals[count + 1]
-        for j in range(count):
+        back(patterns, offsets, values, signals, gradient, width)
+
+
+@jit
+def map_rows(  # type: ignore[no-untyped-def]
+    X, Y, patterns, offsets, values, source, result, signals, start, stop
+):  # fmt: skip
+    """Rows `start` to `stop` of Y, the images of rows of X; entries are selected on both sides.
+
+    `signals` (2, ., .) holds a tile of vectors before and after a factor.
+    """
+    tile = signals.shape[2]
+    for first in range(start, stop, tile):
+        width = min(tile, stop - first)
+        here, there = signals[0], signals[1]
+        read_rows(X, first, source, here, width)
+        for j in range(len(patterns) - 1, -1, -1):
             a, b, c, d = patterns[j]
-            here = slice(offsets[j], offsets[j + 1])
-            backward(values[here], a, b, c, d, G, signals[j + 1], H, gradient[here], width)
-            G, H = H, G
+            part = values[offsets[j] : offsets[j + 1]]
+            multiply(part, a, b, c, d, here, there, width)
+            here, there = there, here
+        write_rows(Y, first, result, here, width)
+
+
+@jit
+def pull_back_rows(  # type: ignore[no-untyped-def]
+    X, G, patterns, offsets, values, source, result, into, out, of_X, gradient, signals, start, stop
+):  # fmt: skip
+    """Gradients from those of the images of rows `start` to `stop`: of X, and of the values.
+
+    That of the values is overwritten. `source` and `result` select entries on both sides, as in
+    `map_rows`, and `into` and `out` are the ways back. The signals are those of
+    `loss_and_gradient`; no row of X gets a gradient if there is none in `of_X`.
+    """
+    tile = signals.shape[2]
+    gradient[:] = 0
+    for first in range(start, stop, tile):
+        width = min(tile, stop - first)
+        read_rows(X, first, source, signals[len(patterns)], width)
+        through(patterns, offsets, values, signals, width)
+        read_rows(G, first, out, signals[0], width)
+        H = back(patterns, offsets, values, signals, gradient, width)
+        if len(of_X):
+            write_rows(of_X, first, into, H, width)

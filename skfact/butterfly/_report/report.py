@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
+from skfact._tables import html_table
 from skfact.butterfly._permutations import hint_of_orders
 from skfact.butterfly._structure.nodes import nodes_of
 from skfact.butterfly._structure.sums import WORTH
@@ -333,17 +333,9 @@ class StructureReport:
             )
             for row in self.rows
         ]
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>"
-            for line in cells
-        )
         m, n = self.shape
-        return (
-            f"<table><caption>Structure of a {m} x {n} matrix{self._about}. "
-            f"{escape(self.advice)}</caption>"
-            f"<thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead>"
-            f"<tbody>{body}</tbody></table>"
-        )
+        caption = f"Structure of a {m} x {n} matrix{self._about}. {self.advice}"
+        return html_table(caption, head, cells)
 
 
 def described(chain: Chain, permutation: str | None) -> str:

@@ -68,7 +68,7 @@ class StructureSearch:
         elif self._is_small():
             self.lattice.look(everything, DRAWN[0])
         else:
-            first = self._fitting(_thinned(shape[0]), _thinned(shape[1]))
+            first = self._fitting(thinned(shape[0]), thinned(shape[1]))
             first += (at for at in _balanced(shape) if _fits(at, largest))
             self.lattice.look(dict.fromkeys(first), DRAWN[0])
 
@@ -256,7 +256,7 @@ def _fits(place: tuple[int, int], budget: int) -> bool:
     return 4 * place[0] * place[1] <= budget
 
 
-def _thinned(n: int) -> tuple[int, ...]:
+def thinned(n: int) -> tuple[int, ...]:
     """Some divisors, each THINNED times the one before at least; 1 and n are among them."""
     some = [1]
     for divisor in divisors(n)[1:-1]:

@@ -20,7 +20,7 @@ SELECTION = "selection"  # stands for the pattern of a factor that only selects 
 class Factor(NoArray, ABC):
     """What users and operators ask of a factor, which is immutable.
 
-    A new kind of factor opens no other file.
+    A new kind of factor opens no other file, but for its module in `skfact.torch`.
     """
 
     __slots__ = ("_namespace", "shape")
@@ -149,10 +149,6 @@ class Factor(NoArray, ABC):
     @abstractmethod
     def _to_device(self, xp: Any, target: Any) -> Any:
         """The factor in another array library or on another device."""
-
-    @abstractmethod
-    def _layer(self) -> Any:
-        """The PyTorch module that applies the factor to rows."""
 
     @abstractmethod
     def _described(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -197,11 +197,6 @@ class KroneckerFactor(Factor, kind="kronecker"):
     def _inverse(self) -> KroneckerFactor:
         return KroneckerFactor._wrap(self._namespace.linalg.inv(self.values), self.pattern)
 
-    def _layer(self) -> Any:
-        from skfact.operators._torch import KroneckerLayer, tensor
-
-        return KroneckerLayer(tensor(self.values))
-
     def _described(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         values = np.ascontiguousarray(to_numpy(self.values))
         return {"kind": "kronecker", "pattern": list(self.pattern)}, {"values": values}

@@ -260,11 +260,6 @@ class PartialPermutation(Factor, kind="selection"):
     def _inverse(self) -> PartialPermutation:
         return self.T
 
-    def _layer(self) -> Any:
-        from skfact.operators._torch import SelectionLayer, tensor
-
-        return SelectionLayer(tensor(self.index))
-
     def _described(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return {"kind": "selection", "shape": list(self.shape)}, {"index": self._host}
 

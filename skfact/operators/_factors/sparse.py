@@ -155,13 +155,6 @@ class SparseFactor(Factor, kind="sparse"):
     def _arrays(self) -> tuple[Any, ...]:
         return self.csr.data, self.csr.indices, self.csr.indptr
 
-    def _layer(self) -> Any:
-        from skfact.operators._torch import SparseLayer, tensor
-
-        entries = self.to_csr().tocoo()
-        rows, columns = (tensor(part.astype(np.int64)) for part in entries.coords)
-        return SparseLayer(tensor(entries.data), rows, columns, self.shape[0])
-
     def _described(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         csr = self.to_csr()
         parts = {

@@ -271,6 +271,66 @@ class LinearMap(Algebra):
             dtype=self.dtype,
         )
 
+    def to_torch(self, bias: Any = None) -> Any:
+        """Write the operator as a PyTorch layer with trainable factors.
+
+        Parameters
+        ----------
+        bias : array or tensor of shape (n_out,), default=None
+            What the layer adds to the images.
+
+        Returns
+        -------
+        skfact.torch.FactorizedLinear
+            Maps (..., n_in) to (..., n_out) as `apply` does. Its parameters are copies of the
+            numbers of the factors.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is not installed.
+
+        See Also
+        --------
+        from_torch : The way back.
+        """
+        from skfact.torch._linear import FactorizedLinear
+
+        return FactorizedLinear(self, bias)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_torch(cls, module: Any) -> Self:
+        """Make an operator of linear PyTorch layers.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            A :class:`~skfact.torch.FactorizedLinear`, an `nn.Linear`, or an `nn.Sequential` of
+            such layers, whose product it is. None of them has a bias.
+
+        Returns
+        -------
+        FactorizedOperator or OperatorSum
+            The linear map, with NumPy factors that are copies; half precision becomes single.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is not installed.
+        TypeError
+            If a layer is of another type, or the result is no operator of this class.
+        ValueError
+            If a layer has a bias, as no linear map has.
+        """
+        from skfact.torch._linear import operator_of
+
+        operator = operator_of(module)
+        if not isinstance(operator, cls):
+            raise TypeError(
+                f"module is a {type(operator).__name__}: call {type(operator).__name__}.from_torch."
+            )
+        return operator
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the operator to a file, in NumPy's ``.npz`` format and without pickle.
 

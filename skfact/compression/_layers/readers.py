@@ -1,0 +1,59 @@
+"""The one reader of networks to compress: a function for each kind, and the table of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from skfact.compression._layers.arrays import read_pair
+from skfact.compression._layers.mlp import read_mlp
+from skfact.compression._layers.network import Network
+
+
+class Reader(NamedTuple):
+    """How networks of a kind are told from others, and read together with samples."""
+
+    kind: str
+    accepts: Callable[[Any], bool]
+    read: Callable[[Any, Any], Network]
+
+
+def _is_module(network: Any) -> bool:
+    """Whether it is a PyTorch module: there is none where PyTorch was not imported."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(network, torch.nn.Module)
+
+
+def _read_module(network: Any, X: Any) -> Network:
+    from skfact.compression._layers.modules import read_module
+
+    return read_module(network, X)
+
+
+# A new kind of network is a function and a row.
+READERS = (
+    Reader(
+        "a pair (coefs, intercepts) of lists of arrays",
+        lambda network: isinstance(network, (tuple, list)),
+        read_pair,
+    ),
+    Reader(
+        "a fitted MLPClassifier or MLPRegressor",
+        lambda network: isinstance(network, (MLPClassifier, MLPRegressor)),
+        read_mlp,
+    ),
+    Reader("a torch.nn.Module", _is_module, _read_module),
+)
+
+
+def read(network: Any, X: Any) -> Network:
+    """A network with samples, or None; a TypeError tells that it is of another kind."""
+    for reader in READERS:
+        if reader.accepts(network):
+            return reader.read(network, X)
+    kinds = [reader.kind for reader in READERS]
+    got = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
+    raise TypeError(f"network must be {', '.join(kinds[:-1])} or {kinds[-1]}; got {got}.")

@@ -1,0 +1,1 @@
+"""Operators and fitted estimators as ONNX models."""

@@ -1,0 +1,95 @@
+"""Operators as nodes of an ONNX graph.
+
+Where all factors of a term are single matrices, rows are multiplied from the right. Else the rows
+become columns, a Kronecker-sparse factor is one batched matrix product of its blocks, and between
+two of them the entries change their order: with onnxruntime that is several times as fast as blocks
+on the right or Einsum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from skfact._inputs import is_complex_dtype
+from skfact.export._onnx.graph import Graph
+from skfact.export._onnx.products import is_matrix, multiply_columns, multiply_rows
+from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs, numpy_cost
+
+GROWTH = 2  # fused factors have at most so many times the numbers of the true ones
+
+
+def operator_nodes(
+    operator: Any,
+    input_name: str,
+    output_name: str,
+    prefix: str,
+    dtype: Any,
+    *,
+    one_axis: bool = False,
+) -> tuple[list[Any], list[Any]]:
+    """Nodes and initializers that map rows (..., n_in) to rows (..., n_out), as `apply` does.
+
+    All names but those of input and output begin with `prefix`. Input, output and constants are of
+    `dtype`, float32 or float64. A complex operator takes (..., n_in, 2) to (..., n_out, 2): real
+    and imaginary parts. There are fewer nodes if the rows are known to lie along `one_axis`.
+    """
+    graph = Graph(prefix, dtype)
+    graph.end(apply_operator(graph, input_name, operator, one_axis=one_axis), output_name)
+    return graph.nodes, graph.initializers
+
+
+def apply_operator(graph: Graph, x: str, operator: Any, *, one_axis: bool) -> str:
+    """Append the product of rows with an operator; the name of the result."""
+    is_complex = is_complex_dtype(operator.dtype)
+    by_rows: list[Any] = []
+    by_columns: list[Any] = []
+    for term in operator._summands:
+        factors = fused(term.to_device("numpy")).factors
+        at_once = not is_complex and all(map(is_matrix, factors))
+        (by_rows if at_once else by_columns).append(factors)
+    images = [multiply_rows(graph, x, factors) for factors in by_rows]
+    if by_columns:
+        (n_out, n_in), parts = operator.shape, (2,) * is_complex
+        rows = x if one_axis else graph.reshape(x, -1, n_in, *parts)
+        columns = graph.add("Transpose", rows, perm=[1, 2, 0] if is_complex else [1, 0])
+        found = [
+            multiply_columns(graph, columns, factors, is_complex=is_complex)
+            for factors in by_columns
+        ]
+        y = total(graph, [graph.reshape(y, n_out, *parts, -1) for y in found])
+        y = graph.add("Transpose", y, perm=[2, 0, 1] if is_complex else [1, 0])
+        images.append(y if one_axis else like_input(graph, y, x, (n_out, *parts)))
+    return total(graph, images)
+
+
+def total(graph: Graph, names: Sequence[str]) -> str:
+    """The sum of tensors of one shape."""
+    first, *others = names
+    for other in others:
+        first = graph.add("Add", first, other)
+    return first
+
+
+def like_input(graph: Graph, y: str, x: str, last: tuple[int, ...]) -> str:
+    """Rows with the leading axes of those of x, and these last ones."""
+    leading = graph.add("Shape", x, start=0, end=-len(last))
+    shape = graph.add("Concat", leading, graph.integers(*last), axis=0)
+    return graph.add("Reshape", y, shape)
+
+
+def fused(operator: Any) -> Any:
+    """The product with neighbouring factors multiplied out where that is faster.
+
+    The cost model of the operators is that of batched matrix products. A file should be small, too.
+    """
+    cost = numpy_cost(operator.dtype, USUAL_BATCH)
+    best = operator.factors
+    for n in range(1, len(best)):
+        factors = fuse_runs(operator.factors, cheapest_partition(operator.factors, cost, n))
+        if sum(factor.nnz for factor in factors) > GROWTH * operator.nnz:
+            continue
+        times = [sum(cost(f._pattern) for f in found) for found in (factors, best)]
+        if times[0] < times[1] and all(factor._is_safe() for factor in factors):
+            best = factors
+    return operator._of(best)

@@ -1,0 +1,78 @@
+"""Rows times the transpose of an operator whose factors are modules, with all derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from skfact.torch._numbers import Layers, Numbers
+from skfact.torch._term import numerical
+from skfact.torch._ways import has_hooks, is_followed, is_ordinary
+
+
+def read(layers: Layers, dtype: torch.dtype, earlier: Numbers | None) -> Numbers | None:
+    """The numbers of the layers; None if loops cannot read them."""
+    flat = [layer for term in layers for layer in term]
+    readable = not any(map(has_hooks, flat)) and all(
+        is_ordinary(layer.values) and layer.values.dtype == dtype for layer in numerical(flat)
+    )
+    return Numbers(layers, earlier) if readable else None
+
+
+def in_loops(X: Tensor, numbers: Numbers) -> Tensor:
+    """Images (..., n_out) of rows (..., n_in), which loops can read."""
+    rows = X if X.ndim == 2 else X.reshape(-1, X.shape[-1])
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (X, *numbers.values)):
+        Y: Tensor = CompiledProduct.apply(numbers, rows, *numbers.values)
+    else:
+        Y = torch.from_numpy(numbers.images(rows.numpy(force=True)))
+    return Y if X.ndim == 2 else Y.reshape(*X.shape[:-1], Y.shape[1])
+
+
+def in_operations(X: Tensor, layers: Layers, values: Sequence[Tensor] | None = None) -> Tensor:
+    """The images in PyTorch's operations, if given with other tensors as the values."""
+    if values is None:
+        return reduce(torch.add, (reduce(call, reversed(term), X) for term in layers))
+    of = dict(zip((numerical([layer for term in layers for layer in term])), values))
+
+    def product(Y: Tensor, layer: Any) -> Tensor:
+        images: Tensor = layer.product(Y, of.get(layer))
+        return images
+
+    return reduce(torch.add, (reduce(product, reversed(term), X) for term in layers))
+
+
+def call(X: Tensor, layer: Any) -> Tensor:
+    """The layer's images, with whatever hooks do."""
+    images: Tensor = layer(X)
+    return images
+
+
+class CompiledProduct(Function):
+    """The product in compiled loops, and its derivatives."""
+
+    @staticmethod
+    def forward(ctx, numbers, X, *values):  # type: ignore[no-untyped-def]
+        ctx.numbers = numbers
+        ctx.save_for_backward(X, *values)
+        return torch.from_numpy(numbers.images(X.numpy(force=True)))
+
+    @staticmethod
+    def backward(ctx, G):  # type: ignore[no-untyped-def]
+        X, *values = ctx.saved_tensors
+        numbers, wanted = ctx.numbers, ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled() or not is_ordinary(G) or is_followed():
+            # the gradients are to have gradients themselves, or G is a whole batch of them
+            with torch.enable_grad():
+                Y = in_operations(X, numbers.layers, values)
+            given = [t for t, needed in zip((X, *values), wanted) if needed]
+            again = torch.is_grad_enabled()
+            found = iter(torch.autograd.grad(Y, given, G, create_graph=again))
+            return None, *(next(found) if needed else None for needed in wanted)
+        found = numbers.pull_back(X.numpy(force=True), G.numpy(force=True), wanted)
+        return None, *(None if g is None else torch.from_numpy(g) for g in found)

@@ -1,0 +1,165 @@
+"""Factorized layers in the place of the dense ones of a network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Any
+
+from torch import nn
+
+from skfact.torch._dense import check_linear
+from skfact.torch._linear import FactorizedLinear
+
+
+def swap(module: nn.Module, name: str, new: nn.Module) -> None:
+    """Put a layer into the place of the one of that name, as of `named_modules`."""
+    parent, _, last = name.rpartition(".")
+    setattr(module.get_submodule(parent), last, new)
+
+
+def replace_linear_layers(
+    module: nn.Module,
+    supports: Any = "auto",
+    *,
+    include: str | Iterable[str] = "*",
+    exclude: str | Iterable[str] = (),
+    inplace: bool = False,
+    **how: Any,
+) -> nn.Module:
+    """Replace the dense linear layers of a network by factorized ones.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network. Only layers of the type `torch.nn.Linear` are replaced; convolutions,
+        embeddings, norms and all others stay.
+    supports : str, callable or Chain, default="auto"
+        The structure of each weight, as for `butterfly_factorize`.
+    include : str or iterable of str, default="*"
+        Names of layers, as of `module.named_modules()`, that are replaced; patterns of the shell
+        such as ``"encoder.*.fc?"``.
+    exclude : str or iterable of str, default=()
+        Names or patterns of those among them that are not.
+    inplace : bool, default=False
+        Change the module itself, instead of a copy.
+    **how
+        Other parameters of `butterfly_factorize`: `rank`, `tol`, `max_density`, ...
+
+    Returns
+    -------
+    torch.nn.Module
+        The network with the new layers: a copy, or the module itself if `inplace`. A layer that is
+        in several places is one layer in them, and layers that share their weight share the new
+        factors.
+
+    Raises
+    ------
+    TypeError
+        If `module` is no module, or a layer that was asked for is of a subclass of `nn.Linear`, has
+        a quantized weight, or one in half precision.
+    ValueError
+        If no layer has such a name, if a layer has hooks, or shares its weight with something that
+        is not replaced.
+
+    See Also
+    --------
+    FactorizedLinear.from_linear : One layer.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfact.torch import replace_linear_layers
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10)
+    ... )
+    >>> smaller = replace_linear_layers(network, "monarch", exclude="2")
+    >>> [type(layer).__name__ for layer in smaller]
+    ['FactorizedLinear', 'ReLU', 'Linear']
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}.")
+    if isinstance(module, nn.Linear):
+        raise TypeError(
+            "module is itself a layer, without a place in which it can be replaced: use "
+            "FactorizedLinear.from_linear(module, ...)."
+        )
+    names = chosen(module, patterns(include, "include"), patterns(exclude, "exclude"))
+    check_sharing(module, names)
+    if not inplace:
+        module = copy.deepcopy(module)
+    new: dict[int, FactorizedLinear] = {}  # by the layer
+    first: dict[int, FactorizedLinear] = {}  # by the weight, which several layers may have
+    places = [(name, module.get_submodule(name)) for name in names]
+    for name, linear in places:
+        if id(linear) not in new:
+            layer = first.get(id(linear.weight))
+            if layer is None:
+                layer = FactorizedLinear.from_linear(linear, supports, **how)
+                layer.bias = linear.bias  # itself, which may be tied too
+                first[id(linear.weight)] = layer
+            else:
+                layer = with_factors_of(layer, linear)
+            new[id(linear)] = layer
+        swap(module, name, new[id(linear)])
+    return module
+
+
+def patterns(given: str | Iterable[str], argument: str) -> list[str]:
+    """Names or patterns as a list."""
+    found = [given] if isinstance(given, str) else list(given)
+    if not all(isinstance(pattern, str) for pattern in found):
+        raise TypeError(f"{argument} must be names or patterns, got {given!r}.")
+    return found
+
+
+def chosen(module: nn.Module, include: list[str], exclude: list[str]) -> list[str]:
+    """Names of the layers to replace, which all can be."""
+    linear = [
+        name
+        for name, layer in module.named_modules(remove_duplicate=False)
+        if isinstance(layer, nn.Linear)
+    ]
+    for argument, given in (("include", include), ("exclude", exclude)):
+        for pattern in given:
+            if not any(fnmatchcase(name, pattern) for name in linear):
+                raise ValueError(
+                    f"{argument}: no nn.Linear of the module has a name like {pattern!r}; their "
+                    f"names are {linear}."
+                )
+    names = [name for name in linear if is_like(name, include) and not is_like(name, exclude)]
+    for name in names:
+        try:
+            check_linear(module.get_submodule(name), f"layer {name!r}")
+        except (TypeError, ValueError) as error:
+            error.add_note(f"Or leave the layer as it is: exclude={[*exclude, name]}.")
+            raise
+    return names
+
+
+def is_like(name: str, patterns: list[str]) -> bool:
+    """Whether a name matches one of the patterns."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def check_sharing(module: nn.Module, names: list[str]) -> None:
+    """Raise if a weight that is replaced is also that of something which stays."""
+    owners: dict[int, list[str]] = {}
+    for path, parameter in module.named_parameters(remove_duplicate=False):
+        owners.setdefault(id(parameter), []).append(path)
+    for name in names:
+        weight = module.get_submodule(name).weight
+        others = [path for path in owners[id(weight)] if path.removesuffix(".weight") not in names]
+        if others:
+            raise ValueError(
+                f"layer {name!r} shares its weight with {', '.join(others)}, which is not "
+                f"replaced: they would no longer be tied. Pass exclude={name!r}, or replace both."
+            )
+
+
+def with_factors_of(layer: FactorizedLinear, linear: nn.Linear) -> FactorizedLinear:
+    """A layer that shares the factors of another one, with the bias of a dense one."""
+    new = FactorizedLinear(layer.to_operator())
+    new.terms, new.bias = layer.terms, linear.bias
+    return new.train(linear.training)

@@ -1,0 +1,52 @@
+"""Which way a product takes: compiled loops on the memory of tensors, or PyTorch's operations.
+
+The loops take ordinary tensors on the host in single or double precision. Everything else, and
+whatever PyTorch wants to see the operations of, goes through PyTorch: `torch.compile` and
+`torch.export`, the transforms of `torch.func`, forward derivatives, half precision, other devices.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+DTYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
+CONVERTED = (torch.float32, torch.float16, torch.bfloat16)  # by autocast
+HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+
+
+def is_followed() -> bool:
+    """Whether PyTorch records or transforms the operations that are done now."""
+    return (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or torch._C._len_torch_dispatch_stack() > 0
+        or torch.autograd.forward_ad._current_level >= 0
+    )
+
+
+def is_ordinary(tensor: Any) -> bool:
+    """Whether the loops can read the memory of a tensor."""
+    return (
+        (type(tensor) is Tensor or type(tensor) is nn.Parameter)
+        and tensor.dtype in DTYPES
+        and tensor.device.type == "cpu"
+        and tensor.layout is torch.strided
+    )
+
+
+def autocast_dtype(X: Tensor) -> torch.dtype | None:
+    """The half precision that PyTorch converts to here, as it does for an `nn.Linear`, or None."""
+    kind = X.device.type
+    if not torch.is_autocast_enabled(kind) or X.dtype not in CONVERTED:
+        return None
+    found: torch.dtype = torch.get_autocast_dtype(kind)
+    return found
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether something else is to be done at each call of a module."""
+    return any(getattr(module, hooks) for hooks in HOOKS)

@@ -1,0 +1,224 @@
+"""PyTorch modules: which layers are replaced, and that nothing else changes."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+torch = pytest.importorskip("torch")
+from torch import nn
+
+from skfact.compression import compress
+from skfact.torch import FactorizedLinear
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def sequential():
+    return nn.Sequential(nn.Linear(24, 48), nn.ReLU(), nn.Dropout(0.5), nn.Linear(48, 24))
+
+
+class Tokens(nn.Module):
+    """An embedding tied to the last layer, layers without bias, and a norm."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(50, 32)
+        self.query, self.key = nn.Linear(32, 32, bias=False), nn.Linear(32, 32, bias=False)
+        self.up, self.down = nn.Linear(32, 64), nn.Linear(64, 32)
+        self.norm = nn.LayerNorm(32)
+        self.conv = nn.Conv1d(32, 32, 1)
+        self.head = nn.Linear(32, 50, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, tokens, mask=None):
+        h = self.embedding(tokens) if mask is None else self.embedding(tokens) * mask
+        h = h + torch.softmax(self.query(h) @ self.key(h).mT / 6, -1) @ h
+        h = self.norm(h + self.down(torch.relu(self.up(h))))
+        return {"logits": self.head(h), "length": tokens.shape[1]}
+
+
+TOKENS = torch.randint(0, 50, (80, 9), generator=torch.Generator().manual_seed(0))
+
+
+def missed(one, other, X):
+    with torch.no_grad():
+        y, z = one.eval()(X), other.eval()(X)
+    return float((y - z).norm() / (y - y.mean(0)).norm())
+
+
+def test_a_sequential():
+    network, X, others = sequential(), torch.randn(300, 24), torch.randn(300, 24)
+    state = copy.deepcopy(network.state_dict())
+    found = compress(network, X, max_density=0.5)
+    assert network.training and found.network.training
+    assert all(torch.equal(value, network.state_dict()[key]) for key, value in state.items())
+    assert [layer.name for layer in found.layers] == ["0", "3"]
+    small = found.network
+    assert isinstance(small[0], FactorizedLinear) and small[0].bias.requires_grad
+    numbers = sum(p.numel() for p in small.parameters()) - 48 - 24
+    assert numbers == found.n_parameters_after <= 0.5 * found.n_parameters_before
+    assert_allclose(found.output_error, missed(network, small, X), rtol=1e-4)
+    plain = compress(network, max_density=0.5).network
+    assert missed(network, small, others) < missed(network, plain, others)
+
+
+def test_the_same_as_of_the_arrays():
+    network, X = sequential(), torch.randn(300, 24)
+    layers = network[0], network[3]
+    pair = [m.weight.detach().numpy().T for m in layers], [m.bias.detach().numpy() for m in layers]
+    found, expected = compress(network, X), compress(pair, X.numpy())
+    assert_allclose(found.output_error, expected.output_error, rtol=1e-3)
+    assert [x.structure for x in found.layers] == [x.structure for x in expected.layers]
+
+
+def test_any_module():
+    network = Tokens()
+    found = compress(network, TOKENS, max_density=0.4)
+    assert [layer.name for layer in found.layers] == ["query", "key", "up", "down"]
+    assert set(found.skipped) == {"conv", "head"}
+    assert "embedding.weight" in found.skipped["head"] and "convol" in found.skipped["conv"]
+    small = found.network
+    assert small.head.weight is small.embedding.weight and small.query.bias is None
+    assert isinstance(small.norm, nn.LayerNorm)
+    assert found.n_samples == 720 and 0 < found.output_error < 1
+    assert small(TOKENS)["logits"].shape == (80, 9, 50)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        (TOKENS, None),
+        {"tokens": TOKENS},
+        [TOKENS[:50], TOKENS[50:]],
+        [{"tokens": TOKENS[:50, :5]}, {"tokens": TOKENS[50:], "mask": None}],
+        torch.utils.data.DataLoader(TOKENS, batch_size=32),
+    ],
+    ids=["arguments", "names", "batches", "batches of names", "loader"],
+)
+def test_ways_to_pass_samples(inputs):
+    found = compress(Tokens(), inputs, max_density=0.4)
+    assert found.n_samples in (720, 520) and found.output_error > 0
+
+
+def test_arrays_are_taken_too():
+    network, X = sequential(), np.random.default_rng(0).standard_normal((200, 24))
+    assert (
+        compress(network, X).output_error == compress(network, torch.tensor(X).float()).output_error
+    )
+
+
+def test_factors_train():
+    small = compress(sequential(), torch.randn(200, 24)).network
+    X, y = torch.randn(64, 24), torch.randn(64, 24)
+    optimizer = torch.optim.Adam(small.parameters(), 0.01)
+    losses = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = (small.eval()(X) - y).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_frozen_layers_stay_frozen():
+    network = sequential()
+    network[0].requires_grad_(False)
+    small = compress(network, torch.randn(200, 24)).network
+    assert not any(p.requires_grad for p in small[0].parameters())
+    assert all(p.requires_grad for p in small[3].parameters())
+
+
+def test_modules_are_pickled_and_have_a_state():
+    small = compress(sequential(), torch.randn(200, 24)).network.eval()
+    X = torch.randn(3, 24)
+    again = pickle.loads(pickle.dumps(small))
+    assert torch.equal(again(X), small(X))
+    again.load_state_dict(small.state_dict())
+
+
+def test_double_precision_stays():
+    small = compress(sequential().double(), torch.randn(200, 24).double()).network
+    assert {p.dtype for p in small.parameters()} == {torch.float64}
+
+
+def test_a_layer_in_two_places_is_one():
+    shared = nn.Linear(24, 24)
+    network = nn.Sequential(shared, nn.ReLU(), shared)
+    found = compress(network, torch.randn(200, 24), max_density=0.5)
+    assert found.network[0] is found.network[2] and isinstance(found.network[0], FactorizedLinear)
+    assert found.n_samples == 400 and len(found.layers) == 1
+
+
+class ReadsPast(nn.Module):
+    """A module that uses the weight of its layer without calling it, or beside that."""
+
+    def __init__(self, call):
+        super().__init__()
+        self.call, self.layer, self.other = call, nn.Linear(24, 24), nn.Linear(24, 24)
+
+    def forward(self, X):
+        h = self.layer(X) if self.call else X
+        return self.other(h + nn.functional.linear(X, self.layer.weight))
+
+
+@pytest.mark.parametrize("call", [False, True])
+def test_a_weight_that_is_read_elsewhere_stays(call):
+    found = compress(ReadsPast(call), torch.randn(200, 24), max_density=0.5)
+    assert [layer.name for layer in found.layers] == ["other"]
+    assert "another module reads its weight" in found.skipped["layer"]
+    assert isinstance(found.network.layer, nn.Linear)
+
+
+def test_transformers_of_pytorch():
+    network = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True)
+    X = torch.randn(60, 7, 32)
+    with pytest.raises(ValueError, match=r"no linear layer.*set_fastpath_enabled"):
+        compress(network, X)
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        found = compress(network, X)
+        assert [layer.name for layer in found.layers] == ["linear1", "linear2"]
+        assert "attention" in found.skipped["self_attn.out_proj"]
+        assert_allclose(found.output_error, missed(network, found.network, X), rtol=0.1)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+
+
+def test_modules_that_give_no_floats():
+    class Classes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(24, 24)
+
+        def forward(self, X):
+            return self.layer(X).argmax(-1)
+
+    found = compress(Classes(), torch.randn(200, 24))
+    assert found.output_error is None and found.layers[0].output_error > 0
+
+
+def test_what_is_left_out_is_named():
+    network = sequential()
+    network.append(nn.Linear(24, 24).half())
+    network.append(nn.utils.parametrizations.weight_norm(nn.Linear(24, 24)))
+    hooked = nn.Linear(24, 24)
+    hooked.register_forward_hook(lambda *_: None)
+    network.append(hooked)
+    network.append(nn.Linear(24, 24, dtype=torch.complex64))
+    broken = nn.Linear(24, 24)
+    broken.weight.data[0, 0] = torch.nan
+    network.append(broken)
+    network.append(nn.Linear(24, 24, device="meta"))
+    found = compress(network)
+    reasons = ["float16", "parametrization", "hooks", "complex", "NaN", "meta"]
+    assert list(found.skipped) == [str(4 + i) for i in range(len(reasons))]
+    for why, reason in zip(found.skipped.values(), reasons, strict=True):
+        assert reason in why

@@ -1,0 +1,54 @@
+"""Moments of rows that come in batches."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skfact.compression._moments import Missed, Moments, root
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("scale, mean", [(1.0, 0.0), (1.0, 1e6), (1e150, 0.0), (1e-150, 1e-149)])
+def test_they_are_those_of_all_rows(scale, mean):
+    rows = mean + scale * RNG.standard_normal((50, 4)) @ RNG.standard_normal((4, 4))
+    found = Moments()
+    for batch in np.split(rows, [1, 7, 7, 30]):
+        found.add(batch)
+    assert found.n_samples == 50
+    assert_allclose(found.mean, rows.mean(axis=0))
+    unit = rows / found.scale
+    assert_allclose(found.second(centred=True), np.cov(unit.T, bias=True), rtol=1e-6)
+    assert_allclose(found.second(centred=False), unit.T @ unit / 50, rtol=1e-6)
+
+
+def test_the_same_rows_are_known_as_such():
+    rows = RNG.standard_normal((9, 3))
+    one, two, three = Moments(), Moments(), Moments()
+    for found, batch in ((one, rows), (two, rows), (three, rows[::-1])):
+        found.add(batch)
+    assert one.equal(two) and not one.equal(three)
+
+
+@pytest.mark.parametrize("rank", [0, 2, 5])
+def test_a_root(rank):
+    half = RNG.standard_normal((rank, 5))
+    found = root(half.T @ half)
+    assert len(found) == max(rank, 1)
+    assert_allclose(found.T @ found, half.T @ half, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e160, 1e-160])
+def test_what_outputs_miss(scale):
+    rows, others = RNG.standard_normal((2, 40, 3)) + 5
+    missed = Missed()
+    for start in range(0, 40, 7):
+        missed.add(scale * rows[start : start + 7], scale * others[start : start + 7])
+    whole = np.linalg.norm(rows - rows.mean(axis=0))
+    assert_allclose(missed.relative_error, np.linalg.norm(rows - others) / whole)
+
+
+def test_outputs_that_do_not_vary_miss_nothing():
+    missed = Missed()
+    missed.add(np.ones((4, 2)), np.ones((4, 2)))
+    assert missed.relative_error == 0
