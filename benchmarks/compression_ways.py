@@ -112,13 +112,15 @@ def _on_basis(one: Layer, left: np.ndarray) -> Curve:
 def monarch(one: Layer) -> Curve:
     """Two block-diagonal factors: rank r in blocks of rows and columns, of the best size.
 
-    Each block is the closest for the covariance of its own inputs.
+    Each block is the closest for the covariance of its own inputs. A layer that is too small for
+    several blocks has one: low rank.
     """
-    ways = [blocks for blocks in BLOCKS if all(size > blocks for size in one.weights.shape)]
-    found = [_factored(one, *(_divisor(size, k) for size in one.weights.shape)) for k in ways]
-    left, right, cost, _ = min(found, key=lambda way: way[-1])
+    m, n = one.weights.shape
+    ways = [(_divisor(m, blocks), _divisor(n, blocks)) for blocks in BLOCKS]
+    small = [(p, q) for p, q in ways if m * q + n * p <= DENSITIES[0] * m * n] or [(1, 1)]
+    left, right, cost, _ = min((_factored(one, *way) for way in small), key=lambda way: way[-1])
     most = min(left.shape[-1], one.weights.size // cost)
-    ranks = sorted({0, *(min(int(share * one.weights.size / cost), most) for share in SHARES)})
+    ranks = sorted({max(1, min(int(s * one.weights.size / cost), most)) for s in SHARES})
 
     def factors(i: int) -> Blocks:
         return Blocks(left[..., : ranks[i]], right[..., : ranks[i], :])
@@ -295,18 +297,20 @@ class BlockLinear(nn.Module):
         super().__init__()
         rows, columns, high, rank = blocks.left.shape
         left = blocks.left.transpose(0, 1, 3, 2).reshape(rows, columns * rank, high)
-        right = blocks.right.transpose(1, 3, 0, 2).reshape(columns, -1, rows * rank)
+        right = blocks.right.transpose(1, 3, 0, 2)
+        right = right.reshape(columns, right.shape[1], rows * rank)
         self.left, self.right, self.bias = (
             nn.Parameter(torch.tensor(values, dtype=torch.float32)) for values in (left, right, bias)
         )
 
     def forward(self, X: Tensor) -> Tensor:
         """Rows times the right factor, then the left one."""
-        (columns, wide, _), rows = self.right.shape, len(self.left)
+        (columns, wide, inner), rows = self.right.shape, len(self.left)
         parts = X.reshape(-1, columns, wide).transpose(0, 1) @ self.right
-        parts = parts.reshape(columns, len(parts[0]), rows, -1).permute(2, 1, 0, 3)
-        found = parts.reshape(rows, parts.shape[1], -1) @ self.left
-        return found.transpose(0, 1).reshape(*X.shape[:-1], -1) + self.bias
+        parts = parts.reshape(columns, -1, rows, inner // rows).permute(2, 1, 0, 3)
+        parts = parts.reshape(rows, -1, columns * inner // rows)
+        found = parts @ self.left
+        return found.transpose(0, 1).reshape(*X.shape[:-1], len(self.bias)) + self.bias
 
 
 class Masked(nn.Linear):
