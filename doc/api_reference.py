@@ -189,7 +189,7 @@ API_REFERENCE = {
     "skfact.export": Section(
         "Export",
         "Out of Python: ONNX models and C source; see :doc:`/user_guide/export`.",
-        {"to_onnx": False},
+        {"to_onnx": False, "register_skl2onnx": False, "to_c": False},
     ),
     "skfact.inspection": Section(
         "Inspection",

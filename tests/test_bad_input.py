@@ -22,7 +22,9 @@ from skfact.supports import Chain
 from tests.asserts import about, for_each, on_any_matrix
 from tests.bad_input import (  # noqa: F401  (importing a module lists its cases)
     butterfly,
+    compression,
     deep_linear,
+    export,
     fixed_support,
     fixed_support_theory,
     network_graph,

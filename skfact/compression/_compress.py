@@ -17,7 +17,7 @@ import numpy as np
 
 from skfact._checks import check_flag, check_ordered, positive_int
 from skfact._warn import warn
-from skfact.butterfly._rank_search import check_bounds
+from skfact.butterfly._rank_search import check_bounds, numbers_within
 from skfact.butterfly._structure.choice import DENSITY
 from skfact.compression._budget import Allocation, allocate, smallest
 from skfact.compression._curves import Curve, FamilyCurve, Layer, Option, check_supports
@@ -57,13 +57,18 @@ def compress(
 
     Parameters
     ----------
-    network : MLPClassifier, MLPRegressor or (coefs, intercepts)
-        What is compressed, and stays as it is: a fitted perceptron of scikit-learn, or two lists of
-        arrays, with weights of shape (n_in, n_out) and ReLU between the layers.
-    X : array-like of shape (n_samples, n_in), default=None
+    network : MLPClassifier, MLPRegressor, (coefs, intercepts), torch.nn.Module or ONNX model
+        What is compressed, and stays as it is: a fitted perceptron of scikit-learn; two lists of
+        arrays, with weights of shape (n_in, n_out) and ReLU between the layers; any PyTorch module,
+        of which each nn.Linear is looked at; an onnx.ModelProto or the path of a file, with each
+        MatMul and Gemm by a constant. Embeddings, norms, convolutions and all else stay, and so do
+        layers that cannot be replaced, such as tied ones: `skipped` of the result says why.
+    X : array-like of shape (n_samples, n_in), or batches, default=None
         Samples of what the network will be applied to, without their targets; some times as many as
-        a layer has inputs. None takes all entries of the weights to be of equal worth, and leaves
-        biases as they are.
+        a layer has inputs. For a module a tensor, a tuple of arguments, a mapping of names to
+        arguments, or a list or DataLoader of these; for an ONNX model (with onnxruntime) an array,
+        or arrays by the names of its inputs, or a list of such mappings. None takes all entries of
+        the weights to be of equal worth, and leaves biases as they are.
     tol : float, default=None
         Take the fewest numbers with which each layer has at most this relative error.
     max_density : float, default=None
@@ -75,7 +80,8 @@ def compress(
         The family of structures, or a callable ``(n_out, n_in) -> Chain``. "auto" looks for the
         best structure of each layer; low rank is among what it looks at.
     include : str or list of str, default=None
-        Names of the layers to look at, or patterns as of file names; None takes all.
+        Names of the layers to look at, or patterns as of file names; None takes all. They are
+        "0", "1", .. for perceptrons and lists, those of `named_modules` and of nodes for others.
     exclude : str or list of str, default=None
         Names, or patterns, of layers that stay as they are.
     sequential : bool, default=True
@@ -91,10 +97,13 @@ def compress(
     Raises
     ------
     TypeError
-        If the network is of another kind, or an argument has the wrong type.
+        If the network is of another kind, was compressed before, or an argument has the wrong type.
     ValueError
         If the network or X has wrong shapes, NaN or infinity; if X has less than two samples; if
         no structures are as small as the budget; if no layer is left to look at.
+
+    ImportError
+        If onnx, or with samples onnxruntime, is not installed for an ONNX model.
 
     Warns
     -----
@@ -110,7 +119,12 @@ def compress(
     -----
     A compressed perceptron predicts and is scored, pickled and cloned (to an estimator that is not
     fitted) as any other; its `coefs_` are operators where a layer was replaced. scikit-learn does
-    not train them. In a pair of lists, ``X @ coefs[i]`` takes operators and arrays alike.
+    not train them. In a pair of lists, ``X @ coefs[i]`` takes operators and arrays alike. In a
+    module new layers are :class:`skfact.torch.FactorizedLinear`, and train as others do.
+
+    Modules run as copies in evaluation, without gradients. With samples, layers whose weight is
+    read by another module than themselves are found out, and stay. All positions that a layer sees
+    count, so that batches without padding are best.
 
     Where structures are only promising, they are factored and measured before they are taken, until
     all that is chosen is known. The choice is a knapsack, solved along the convex hulls of the
@@ -162,12 +176,16 @@ class _Asked:
         self.tol, self.max_density, self.budget = tol, max_density, budget
         self.supports = check_supports(supports)
 
-    def numbers(self, size: int) -> int:
-        """The most numbers that layers of so many may have."""
+    def numbers(self, size: int, least: int) -> int:
+        """The most numbers that layers of so many may have.
+
+        Where nothing is asked for, the least there is if need be.
+        """
         if self.budget is not None:
             return self.budget
-        density = DENSITY if self.max_density is None else self.max_density
-        return math.floor(density * size * (1 + 1e-12))
+        if self.max_density is None:
+            return max(numbers_within(DENSITY, (size, 1)), least)
+        return numbers_within(self.max_density, (size, 1))
 
     def curve(self, layer: Layer) -> Curve:
         """The options of a layer."""
@@ -177,11 +195,12 @@ class _Asked:
 
     def too_small(self, least: int, size: int) -> ValueError:
         """The error that all options have more numbers."""
-        density = DENSITY if self.max_density is None else self.max_density
-        got = f"budget={self.budget!r}" if self.budget else f"max_density={float(density)!r}"
-        needed = f"{least}" if self.budget else f"{math.ceil(1e4 * least / size) / 1e4:g}"
+        got, needed = f"budget={self.budget!r}", f"{least}"
+        if self.max_density is not None:
+            got = f"max_density={float(self.max_density)!r}"
+            needed = f"{math.ceil(1e4 * least / size) / 1e4:g}"
         return ValueError(
-            f"{got} allows {self.numbers(size)} numbers, and the smallest structures with "
+            f"{got} allows {self.numbers(size, least)} numbers, and the smallest structures with "
             f"supports={self.supports!r} take {least} of the {size} in all layers: pass at least "
             f"{needed}."
         )
@@ -236,9 +255,10 @@ class _Compressor:
         errors = [np.array([option.error2 for option in some]) for some in options]
         if self.asked.tol is not None:
             return smallest(numbers, errors, float(self.asked.tol) ** 2)
-        found = allocate(numbers, errors, self.asked.numbers(self._size))
+        least = sum(int(n.min()) for n in numbers)
+        found = allocate(numbers, errors, self.asked.numbers(self._size, least))
         if found is None:
-            raise self.asked.too_small(sum(int(n.min()) for n in numbers), self._size)
+            raise self.asked.too_small(least, self._size)
         return found
 
     def _low_rank_total(self, curves: dict[int, Curve]) -> float | None:

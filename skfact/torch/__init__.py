@@ -4,6 +4,7 @@ Importing this imports PyTorch (extra ``torch``).
 """
 
 from skfact.torch._linear import FactorizedLinear
+from skfact.torch._orthogonal import OrthogonalButterfly
 from skfact.torch._replace import replace_linear_layers
 
-__all__ = ["FactorizedLinear", "replace_linear_layers"]
+__all__ = ["FactorizedLinear", "OrthogonalButterfly", "replace_linear_layers"]

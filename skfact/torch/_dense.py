@@ -26,8 +26,24 @@ OTHER_TYPES = {
 
 def check_linear(linear: Any, name: str) -> None:
     """Raise unless the module is an nn.Linear whose output its weight and bias alone say."""
-    kind = type(linear).__name__
+    require_linear(linear, name)
+    weight = linear.weight
+    if weight.dtype not in DTYPES:
+        raise TypeError(
+            f"{name} has dtype {weight.dtype}, in which no factorization is computed: pass "
+            f"{name}.float(), and convert the new layer with .to({weight.dtype})."
+        )
+    if has_hooks(linear):
+        raise ValueError(
+            f"{name} has hooks, which a new layer would not run: remove them, and register them "
+            "with the new layer."
+        )
+
+
+def require_linear(linear: Any, name: str) -> None:
+    """Raise unless the module is an nn.Linear with numbers."""
     if type(linear) is not nn.Linear:
+        kind = type(linear).__name__
         raise TypeError(f"{name} must be an nn.Linear, got {kind}: {remedy(linear)}.")
     weight = linear.weight
     if weight.device.type == "meta":
@@ -38,16 +54,6 @@ def check_linear(linear: Any, name: str) -> None:
         raise TypeError(
             f"{name} has a quantized weight, of dtype {weight.dtype}: factor the layer before it "
             "is quantized, or make an nn.Linear of the dequantized weight."
-        )
-    if weight.dtype not in DTYPES:
-        raise TypeError(
-            f"{name} has dtype {weight.dtype}, in which no factorization is computed: pass "
-            f"{name}.float(), and convert the new layer with .to({weight.dtype})."
-        )
-    if has_hooks(linear):
-        raise ValueError(
-            f"{name} has hooks, which a new layer would not run: remove them, and register them "
-            "with the new layer."
         )
 
 

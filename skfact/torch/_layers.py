@@ -17,25 +17,22 @@ from skfact.supports import KroneckerSparse
 from skfact.torch._sparse import sampled_products, sparse_product
 
 
-class KroneckerLayer(nn.Module):
-    """Rows times the transpose of a Kronecker-sparse factor; `values` (a, d, b, c) is trainable."""
+class KroneckerProduct:
+    """What is done with the `values` (a, d, b, c) of a Kronecker-sparse factor."""
 
     tensors = ("values",)
-
-    def __init__(self, values: Tensor) -> None:
-        super().__init__()
-        self.values = nn.Parameter(values)
+    values: Any
 
     @staticmethod
     def product(X: Tensor, values: Tensor) -> Tensor:
-        """Map (..., a * c * d) to (..., a * b * d), with any values."""
+        """Rows (..., a * c * d) times the transpose of the factor with any values."""
         a, d, b, c = values.shape
         blocks = X.reshape(-1, a, c, d).permute(1, 3, 2, 0)  # (a, d, c, batch)
         out = (values.to(X.dtype) @ blocks).permute(3, 0, 2, 1)  # (batch, a, b, d)
         return out.reshape(*X.shape[:-1], a * b * d)
 
     def forward(self, X: Tensor) -> Tensor:
-        """The product with the layer's own values."""
+        """The product with the values that there are."""
         return self.product(X, self.values)
 
     def factor(self, arrays: dict[str, np.ndarray]) -> KroneckerFactor:
@@ -47,6 +44,14 @@ class KroneckerLayer(nn.Module):
         """What the values get from gradients of the outputs (n_out, batch) at these inputs."""
         a, d, b, c = self.values.shape
         return np.ascontiguousarray(correlate((a, b, c, d), outputs, inputs))
+
+
+class KroneckerLayer(KroneckerProduct, nn.Module):
+    """Rows times the transpose of a Kronecker-sparse factor, whose values are trainable."""
+
+    def __init__(self, values: Tensor) -> None:
+        super().__init__()
+        self.values = nn.Parameter(values)
 
     def extra_repr(self) -> str:
         """Pattern (a, b, c, d) of the factor."""

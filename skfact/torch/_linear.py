@@ -8,7 +8,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from skfact.operators import FactorizedOperator, OperatorSum
-from skfact.torch._dense import bias_of, check_linear, factorize_weight, numbers_of
+from skfact.torch._dense import bias_of, factorize_weight, numbers_of, require_linear
 from skfact.torch._layers import layer_of
 from skfact.torch._numbers import Layers, Numbers
 from skfact.torch._product import in_loops, in_operations, read
@@ -184,26 +184,28 @@ class FactorizedLinear(nn.Module):
         if X.shape[-1:] != (self.in_features,):
             raise ValueError(f"X must have shape (..., {self.in_features}), got {tuple(X.shape)}.")
         if (dtype := autocast_dtype(X)) is not None:
-            return self._in_operations(X.to(dtype))
-        layers = self._layers
-        expected = next((layer.values.dtype for layer in numerical(layers[0])), X.dtype)
-        if X.dtype != expected:
-            raise TypeError(
-                f"X has dtype {X.dtype}, and the layer {expected}: convert one of them, X.to("
-                f"{expected}) or layer.to({X.dtype})."
-            )
+            Y = in_operations(X.to(dtype), self._layers)
+            return Y if self.bias is None else Y + self.bias.to(dtype)
         if is_followed() or not is_ordinary(X):
             return self._in_operations(X)
+        layers = self._layers
         if self._numbers is None or not self._numbers.are_those_of(layers):
-            self._numbers = read(layers, X.dtype, self._numbers)
-        if self._numbers is None:
+            self._numbers = read(layers, self._numbers)
+        if self._numbers is None or self._numbers.dtype != X.dtype:
             return self._in_operations(X)
         Y = in_loops(X, self._numbers)
         return Y if self.bias is None else Y + self.bias
 
     def _in_operations(self, X: Tensor) -> Tensor:
-        Y = in_operations(X, self._layers)
-        return Y if self.bias is None else Y + self.bias.to(Y.dtype)
+        layers = self._layers
+        expected = {layer.values.dtype for term in layers for layer in numerical(term)}
+        if expected and X.dtype not in expected:
+            raise TypeError(
+                f"X has dtype {X.dtype}, and the layer {' and '.join(map(str, expected))}: convert "
+                f"one of them, with X.to(...) or layer.to({X.dtype})."
+            )
+        Y = in_operations(X, layers)
+        return Y if self.bias is None else Y + self.bias
 
     def to_operator(self) -> Any:
         """Make an operator of the factors as they are now.
@@ -248,7 +250,7 @@ def operator_of(module: Any) -> Any:
     if isinstance(module, FactorizedLinear):
         operator = module.to_operator()
     else:
-        check_linear(module, "module")
+        require_linear(module, "module")
         operator = FactorizedOperator([numbers_of(module.weight)])
     if module.bias is not None:
         raise ValueError(

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from skfact.operators import OperatorSum
 from skfact.torch._term import Term, numerical
@@ -32,6 +33,7 @@ class Numbers:
         flat = [layer for term in layers for layer in term]
         self.layers = layers
         self.values = [layer.values for layer in numerical(flat)]
+        self.dtype = self.values[0].dtype
         self._hooks = [getattr(layer, hooks) for layer in flat for hooks in HOOKS]
         self._own = all("values" in layer._parameters for layer in numerical(flat))
         self._copies: list[Copy] = []
@@ -100,14 +102,14 @@ class Copy(NamedTuple):
     n_bytes: int
     place: dict[str, Any]  # where the module keeps the tensor, under a name
     name: str
-    tensor: Tensor
+    tensor: Any
     original: int  # address of the tensor
     alias: Tensor  # keeps that memory: nobody else can have the address
 
     @classmethod
     def of(cls, layer: Any, name: str) -> Copy:
         """The copy of a tensor of the module of a factor."""
-        tensor: Tensor = getattr(layer, name)
+        tensor = getattr(layer, name)
         array = np.array(tensor.numpy(force=True), order="C")
         place = layer._buffers if name in layer._buffers else layer._parameters
         alias = tensor.detach()
@@ -119,8 +121,9 @@ class Copy(NamedTuple):
 def are_current(copies: Sequence[Copy]) -> bool:
     """Whether the tensors are where they were, and have the same numbers."""
     for _, address, n_bytes, place, name, tensor, original, _ in copies:
+        now: Any = place.get(name)
         if (
-            place.get(name) is not tensor
+            now is not tensor
             or tensor.data_ptr() != original
             or not tensor.is_contiguous()
             or tensor.is_conj()

@@ -15,11 +15,14 @@ from skfact.torch._term import numerical
 from skfact.torch._ways import has_hooks, is_followed, is_ordinary
 
 
-def read(layers: Layers, dtype: torch.dtype, earlier: Numbers | None) -> Numbers | None:
-    """The numbers of the layers; None if loops cannot read them."""
+def read(layers: Layers, earlier: Numbers | None) -> Numbers | None:
+    """The numbers of the layers; None if there are none that loops can read."""
     flat = [layer for term in layers for layer in term]
-    readable = not any(map(has_hooks, flat)) and all(
-        is_ordinary(layer.values) and layer.values.dtype == dtype for layer in numerical(flat)
+    values = [layer.values for layer in numerical(flat)]
+    readable = (
+        not any(map(has_hooks, flat))
+        and all(map(is_ordinary, values))
+        and len({v.dtype for v in values}) == 1
     )
     return Numbers(layers, earlier) if readable else None
 

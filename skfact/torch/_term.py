@@ -10,7 +10,7 @@ import numpy as np
 
 from skfact._kernels.chain_gradient import Selections, loops_pay, map_rows, pull_back_rows
 from skfact.operators import FactorizedOperator
-from skfact.torch._layers import KroneckerLayer, SelectionLayer
+from skfact.torch._layers import KroneckerProduct, SelectionLayer
 
 Arrays = dict[str, np.ndarray]  # by the name of the parameter or buffer
 
@@ -42,10 +42,9 @@ class Term:
     @cached_property
     def ends(self) -> Selections | None:
         """What is selected at both sides of Kronecker-sparse factors; None for other products."""
-        kinds = [type(layer) for layer in self.layers]
-        first, last = kinds[0] is SelectionLayer, kinds[-1] is SelectionLayer
-        inner = kinds[first : len(kinds) - last]
-        if not inner or any(kind is not KroneckerLayer for kind in inner):
+        first, last = (isinstance(self.layers[end], SelectionLayer) for end in (0, -1))
+        inner = self.layers[first : len(self.layers) - last]
+        if not inner or not all(isinstance(layer, KroneckerProduct) for layer in inner):
             return None
         n_out, n_in = self.values[0].shape, self.values[-1].shape
         outputs, inputs = n_out[0] * n_out[1] * n_out[2], n_in[0] * n_in[1] * n_in[3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -33,6 +34,19 @@ def _read_module(network: Any, X: Any) -> Network:
     return read_module(network, X)
 
 
+def _is_onnx(network: Any) -> bool:
+    """Whether it is a model, or the path of a file."""
+    kind = type(network)
+    is_model = kind.__name__ == "ModelProto" and kind.__module__.startswith("onnx")
+    return is_model or isinstance(network, str | os.PathLike)
+
+
+def _read_onnx(network: Any, X: Any) -> Network:
+    from skfact.compression._layers.onnx_graphs import read_onnx
+
+    return read_onnx(network, X)
+
+
 # A new kind of network is a function and a row.
 READERS = (
     Reader(
@@ -46,6 +60,7 @@ READERS = (
         read_mlp,
     ),
     Reader("a torch.nn.Module", _is_module, _read_module),
+    Reader("an ONNX model or the path of one", _is_onnx, _read_onnx),
 )
 
 

@@ -62,14 +62,8 @@ def codes(fitted: FixedSupportMF) -> Map:
 
 def predictions(fitted: SparseDeepLinearNet) -> Map:
     """The product of all factors, and the intercept."""
-    found = of_operator(fitted.operator_)
-    offset, single = to_numpy(fitted._offset), fitted._single
-
-    def write(graph: Graph, x: str) -> str:
-        y = plus(graph, found.write(graph, x), offset)
-        return graph.add("Squeeze", y, graph.integers(1)) if single else y
-
-    return found._replace(write=write, gives=() if single else found.gives)
+    found = affine(np.zeros(1), fitted.operator_, fitted._offset)
+    return found._replace(gives=() if fitted._single else found.gives)
 
 
 def inner_codes(fitted: SparseDeepLinearNet) -> Map:

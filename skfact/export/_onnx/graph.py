@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from skfact.export._numbers import narrowed
+
 
 def onnx_library() -> Any:
     """The package onnx, which is imported when a graph is made."""
@@ -45,7 +47,7 @@ class Graph:
     def constant(self, array: np.ndarray) -> str:
         """The name of an initializer with these entries: numbers, or indices."""
         if array.dtype.kind == "f":
-            array = narrowed(array, self.dtype)
+            array = narrowed(array, self.dtype, "obj")
         name = f"{self.prefix}constant_{len(self.initializers)}"
         array = np.ascontiguousarray(array)
         self.initializers.append(self._onnx.numpy_helper.from_array(array, name))
@@ -72,20 +74,3 @@ class Graph:
             self.nodes[-1].output[0] = output
         else:
             self.add("Identity", x, output=output)
-
-
-def narrowed(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Numbers in a dtype in whose range they must be."""
-    with np.errstate(over="ignore"):
-        narrow = array.astype(dtype, copy=False)
-    if not np.isfinite(narrow).all():
-        if not np.isfinite(array).all():
-            raise ValueError(
-                "obj has entries that are NaN or infinite: export is for finite numbers. Remove "
-                "them, or fit again without them."
-            )
-        raise ValueError(
-            f"obj has entries up to {np.abs(array).max():.1e}, outside the range of {dtype}: pass "
-            "dtype='float64', or scale it."
-        )
-    return narrow

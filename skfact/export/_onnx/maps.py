@@ -3,39 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sklearn.base import BaseEstimator
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from skfact._checks import check_choice
 from skfact.butterfly import ButterflyFactorizer
 from skfact.deep_linear import SparseDeepLinearNet
 from skfact.export._onnx.affine import butterfly_transform, codes, inner_codes, predictions
-from skfact.export._onnx.map import Map, of_operator
-from skfact.export._onnx.networks import network_outputs, path_features
+from skfact.export._onnx.map import Map, is_operator, of_operator
+from skfact.export._onnx.networks import (
+    is_module,
+    network_of_arrays,
+    network_of_mlp,
+    network_of_module,
+)
+from skfact.export._onnx.paths import network_outputs, path_features
 from skfact.fixed_support import FixedSupportMF
-from skfact.operators import FactorizedOperator, OperatorSum
 from skfact.relu import ReLUPathEmbedding
 
-# kind -> its methods, the usual one first
-KINDS: dict[type, dict[str, Callable[[Any], Map]]] = {
-    FactorizedOperator: {"apply": of_operator},
-    OperatorSum: {"apply": of_operator},
+
+class Kind(NamedTuple):
+    """How objects of a kind are told from others, and what can be exported of them."""
+
+    name: str
+    accepts: Callable[[Any], bool]
+    methods: dict[str, Callable[[Any], Map]]  # the usual one first
+
+
+ESTIMATORS: dict[type, dict[str, Callable[[Any], Map]]] = {
     ButterflyFactorizer: {"transform": butterfly_transform},
     FixedSupportMF: {"transform": codes},
     SparseDeepLinearNet: {"predict": predictions, "transform": inner_codes},
     ReLUPathEmbedding: {"network": network_outputs, "transform": path_features},
+    MLPRegressor: {"predict": network_of_mlp},
+    MLPClassifier: {"predict_proba": network_of_mlp},
 }
 
 
+def _is(kind: Any) -> Callable[[Any], bool]:
+    return lambda obj: isinstance(obj, kind)
+
+
+KINDS = (
+    Kind("an operator", is_operator, {"apply": of_operator}),
+    *(
+        Kind(f"a fitted {kind.__name__}", _is(kind), methods)
+        for kind, methods in ESTIMATORS.items()
+    ),
+    Kind("a pair (coefs, intercepts)", _is((tuple, list)), {"predict": network_of_arrays}),
+    Kind("a PyTorch nn.Sequential", is_module, {"forward": network_of_module}),
+)
+
+
 def map_of(obj: Any, method: str | None) -> Map:
-    """What a method of a fitted estimator computes, or an operator; None is the usual method."""
-    methods = next((found for kind, found in KINDS.items() if isinstance(obj, kind)), None)
+    """What a method of `obj` computes; None is the usual method."""
+    methods = next((kind.methods for kind in KINDS if kind.accepts(obj)), None)
     if methods is None:
+        names = [kind.name for kind in KINDS]
+        hint = ""
+        if hasattr(obj, "steps"):
+            hint = " A Pipeline goes to skl2onnx.to_onnx, after skfact.export.register_skl2onnx()."
         raise TypeError(
-            "obj must be an operator, or a fitted ButterflyFactorizer, FixedSupportMF, "
-            f"SparseDeepLinearNet or ReLUPathEmbedding, got {type(obj).__name__}."
+            f"obj must be {', '.join(names[:-1])} or {names[-1]}, got {type(obj).__name__}.{hint}"
         )
     if isinstance(obj, BaseEstimator):
         check_is_fitted(obj)

@@ -7,15 +7,15 @@ import re
 from typing import Any
 
 import skfact
-from skfact._checks import check_choice, is_number
-from skfact._inputs import dtype_name
+from skfact._checks import is_number
+from skfact.export._numbers import real_name
 from skfact.export._onnx.graph import Graph, onnx_library
 from skfact.export._onnx.map import Map
 from skfact.export._onnx.maps import map_of
+from skfact.export._onnx.nodes import OLDEST_OPSET
 from skfact.operators._save import path_name, written_whole
 
 PREFIX = "skfact_"  # of all names inside
-OLDEST_OPSET = 15  # the first whose Shape gives some of the axes
 OPSET = 18
 LARGEST_FILE = 2**31 - 1  # bytes of a protocol buffer
 
@@ -101,20 +101,12 @@ def to_onnx(
         )
     name = None if path is None else path_name(path)
     found = map_of(obj, method)
-    if dtype is not None:
-        found = found._replace(dtype=real_name(dtype))
+    found = found._replace(dtype=real_name(dtype, found.dtype))
     model = model_of(found, int(opset), input_name, output_name)
     onnx.checker.check_model(model, full_check=True)
     if name is not None:
         write(model, name)
     return model
-
-
-def real_name(dtype: Any) -> str:
-    """The name of a real dtype, of any library."""
-    name = dtype_name(dtype)
-    check_choice(name, "dtype", ("float32", "float64"))
-    return name
 
 
 def check_names(input_name: Any, output_name: Any) -> None:
@@ -135,7 +127,8 @@ def model_of(found: Map, opset: int, input_name: str, output_name: str) -> Any:
     """The model of a map of rows (batch, n_in)."""
     helper = onnx_library().helper
     graph = Graph(PREFIX, found.dtype)
-    graph.end(found.write(graph, input_name), output_name)
+    y = found.write(graph, input_name)
+    graph.end(y if found.gives else graph.add("Squeeze", y, graph.integers(1)), output_name)
     inputs, outputs = (
         [helper.make_tensor_value_info(name, graph.number, ["batch", *shape])]
         for name, shape in ((input_name, found.takes), (output_name, found.gives))

@@ -1,93 +1,149 @@
-"""ReLU networks: their outputs, and the features of their paths."""
+"""Networks of layers, of arrays and of operators."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import numpy as np
+from array_api_compat import is_array_api_obj
+from sklearn.neural_network import MLPRegressor
 
 from skfact._backend import to_numpy
+from skfact._inputs import dtype_name
 from skfact.export._onnx.graph import Graph
-from skfact.export._onnx.map import Map
-from skfact.relu import ReLUPathEmbedding
-from skfact.relu._features import _columns
+from skfact.export._onnx.map import Map, is_operator
+from skfact.export._onnx.nodes import apply_operator
+
+# names of scikit-learn and PyTorch -> operators of ONNX
+ACTIVATIONS = {
+    "identity": (), "relu": ("Relu",), "tanh": ("Tanh",), "logistic": ("Sigmoid",),
+    "softmax": ("Softmax",), "exp": ("Exp",),
+    "Identity": (), "ReLU": ("Relu",), "Tanh": ("Tanh",), "Sigmoid": ("Sigmoid",), "Dropout": (),
+}  # fmt: skip
+
+Layer = tuple[Any, Any]  # a matrix or an operator (n_out, n_in), and a bias or None
 
 
-def layers_of(fitted: ReLUPathEmbedding) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Weights (n_l, n_{l+1}) and biases on the host."""
-    return [to_numpy(w) for w in fitted.coefs_], [to_numpy(b) for b in fitted.intercepts_]
-
-
-def network_outputs(fitted: ReLUPathEmbedding) -> Map:
-    """What the network computes: ``transform(X) @ path_weights_``."""
-    if not hasattr(fitted, "path_weights_"):
-        raise ValueError(
-            "obj is a ReLUPathEmbedding of random layers, whose network has no outputs: pass "
-            "method='transform', or fit it with an estimator."
-        )
-    weights, biases = layers_of(fitted)
+def feed_forward(layers: Sequence[Layer | str]) -> Map:
+    """Layers and names of activations, in the order in which they are applied."""
+    linear = [layer for layer in layers if not isinstance(layer, str)]
+    dtypes = {dtype_name(weight.dtype) for weight, _ in linear}
+    dtype = "float32" if dtypes == {"float32"} else "float64"
 
     def write(graph: Graph, x: str) -> str:
-        for l, (weight, bias) in enumerate(zip(weights, biases)):
-            x = graph.add("Gemm", x, graph.constant(weight), graph.constant(bias))
-            if l < len(weights) - 1 and fitted._activation == "relu":
-                x = graph.add("Relu", x)
+        for layer in layers:
+            if isinstance(layer, str):
+                x = reduce(lambda y, kind: graph.add(kind, y), ACTIVATIONS[layer], x)
+            else:
+                x = linear_layer(graph, x, *layer)
         return x
 
-    return Map(weights[0].shape[:1], weights[-1].shape[1:], weights[0].dtype.name, write)
+    return Map((linear[0][0].shape[1],), (linear[-1][0].shape[0],), dtype, write)
 
 
-def path_features(fitted: ReLUPathEmbedding) -> Map:
-    """Inputs, or ones, where all neurons on a path are active."""
-    weights, biases = layers_of(fitted)
-    paths = fitted._chosen()
+def linear_layer(graph: Graph, x: str, weight: Any, bias: Any) -> str:
+    """Rows times the transpose of a matrix or an operator, and a bias."""
+    if not is_operator(weight):
+        given = () if bias is None else (graph.constant(to_numpy(bias)),)
+        return graph.add("Gemm", x, graph.constant(to_numpy(weight).T), *given)
+    y = apply_operator(graph, x, weight, one_axis=True)
+    return y if bias is None else graph.add("Add", y, graph.constant(to_numpy(bias)))
 
-    def write(graph: Graph, x: str) -> str:
-        layers, h = [x], x
-        for weight, bias in zip(weights[:-1], biases[:-1]):
-            z = graph.add("Gemm", h, graph.constant(weight), graph.constant(bias))
-            h = graph.add("Relu", z) if fitted._activation == "relu" else z
-            layers.append(gate(graph, z, fitted._activation))
-        batch = graph.add("Shape", x, start=0, end=1)
-        shape = graph.add("Concat", batch, graph.integers(1), axis=0)
-        ones = graph.add("Expand", graph.constant(np.ones((1, 1))), shape)
-        if paths is None:
-            sizes = tuple(len(weight) for weight in weights)
-            products = [*every_product(graph, layers, sizes), ones]
+
+def network_of_arrays(pair: Any) -> Map:
+    """A ReLU network as lists (coefs, intercepts), of shapes (n_in, n_out) and (n_out,)."""
+    coefs, intercepts = pair if len(pair) == 2 else ((), ())
+    intercepts = [None] * len(coefs) if intercepts is None else intercepts
+    if not coefs or len(coefs) != len(intercepts):
+        raise ValueError(
+            "obj as a network must be a pair (coefs, intercepts) of lists with one entry per layer."
+        )
+    layers: list[Layer | str] = []
+    width = coefs[0].shape[0]
+    for l, (coef, intercept) in enumerate(zip(coefs, intercepts)):
+        bias = None if intercept is None else numbers(intercept, f"obj[1][{l}]")
+        weight = coef if is_operator(coef) else numbers(coef, f"obj[0][{l}]")
+        expected = (width, *weight.shape[1:2])
+        if weight.shape != expected or (bias is not None and bias.shape != expected[1:]):
+            shapes = weight.shape, None if bias is None else bias.shape
+            raise ValueError(
+                f"obj has shapes {shapes} in layer {l}, which takes {width} inputs: coefs must "
+                "have the shape (n_in, n_out), and intercepts (n_out,) or None."
+            )
+        layers += [(weight.T, bias), "relu"]
+        width = weight.shape[1]
+    return feed_forward(layers[:-1])
+
+
+def numbers(given: Any, name: str) -> np.ndarray:
+    """An array on the host, of single or double precision."""
+    found = np.asarray(to_numpy(given) if is_array_api_obj(given) else given)
+    if found.dtype not in (np.float32, np.float64):
+        raise TypeError(
+            f"{name} must be of float32 or float64, or an operator, got dtype {found.dtype}."
+        )
+    return found
+
+
+def network_of_mlp(mlp: Any) -> Map:
+    """A fitted MLP, also of operators: predictions, or probabilities of the classes."""
+    layers: list[Layer | str] = []
+    for coef, intercept in zip(mlp.coefs_, mlp.intercepts_):
+        layers += [(coef.T, intercept), mlp.activation]
+    found = feed_forward([*layers[:-1], mlp.out_activation_])
+    if isinstance(mlp, MLPRegressor):
+        return found._replace(gives=() if found.gives == (1,) else found.gives)
+    if mlp.out_activation_ == "logistic" and found.gives == (1,):
+
+        def write(graph: Graph, x: str) -> str:
+            p = found.write(graph, x)
+            other = graph.add("Sub", graph.constant(np.ones(1)), p)
+            return graph.add("Concat", other, p, axis=1)
+
+        return found._replace(gives=(2,), write=write)
+    return found
+
+
+def network_of_module(module: Any) -> Map:
+    """A PyTorch layer, or an nn.Sequential of linear, factorized ones and activations."""
+    layers: list[Layer | str] = []
+    for name, part in parts_of(module):
+        kind = type(part).__name__
+        if hasattr(part, "to_operator"):
+            layers.append((part.to_operator(), None if part.bias is None else array(part.bias)))
+        elif kind == "Linear":
+            layers.append((array(part.weight), None if part.bias is None else array(part.bias)))
+        elif kind in ACTIVATIONS:
+            layers.append(kind)
         else:
-            products = chosen_products(graph, layers, ones, paths)
-        return graph.add("Concat", *products, axis=1)
-
-    return Map(weights[0].shape[:1], (fitted.n_paths_,), weights[0].dtype.name, write)
-
-
-def gate(graph: Graph, z: str, activation: str) -> str:
-    """One where a neuron is active, else zero."""
-    if activation == "identity":
-        active = graph.add("Equal", z, z)
-    else:
-        active = graph.add("Greater", z, graph.constant(np.zeros(1)))
-    return graph.add("Cast", active, to=graph.number)
+            raise TypeError(
+                f"obj has a layer {name!r} of the class {kind}, which to_onnx does not write: pass "
+                "the whole module to torch.onnx.export."
+            )
+    if all(isinstance(layer, str) for layer in layers):
+        raise ValueError("obj has no linear layer to export.")
+    return feed_forward(layers)
 
 
-def every_product(graph: Graph, layers: list[str], sizes: tuple[int, ...]) -> list[str]:
-    """Products of one entry of each of the layers l, l + 1, ... for every l."""
-    found, length = [layers[-1]], sizes[-1]
-    for layer, size in zip(layers[-2::-1], sizes[-2::-1]):
-        columns = graph.reshape(layer, -1, size, 1)
-        chain = graph.add("Mul", columns, graph.reshape(found[0], -1, 1, length))
-        length *= size
-        found.insert(0, graph.reshape(chain, -1, length))
-    return found
+def parts_of(module: Any, name: str = "") -> list[tuple[str, Any]]:
+    """The layers of nested sequences, with their names."""
+    if type(module).__name__ != "Sequential":
+        return [(name, module)]
+    named = module.named_children()
+    return [part for key, child in named for part in parts_of(child, f"{name}.{key}".strip("."))]
 
 
-def chosen_products(graph: Graph, layers: list[str], ones: str, paths: np.ndarray) -> list[str]:
-    """Products along some paths, in their order."""
-    found = []
-    for _, _, layer, columns in _columns(paths, np, "cpu"):
-        entries = [
-            graph.add("Gather", x, graph.constant(index), axis=1)
-            for x, index in zip(layers[layer:], columns)
-        ]
-        found.append(reduce(lambda a, b: graph.add("Mul", a, b), entries) if entries else ones)
-    return found
+def array(tensor: Any) -> np.ndarray:
+    """The numbers of a parameter on the host."""
+    if tensor.dtype.itemsize < 4 or not tensor.dtype.is_floating_point:
+        raise TypeError(f"obj has parameters of {tensor.dtype}: convert it, module.float().")
+    return to_numpy(tensor.detach())
+
+
+def is_module(obj: Any) -> bool:
+    """Whether it is a PyTorch module: there is none where PyTorch was not imported."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(obj, torch.nn.Module)

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from skfact._inputs import is_complex_dtype
+from skfact.export._numbers import real_factors
 from skfact.export._onnx.graph import Graph
 from skfact.export._onnx.products import is_matrix, multiply_columns, multiply_rows
 from skfact.operators._fuse import USUAL_BATCH, cheapest_partition, fuse_runs, numpy_cost
 
+OLDEST_OPSET = 15  # the first whose Shape gives some of the axes
 GROWTH = 2  # fused factors have at most so many times the numbers of the true ones
 
 
@@ -41,25 +43,28 @@ def operator_nodes(
 
 def apply_operator(graph: Graph, x: str, operator: Any, *, one_axis: bool) -> str:
     """Append the product of rows with an operator; the name of the result."""
-    is_complex = is_complex_dtype(operator.dtype)
-    by_rows: list[Any] = []
-    by_columns: list[Any] = []
-    for term in operator._summands:
-        factors = fused(term.to_device("numpy")).factors
-        at_once = not is_complex and all(map(is_matrix, factors))
-        (by_rows if at_once else by_columns).append(factors)
+    n_out, n_in = operator.shape
+    fused_terms = [fused(term.to_device("numpy")) for term in operator._summands]
+    terms = [real_factors(term.factors, term.dtype) for term in fused_terms]
+    if is_complex_dtype(operator.dtype):
+        y = sum_of_products(graph, graph.reshape(x, -1, 2 * n_in), terms, one_axis=True)
+        return graph.reshape(y, -1, n_out, 2) if one_axis else like_input(graph, y, x, (n_out, 2))
+    return sum_of_products(graph, x, terms, one_axis=one_axis)
+
+
+def sum_of_products(graph: Graph, x: str, terms: list[list[Any]], *, one_axis: bool) -> str:
+    """Rows times real factors, term by term: from the right where that is best."""
+    by_rows = [factors for factors in terms if all(map(is_matrix, factors))]
+    by_columns = [factors for factors in terms if not all(map(is_matrix, factors))]
     images = [multiply_rows(graph, x, factors) for factors in by_rows]
     if by_columns:
-        (n_out, n_in), parts = operator.shape, (2,) * is_complex
-        rows = x if one_axis else graph.reshape(x, -1, n_in, *parts)
-        columns = graph.add("Transpose", rows, perm=[1, 2, 0] if is_complex else [1, 0])
-        found = [
-            multiply_columns(graph, columns, factors, is_complex=is_complex)
-            for factors in by_columns
-        ]
-        y = total(graph, [graph.reshape(y, n_out, *parts, -1) for y in found])
-        y = graph.add("Transpose", y, perm=[2, 0, 1] if is_complex else [1, 0])
-        images.append(y if one_axis else like_input(graph, y, x, (n_out, *parts)))
+        n_out, n_in = terms[0][0].shape[0], terms[0][-1].shape[1]
+        rows = x if one_axis else graph.reshape(x, -1, n_in)
+        columns = graph.add("Transpose", rows, perm=[1, 0])
+        found = [multiply_columns(graph, columns, factors) for factors in by_columns]
+        y = total(graph, [graph.reshape(y, n_out, -1) for y in found])
+        y = graph.add("Transpose", y, perm=[1, 0])
+        images.append(y if one_axis else like_input(graph, y, x, (n_out,)))
     return total(graph, images)
 
 

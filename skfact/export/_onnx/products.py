@@ -46,17 +46,14 @@ def multiply_rows(graph: Graph, x: str, factors: Any) -> str:
     return x
 
 
-def multiply_columns(graph: Graph, x: str, factors: Any, *, is_complex: bool) -> str:
-    """Factors times columns (n_in, ...); the result is (n_out, ...) when it is reshaped so.
-
-    Of complex numbers the real and imaginary parts of an entry follow the entry's axis.
-    """
+def multiply_columns(graph: Graph, x: str, factors: Any) -> str:
+    """Factors times columns (n_in, batch); the result is (n_out, batch) when it is reshaped so."""
     stored = natural(factors[-1].shape[1])
     for factor in reversed(factors):
         if isinstance(factor, KroneckerFactor):
             a, b, c, d = factor.pattern
             x = rearranged(graph, x, stored, blocks_first(a, c, d))
-            x = multiply_blocks(graph, x, as_real(factor.values, is_complex))
+            x = multiply_blocks(graph, x, factor.values.reshape(a * d, b, c))
             stored = blocks_first(a, b, d)
             continue
         x = rearranged(graph, x, stored, natural(factor.shape[1]))
@@ -64,7 +61,7 @@ def multiply_columns(graph: Graph, x: str, factors: Any, *, is_complex: bool) ->
         if isinstance(factor, PartialPermutation):
             x = select(graph, graph.reshape(x, factor.n_in, -1), factor)
         else:
-            x = multiply_sparse(graph, x, real_csr(factor.csr, is_complex))
+            x = multiply_sparse(graph, x, factor.csr)
     return rearranged(graph, x, stored, natural(factors[0].shape[0]))
 
 
@@ -116,25 +113,4 @@ def select(graph: Graph, x: str, factor: PartialPermutation) -> str:
         x = graph.add("Pad", x, graph.integers(0, 0, 1, 0))
     return graph.add(
         "Gather", x, graph.constant(np.where(index < 0, n_in, index).astype(np.int32)), axis=0
-    )
-
-
-def as_real(values: np.ndarray, is_complex: bool) -> np.ndarray:
-    """Blocks (a * d, b, c) of a factor; of complex numbers x + iy are blocks [[x, -y], [y, x]]."""
-    a, d, b, c = values.shape
-    blocks = values.reshape(a * d, b, c)
-    if not is_complex:
-        return blocks
-    x, y = blocks.real, blocks.imag
-    pairs = np.stack([np.stack([x, -y], axis=-1), np.stack([y, x], axis=-1)], axis=2)
-    return pairs.reshape(a * d, 2 * b, 2 * c)
-
-
-def real_csr(csr: scipy.sparse.csr_array, is_complex: bool) -> scipy.sparse.csr_array:
-    """The same for a sparse matrix."""
-    if not is_complex:
-        return csr
-    turn = np.array([[0.0, -1.0], [1.0, 0.0]])
-    return scipy.sparse.csr_array(
-        scipy.sparse.kron(csr.real, np.eye(2)) + scipy.sparse.kron(csr.imag, turn)
     )

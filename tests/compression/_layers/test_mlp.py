@@ -144,3 +144,16 @@ def test_the_original_stays(digits):
     same = compress(mlp, DIGITS, max_density=1.0).network
     assert type(same) is MLPClassifier and not np.shares_memory(same.coefs_[0], mlp.coefs_[0])
     assert_array_equal(same.predict(DIGITS), mlp.predict(DIGITS))
+
+
+def test_as_onnx(digits):
+    pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from skfact.export import to_onnx
+
+    mlp, found = digits
+    model = to_onnx(found.network, dtype="float32").SerializeToString()
+    assert len(model) < 0.5 * len(to_onnx(mlp, dtype="float32").SerializeToString())
+    session = onnxruntime.InferenceSession(model)
+    (probabilities, *_) = session.run(None, {"X": DIGITS.astype("f4")})
+    assert_allclose(probabilities, found.network.predict_proba(DIGITS), atol=1e-4)

@@ -1,0 +1,103 @@
+"""Bad input of exports."""
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+
+from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding
+from skfact.export import to_c, to_onnx
+from skfact.operators import FactorizedOperator
+from tests.bad_input.cases import A, refused
+
+operator = FactorizedOperator([A])
+
+
+def onnx_with(**given):
+    return lambda obj: to_onnx(obj, **given)
+
+
+def c_with(**given):
+    return lambda operator: to_c(operator, **given)
+
+
+refused(
+    "to_onnx: an array", to_onnx, A, error=TypeError, message="obj must be an operator.*ndarray"
+)
+refused("to_onnx: a foreign estimator", to_onnx, PCA(), error=TypeError, message="got PCA")
+refused(
+    "to_onnx: a pipeline",
+    to_onnx,
+    make_pipeline(ButterflyFactorizer()),
+    error=TypeError,
+    message="register_skl2onnx",
+)
+refused("to_onnx: not fitted", to_onnx, ButterflyFactorizer(), error=ValueError, message="fit")
+refused("to_onnx: three lists", to_onnx, (1, 2, 3), error=ValueError, message="obj as a network")
+refused("to_onnx: no layers", to_onnx, ([], []), error=ValueError, message="obj as a network")
+refused(
+    "to_onnx: a layer of integers",
+    to_onnx,
+    ([np.eye(3, dtype=int)], None),
+    error=TypeError,
+    message=r"obj\[0\]\[0\] must be of float32",
+)
+refused(
+    "to_onnx: layers that do not fit", to_onnx, ([A, A[:5]], None), error=ValueError, message="obj"
+)
+refused(
+    "to_onnx: random layers",
+    to_onnx,
+    ReLUPathEmbedding(random_state=0).fit(A),
+    error=ValueError,
+    message="method='transform'",
+)
+refused(
+    "to_onnx: codes with missing entries",
+    to_onnx,
+    FixedSupportMF(2, missing_values=-1.0).fit(A),
+    error=ValueError,
+    message="missing_values=-1.0.*not linear",
+)
+for id, given, error, message in [
+    ("an unknown method", {"method": "fit"}, ValueError, "method must be one of"),
+    ("a dtype of integers", {"dtype": "int8"}, ValueError, "dtype must be one of"),
+    ("half precision", {"dtype": np.float16}, ValueError, "dtype must be one of"),
+    ("opset: text", {"opset": "18"}, TypeError, "opset must be an int"),
+    ("opset: old", {"opset": 7}, ValueError, "opset must be from 15"),
+    ("opset: of the future", {"opset": 10**6}, ValueError, "opset must be from 15"),
+    ("input_name: a number", {"input_name": 3}, TypeError, "input_name must be a str"),
+    ("input_name: empty", {"input_name": ""}, ValueError, "input_name must be of letters"),
+    ("output_name: a space", {"output_name": "a b"}, ValueError, "output_name must be of letters"),
+    ("output_name: ours", {"output_name": "skfact_y"}, ValueError, "output_name must be"),
+    ("both names equal", {"output_name": "X"}, ValueError, "output_name must not be input_name"),
+    ("path: a number", {"path": 3}, TypeError, "path must be"),
+    ("path: a folder", {"path": "/"}, OSError, "/"),
+]:
+    refused(f"to_onnx: {id}", onnx_with(**given), operator, error=error, message=message)
+refused("to_c: an array", to_c, A, error=TypeError, message="operator must be.*operator_")
+refused("to_c: an estimator", to_c, ButterflyFactorizer(), error=TypeError, message="operator_")
+for id, given, error, message in [
+    ("name: a number", {"name": 3}, TypeError, "name must be a str"),
+    ("name: empty", {"name": ""}, ValueError, "name must be a C identifier"),
+    ("name: a digit first", {"name": "1f"}, ValueError, "name must be a C identifier"),
+    ("name: code", {"name": "f(); /*"}, ValueError, "name must be a C identifier"),
+    ("name: a line", {"name": "f\n"}, ValueError, "name must be a C identifier"),
+    ("name: reserved", {"name": "_f"}, ValueError, "name must be a C identifier"),
+    ("name: not ASCII", {"name": "é"}, ValueError, "name must be a C identifier"),
+    ("name: a keyword", {"name": "while"}, ValueError, "name must not be a word"),
+    ("name: the program", {"name": "main"}, ValueError, "name must not be a word"),
+    ("dtype of integers", {"dtype": "int8"}, ValueError, "dtype must be one of"),
+    ("path: a number", {"path": 3}, TypeError, "path must be"),
+    ("path: a folder", {"path": "/"}, OSError, "/"),
+]:
+    refused(f"to_c: {id}", c_with(**given), operator, error=error, message=message)
+for value, message in ((np.nan, "NaN or infinite"), (1e300, "range of float32")):
+    bad = FactorizedOperator([np.full((2, 2), value)])
+    for write in (to_onnx, to_c):
+        refused(
+            f"{write.__name__}: entries of {value}",
+            lambda bad, write=write: write(bad, dtype="float32"),
+            bad,
+            error=ValueError,
+            message=message,
+        )

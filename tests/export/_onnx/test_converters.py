@@ -1,0 +1,89 @@
+"""Pipelines that skl2onnx converts with our steps in them."""
+
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
+from skfact.export import register_skl2onnx
+from tests.asserts import for_each
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+skl2onnx = pytest.importorskip("skl2onnx")
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = load_digits(return_X_y=True)
+X, y = X[:300], y[:300]
+STEPS = [
+    ButterflyFactorizer(16, supports="monarch"),
+    FixedSupportMF(12),
+    FixedSupportMF(6, supports="disjoint-groups"),
+    ReLUPathEmbedding(hidden_layer_sizes=(5,), random_state=0),
+    SparseDeepLinearNet(hidden_layer_sizes=(20,), max_iter=5),
+]
+
+
+def run(model, X):
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {"X": X})
+
+
+@pytest.mark.filterwarnings("ignore::skfact.exceptions.StructureWarning")
+@for_each("step", STEPS)
+def test_pipelines(step):
+    register_skl2onnx()
+    pipeline = make_pipeline(StandardScaler(), step, LogisticRegression(max_iter=50)).fit(X, y)
+    options = {id(pipeline): {"zipmap": False}}
+    if isinstance(step, SparseDeepLinearNet):
+        options[id(pipeline[1])] = {"method": "transform"}
+    expected = pipeline.predict_proba(X)
+    for dtype, atol in (("float32", 1e-4), ("float64", 1e-10)):
+        model = skl2onnx.to_onnx(pipeline, X[:1].astype(dtype), options=options)
+        onnx.checker.check_model(model, full_check=True)
+        labels, probabilities = run(model, X.astype(dtype))
+        assert probabilities.dtype == dtype
+        assert_allclose(probabilities, expected, rtol=0, atol=atol)
+        assert np.mean(labels == pipeline.predict(X)) > 0.99
+
+
+def test_a_regressor_at_the_end_and_integers_at_the_beginning():
+    register_skl2onnx()
+    X, y = load_diabetes(return_X_y=True)
+    X = np.round(100 * X).astype(np.int64)
+    fitted = SparseDeepLinearNet().fit(X, y)
+    (found,) = run(skl2onnx.to_onnx(fitted, X[:1]), X)
+    assert_allclose(found[:, 0], fitted.predict(X), rtol=1e-4)
+
+
+def test_the_network_by_an_option():
+    register_skl2onnx()
+    X, y = load_diabetes(return_X_y=True)
+    from sklearn.neural_network import MLPRegressor
+
+    mlp = MLPRegressor(hidden_layer_sizes=(4,), max_iter=5, random_state=0)
+    fitted = ReLUPathEmbedding(mlp).fit(X, y)
+    options = {id(fitted): {"method": "network"}}
+    (found,) = run(skl2onnx.to_onnx(fitted, X[:1], options=options), X)
+    assert_allclose(found[:, 0], fitted.estimator_.predict(X), rtol=1e-8)
+
+
+def test_old_opsets_are_refused():
+    register_skl2onnx()
+    fitted = ButterflyFactorizer(16, supports="monarch").fit(X)
+    with pytest.raises(ValueError, match="target_opset must be at least 15"):
+        skl2onnx.to_onnx(fitted, X[:1], target_opset=12)
+
+
+def test_skl2onnx_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    with pytest.raises(ImportError, match="pip install skl2onnx"):
+        register_skl2onnx()
