@@ -21,7 +21,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from torch import Tensor, nn
 
-FILES, TESTED_FILES, FILES_OF_A_KIND = 500, 200, 16
+FILES, TESTED_FILES, FILES_OF_A_KIND = 800, 200, 20
 SENTENCES, TESTED_SENTENCES, WORDS = 600, 200, (6, 24)
 
 
@@ -44,9 +44,7 @@ def outputs(module: nn.Module, batches: list[Tensor]) -> Tensor:
 def digits(seed: int = 0) -> Case:
     """Two hidden layers of 256 neurons; half of the images are held out."""
     X, y = load_digits(return_X_y=True)
-    X, X_test, y, y_test = train_test_split(
-        X / 16, y, test_size=0.5, stratify=y, random_state=seed
-    )
+    X, X_test, y, y_test = train_test_split(X / 16, y, test_size=0.5, stratify=y, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # training is stopped early on purpose
         mlp = MLPClassifier((256, 256), max_iter=60, random_state=seed).fit(X, y)
@@ -122,7 +120,13 @@ def magika() -> Case:
     rows = torch.tensor(magika_rows())
     held_out, calibration = rows[:TESTED_FILES].split(50), rows[TESTED_FILES:].split(32)
     before = outputs(module, list(held_out)).argmax(dim=1)
-    return Case(module, list(calibration), list(held_out), named("agreement", before), nn.functional.mse_loss)
+    return Case(
+        module,
+        list(calibration),
+        list(held_out),
+        named("agreement", before),
+        nn.functional.mse_loss,
+    )
 
 
 def magika_rows() -> np.ndarray:

@@ -8,6 +8,7 @@ goes into its bias. Errors are those on the inputs in the original network.
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -204,7 +205,7 @@ WAYS: dict[str, Callable[[Layer], Curve]] = {
 
 
 def uniform(curves: dict[str, Curve], sizes: dict[str, int], density: float) -> dict[str, int]:
-    """The best of each curve with this share of the numbers of the layer; -1 is dense."""
+    """The best of each curve with this share of the numbers of the layer."""
     found = {}
     for name, curve in curves.items():
         within = np.flatnonzero(curve.numbers <= density * sizes[name])
@@ -213,23 +214,23 @@ def uniform(curves: dict[str, Curve], sizes: dict[str, int], density: float) -> 
 
 
 def shared(curves: dict[str, Curve], sizes: dict[str, int], density: float) -> dict[str, int]:
-    """Places on the hulls of the curves, of the least sum of errors within one budget."""
+    """Places on the hulls of the curves, of little sum of errors within one budget; -1 is dense."""
     left, steps, found = density * sum(sizes.values()), [], {}
     for name, curve in curves.items():
-        hull = _hull(np.append(curve.numbers, sizes[name]), np.append(curve.errors, 0.0))
-        found[name], left = hull[0], left - curve.numbers[hull[0]]
         numbers, errors = np.append(curve.numbers, sizes[name]), np.append(curve.errors, 0.0)
-        steps += [
-            ((errors[i] - errors[j]) / (numbers[j] - numbers[i]), numbers[j] - numbers[i], name, j)
-            for i, j in zip(hull, hull[1:])
-        ]
+        hull = _hull(numbers, errors)
+        found[name], left = hull[0], left - numbers[hull[0]]
+        for i, j in pairwise(hull):
+            cost = numbers[j] - numbers[i]
+            at = -1 if j == len(curve.numbers) else j
+            steps.append(((errors[i] - errors[j]) / cost, cost, name, at))
     stopped = set()
     for _, cost, name, at in sorted(steps, key=lambda step: -step[0]):
         if name not in stopped and cost <= left:
             found[name], left = at, left - cost
         else:  # a later step of this layer builds on this one
             stopped.add(name)
-    return {name: -1 if at == len(curves[name].numbers) else at for name, at in found.items()}
+    return found
 
 
 def _hull(numbers: np.ndarray, errors: np.ndarray) -> list[int]:
@@ -273,51 +274,57 @@ def _product(factors: Any) -> np.ndarray:
 
 def replacement(factors: Any, bias: np.ndarray) -> nn.Module:
     """A module that trains nothing but the numbers of the factors, and the bias."""
+    offset = torch.tensor(bias, dtype=torch.float32)
     if isinstance(factors, Blocks):
-        return BlockLinear(factors, bias)
-    if isinstance(factors, tuple):
-        first, last = (nn.Linear(*factor.shape[::-1]) for factor in factors[::-1])
-        first.register_parameter("bias", None)
-        found: nn.Module = nn.Sequential(first, last)
-        values = dict(zip((first, last), factors[::-1]))
-    else:
-        found = last = Masked(*factors.shape[::-1])
-        values = {last: factors}
-    with torch.no_grad():
-        for one, value in values.items():
-            one.weight.copy_(torch.tensor(value))
-        last.bias.copy_(torch.tensor(bias))
-    return found
+        return BlockLinear(factors, offset)
+    if isinstance(factors, np.ndarray):
+        return MaskedLinear(torch.tensor(factors, dtype=torch.float32), offset)
+    left, right = (torch.tensor(factor, dtype=torch.float32) for factor in factors)
+    return LowRankLinear(left, right, offset)
+
+
+class LowRankLinear(nn.Module):
+    """The product of two factors."""
+
+    def __init__(self, left: Tensor, right: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.left, self.right, self.bias = map(nn.Parameter, (left, right, bias))
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Rows times the right factor, then the left one."""
+        return nn.functional.linear(X @ self.right.T, self.left, self.bias)
+
+
+class MaskedLinear(nn.Module):
+    """A matrix whose zeros remain."""
+
+    def __init__(self, weights: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weights, self.bias = nn.Parameter(weights), nn.Parameter(bias)
+        self.register_buffer("mask", (weights != 0).to(weights.dtype))
+
+    def forward(self, X: Tensor) -> Tensor:
+        """The gradient of what is zero is zero."""
+        return nn.functional.linear(X, self.weights * self.mask, self.bias)
 
 
 class BlockLinear(nn.Module):
     """The product of two block-diagonal factors."""
 
-    def __init__(self, blocks: Blocks, bias: np.ndarray) -> None:
+    def __init__(self, blocks: Blocks, bias: Tensor) -> None:
         super().__init__()
         rows, columns, high, rank = blocks.left.shape
         left = blocks.left.transpose(0, 1, 3, 2).reshape(rows, columns * rank, high)
-        right = blocks.right.transpose(1, 3, 0, 2)
-        right = right.reshape(columns, right.shape[1], rows * rank)
-        self.left, self.right, self.bias = (
-            nn.Parameter(torch.tensor(values, dtype=torch.float32)) for values in (left, right, bias)
+        right = blocks.right.transpose(1, 3, 0, 2).reshape(columns, -1, rows * rank)
+        self.left, self.right = (
+            nn.Parameter(torch.tensor(values, dtype=torch.float32)) for values in (left, right)
         )
+        self.bias = nn.Parameter(bias)
 
     def forward(self, X: Tensor) -> Tensor:
         """Rows times the right factor, then the left one."""
         (columns, wide, inner), rows = self.right.shape, len(self.left)
         parts = X.reshape(-1, columns, wide).transpose(0, 1) @ self.right
         parts = parts.reshape(columns, -1, rows, inner // rows).permute(2, 1, 0, 3)
-        parts = parts.reshape(rows, -1, columns * inner // rows)
-        found = parts @ self.left
-        return found.transpose(0, 1).reshape(*X.shape[:-1], len(self.bias)) + self.bias
-
-
-class Masked(nn.Linear):
-    """A linear layer whose zeros remain."""
-
-    def forward(self, X: Tensor) -> Tensor:
-        """The gradient of what is zero is zero."""
-        if not hasattr(self, "mask"):
-            self.register_buffer("mask", (self.weight != 0).to(self.weight.dtype))
-        return nn.functional.linear(X, self.weight * self.mask, self.bias)
+        found = parts.reshape(rows, -1, columns * inner // rows) @ self.left
+        return found.transpose(0, 1).reshape(*X.shape[:-1], -1) + self.bias

@@ -6,8 +6,8 @@ From a trained model to a served file
 A model is trained in scikit-learn, and is to run elsewhere: as an ONNX file, with nothing installed
 but a runtime. How small can that file be, and does it still answer as the model did?
 
-:func:`~skfact.compression.compress` writes the layers of a network as products of factors with fewer
-numbers. It takes the file itself, and rows of what the network will see, without labels.
+:func:`~skfact.compression.compress` writes the layers of a network as products of factors with
+fewer numbers. It takes the file itself, and rows of what the network will see, without labels.
 """
 
 # Authors: skfact developers
