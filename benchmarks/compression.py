@@ -141,8 +141,8 @@ def _qualities(name: str, case: dict[str, Any]) -> list[str]:
     return fold(
         f"{words}: all ways",
         f"{case['layers']} linear layers with {case['weights']:,} weights, beside "
-        f"{case['others']:,} other numbers, which stay. *Spent*: the budget on all layers alike, or "
-        "where it gains most.",
+        f"{case['others']:,} other numbers, which stay. *Spent*: the budget on all layers "
+        "alike, or where it gains most.",
         table=table(["way", "spent", "numbers, %", *qualities, *tuned], lines),
     )
 
