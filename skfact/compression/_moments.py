@@ -100,7 +100,12 @@ class Missed:
 
 def root(second: np.ndarray) -> np.ndarray:
     """R (k, n) with R^T R the matrix of second moments, and no more rows than its rank."""
-    values, vectors = np.linalg.eigh((second + second.T) / 2)
+    second = (second + second.T) / 2
+    try:
+        upper: np.ndarray = np.linalg.cholesky(second).T
+        return upper
+    except np.linalg.LinAlgError:  # not definite
+        values, vectors = np.linalg.eigh(second)
     kept = values > len(values) * np.finfo(float).eps * max(values[-1], 0.0)
     if not kept.any():
         return np.zeros((1, len(values)))

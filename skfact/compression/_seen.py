@@ -11,6 +11,7 @@ With :math:`\lambda` what few samples show counts less than that weights stay as
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -66,15 +67,15 @@ class Seen:
         return shifted
 
     def error(self, linear: Linear, weight: Any) -> float:
-        """Relative error of the outputs."""
+        """Relative error of the outputs, but for a root of the precision."""
         A, B = linear.weight, weight if isinstance(weight, np.ndarray) else weight.toarray()
         exponent = binary_exponent(A)
         A, B = (times_power_of_two(W.astype(np.float64), -exponent) for W in (A, B))
-        R = root(self._second(linear))
-        n = A.shape[1]
-        missed = A @ R[:, :n].T - B @ R[:, -n:].T
-        whole = float(np.linalg.norm(A @ R[:, :n].T))
-        return float(np.linalg.norm(missed)) / whole if whole > 0 else 0.0
+        second, n = self._second(linear), A.shape[1]
+        whole = float(np.sum((A @ second[:n, :n]) * A))
+        E = np.hstack([A, -B]) if self.changed else A - B
+        missed = max(float(np.sum((E @ second) * E)), 0.0)
+        return math.sqrt(missed / whole) if whole > 0 else 0.0
 
     def _second(self, linear: Linear) -> np.ndarray:
         return self.moments.second(centred=linear.bias is not None)
