@@ -43,7 +43,7 @@ def page(results: dict[str, Any]) -> str:
             LIMITS,
             *(_qualities(name, case) for name, case in cases.items()),
             _gains(cases),
-            how(results, *HOW),
+            how(results, *HOW, *results.get("notes", [])),
         )
     )
 
@@ -142,7 +142,8 @@ def _qualities(name: str, case: dict[str, Any]) -> list[str]:
         f"{words}: all ways",
         f"{case['layers']} linear layers with {case['weights']:,} weights, beside "
         f"{case['others']:,} other numbers, which stay. *Spent*: the budget on all layers "
-        "alike, or where it gains most.",
+        "alike, where it gains most (shared), or the same with errors as they count at the end of "
+        "the network (by effect).",
         table=table(["way", "spent", "numbers, %", *qualities, *tuned], lines),
     )
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from compression_ways import outputs
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
@@ -33,12 +34,6 @@ class Case(NamedTuple):
     held_out: list[Tensor]
     quality: Callable[[Tensor], dict[str, float]]  # of the outputs for all that is held out
     loss: Callable[[Tensor, Tensor], Tensor]  # of outputs beside those of the original
-
-
-def outputs(module: nn.Module, batches: list[Tensor]) -> Tensor:
-    """Those for all batches."""
-    with torch.no_grad():
-        return torch.cat([module(batch) for batch in batches])
 
 
 def digits(seed: int = 0) -> Case:

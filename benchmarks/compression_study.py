@@ -5,18 +5,32 @@ import time
 import warnings
 from collections import Counter
 from copy import deepcopy
+from itertools import product
 from typing import Any
 
 import compression_networks
 import torch
-from compression_networks import Case, outputs
-from compression_ways import DENSITIES, WAYS, layers_of, network, seen, shared, uniform
+from compression_networks import Case
+from compression_ways import (
+    DENSITIES,
+    WAYS,
+    by_effect,
+    effects,
+    layers_of,
+    network,
+    outputs,
+    seen,
+    shared,
+    uniform,
+)
 from measure import medians, progress
 from torch import nn
 
 from skfact.compression import compress
 
-TUNED = "low rank, weighted", "pruning, weighted", "compress"
+LOW_RANK = "low rank, weighted"
+FEW = 6  # batches on which effects are seen
+TUNED = LOW_RANK, "pruning, weighted", "compress"
 STEPS = {"digits": 300, "magika": 25, "minilm": 30}
 SLOW = ("minilm",)  # compressed in one way only
 RATE = 1e-3
@@ -88,19 +102,22 @@ def _plain(case: Case) -> Any:
         start = time.perf_counter()
         curves = {name: curve_of(layer) for name, layer in layers.items()}
         seconds = time.perf_counter() - start
-        for density in DENSITIES:
-            for spent, spend in (("alike", uniform), ("shared", shared)):
-                places = spend(curves, sizes, density)
-                module, numbers = network(case.module, layers, curves, places)
-                row = {"way": way, "density": density, "spent": spent}
-                yield row | {"seconds": seconds, "numbers": numbers}, module
+        ways = {"alike": (curves, uniform), "shared": (curves, shared)}
+        if way == LOW_RANK:
+            effect = effects(case.module, layers, curves, case.calibration[:FEW])
+            ways["by effect"] = by_effect(curves, effect), shared
+        for density, (spent, (counted, spend)) in product(DENSITIES, ways.items()):
+            places = spend(counted, sizes, density)
+            module, numbers = network(case.module, layers, curves, places)
+            row = {"way": way, "density": density, "spent": spent}
+            yield row | {"seconds": seconds, "numbers": numbers}, module
 
 
 def judged(name: str, case: Case, size: int, row: dict[str, Any], module: nn.Module) -> Any:
     """The row with its share of numbers and its quality, before and after training."""
     row["share"] = row["numbers"] / size
     row["quality"] = case.quality(outputs(module.eval(), case.held_out))
-    if row["way"] in TUNED and row["spent"] == "shared":
+    if row["way"] in TUNED and row["spent"] != "alike":
         start = time.perf_counter()
         module = tuned(case, module, STEPS[name])
         row["tuning, s"] = time.perf_counter() - start

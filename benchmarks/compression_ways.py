@@ -2,8 +2,9 @@
 
 Each way has, of each layer, a curve: numbers against the squared error of the outputs, relative to
 their variance, on inputs to calibrate on. A budget is spent on all layers alike, or where it gains
-most: along the lower convex hull of the curves, the steepest step first. The mean error of a layer
-goes into its bias. Errors are those on the inputs in the original network.
+most: along the lower convex hull of the curves, the steepest step first. Then errors of all layers
+count alike, or by their effect: what they do to the outputs of the network, seen on a few batches.
+The mean error of a layer goes into its bias. Inputs are those that the original network gives.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 DENSITIES = 0.1, 0.25, 0.5
 SHARES = sorted({*DENSITIES, 0.05, 0.07, 0.16, 0.35, 0.7, 0.9})  # other points of curves
+TRIED = 0.1  # squared error at which the effect of a layer is seen
 BLOCKS = 4, 8, 16  # of rows and of columns
 
 
@@ -60,9 +62,7 @@ def seen(module: nn.Module, batches: Iterable[Tensor]) -> dict[str, Layer]:
 
     found = layers_of(module)
     hooks = [one.register_forward_pre_hook(hook(name)) for name, one in found.items()]
-    with torch.no_grad():
-        for batch in batches:
-            module(batch)
+    outputs(module, batches)
     for one in hooks:
         one.remove()
     return {name: layer(one, sums[name].numpy()) for name, one in found.items()}
@@ -231,6 +231,30 @@ def shared(curves: dict[str, Curve], sizes: dict[str, int], density: float) -> d
         else:  # a later step of this layer builds on this one
             stopped.add(name)
     return found
+
+
+def effects(
+    module: nn.Module, layers: dict[str, Layer], curves: dict[str, Curve], batches: list[Tensor]
+) -> dict[str, float]:
+    """What the outputs of the network miss for the error of each layer, replaced alone."""
+    original, found = outputs(module, batches), {}
+    for name, curve in curves.items():
+        at = int(np.argmin(np.abs(curve.errors - TRIED)))
+        other, _ = network(module, layers, curves, {name: at})
+        missed = float((outputs(other, batches) - original).square().mean())
+        found[name] = missed / float(curve.errors[at])
+    return found
+
+
+def by_effect(curves: dict[str, Curve], effect: dict[str, float]) -> dict[str, Curve]:
+    """The curves with errors as they count at the end of the network."""
+    return {name: one._replace(errors=one.errors * effect[name]) for name, one in curves.items()}
+
+
+def outputs(module: nn.Module, batches: Iterable[Tensor]) -> Tensor:
+    """Those for all batches."""
+    with torch.no_grad():
+        return torch.cat([module(batch) for batch in batches])
 
 
 def _hull(numbers: np.ndarray, errors: np.ndarray) -> list[int]:
