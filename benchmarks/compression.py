@@ -17,7 +17,7 @@ from page_parts import fold, how, listed, measured, section, short, table
 
 RESULTS = Path(__file__).parent / "results"
 NETWORKS = {  # the name of its case: what it is called, and which quality counts
-    "digits": ("digits", "accuracy"),
+    "digits": ("Digits", "accuracy"),
     "magika": ("Magika", "agreement"),
     "minilm": ("MiniLM", "cosine"),
 }
@@ -72,10 +72,11 @@ HOW = (
 def _verdict(cases: dict[str, Any]) -> str:
     """Where structure pays, where low rank does, where nothing does."""
     found = [
-        (name, density, {way: _best(name, case, way, density) for way in _ways(case)})
+        (name, density, _qualities_of(name, case, density))
         for name, case in cases.items()
         for density in sorted({row["density"] for row in case["rows"]})
     ]
+    found = [case for case in found if OURS in case[2]]  # those that were measured
     n, chosen = len(found), Counter[str]()
     for case in cases.values():
         for row in case["rows"]:
@@ -92,21 +93,21 @@ def _verdict(cases: dict[str, Any]) -> str:
         f"rank. Weighted low rank is within {ALIKE} of it, or better, in "
         f"{_as_good(found, LOW_RANK, OURS)} of {n} cases; Monarch is better than weighted low rank "
         f"by more than that in {_ahead(found, 'Monarch')}, pruning in "
-        f"{_ahead(found, 'pruning, weighted')}, and with places for free in "
+        f"{_ahead(found, 'pruning, weighted')}, with places for free in "
         f"{_ahead(found, 'pruning, weighted, places free')}. ``compress`` is behind the best by "
         f"more than that in {behind}. "
         + (f"Too much is lost in every way before training: {listed(lost)}." if lost else "")
     )
 
 
-def _ways(case: dict[str, Any]) -> list[str]:
-    return list(dict.fromkeys(row["way"] for row in case["rows"]))
-
-
-def _best(name: str, case: dict[str, Any], way: str, density: float) -> float:
-    """The quality of a way, however it spends its budget."""
-    rows = [row for row in case["rows"] if (row["way"], row["density"]) == (way, density)]
-    return max((row["quality"][NETWORKS[name][1]] for row in rows), default=0.0)
+def _qualities_of(name: str, case: dict[str, Any], density: float) -> dict[str, float]:
+    """The quality of each way at a density, however it spends its budget."""
+    found: dict[str, float] = {}
+    for row in case["rows"]:
+        if row["density"] == density:
+            quality = row["quality"][NETWORKS[name][1]]
+            found[row["way"]] = max(quality, found.get(row["way"], 0.0))
+    return found
 
 
 def _as_good(found: list[Any], way: str, other: str) -> int:
@@ -121,6 +122,8 @@ def _answer(name: str, case: dict[str, Any]) -> str:
     """What compress keeps at each density."""
     words, quality = NETWORKS[name]
     rows = [row for row in case["rows"] if row["way"] == OURS]
+    if not rows:
+        return f"{words}: not measured."
     rows.sort(key=lambda row: -row["density"])
     kept = listed(f"{row['quality'][quality]:.3f}" for row in rows)
     shares = listed(f"{100 * row['density']:g}" for row in rows)

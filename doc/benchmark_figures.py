@@ -292,6 +292,8 @@ def compression(results: dict[str, Any]) -> Figure:
         for way, (words, look) in looks.items():
             rows = [r for r in case["rows"] if r["way"] == way and r["spent"] == "shared"]
             points = sorted((100 * row["density"], row["quality"][quality]) for row in rows)
+            if not points:
+                continue
             colour, marker = LOOKS[look]
             axis.plot(*zip(*points), marker=marker, color=colour)
             if axis is axes[-1]:
