@@ -33,6 +33,7 @@ PAGES = {  # name of the results -> module that holds their page
     "butterfly": "report",
     "permutations": "permutations",
     "structure": "structure",
+    "compression": "compression",
     "fixed_support": "fixed_support",
     "deep_linear_palm": "deep_linear_palm",
     "deep_linear_training": "deep_linear_training",

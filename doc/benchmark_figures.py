@@ -322,6 +322,37 @@ def c_source(results: dict[str, Any]) -> Figure:
     return figure
 
 
+def compression(results: dict[str, Any]) -> Figure:
+    """Quality against the share of the numbers: one panel for each network."""
+    looks = {
+        "compress": ("compress", "skfact"),
+        "low rank, weighted": ("low rank", "scipy"),
+        "Monarch": ("Monarch", "lazylinop"),
+        "pruning, weighted": ("pruning", "pyfaust"),
+    }
+    networks = results["networks"]
+    figure, axes = plt.subplots(1, len(networks), figsize=(WIDTH, 3.6), width_ratios=(1, 1, 1.45))
+    titles = {"digits": "Digits", "magika": "Magika", "minilm": "MiniLM"}
+    for axis, (name, case) in zip(axes, networks.items()):
+        quality, original = next(iter(case["before"].items()))
+        for way, (words, look) in looks.items():
+            rows = [r for r in case["rows"] if r["way"] == way and r["spent"] == "shared"]
+            points = sorted((100 * row["density"], row["quality"][quality]) for row in rows)
+            if not points:
+                continue
+            colour, marker = LOOKS[look]
+            axis.plot(*zip(*points), marker=marker, color=colour)
+            if axis is axes[-1]:
+                beside(axis, *points[-1], words).set_gid("end")
+        axis.axhline(original, color="black", linewidth=1)
+        logarithmic(axis, "x")
+        axis.xaxis.set_major_locator(FixedLocator([10, 25, 50]))
+        axis.set(xlabel="% of the numbers", ylabel=quality, ylim=(min(0, axis.get_ylim()[0]), 1.03))
+        axis.set_title(titles[name], loc="left")
+    axes[-1].set_xlim(None, 160)
+    return figure
+
+
 def palm(results: dict[str, Any]) -> Figure:
     """Milliseconds against n: one panel for each task."""
     tasks = cells(results["rows"], "task", "n")
@@ -557,6 +588,7 @@ FIGURES: dict[str, Iterable[Callable[[dict[str, Any]], Figure]]] = {
     "butterfly": (factoring, products, chains, one_vector, first_use, processes),
     "permutations": (permutations,),
     "structure": (structure,),
+    "compression": (compression,),
     "fixed_support": (disjoint, sweeps),
     "deep_linear_palm": (palm,),
     "deep_linear_training": (training,),
