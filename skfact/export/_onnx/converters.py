@@ -19,8 +19,10 @@ def register_skl2onnx() -> None:
     """Teach skl2onnx to convert our estimators, alone and in pipelines.
 
     After one call of this function, ``skl2onnx.to_onnx`` converts pipelines with a
-    :class:`~skfact.ButterflyFactorizer`, a :class:`~skfact.FixedSupportMF`, a
-    :class:`~skfact.SparseDeepLinearNet` or a :class:`~skfact.ReLUPathEmbedding` in them.
+    :class:`~skfact.butterfly.ButterflyFactorizer`,
+    a :class:`~skfact.fixed_support.FixedSupportMF`,
+    a :class:`~skfact.deep_linear.SparseDeepLinearNet` or
+    a :class:`~skfact.relu.ReLUPathEmbedding` in them.
 
     Raises
     ------

@@ -36,10 +36,11 @@ def to_onnx(
     ----------
     obj : operator or fitted estimator
         A FactorizedOperator or OperatorSum, whose `apply` is exported; a
-        :class:`~skfact.ButterflyFactorizer` (`transform`), a :class:`~skfact.FixedSupportMF` (its
-        `transform`, where that is linear: without `missing_values` and non-negative codes), a
-        :class:`~skfact.SparseDeepLinearNet` (`predict` or `transform`), or a
-        :class:`~skfact.ReLUPathEmbedding` (the outputs of its network, or `transform`).
+        :class:`~skfact.butterfly.ButterflyFactorizer` (`transform`),
+        a :class:`~skfact.fixed_support.FixedSupportMF` (its `transform`, where that is linear:
+        without `missing_values` and non-negative codes), a
+        :class:`~skfact.deep_linear.SparseDeepLinearNet` (`predict` or `transform`), or a
+        :class:`~skfact.relu.ReLUPathEmbedding` (the outputs of its network, or `transform`).
     path : str or path-like, default=None
         Where to write the model, too. An existing file is replaced once the new one is complete.
     method : {"predict", "transform", "network"}, default=None
