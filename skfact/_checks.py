@@ -38,7 +38,8 @@ def check_matrix(A: Any, name: str, *, real: bool = False) -> Any:
     A = as_floating(A, name, real=real)
     if A.ndim != 2:
         advice = (
-            f"Flatten what stands in each row: {name}.reshape({A.shape[0]}, -1)."
+            f"Flatten what stands in each row, {name}.reshape({A.shape[0]}, -1), or put rows of "
+            f"rows below one another, {name}.reshape(-1, {A.shape[-1]})."
             if A.ndim > 2
             else "Reshape a vector with .reshape(-1, 1) or .reshape(1, -1)."
         )

@@ -175,7 +175,7 @@ for name in ("path_kernel", "activation_patterns", "activation_space"):
         lambda X, name=name: getattr(relu, name)(NETWORK, X),
         A.reshape(8, 2, 4),
         error=ValueError,
-        message=r"X must be 2-D.*Flatten what stands in each row: X\.reshape\(8, -1\)",
+        message=r"X must be 2-D.*Flatten what stands in each row, X\.reshape\(8, -1\)",
     )
 refused(
     "retrain: images",

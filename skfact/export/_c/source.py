@@ -104,7 +104,7 @@ def source_of(operator: Any, name: str, precision: str) -> str:
             f"#include <stddef.h>\n\n#define {macro}_N_IN {n_in}\n#define {macro}_N_OUT {n_out}\n"
             f"#define {macro}_WORK {memory}\n\n"
             f"void {name}(const {real} *x, {real} *y, size_t batch, {real} *work);\n\n"
-            f"enum {{ LANES = {LANES} }}; /* rows that are computed together */\n",
+            f"/* {LANES} rows are computed together */\n",
             *stages,
             function(name, real, n_out, n_in, calls),
             self_test(operator, name, real, macro),
@@ -164,28 +164,28 @@ def function(name: str, real: str, n_out: int, n_in: int, calls: str) -> str:
 void {name}(const {real} *x, {real} *y, size_t batch, {real} *work)
 {{
     while (batch > 0) {{
-        const int n = batch < LANES ? (int)batch : LANES;
-        if (n < LANES)
+        const int n = batch < {LANES} ? (int)batch : {LANES};
+        if (n < {LANES})
             for (int j = 0; j < {n_in * LANES}; j++)
                 work[j] = 0;
-        if (n == LANES) {{
+        if (n == {LANES}) {{
             for (int j = 0; j < {n_in}; j++)
-                for (int t = 0; t < LANES; t++)
-                    work[j * LANES + t] = x[t * {n_in} + j];
+                for (int t = 0; t < {LANES}; t++)
+                    work[j * {LANES} + t] = x[t * {n_in} + j];
         }} else {{
             for (int t = 0; t < n; t++)
                 for (int j = 0; j < {n_in}; j++)
-                    work[j * LANES + t] = x[t * {n_in} + j];
+                    work[j * {LANES} + t] = x[t * {n_in} + j];
         }}
 {calls}
-        if (n == LANES) {{
+        if (n == {LANES}) {{
             for (int j = 0; j < {n_out}; j++)
-                for (int t = 0; t < LANES; t++)
-                    y[t * {n_out} + j] = result[j * LANES + t];
+                for (int t = 0; t < {LANES}; t++)
+                    y[t * {n_out} + j] = result[j * {LANES} + t];
         }} else {{
             for (int t = 0; t < n; t++)
                 for (int j = 0; j < {n_out}; j++)
-                    y[t * {n_out} + j] = result[j * LANES + t];
+                    y[t * {n_out} + j] = result[j * {LANES} + t];
         }}
         x += n * {n_in};
         y += n * {n_out};

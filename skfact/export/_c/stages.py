@@ -40,8 +40,8 @@ static void {name}(const {real} *x, {real} *y)
     const {real} *v = {name}_values;
     for (int i = 0; i < {a}; i++) {{
         for (int l = 0; l < {d}; l++) {{
-            const {real} *from = x + (i * {c * d} + l) * LANES;
-            {real} *to = y + (i * {b * d} + l) * LANES;
+            const {real} *from = x + (i * {c * d} + l) * {LANES};
+            {real} *to = y + (i * {b * d} + l) * {LANES};
 {"".join(rows_of_blocks(times, n, c, d, real) for times, n in runs)}\
         }}
     }}
@@ -53,13 +53,13 @@ def rows_of_blocks(times: int, n: int, c: int, d: int, real: str) -> str:
     """The next n rows of a block, so many times."""
     return f"""\
             for (int j = 0; j < {times}; j++) {{
-                {real} sum[{n}][LANES] = {{{{0}}}};
+                {real} sum[{n}][{LANES}] = {{{{0}}}};
                 for (int k = 0; k < {c}; k++, v += {n})
                     for (int r = 0; r < {n}; r++)
-                        for (int t = 0; t < LANES; t++)
-                            sum[r][t] += v[r] * from[k * {d} * LANES + t];
-                for (int r = 0; r < {n}; r++, to += {d} * LANES)
-                    for (int t = 0; t < LANES; t++)
+                        for (int t = 0; t < {LANES}; t++)
+                            sum[r][t] += v[r] * from[k * {d} * {LANES} + t];
+                for (int r = 0; r < {n}; r++, to += {d} * {LANES})
+                    for (int t = 0; t < {LANES}; t++)
                         to[t] = sum[r][t];
             }}
 """
@@ -74,8 +74,8 @@ def selection(name: str, factor: PartialPermutation, real: str) -> str:
 static void {name}(const {real} *x, {real} *y)
 {{
     for (int j = 0; j < {n_out}; j++)
-        for (int t = 0; t < LANES; t++)
-            y[j * LANES + t] = {name}_index[j] < 0 ? 0 : x[{name}_index[j] * LANES + t];
+        for (int t = 0; t < {LANES}; t++)
+            y[j * {LANES} + t] = {name}_index[j] < 0 ? 0 : x[{name}_index[j] * {LANES} + t];
 }}
 """
 
@@ -93,12 +93,12 @@ def sparse(name: str, factor: Any, real: str) -> str:
 static void {name}(const {real} *x, {real} *y)
 {{
     for (int j = 0; j < {csr.shape[0]}; j++) {{
-        {real} sum[LANES] = {{0}};
+        {real} sum[{LANES}] = {{0}};
         for (int e = {name}_start[j]; e < {name}_start[j + 1]; e++)
-            for (int t = 0; t < LANES; t++)
-                sum[t] += {name}_values[e] * x[{name}_columns[e] * LANES + t];
-        for (int t = 0; t < LANES; t++)
-            y[j * LANES + t] = sum[t];
+            for (int t = 0; t < {LANES}; t++)
+                sum[t] += {name}_values[e] * x[{name}_columns[e] * {LANES} + t];
+        for (int t = 0; t < {LANES}; t++)
+            y[j * {LANES} + t] = sum[t];
     }}
 }}
 """

@@ -113,9 +113,9 @@ def network_of_module(module: Any) -> Map:
     for name, part in parts_of(module):
         kind = type(part).__name__
         if hasattr(part, "to_operator"):
-            layers.append((part.to_operator(), None if part.bias is None else array(part.bias)))
+            layers.append((part.to_operator(), bias_of(part)))
         elif kind == "Linear":
-            layers.append((array(part.weight), None if part.bias is None else array(part.bias)))
+            layers.append((array(part.weight), bias_of(part)))
         elif kind in ACTIVATIONS:
             layers.append(kind)
         else:
@@ -126,6 +126,12 @@ def network_of_module(module: Any) -> Map:
     if all(isinstance(layer, str) for layer in layers):
         raise ValueError("obj has no linear layer to export.")
     return feed_forward(layers)
+
+
+def bias_of(module: Any) -> Any:
+    """The bias of a layer that may have one."""
+    bias = getattr(module, "bias", None)
+    return None if bias is None else array(bias)
 
 
 def parts_of(module: Any, name: str = "") -> list[tuple[str, Any]]:

@@ -83,3 +83,15 @@ def test_torch_layers_that_give_operators():
     X = np.random.default_rng(0).standard_normal((5, 12))
     found = run(to_onnx(torch.nn.Sequential(Factorized())), X)
     assert_allclose(found, make("chain").apply(X) + 1, rtol=0, atol=1e-10)
+
+
+def test_torch_rotations():
+    torch = pytest.importorskip("torch")
+    from skfact.torch import OrthogonalButterfly
+
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(OrthogonalButterfly(8, block_size=2), torch.nn.Linear(8, 3))
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter)
+    X = torch.randn(5, 8)
+    assert_allclose(run(to_onnx(module), X.numpy()), module(X).detach().numpy(), atol=1e-5)
