@@ -60,8 +60,9 @@ class ModuleNetwork:
         module = self._with(replaced)
         caught: dict[int, list[np.ndarray]] = {}
 
-        def catch(place: int, layer: nn.Module, args: Any) -> None:
-            rows = to_numpy(args[0]).reshape(-1, args[0].shape[-1])
+        def catch(place: int, layer: nn.Module, args: Any, named: Any) -> None:
+            came = args[0] if args else named["input"]
+            rows = to_numpy(came).reshape(-1, came.shape[-1])
             caught.setdefault(place, []).append(np.array(rows))
             if all(len(caught.get(other, ())) >= self._calls[other] for other in which):
                 raise _Enough
@@ -69,7 +70,9 @@ class ModuleNetwork:
         with ExitStack() as hooks:
             for place in which:
                 layer = module.get_submodule(self._places[place][0])
-                hooks.enter_context(layer.register_forward_pre_hook(partial(catch, place)))
+                hooks.enter_context(
+                    layer.register_forward_pre_hook(partial(catch, place), with_kwargs=True)
+                )
             for batch in _each(self.batches):
                 caught.clear()
                 with suppress(_Enough):
@@ -182,10 +185,10 @@ class _WithoutWeight(nn.Module):
         super().__init__()
         self.hidden = [linear]  # no submodule
 
-    def forward(self, X: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """The images of rows."""
         (linear,) = self.hidden
-        images: Tensor = linear(X)
+        images: Tensor = linear(input)
         return images
 
 

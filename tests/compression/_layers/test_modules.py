@@ -176,6 +176,17 @@ def test_double_precision_stays():
     assert {p.dtype for p in small.parameters()} == {torch.float64}
 
 
+def test_layers_are_called_by_keyword():
+    class ByName(nn.Sequential):
+        def forward(self, X):
+            return self[1](input=torch.relu(self[0](input=X)))
+
+    network, X = ByName(nn.Linear(24, 48), nn.Linear(48, 24)), torch.randn(300, 24)
+    found = compress(network, X, max_density=0.5)
+    assert len(found.layers) == 2 and not found.skipped
+    assert_allclose(found.output_error, missed(network, found.network, X), rtol=1e-4)
+
+
 def test_a_layer_in_two_places_is_one():
     shared = nn.Linear(24, 24)
     network = nn.Sequential(shared, nn.ReLU(), shared)
