@@ -1,9 +1,10 @@
 """Layers of a network replaced by factors: what each can bear is measured, then one budget shared.
 
 First the original network runs once, and the second moments of what comes into each layer are
-kept. From these come the curves of errors, and from them the structure of each layer. Then, layer
-by layer, what comes in with the layers before it replaced already is seen beside what came in: the
-layer is fitted to give the outputs of the original from that.
+kept. From these come the curves of errors, weighted by what they do to the outputs of the network,
+and from them the structure of each layer. Then, layer by layer, what comes in with the layers
+before it replaced already is seen beside what came in: the layer is fitted to give the outputs of
+the original from that.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from skfact.butterfly._rank_search import check_bounds, numbers_within
 from skfact.butterfly._structure.choice import DENSITY
 from skfact.compression._budget import Allocation, allocate, smallest
 from skfact.compression._curves import Curve, FamilyCurve, Layer, Option, check_supports
+from skfact.compression._effects import effects
 from skfact.compression._layers.network import Linear, Network, Replacement
 from skfact.compression._layers.readers import read
 from skfact.compression._moments import Missed, Moments
@@ -31,6 +33,7 @@ from skfact.compression._speed import nanoseconds
 from skfact.exceptions import StructureWarning
 from skfact.supports import Chain
 
+ROUNDING = 1e-12  # share of a sum by which its terms in another order may differ
 ROUNDS = 8  # in which promises are put to the test
 
 
@@ -50,9 +53,10 @@ def compress(
 
     Each layer gets the structure that it bears: low rank, two or more sparse factors, or it stays
     dense. How many numbers it may have is decided over all layers at once, so that the sum of their
-    squared relative errors is least. With samples errors are those of the outputs of a layer for
-    what comes into it, around their mean, which the bias takes up (a layer without bias gets none,
-    and its errors are around zero). Then the layers are fitted one after another, each to give
+    squared relative errors, each times the effect of the layer on the outputs of the network, is
+    least. With samples errors are those of the outputs of a layer for what comes into it, around
+    their mean, which the bias takes up (a layer without bias gets none, and its errors are around
+    zero). Then the layers are fitted one after another, each to give
     what the original gave from what the layers before it, compressed already, give now.
 
     Parameters
@@ -126,10 +130,18 @@ def compress(
     read by another module than themselves are found out, and stay. All positions that a layer sees
     count, so that batches without padding are best.
 
+    The effect of a layer is the squared relative error of the outputs of the network over that of
+    the layer, when that layer alone is replaced: by low rank with a squared error near 0.05, or by
+    its mean, whichever gives more. It is measured on the first batch of X, or as many as it takes
+    for 256 rows of outputs, so that these should be as the others. The weighted sum is thus a
+    first-order estimate of the squared relative error of the outputs, without the fit of layers one
+    after another; it is no bound. For `tol`, without X and for one layer nothing is measured, and
+    all layers count alike.
+
     Where structures are only promising, they are factored and measured before they are taken, until
     all that is chosen is known. The choice is a knapsack, solved along the convex hulls of the
     error curves, or as an integer program where that leaves a gap: `bound` of the result says how
-    far from the least sum of errors it may be.
+    far from the least weighted sum of errors it may be.
 
     References
     ----------
@@ -214,6 +226,7 @@ class _Compressor:
     ) -> None:
         self.network, self.asked, self.sequential = network, asked, sequential
         self.linears = linears
+        self.effects: dict[int, float] = {}  # of layers on the outputs, where they are measured
 
     def run(self, moments: dict[int, Moments]) -> Compression:
         """Look, choose, and fit layer by layer; no moments are no inputs."""
@@ -221,18 +234,20 @@ class _Compressor:
             place: layer_on(linear, moments.get(place)) for place, linear in self.linears.items()
         }
         curves = {place: self.asked.curve(layer) for place, layer in layers.items()}
+        if self.asked.tol is None:
+            self.effects = effects(self.network, self.linears, curves, moments)
         chosen, allocation = self._choice(curves)
         replaced, in_place = self._fitted(chosen, layers, moments)
         return Compression(
             network=self.network.written(replaced),
             layers=tuple(
-                _row(linear, chosen[place], curves[place], replaced.get(place), in_place.get(place))
-                for place, linear in self.linears.items()
+                self._row(place, chosen[place], curves[place], replaced, in_place.get(place))
+                for place in self.linears
             ),
             skipped=self.network.skipped,
             n_samples=max((seen.n_samples for seen in moments.values()), default=None),
             output_error=self._output_error(replaced) if moments else None,
-            bound=allocation.bound,
+            bound=allocation.bound * (1 - ROUNDING),
             low_rank_total=self._low_rank_total(curves),
         )
 
@@ -250,11 +265,17 @@ class _Compressor:
         return chosen, found
 
     def _allocated(self, options: list[list[Option]]) -> Allocation:
-        """One of each within the budget, or the smallest within the tolerance."""
+        """One of each within the budget, or the smallest within the tolerance.
+
+        Within the budget, what is least is the sum of squared relative errors times effects: a
+        first-order estimate of the squared relative error of the outputs, no bound of it.
+        """
         numbers = [np.array([option.numbers for option in some]) for some in options]
         errors = [np.array([option.error2 for option in some]) for some in options]
         if self.asked.tol is not None:
             return smallest(numbers, errors, float(self.asked.tol) ** 2)
+        weights = [self.effects.get(place, 1.0) for place in self.linears]
+        errors = [weight * e for weight, e in zip(weights, errors, strict=True)]
         least = sum(int(n.min()) for n in numbers)
         found = allocate(numbers, errors, self.asked.numbers(self._size, least))
         if found is None:
@@ -262,7 +283,7 @@ class _Compressor:
         return found
 
     def _low_rank_total(self, curves: dict[int, Curve]) -> float | None:
-        """The sum of errors of low rank with as much; None where it does not fit."""
+        """The weighted sum of errors of low rank with as much; None where it does not fit."""
         try:
             return self._allocated([[*c.low_rank(), c.dense] for c in curves.values()]).error
         except ValueError:
@@ -318,6 +339,31 @@ class _Compressor:
             missed.add(rows, others)
         return missed.relative_error
 
+    def _row(
+        self,
+        place: int,
+        option: Option,
+        curve: Curve,
+        replaced: dict[int, Replacement],
+        in_place: float | None,
+    ) -> CompressedLayer:
+        """The line of the report."""
+        linear = self.linears[place]
+        weight = replaced[place].weight if place in replaced else linear.weight
+        return CompressedLayer(
+            name=linear.name,
+            shape=tuple(linear.weight.shape),
+            structure=option.words,
+            numbers_before=linear.weight.size,
+            numbers_after=option.numbers,
+            error=math.sqrt(option.error2),
+            low_rank_error=math.sqrt(curve.low_rank_error2(option.numbers)),
+            output_error=in_place,
+            effect=self.effects.get(place),
+            nanoseconds_before=nanoseconds(linear.weight),
+            nanoseconds_after=nanoseconds(weight),
+        )
+
 
 def _moments(network: Network, linears: dict[int, Linear]) -> dict[int, Moments]:
     """What comes into each layer of the original network."""
@@ -363,29 +409,6 @@ def _of_use(curve: Curve, *, known: bool) -> list[Option]:
         if (option.known or not known) and (not kept or option.error2 < kept[-1].error2):
             kept.append(option)
     return kept
-
-
-def _row(
-    linear: Linear,
-    option: Option,
-    curve: Curve,
-    replacement: Replacement | None,
-    in_place: float | None,
-) -> CompressedLayer:
-    """The line of the report."""
-    weight = linear.weight if replacement is None else replacement.weight
-    return CompressedLayer(
-        name=linear.name,
-        shape=tuple(linear.weight.shape),
-        structure=option.words,
-        numbers_before=linear.weight.size,
-        numbers_after=option.numbers,
-        error=math.sqrt(option.error2),
-        low_rank_error=math.sqrt(curve.low_rank_error2(option.numbers)),
-        output_error=in_place,
-        nanoseconds_before=nanoseconds(linear.weight),
-        nanoseconds_after=nanoseconds(weight),
-    )
 
 
 def _in_dtype(weight: Any, dtype: Any) -> Any:

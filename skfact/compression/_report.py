@@ -32,11 +32,10 @@ class Compression:
         Relative error of the outputs of the network on these, in root mean square around their
         mean. None without inputs.
     bound : float
-        The sum of the squared `error` of all layers is at most that of another choice among the
-        options that were looked at, and no choice has a smaller one than this.
+        No choice among the options that were looked at has a smaller `total` than this.
     low_rank_total : float or None
-        That sum if all layers were of low rank or dense, in the same budget; None for a tolerance,
-        or where low rank does not fit.
+        The `total` if all layers were of low rank or dense, in the same budget; None for a
+        tolerance, or where low rank does not fit.
 
     See Also
     --------
@@ -73,8 +72,13 @@ class Compression:
 
     @property
     def total(self) -> float:
-        """Sum of the squared errors of all layers, which the choice minimizes."""
-        return sum(layer.error**2 for layer in self.layers)
+        """Sum of the squared errors of all layers times their effects, which the choice minimizes.
+
+        To first order, and before layers are fitted one after another, the square of `output_error`
+        where errors of layers are unrelated. Layers whose effect was not measured count alike.
+        """
+        weights = (1.0 if layer.effect is None else layer.effect for layer in self.layers)
+        return sum(weight * layer.error**2 for weight, layer in zip(weights, self.layers))
 
     @property
     def advice(self) -> str:
@@ -129,7 +133,7 @@ class Compression:
 
     def _repr_html_(self) -> str:
         head = "layer", "shape", "structure", "before", "after", "error"
-        more = "low rank", "in place", "speed", "verdict"
+        more = "low rank", "in place", "effect", "speed", "verdict"
         rows = [
             (
                 layer.name,
@@ -140,12 +144,15 @@ class Compression:
                 f"{layer.error:.2g}",
                 f"{layer.low_rank_error:.2g}",
                 "" if layer.output_error is None else f"{layer.output_error:.2g}",
+                "" if layer.effect is None else f"{layer.effect:.2g}",
                 f"{layer.speedup:.2g} x",
                 layer.verdict,
             )
             for layer in self.layers
         ]
-        rows += [(name, "", "", "", "", "", "", "", "", why) for name, why in self.skipped.items()]
+        rows += [
+            (name, "", "", "", "", "", "", "", "", "", why) for name, why in self.skipped.items()
+        ]
         return html_table(f"{self._headline}. {self.advice}", [*head, *more], rows)
 
     def plot(self, ax: Any = None) -> CompressionDisplay:

@@ -33,6 +33,9 @@ class CompressedLayer:
     output_error : float or None
         Relative error of its outputs in the compressed network, that of the layers before it
         included; None without inputs.
+    effect : float or None
+        Squared relative error of the outputs of the network for one of this layer alone, as
+        measured on a batch; None where it was not, and all layers count alike.
     nanoseconds_before : float
         Expected time of products with the matrix, with NumPy and 64 rows at a time.
     nanoseconds_after : float
@@ -59,6 +62,7 @@ class CompressedLayer:
     error: float
     low_rank_error: float
     output_error: float | None
+    effect: float | None
     nanoseconds_before: float
     nanoseconds_after: float
 

@@ -10,7 +10,7 @@ from skfact.operators import SparseFactor
 from skfact.operators._fuse import USUAL_BATCH, numpy_cost
 from skfact.supports import KroneckerSparse
 
-ENTRY = 0.5  # nanoseconds for an entry of a sparse factor and a row: SciPy's product of both
+ENTRY = 0.5  # nanoseconds for an entry of a sparse factor and a row, as SciPy takes: estimated
 
 
 def nanoseconds(weight: Any) -> float:

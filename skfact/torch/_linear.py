@@ -161,13 +161,13 @@ class FactorizedLinear(nn.Module):
     def _numerical(self) -> list[Any]:
         return numerical([layer for term in self._layers for layer in term])
 
-    def forward(self, X: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Map rows, and add the bias.
 
         Parameters
         ----------
-        X : tensor of shape (..., in_features)
-            The rows, of the layer's dtype and on its device.
+        input : tensor of shape (..., in_features)
+            The rows, of the layer's dtype and on its device. Named as nn.Linear names them.
 
         Returns
         -------
@@ -177,14 +177,19 @@ class FactorizedLinear(nn.Module):
         Raises
         ------
         TypeError
-            If X is no tensor, or of another dtype.
+            If input is no tensor, or of another dtype.
         ValueError
             If its last dimension is not `in_features`.
         """
+        X = input
         if not isinstance(X, Tensor):
-            raise TypeError(f"X must be a tensor, got {type(X).__name__}: use torch.as_tensor(X).")
+            raise TypeError(
+                f"input must be a tensor, got {type(X).__name__}: use torch.as_tensor(input)."
+            )
         if X.shape[-1:] != (self.in_features,):
-            raise ValueError(f"X must have shape (..., {self.in_features}), got {tuple(X.shape)}.")
+            raise ValueError(
+                f"input must have shape (..., {self.in_features}), got {tuple(X.shape)}."
+            )
         if (dtype := autocast_dtype(X)) is not None:
             Y = in_operations(X.to(dtype), self._layers)
             return Y if self.bias is None else Y + self.bias.to(dtype)
@@ -213,8 +218,8 @@ class FactorizedLinear(nn.Module):
         expected = {layer.values.dtype for term in layers for layer in numerical(term)}
         if expected and X.dtype not in expected:
             raise TypeError(
-                f"X has dtype {X.dtype}, and the layer {' and '.join(map(str, expected))}: convert "
-                f"one of them, with X.to(...) or layer.to({X.dtype})."
+                f"input has dtype {X.dtype}, and the layer {' and '.join(map(str, expected))}: "
+                f"convert one of them, with input.to(...) or layer.to({X.dtype})."
             )
         Y = in_operations(X, layers)
         return Y if self.bias is None else Y + self.bias

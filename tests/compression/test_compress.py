@@ -78,7 +78,7 @@ def test_sizes_and_errors(size, inputs, supports):
 def test_layers_fitted_one_after_another_miss_less_on_other_samples():
     found = [compress(PAIR, X, max_density=0.2, sequential=s).network for s in (True, False)]
     errors = [missed(PAIR, network, OTHERS) for network in found]
-    assert errors[0] < 0.95 * errors[1]
+    assert errors[0] < 0.97 * errors[1]
 
 
 def test_without_looking_at_inputs_more_is_missed():

@@ -6,9 +6,9 @@ import pytest
 from skfact.compression import CompressedLayer, Compression
 
 
-def layer(error=0.05, low_rank=0.05, structure="rank 3", after=30, in_place=0.06):
+def layer(error=0.05, low_rank=0.05, structure="rank 3", after=30, in_place=0.06, effect=None):
     return CompressedLayer(
-        "a", (10, 20), structure, 200, after, error, low_rank, in_place, 8.0, 4.0
+        "a", (10, 20), structure, 200, after, error, low_rank, in_place, effect, 8.0, 4.0
     )
 
 

@@ -38,7 +38,8 @@ class ModuleNetwork:
     def __init__(self, module: nn.Module, batches: Iterable[Any] | None) -> None:
         self.module, self.batches = module, batches
         self.original = _copied(module).eval()
-        self._changed, self._swapped = _copied(module).eval(), dict[int, Replacement]()
+        self._changed = _copied(module).eval()
+        self._swapped: dict[int, tuple[Replacement, nn.Module]] = {}  # and what was taken out
         self.skipped: dict[str, str] = {}
         self._places = self._found()
         if batches is not None:
@@ -59,8 +60,9 @@ class ModuleNetwork:
         module = self._with(replaced)
         caught: dict[int, list[np.ndarray]] = {}
 
-        def catch(place: int, layer: nn.Module, args: Any) -> None:
-            rows = to_numpy(args[0]).reshape(-1, args[0].shape[-1])
+        def catch(place: int, layer: nn.Module, args: Any, named: Any) -> None:
+            came = args[0] if args else named["input"]
+            rows = to_numpy(came).reshape(-1, came.shape[-1])
             caught.setdefault(place, []).append(np.array(rows))
             if all(len(caught.get(other, ())) >= self._calls[other] for other in which):
                 raise _Enough
@@ -68,7 +70,9 @@ class ModuleNetwork:
         with ExitStack() as hooks:
             for place in which:
                 layer = module.get_submodule(self._places[place][0])
-                hooks.enter_context(layer.register_forward_pre_hook(partial(catch, place)))
+                hooks.enter_context(
+                    layer.register_forward_pre_hook(partial(catch, place), with_kwargs=True)
+                )
             for batch in _each(self.batches):
                 caught.clear()
                 with suppress(_Enough):
@@ -88,7 +92,8 @@ class ModuleNetwork:
         """A copy of the module with layers replaced; what is trained and in training stays so."""
         written = _copied(self.module)
         for place, replacement in replaced.items():
-            self._put(written, place, replacement)
+            old = written.get_submodule(self._places[place][0])
+            self._put(written, place, _layer(old, replacement))
         return written
 
     def _found(self) -> list[list[str]]:
@@ -149,21 +154,24 @@ class ModuleNetwork:
         )
 
     def _with(self, replaced: Replaced) -> nn.Module:
-        """The network with layers replaced; of all calls, each replaces what the last one did."""
+        """The network with these layers replaced and all others as they were."""
         if not replaced:
             return self.original
+        for place, (replacement, taken_out) in list(self._swapped.items()):
+            if replaced.get(place) is not replacement:
+                self._put(self._changed, place, taken_out)
+                del self._swapped[place]
         for place, replacement in replaced.items():
-            if self._swapped.get(place) is not replacement:
-                self._put(self._changed, place, replacement)
-                self._swapped[place] = replacement
+            if place not in self._swapped:
+                taken_out = self._changed.get_submodule(self._places[place][0])
+                self._put(self._changed, place, _layer(taken_out, replacement))
+                self._swapped[place] = replacement, taken_out
         return self._changed
 
-    def _put(self, module: nn.Module, place: int, replacement: Replacement) -> None:
-        """A new layer in all places of an old one."""
-        names = self._places[place]
-        new = _layer(module.get_submodule(names[0]), replacement)
-        for name in names:
-            swap(module, name, new)
+    def _put(self, module: nn.Module, place: int, layer: nn.Module) -> None:
+        """A layer in all places of another one."""
+        for name in self._places[place]:
+            swap(module, name, layer)
 
 
 class _Enough(BaseException):
@@ -177,10 +185,10 @@ class _WithoutWeight(nn.Module):
         super().__init__()
         self.hidden = [linear]  # no submodule
 
-    def forward(self, X: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """The images of rows."""
         (linear,) = self.hidden
-        images: Tensor = linear(X)
+        images: Tensor = linear(input)
         return images
 
 

@@ -11,6 +11,8 @@ torch = pytest.importorskip("torch")
 from torch import nn
 
 from skfact.compression import compress
+from skfact.compression._layers.modules import read_module
+from skfact.compression._layers.network import Replacement
 from skfact.torch import FactorizedLinear
 
 
@@ -75,6 +77,32 @@ def test_the_same_as_of_the_arrays():
     found, expected = compress(network, X), compress(pair, X.numpy())
     assert_allclose(found.output_error, expected.output_error, rtol=1e-3)
     assert [x.structure for x in found.layers] == [x.structure for x in expected.layers]
+    effects = [[layer.effect for layer in one.layers] for one in (found, expected)]
+    assert_allclose(*effects, rtol=0.1)  # of the first 256 samples, and of all
+
+
+def test_each_run_replaces_what_it_is_told():
+    """Whatever other runs replaced before, and the one beside it does."""
+    network, rows = sequential().eval(), torch.randn(300, 24)
+    read = read_module(network, rows)
+
+    def halved(place):
+        linear = read.linears[place]
+        return Replacement(linear.weight / 2, linear.bias)
+
+    def outputs(replaced):
+        with torch.no_grad():
+            expected = read.written(replaced).eval()(rows).numpy()
+        assert_allclose(np.concatenate(list(read.outputs(replaced))), expected, rtol=1e-5)
+        return expected
+
+    first, second = {0: halved(0)}, {1: halved(1)}
+    found = [outputs(r) for r in (first, second, {}, first, {0: halved(0)}, {**first, **second})]
+    for i, j in ((0, 3), (0, 4)):
+        assert_allclose(found[i], found[j])
+    assert not np.allclose(found[0], found[2]) and not np.allclose(found[1], found[2])
+    for before, after in zip(read.inputs([1], {}), read.inputs([1], first), strict=True):
+        assert_allclose(before[1].shape, after[1].shape)
 
 
 def test_any_module():
@@ -146,6 +174,17 @@ def test_modules_are_pickled_and_have_a_state():
 def test_double_precision_stays():
     small = compress(sequential().double(), torch.randn(200, 24).double()).network
     assert {p.dtype for p in small.parameters()} == {torch.float64}
+
+
+def test_layers_are_called_by_keyword():
+    class ByName(nn.Sequential):
+        def forward(self, X):
+            return self[1](input=torch.relu(self[0](input=X)))
+
+    network, X = ByName(nn.Linear(24, 48), nn.Linear(48, 24)), torch.randn(300, 24)
+    found = compress(network, X, max_density=0.5)
+    assert len(found.layers) == 2 and not found.skipped
+    assert_allclose(found.output_error, missed(network, found.network, X), rtol=1e-4)
 
 
 def test_a_layer_in_two_places_is_one():
