@@ -70,10 +70,10 @@ def compress(
     X : array-like of shape (n_samples, n_in), or batches, default=None
         Samples of what the network will be applied to, without their targets; some times as many as
         a layer has inputs. For a module a tensor, a tuple of arguments, a mapping of names to
-        arguments, or a list or DataLoader of these, which gives the same each time (not one that
-        shuffles); for an ONNX model (with onnxruntime) an array,
-        or arrays by the names of its inputs, or a list of such mappings. None takes all entries of
-        the weights to be of equal worth, and leaves biases as they are.
+        arguments, or a list or DataLoader of these, which is gone through once and kept; for an
+        ONNX model (with onnxruntime) an array, or arrays by the names of its inputs, or a list of
+        such mappings. None takes all entries of the weights to be of equal worth, and leaves biases
+        as they are.
     tol : float, default=None
         Take the fewest numbers with which each layer has at most this relative error.
     max_density : float, default=None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
@@ -202,8 +202,8 @@ def read_module(module: Any, X: Any) -> ModuleNetwork:
     return ModuleNetwork(module, None if X is None else _batches(module, X))
 
 
-def _batches(module: nn.Module, X: Any) -> Iterable[Any]:
-    """What the network is called with, batch for batch, as often as it is gone through."""
+def _batches(module: nn.Module, X: Any) -> Sequence[Any]:
+    """What the network is called with, batch for batch, the same each time."""
     if isinstance(X, np.ndarray):
         like = next((p for p in module.parameters() if p.is_floating_point()), None)
         X = torch.as_tensor(X)
@@ -219,7 +219,7 @@ def _batches(module: nn.Module, X: Any) -> Iterable[Any]:
             "of these that can be gone through more than once, as a list or a DataLoader; got "
             f"{type(X).__name__}."
         )
-    return X
+    return list(X)  # a DataLoader that shuffles gives others each time
 
 
 def _each(batches: Iterable[Any] | None) -> Iterator[Any]:

@@ -111,7 +111,7 @@ def network_of_module(module: Any) -> Map:
     """A PyTorch layer, or an nn.Sequential of linear, factorized ones and activations."""
     layers: list[Layer | str] = []
     for name, part in parts_of(module):
-        kind = type(part).__name__
+        kind = kind_of(part)
         if hasattr(part, "to_operator"):
             layers.append((part.to_operator(), bias_of(part)))
         elif kind == "Linear":
@@ -128,6 +128,13 @@ def network_of_module(module: Any) -> Map:
     return feed_forward(layers)
 
 
+def kind_of(module: Any) -> str:
+    """The name of one of PyTorch's own classes, and of others the whole name."""
+    kind = type(module)
+    own = kind.__module__.startswith("torch.nn.modules.")
+    return kind.__name__ if own else f"{kind.__module__}.{kind.__qualname__}"
+
+
 def bias_of(module: Any) -> Any:
     """The bias of a layer that may have one."""
     bias = getattr(module, "bias", None)
@@ -136,7 +143,12 @@ def bias_of(module: Any) -> Any:
 
 def parts_of(module: Any, name: str = "") -> list[tuple[str, Any]]:
     """The layers of nested sequences, with their names."""
-    if type(module).__name__ != "Sequential":
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise ValueError(
+            f"obj{f' has a layer {name!r} that' * bool(name)} has forward hooks, which no model "
+            "would run: remove them, with the handles that register_forward_hook gave."
+        )
+    if kind_of(module) != "Sequential":
         return [(name, module)]
     named = module.named_children()
     return [part for key, child in named for part in parts_of(child, f"{name}.{key}".strip("."))]

@@ -134,6 +134,16 @@ def test_ways_to_pass_samples(inputs):
     assert found.n_samples in (720, 520) and found.output_error > 0
 
 
+def test_a_loader_that_shuffles_is_gone_through_once():
+    network, X = sequential().eval(), torch.randn(200, 24)
+    loader = torch.utils.data.DataLoader(X, batch_size=32, shuffle=True)
+    found = compress(network, loader, max_density=0.5)
+    with torch.no_grad():
+        expected, outputs = network(X), found.network(X)
+    missed = torch.linalg.norm(outputs - expected) / torch.linalg.norm(expected - expected.mean(0))
+    assert found.output_error == pytest.approx(float(missed), rel=1e-3)
+
+
 def test_arrays_are_taken_too():
     network, X = sequential(), np.random.default_rng(0).standard_normal((200, 24))
     assert (

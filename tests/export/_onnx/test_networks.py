@@ -70,6 +70,17 @@ def test_torch_modules():
     with pytest.raises(TypeError, match=r"float16.*\.float\(\)"):
         to_onnx(nn.Linear(2, 2).half())
 
+    class ReLU(nn.Module):  # not PyTorch's
+        def forward(self, x):
+            return x.clamp(0, 1)
+
+    with pytest.raises(TypeError, match=r"layer '1' of the class .*\.ReLU, which to_onnx does not"):
+        to_onnx(nn.Sequential(nn.Linear(2, 2), ReLU()))
+    hooked = nn.Sequential(nn.Linear(2, 2))
+    hooked[0].register_forward_hook(lambda module, inputs, outputs: outputs * 2)
+    with pytest.raises(ValueError, match=r"layer '0' that has forward hooks.*remove them"):
+        to_onnx(hooked)
+
 
 def test_torch_layers_that_give_operators():
     torch = pytest.importorskip("torch")
