@@ -28,6 +28,7 @@ from skfact.relu import (
     rescaling_factors,
     top_paths,
 )
+from skfact.relu._paths.metric import PathMetric
 from tests.relu.graphs import all_paths, chain, path_vector, random_graph, rescaled, samples
 from tests.relu.networks import random_factors, random_network, seeds, sizes
 
@@ -64,6 +65,8 @@ def numbers_of(result):
     """All numbers of a result, graphs as (coefs, intercepts)."""
     if isinstance(result, NetworkGraph):
         result = result.coefs, result.intercepts
+    if isinstance(result, PathMetric):
+        result = result.l1, result.l1_is_exact, result.l2
     if isinstance(result, (tuple, list)):
         return np.concatenate([numbers_of(part) for part in result]) if len(result) else np.zeros(0)
     return np.ravel(np.asarray(result, dtype=np.float64))
