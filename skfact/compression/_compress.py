@@ -195,7 +195,7 @@ class _Asked:
         Where nothing is asked for, the least there is if need be.
         """
         if self.budget is not None:
-            return self.budget
+            return min(self.budget, size)
         if self.max_density is None:
             return max(numbers_within(DENSITY, (size, 1)), least)
         return numbers_within(self.max_density, (size, 1))

@@ -94,7 +94,7 @@ def replace_linear_layers(
     new: dict[int, FactorizedLinear] = {}  # by the layer
     first: dict[int, FactorizedLinear] = {}  # by the weight, which several layers may have
     places = [(name, module.get_submodule(name)) for name in names]
-    for name, linear in places:
+    for _, linear in places:
         if id(linear) not in new:
             layer = first.get(id(linear.weight))
             if layer is None:
@@ -104,6 +104,7 @@ def replace_linear_layers(
             else:
                 layer = with_factors_of(layer, linear)
             new[id(linear)] = layer
+    for name, linear in places:  # none before all can be
         swap(module, name, new[id(linear)])
     return module
 

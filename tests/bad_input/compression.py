@@ -107,6 +107,12 @@ works(
     check=lambda result, *inputs: np.testing.assert_array_equal(X @ result.network[0][0], 0),
 )
 works(
+    "compress: more numbers than any integer of NumPy",
+    partial(compress, budget=10**30),
+    ([np.ones((2, 2))], None),
+    check=lambda result, network: result.n_parameters_after <= 4 or 1 / 0,
+)
+works(
     "compress: one number",
     compress,
     ([np.ones((1, 1))], None),

@@ -81,3 +81,12 @@ def test_a_weight_shared_with_an_embedding_is_refused():
     for left in ("head", "again"):
         with pytest.raises(ValueError, match="no longer be tied"):
             replace_linear_layers(Network(), "dense", exclude=left)
+
+
+def test_nothing_is_replaced_in_place_if_one_layer_cannot_be():
+    network = nn.Sequential(nn.Linear(16, 16), nn.Linear(16, 16))
+    network[1].weight.data[0, 0] = float("nan")
+    layers = list(network)
+    with pytest.raises(ValueError, match="NaN"):
+        replace_linear_layers(network, "dense", inplace=True)
+    assert all(one is other for one, other in zip(network, layers, strict=True))
