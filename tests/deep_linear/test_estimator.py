@@ -188,7 +188,7 @@ def test_budgets_are_kept_and_the_loss_never_rises(supports):
     for factor, support in zip(net.operator_.factors, supports, strict=True):
         kept = factor.toarray() != 0
         if isinstance(support, KSparse):
-            assert np.count_nonzero(kept, axis=support.axis).max() <= support.k
+            assert np.max(np.count_nonzero(kept, axis=support.axis)) <= support.k
         else:
             assert not kept[~support.mask()].any()
     losses = np.array(net.loss_curve_)
