@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -49,6 +50,11 @@ def about(subject: str) -> Iterator[None]:
     except BaseException as error:  # a failed `pytest.raises` is no Exception
         error.add_note(f"for {subject}")
         raise
+
+
+def at_most(count: int) -> hypothesis.settings:
+    """So many cases of a property, or as few as in a quick run."""
+    return hypothesis.settings(max_examples=min(count, hypothesis.settings.default.max_examples))
 
 
 def for_each(names: str, values: Iterable[Any]) -> Callable[[Callable[..., None]], Any]:

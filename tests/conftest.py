@@ -28,7 +28,7 @@ from tests.arrays import DTYPES, FEW
 
 pytest.register_assert_rewrite("tests.asserts")
 
-hypothesis.settings.register_profile("skfact", deadline=None, max_examples=15 if FEW else 50)
+hypothesis.settings.register_profile("skfact", deadline=None, max_examples=8 if FEW else 50)
 hypothesis.settings.load_profile("skfact")
 
 

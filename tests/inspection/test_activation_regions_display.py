@@ -4,11 +4,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact.inspection import ActivationRegionsDisplay
 from skfact.relu import activation_patterns
+from tests.asserts import at_most
 from tests.inspection._pictures import assert_readable
 from tests.relu.networks import output, random_factors, random_network, scaled, seeds, sizes
 
@@ -36,7 +37,7 @@ def with_twins(widths=(2, 4, 3, 1), seed=0):
 
 
 @given(sizes, seeds)
-@settings(max_examples=30)
+@at_most(30)
 def test_a_line_is_cut_where_patterns_change_and_bends_where_slopes_do(widths, seed):
     network = random_network(widths, seed)
     points = np.random.default_rng(seed).standard_normal((2, widths[0]))

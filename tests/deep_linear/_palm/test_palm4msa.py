@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.linalg import hadamard
@@ -14,6 +14,7 @@ from skfact.deep_linear import hierarchical_palm, palm4msa
 from skfact.deep_linear._factor_sets.factor_set import factor_set
 from skfact.exceptions import StructureWarning
 from skfact.supports import FixedMask, KroneckerSparse, KSparse, SupportFamily
+from tests.asserts import at_most
 
 # these tests are about the steps, not the fit: few steps, few non-zeros, a Gaussian matrix
 no_fit = pytest.mark.filterwarnings("ignore:The .* numbers in the factors")
@@ -37,7 +38,7 @@ def matrix(m, n, is_complex=False, seed=0):
 
 
 @no_fit
-@settings(max_examples=6)
+@at_most(6)
 @given(
     st.sampled_from(sorted(SUPPORTS)),
     st.integers(1, 9),

@@ -7,13 +7,14 @@ import pytest
 import scipy.linalg
 import scipy.optimize
 import scipy.sparse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact.fixed_support import FAMILIES, closedness, fixed_support_factorize
 from skfact.fixed_support._existence.open_patterns import FIRST, Budget, find_open_pattern
 from skfact.fixed_support._supports.masks import check_supports
+from tests.asserts import at_most
 from tests.fixed_support._existence.witnesses import check_witness
 from tests.fixed_support.masks import band, support_pairs
 
@@ -272,7 +273,7 @@ def all_bicliques(mask):
     return all((a == b).all() or not (a & b).any() for a, b in combinations(rows, 2))
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(support_pairs(4))
 def test_never_less_than_the_closure_on_every_restriction(supports):
     left, right = supports

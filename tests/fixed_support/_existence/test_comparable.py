@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
@@ -12,6 +12,7 @@ from skfact.fixed_support._existence.everything import reach_everything
 from skfact.fixed_support._supports.masks import check_supports
 from skfact.fixed_support._supports.rank_one import classes_of
 from skfact.fixed_support._tractable.closure import complete_closure
+from tests.asserts import at_most
 from tests.fixed_support.masks import support_pairs
 
 ALL = np.arange(9)
@@ -82,7 +83,7 @@ def test_pairs_by_hand(supports):
     assert incomparable([], shape) is None
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(support_pairs(4), st.integers(0, 99))
 def test_generic_constants_reach_everything(supports, seed):
     """Columns by least squares against random left factors, whose rank is what a matching says."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from skfact.fixed_support import closedness, relu_training_has_optimum
 from skfact.supports import KSparse, SupportFamily
+from tests.asserts import at_most
 from tests.fixed_support.masks import support_pairs
 
 
@@ -36,7 +37,7 @@ def outputs_of(witness, epsilon):
     return np.maximum(witness.samples @ hidden + bias, 0) @ last + shift
 
 
-@settings(max_examples=30)
+@at_most(30)
 @given(support_pairs(5))
 def test_two_neurons_that_share_two_outputs_and_features_have_a_witness(supports):
     """The error falls to zero while the weights grow without end, all within the supports."""

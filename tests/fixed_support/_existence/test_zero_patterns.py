@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from skfact.fixed_support import closedness
 from skfact.fixed_support._existence.open_patterns import Budget
 from skfact.fixed_support._existence.zero_patterns import find_by_zeros
 from skfact.fixed_support._supports.masks import check_supports
+from tests.asserts import at_most
 from tests.fixed_support._existence.witnesses import check_witness
 from tests.fixed_support.masks import support_pairs
 
@@ -39,7 +40,7 @@ def test_examples_and_where_they_stand(name):
     assert closedness(left, right, budget=0).answer != "closed"
 
 
-@settings(max_examples=40)
+@at_most(40)
 @given(support_pairs(3))
 def test_closed_sets_have_no_such_limit(supports):
     found = closedness(*supports)

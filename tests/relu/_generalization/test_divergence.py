@@ -3,12 +3,12 @@
 import math
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 
 from skfact.relu._generalization.divergence import PRIOR_SCALES, divergence, least_divergence
-from tests.asserts import for_each
+from tests.asserts import at_most, for_each
 from tests.relu.networks import random_network, seeds, sizes
 
 
@@ -79,7 +79,7 @@ def test_least_is_that_of_bfgs(seed):
 
 
 @given(sizes, seeds)
-@settings(max_examples=30)
+@at_most(30)
 def test_every_scale_of_a_prior_is_worse(widths, seed):
     """Of those on the list, without rescaling and with."""
     layers = layers_of(random_network(widths, seed))

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.optimize import OptimizeResult
@@ -16,7 +16,7 @@ from skfact.relu import identifiability_report, is_rescaling_equivalent, rescale
 from skfact.relu._identifiability import activation_space, derivative, rank_profile
 from skfact.relu._identifiability import irreducibility as ladder
 from skfact.relu._identifiability.irreducibility import decide_irreducibility
-from tests.asserts import for_each
+from tests.asserts import at_most, for_each
 from tests.relu.networks import (
     output,
     random_factors,
@@ -265,7 +265,7 @@ def summary(report):
     )
 
 
-@settings(max_examples=15)
+@at_most(15)
 @given(sizes, seeds)
 def test_copies_have_the_same_report(widths, seed):
     network = random_network(widths, seed)
@@ -404,7 +404,7 @@ def test_samples_on_a_kink_prove_nothing(samples, rank, n_on_kinks):
 
 
 @given(seeds, st.booleans())
-@settings(max_examples=20)
+@at_most(20)
 def test_rows_of_zeros_without_biases_are_left_out(seed, deep):
     """So are kinks of later layers, and those that hidden neurons reach by rounding."""
     widths = [3, 4, 3, 2] if deep else [3, 4, 2]

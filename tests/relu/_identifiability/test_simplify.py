@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skfact._backend import array_namespace, to_numpy
 from skfact.relu import identifiability_report, simplify
+from tests.asserts import at_most
 from tests.relu.networks import output, random_network, seeds, sizes, total_magnitude
 
 
@@ -33,7 +34,7 @@ def with_copies(network, seed):
     return coefs, intercepts
 
 
-@settings(max_examples=40)
+@at_most(40)
 @given(sizes, seeds)
 def test_what_was_added_goes(widths, seed):
     network = random_network(widths, seed)

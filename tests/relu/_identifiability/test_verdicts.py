@@ -5,11 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from numpy.testing import assert_allclose
 
 from skfact.relu import identifiability_report, is_rescaling_equivalent
-from tests.asserts import for_each
+from tests.asserts import at_most, for_each
 from tests.relu.networks import (
     output,
     random_factors,
@@ -264,7 +264,7 @@ def test_non_degenerate_by_weights_alone():
 
 
 @given(seeds)
-@settings(max_examples=15)
+@at_most(15)
 def test_copies_have_the_same_verdicts(seed):
     widths = [2, 4, 3, 2]
     network = random_network(widths, seed)

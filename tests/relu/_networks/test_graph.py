@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -27,12 +27,13 @@ from skfact.relu import (
     rescaling_factors,
     top_paths,
 )
+from tests.asserts import at_most
 from tests.relu.graphs import leads_to_output, path_vector, random_graph, rescaled, samples
 from tests.relu.networks import seeds
 
 
 @given(seeds)
-@settings(max_examples=40)
+@at_most(40)
 def test_the_norm_bounds_the_function(seed):
     graph = random_graph(seed)
     X, Y = 3 * samples(graph, seed), samples(graph, seed + 1)
@@ -45,7 +46,7 @@ def test_the_norm_bounds_the_function(seed):
 
 
 @given(seeds, st.sampled_from([1e150, 1e-150]))
-@settings(max_examples=20)
+@at_most(20)
 def test_any_scale(seed, scale):
     """Classes rescaled far out of the range of products: nothing changes."""
     graph = random_graph(seed, n_nodes=12)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -29,6 +29,7 @@ from skfact.relu import (
     top_paths,
 )
 from skfact.relu._paths.metric import PathMetric
+from tests.asserts import at_most
 from tests.relu.graphs import all_paths, chain, path_vector, random_graph, rescaled, samples
 from tests.relu.networks import random_factors, random_network, seeds, sizes
 
@@ -73,7 +74,7 @@ def numbers_of(result):
 
 
 @given(sizes, seeds)
-@settings(max_examples=30)
+@at_most(30)
 def test_a_chain_is_the_layered_network(widths, seed):
     a, b = random_network(widths, seed), random_network(widths, seed + 1)
     X = np.random.default_rng(seed).standard_normal((9, widths[0]))
@@ -88,7 +89,7 @@ def test_a_chain_is_the_layered_network(widths, seed):
 
 
 @given(seeds, st.booleans())
-@settings(max_examples=25)
+@at_most(25)
 def test_paths_are_those_of_the_list(seed, bias):
     a, b = random_graph(seed), random_graph(seed, seed + 1)
     options = {"include_bias": bias}
@@ -126,7 +127,7 @@ def test_paths_are_those_of_the_list(seed, bias):
 
 
 @given(seeds, st.integers(1, 200), st.booleans())
-@settings(max_examples=25)
+@at_most(25)
 def test_top_paths_are_the_largest(seed, k, bias):
     graph = random_graph(seed)
     every = np.sort(abs(path_vector(graph, bias)))[::-1][:k]
@@ -143,7 +144,7 @@ def test_top_paths_are_the_largest(seed, k, bias):
 
 
 @given(seeds, seeds)
-@settings(max_examples=25)
+@at_most(25)
 def test_the_metric_bounds_the_functions(seed, other):
     a, b = random_graph(seed), random_graph(seed, other)
     X = 3 * samples(a, seed)
@@ -174,7 +175,7 @@ def test_sketches_are_unbiased(signs):
 
 
 @given(seeds)
-@settings(max_examples=25)
+@at_most(25)
 def test_rescaling_changes_no_path_quantity(seed):
     graph = random_graph(seed, n_nodes=12)
     for draw in (
@@ -199,7 +200,7 @@ def test_rescaling_changes_no_path_quantity(seed):
 
 
 @given(seeds)
-@settings(max_examples=25)
+@at_most(25)
 def test_the_canonical_form(seed):
     graph = random_graph(seed, n_nodes=12)
     form = canonical_form(graph)
@@ -216,7 +217,7 @@ def test_the_canonical_form(seed):
 
 
 @given(seeds)
-@settings(max_examples=25)
+@at_most(25)
 def test_equal_patterns_mean_one_affine_map(seed):
     """Along a line, between samples of one pattern, maxima and all."""
     graph = random_graph(seed, n_nodes=12)

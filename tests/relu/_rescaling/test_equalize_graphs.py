@@ -4,14 +4,14 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact.relu import NetworkGraph, equalize, path_norm
-from tests.asserts import for_each
+from tests.asserts import at_most, for_each
 from tests.relu.graphs import (
     chain,
     classes_of,
@@ -26,7 +26,7 @@ from tests.relu.networks import random_network, seeds, sizes
 
 
 @given(sizes, seeds, st.sampled_from([0.4, 1, 2, 3.5, np.inf]), st.booleans())
-@settings(max_examples=25)
+@at_most(25)
 def test_a_chain_is_equalized_as_the_layered_network(widths, seed, p, bias):
     network = random_network(widths, seed)
     expected = equalize(network, p, include_bias=bias, max_iter=20_000)
@@ -55,7 +55,7 @@ def class_norms(graph, p, bias):
 
 
 @given(seeds, st.sampled_from([0.4, 1, 2, np.inf]), st.booleans())
-@settings(max_examples=40)
+@at_most(40)
 def test_equalized_graphs_compute_the_same_and_are_balanced(seed, p, bias):
     graph = random_graph(seed, n_nodes=12)
     before = [w.copy() for w in graph.coefs]

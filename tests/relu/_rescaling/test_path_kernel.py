@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize
@@ -20,7 +20,7 @@ from skfact.relu import (
     rescaling_factors,
 )
 from skfact.relu._rescaling import path_kernel
-from tests.asserts import for_each
+from tests.asserts import at_most, for_each
 from tests.relu.graphs import chain, classes_of, random_graph, rescaled, samples
 from tests.relu.networks import (
     all_paths,
@@ -94,7 +94,7 @@ def kappas(network):
 
 
 @given(sizes, seeds, st.floats(0, 5))
-@settings(max_examples=30)
+@at_most(30)
 def test_the_sums_of_kappa_balance(widths, seed, spread):
     network = random_network(widths, seed)
     found = by_kernel(scaled(network, random_factors(widths, seed, spread)))
@@ -115,7 +115,7 @@ def test_the_sums_of_kappa_balance(widths, seed, spread):
 
 
 @given(sizes, seeds)
-@settings(max_examples=20)
+@at_most(20)
 def test_a_chain_is_rescaled_as_the_layered_network(widths, seed):
     network = random_network(widths, seed)
     expected, found = by_kernel(network), by_kernel(chain(network))
@@ -131,7 +131,7 @@ def criterion(network):
 
 
 @given(seeds)
-@settings(max_examples=30)
+@at_most(30)
 def test_graphs(seed):
     """The function stays, scalings are forgotten, and no class can be rescaled with profit."""
     graph = random_graph(seed, n_nodes=12)
