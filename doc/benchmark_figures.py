@@ -279,46 +279,40 @@ def structure(results: dict[str, Any]) -> Figure:
 def onnx_models(results: dict[str, Any]) -> Figure:
     """Speed-up over the dense model against the number of rows: one panel for each size."""
     found = cells(results["onnx"], "n", "kind", "batch")
-    sizes = sorted({n for n, _, _ in found})
-    looks = dict(zip(dict.fromkeys(kind for _, kind, _ in found), LOOKS))
-    figure, axes = plt.subplots(1, len(sizes), sharey=True, figsize=(WIDTH, 4), squeeze=False)
-    for axis, n in zip(axes[0], sizes):
-        speed_ups = {
-            (kind, batch): times["dense"]["ms"] / times["factors"]["ms"]
-            for (m, kind, batch), times in found.items()
-            if m == n
-        }
-        lines(
-            axis,
-            *(
-                Line(kind, look, {b: s for (k, b), s in speed_ups.items() if k == kind})
-                for kind, look in looks.items()
-            ),
-            room=20,
-        )
-        axis.set_title(f"n = {n:,}")
-    name_axes(axes, "rows", "times as fast as dense")
-    return figure
+    ratios = {key: t["dense"]["ms"] / t["factors"]["ms"] for key, t in found.items()}
+    return against_rows(ratios, "times as fast as dense")
 
 
 def c_source(results: dict[str, Any]) -> Figure:
     """Time of the C function over that of `apply` against the number of rows, for each size."""
     found = cells(results["c"], "n", "kind", "dtype", "batch")
-    sizes = sorted({key[0] for key in found})
-    looks = dict(zip(dict.fromkeys(key[1:3] for key in found), LOOKS))
+    ratios = {
+        (n, f"{kind}, {dtype}", batch): t["C"]["ms"] / t["apply"]["ms"]
+        for (n, kind, dtype, batch), t in found.items()
+    }
+    return against_rows(ratios, "time over that of apply")
+
+
+def against_rows(ratios: dict[tuple[int, str, int], float], label: str) -> Figure:
+    """Ratios by (n, name, number of rows): one panel for each n, one line for each name."""
+    sizes = sorted({n for n, _, _ in ratios})
+    looks = dict(zip(dict.fromkeys(name for _, name, _ in ratios), LOOKS))
     figure, axes = plt.subplots(1, len(sizes), sharey=True, figsize=(WIDTH, 4), squeeze=False)
     for axis, n in zip(axes[0], sizes):
-        ratios = {key: t["C"]["ms"] / t["apply"]["ms"] for key, t in found.items() if key[0] == n}
         lines(
             axis,
             *(
-                Line(", ".join(name), look, {k[3]: r for k, r in ratios.items() if k[1:3] == name})
+                Line(
+                    name,
+                    look,
+                    {b: ratio for (m, k, b), ratio in ratios.items() if (m, k) == (n, name)},
+                )
                 for name, look in looks.items()
             ),
             room=20,
         )
         axis.set_title(f"n = {n:,}")
-    name_axes(axes, "rows", "time over that of apply")
+    name_axes(axes, "rows", label)
     return figure
 
 

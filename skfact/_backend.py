@@ -177,3 +177,9 @@ def on_backend(backend: str, X: Any, *others: Any) -> tuple[Any, ...]:
     """`X` and the other arrays where `backend` says to compute, given the input `X`."""
     xp, where = compute_namespace(backend, X)
     return tuple(move(array, xp, where) for array in (X, *others))
+
+
+def is_torch_module(obj: Any) -> bool:
+    """Whether it is a PyTorch module: there is none where PyTorch was not imported."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(obj, torch.nn.Module)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import reprlib
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any
@@ -93,6 +93,17 @@ def check_positive(value: Any, name: str) -> None:
         raise TypeError(f"{name} must be float, got {value!r}.")
     if not 0 < value <= float(np.finfo(float).max):
         raise ValueError(f"{name} must be positive and finite, got {value!r}.")
+
+
+def one_of(words: Sequence[str]) -> str:
+    """An enumeration: "a, b or c"."""
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def of_another_kind(value: Any, name: str, kinds: Sequence[str]) -> TypeError:
+    """The error that a value is of none of some kinds, which are named."""
+    got = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+    return TypeError(f"{name} must be {one_of(kinds)}; got {got}.")
 
 
 def check_flag(value: Any, name: str) -> None:

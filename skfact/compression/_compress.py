@@ -309,7 +309,7 @@ class _Compressor:
                     in_place[place] = 0.0
                     continue
                 layer = layers[place] if seen is None else seen.layer(linear)
-                weight = _in_dtype(layer.operator(option.structure), linear.weight.dtype)
+                weight = layer.operator(option.structure).astype(linear.weight.dtype)
                 bias = linear.bias if seen is None else seen.bias(linear, weight)
                 found[place] = Replacement(weight, bias)
                 if seen is not None:
@@ -410,11 +410,6 @@ def _of_use(curve: Curve, *, known: bool) -> list[Option]:
         if (option.known or not known) and (not kept or option.error2 < kept[-1].error2):
             kept.append(option)
     return kept
-
-
-def _in_dtype(weight: Any, dtype: Any) -> Any:
-    """An operator or a matrix in the precision of the layer."""
-    return weight.astype(dtype)
 
 
 def _chosen_linears(network: Network, include: Any, exclude: Any) -> dict[int, Linear]:

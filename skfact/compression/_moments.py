@@ -94,7 +94,7 @@ class Missed:
         """
         if not self._pairs:
             return None
-        varied = self._energy - float(np.sum(self._sum**2)) / max(self._pairs, 1)
+        varied = self._energy - float(np.sum(self._sum**2)) / self._pairs
         return math.sqrt(self._missed / varied) if varied > 0 else 0.0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skfact._kernels.chain_gradient import Selections, loops_pay, map_rows, pull_back_rows
-from skfact.operators import FactorizedOperator
+from skfact.operators import FactorizedOperator, PartialPermutation
 from skfact.torch._layers import KroneckerProduct, SelectionLayer
 
 Arrays = dict[str, np.ndarray]  # by the name of the parameter or buffer
@@ -51,7 +51,11 @@ class Term:
         result = self.arrays[0]["index"] if first else np.arange(outputs)
         source = self.arrays[-1]["index"] if last else np.arange(inputs)
         width = self.layers[-1].n_in if last else inputs
-        return Selections(source, result, inverse(source, width), inverse(result, outputs))
+        back = [
+            PartialPermutation(source, width).T._host,
+            PartialPermutation(result, outputs).T._host,
+        ]
+        return Selections(source, result, *back)
 
     @cached_property
     def product(self) -> FactorizedOperator:
@@ -92,11 +96,3 @@ class Term:
             if back or any(asked[position + 1 :]):
                 outputs = factor.H.apply(outputs)
         return found, np.ascontiguousarray(outputs.T) if back else None
-
-
-def inverse(index: np.ndarray, n: int) -> np.ndarray:
-    """Where each of n entries goes; -1 for nowhere."""
-    places = np.full(n, -1)
-    (taken,) = np.nonzero(index >= 0)
-    places[index[taken]] = taken
-    return places

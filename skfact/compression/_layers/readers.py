@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
+from skfact._backend import is_torch_module
+from skfact._checks import of_another_kind
 from skfact.compression._layers.arrays import read_pair
 from skfact.compression._layers.mlp import read_mlp
 from skfact.compression._layers.network import Network
@@ -20,12 +21,6 @@ class Reader(NamedTuple):
     kind: str
     accepts: Callable[[Any], bool]
     read: Callable[[Any, Any], Network]
-
-
-def _is_module(network: Any) -> bool:
-    """Whether it is a PyTorch module: there is none where PyTorch was not imported."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(network, torch.nn.Module)
 
 
 def _read_module(network: Any, X: Any) -> Network:
@@ -59,7 +54,7 @@ READERS = (
         lambda network: isinstance(network, (MLPClassifier, MLPRegressor)),
         read_mlp,
     ),
-    Reader("a torch.nn.Module", _is_module, _read_module),
+    Reader("a torch.nn.Module", is_torch_module, _read_module),
     Reader("an ONNX model or the path of one", _is_onnx, _read_onnx),
 )
 
@@ -69,6 +64,4 @@ def read(network: Any, X: Any) -> Network:
     for reader in READERS:
         if reader.accepts(network):
             return reader.read(network, X)
-    kinds = [reader.kind for reader in READERS]
-    got = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
-    raise TypeError(f"network must be {', '.join(kinds[:-1])} or {kinds[-1]}; got {got}.")
+    raise of_another_kind(network, "network", [reader.kind for reader in READERS])

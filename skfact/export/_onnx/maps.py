@@ -9,17 +9,13 @@ from sklearn.base import BaseEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from skfact._checks import check_choice
+from skfact._backend import is_torch_module
+from skfact._checks import check_choice, one_of
 from skfact.butterfly import ButterflyFactorizer
 from skfact.deep_linear import SparseDeepLinearNet
 from skfact.export._onnx.affine import butterfly_transform, codes, inner_codes, predictions
 from skfact.export._onnx.map import Map, is_operator, of_operator
-from skfact.export._onnx.networks import (
-    is_module,
-    network_of_arrays,
-    network_of_mlp,
-    network_of_module,
-)
+from skfact.export._onnx.networks import network_of_arrays, network_of_mlp, network_of_module
 from skfact.export._onnx.paths import network_outputs, path_features
 from skfact.fixed_support import FixedSupportMF
 from skfact.relu import ReLUPathEmbedding
@@ -54,7 +50,7 @@ KINDS = (
         for kind, methods in ESTIMATORS.items()
     ),
     Kind("a pair (coefs, intercepts)", _is((tuple, list)), {"predict": network_of_arrays}),
-    Kind("a PyTorch nn.Sequential", is_module, {"forward": network_of_module}),
+    Kind("a PyTorch nn.Sequential", is_torch_module, {"forward": network_of_module}),
 )
 
 
@@ -62,12 +58,11 @@ def map_of(obj: Any, method: str | None) -> Map:
     """What a method of `obj` computes; None is the usual method."""
     methods = next((kind.methods for kind in KINDS if kind.accepts(obj)), None)
     if methods is None:
-        names = [kind.name for kind in KINDS]
         hint = ""
         if hasattr(obj, "steps"):
             hint = " A Pipeline goes to skl2onnx.to_onnx, after skfact.export.register_skl2onnx()."
         raise TypeError(
-            f"obj must be {', '.join(names[:-1])} or {names[-1]}, got {type(obj).__name__}.{hint}"
+            f"obj must be {one_of([kind.name for kind in KINDS])}, got {type(obj).__name__}.{hint}"
         )
     if isinstance(obj, BaseEstimator):
         check_is_fitted(obj)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
@@ -159,9 +158,3 @@ def array(tensor: Any) -> np.ndarray:
     if tensor.dtype.itemsize < 4 or not tensor.dtype.is_floating_point:
         raise TypeError(f"obj has parameters of {tensor.dtype}: convert it, module.float().")
     return to_numpy(tensor.detach())
-
-
-def is_module(obj: Any) -> bool:
-    """Whether it is a PyTorch module: there is none where PyTorch was not imported."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(obj, torch.nn.Module)

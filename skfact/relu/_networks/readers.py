@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
@@ -15,8 +14,8 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skfact._backend import to_numpy
-from skfact._checks import check_flag
+from skfact._backend import is_torch_module, to_numpy
+from skfact._checks import check_flag, of_another_kind
 from skfact.relu._networks.graph import NetworkGraph
 from skfact.relu._networks.layered import LayeredNetwork, checked_layers
 from skfact.relu._networks.network import Arrays, Network, copied
@@ -56,9 +55,7 @@ def _read(network: Any, check_finite: bool) -> Network:
     for reader in READERS:
         if reader.accepts(network):
             return reader.read(network, check_finite)
-    kinds = [reader.kind for reader in READERS]
-    got = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
-    raise TypeError(f"network must be {', '.join(kinds[:-1])} or {kinds[-1]}; got {got}.")
+    raise of_another_kind(network, "network", [reader.kind for reader in READERS])
 
 
 def read_layers(network: Any, why: str, name: str = "network") -> LayeredNetwork:
@@ -216,12 +213,6 @@ def _is(kinds: Any) -> Callable[[Any], bool]:
     return lambda network: isinstance(network, kinds)
 
 
-def _is_module(network: Any) -> bool:
-    """Whether it is a PyTorch module: there is none where PyTorch was not imported."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(network, torch.nn.Module)
-
-
 class Reader(NamedTuple):
     """How networks of a kind are told from others, and read with their finiteness checked or not.
 
@@ -242,7 +233,7 @@ READERS = (
     Reader("a NetworkGraph", _is(NetworkGraph), _read_graph),
     Reader(
         "a PyTorch nn.Sequential of Linear and ReLU, or a module around one",
-        _is_module,
+        is_torch_module,
         read_sequential,
     ),
 )
