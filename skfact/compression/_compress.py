@@ -325,7 +325,7 @@ class _Compressor:
             return None
         if not self.sequential or not replaced:
             return Seen(moments[place], changed=False)
-        both = Moments()
+        both = Moments(sides=2)
         before = self.network.inputs([place], {})
         after = self.network.inputs([place], replaced)
         for rows, others in zip(before, after, strict=True):
