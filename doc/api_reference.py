@@ -181,6 +181,7 @@ API_REFERENCE = {
         ":doc:`/user_guide/compression`.",
         {
             "compress": False,
+            "compression_path": False,
             "Compression": False,
             "CompressedLayer": False,
             "CompressionDisplay": False,

@@ -61,6 +61,8 @@ def test_sizes_and_errors(size, inputs, supports):
     if "tol" in size:
         assert all(layer.error <= 0.1 for layer in found.layers)
         assert found.n_parameters_after < found.n_parameters_before
+        assert found.low_rank_total is None and found.shared == "by tolerance"
+        assert found.low_rank_numbers >= found.n_parameters_after
     else:
         budget = size.get("budget", 0.35 * found.n_parameters_before)
         assert 0.8 * budget < found.n_parameters_after <= budget
@@ -209,3 +211,24 @@ def test_the_same_twice():
     one, two = (compress(PAIR, X, max_density=0.3) for _ in range(2))
     assert str(one) == str(two)
     assert all(np.array_equal(outputs(one.network, X), outputs(two.network, X)) for _ in range(1))
+
+
+def test_extreme_bounds():
+    """A tolerance of one lets every layer be of rank one, a budget beyond all changes nothing."""
+    found = compress(PAIR, X, tol=1.0)
+    assert [layer.structure for layer in found.layers] == ["rank 1"] * 3
+    for size in ({"budget": 10**30}, {"budget": np.int64(2**62)}, {"tol": 1e-300}):
+        found = compress(PAIR, X, **size)
+        assert all(layer.is_dense for layer in found.layers) and found.output_error == 0
+
+
+def test_what_was_compressed_in_part_is_compressed_on():
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(30, 48), torch.nn.ReLU(), torch.nn.Linear(48, 6))
+    rows = torch.as_tensor(X).float()
+    half = compress(module, rows, max_density=0.3, include="0")
+    whole = compress(half.network, rows, max_density=0.5)
+    assert [layer.name for layer in whole.layers] == ["2"]
+    assert whole.skipped == {"0": "it is factorized already"}
+    with pytest.raises(ValueError, match=r"no linear layer.*0: it is factorized already"):
+        compress(whole.network, rows)

@@ -101,7 +101,8 @@ class ModuleNetwork:
         found: dict[int, list[str]] = {}
         owners = _owners(self.original)
         for name, layer in self.original.named_modules(remove_duplicate=False):
-            if not isinstance(layer, nn.Linear) and not _is_like_linear(layer):
+            known = isinstance(layer, nn.Linear | FactorizedLinear)
+            if not known and not _is_like_linear(layer):
                 continue
             why = _why_not(name, layer, owners)
             if why:
