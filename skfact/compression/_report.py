@@ -10,7 +10,7 @@ from typing import Any
 from skfact._tables import html_table
 from skfact.butterfly._report.report import FAIR, GOOD
 from skfact.compression._display import CompressionDisplay
-from skfact.compression._row import AS_GOOD, CompressedLayer
+from skfact.compression._row import AS_GOOD, CompressedLayer, percent
 
 BY_EFFECT, ALIKE, EQUAL, TOLERANCE = "by effect", "alike", "equal shares", "by tolerance"
 AS_SHARED = {
@@ -248,11 +248,6 @@ class Compression:
             If matplotlib is not installed.
         """
         return CompressionDisplay(self).plot(ax=ax)
-
-
-def percent(share: float) -> str:
-    """A share as a percentage of two digits, 100 as such."""
-    return f"{100 * share:.0f} %" if share > 0.0995 else f"{100 * share:.2g} %"
 
 
 def _more(ratio: float, what: str = "much") -> str:

@@ -105,3 +105,8 @@ class CompressedLayer:
             f"{self.error:.2g}{inherited}{beside}; with NumPy about {self.speedup:.2g} times as "
             "fast."
         )
+
+
+def percent(share: float) -> str:
+    """A share as a percentage of two digits, 100 as such."""
+    return f"{100 * share:.0f} %" if share > 0.0995 else f"{100 * share:.2g} %"
