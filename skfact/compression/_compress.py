@@ -149,7 +149,7 @@ def compress(
 
     Of layers with more than 4,096 inputs no matrix of all their products is made: 4,096 samples are
     kept, and of more, sums of samples with random signs, by which errors are estimated. Structures
-    with wider blocks than that are not looked for.
+    with blocks so wide that their products would be as many are not looked for.
 
     Where structures are only promising, they are factored and measured before they are taken, until
     all that is chosen is known. The choice is a knapsack, solved along the convex hulls of the

@@ -204,7 +204,7 @@ class Curve:
             structures += [
                 other
                 for other in self._plain.best(budget, 1)
-                if not is_low_rank(other) and other.chain[-1].c <= WIDE
+                if not is_low_rank(other) and other.chain[-1].c <= self._widest
             ]
         found = [(self.layer.factored(structure), structure) for structure in structures]
         result, structure = min(found, key=lambda pair: pair[0].relative_error)
@@ -254,12 +254,17 @@ class Curve:
         least, most = sum(self.shape), 0.9 * self.size
         return sorted({int(n) for n in np.geomspace(least, max(least, most), POINTS)})
 
+    @property
+    def _widest(self) -> int:
+        """Columns of a block, products of which are no more for all blocks than can be kept."""
+        return WIDE**2 // self.shape[1]
+
     @cached_property
     def _promises(self) -> dict[int, Structure]:
         """The most promising structure of each budget that is not low rank."""
         search: Any = self._plain
         if self.layer.inputs is not None:
-            search = OutputSearch(self.layer.A, self.layer.inputs, few=True, widest=WIDE)
+            search = OutputSearch(self.layer.A, self.layer.inputs, few=True, widest=self._widest)
         found = {}
         for budget in self._budgets:
             others = [some for some in search.best(budget, 2) if not is_low_rank(some)]

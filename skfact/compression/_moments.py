@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from skfact._exponents import binary_exponent
 
 WIDE = 4096  # columns from which on no matrix of all products is made, and rows that are kept then
+TOGETHER = 2**22  # entries of a batch that are taken in at a time
 VARIES = 8  # roundings of the mean, less than which is no variance
 
 
@@ -32,8 +33,11 @@ class Moments:
 
     def add(self, rows: np.ndarray) -> None:
         """Take in a batch."""
-        if not len(rows):
-            return
+        step = max(TOGETHER // rows.shape[1], 1)
+        for start in range(0, len(rows), step):
+            self._add(rows[start : start + step])
+
+    def _add(self, rows: np.ndarray) -> None:
         eps = float(np.finfo(rows.dtype).eps) if rows.dtype.kind == "f" else 0.0
         rows = rows.astype(np.float64)
         if not self.n_samples:
@@ -51,8 +55,9 @@ class Moments:
             self._rows.append(rows)
             return
         if self._rows:
-            rows = np.concatenate([*self._rows, rows])
-            self._rows = []
+            earlier, self._rows = self._rows, []
+            rows = np.concatenate([*earlier, rows])
+            del earlier
         if self._n <= WIDE:
             squares = rows.T @ rows
             self._squares = squares if self._squares is None else self._squares + squares
