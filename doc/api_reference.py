@@ -151,6 +151,24 @@ API_REFERENCE = {
             "load_operator": False,
         },
     ),
+    "skfact.transforms": Section(
+        "Transforms",
+        "Fast transforms as operators, of any size; see :doc:`/user_guide/transforms`.",
+        {
+            "dft": False,
+            "rfft": False,
+            "dct": False,
+            "dst": False,
+            "hartley": False,
+            "hadamard": False,
+            "haar": False,
+            "wavelet": False,
+            "circulant": True,
+            "toeplitz": True,
+            "convolution": True,
+            "kron": True,
+        },
+    ),
     "skfact.torch": Section(
         "PyTorch layers",
         "Modules whose weights are products of sparse factors, for PyTorch; see "
