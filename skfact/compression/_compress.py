@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
-from skfact._checks import check_flag, check_ordered, positive_int
+from skfact._checks import check_flag, chosen_names, positive_int
 from skfact._warn import warn
 from skfact.butterfly._rank_search import check_bounds, numbers_within
 from skfact.butterfly._structure.choice import DENSITY
@@ -413,37 +412,15 @@ def _of_use(curve: Curve, *, known: bool) -> list[Option]:
 
 
 def _chosen_linears(network: Network, include: Any, exclude: Any) -> dict[int, Linear]:
-    """The layers that are asked for; an error names patterns that no layer has."""
-    names = [linear.name for linear in network.linears]
-    inside = _patterns(include, "include", names)
-    outside = _patterns(exclude, "exclude", names)
-    found = {
-        place: linear
-        for place, linear in enumerate(network.linears)
-        if (include is None or any(fnmatchcase(linear.name, p) for p in inside))
-        and not any(fnmatchcase(linear.name, p) for p in outside)
-    }
-    if not found:
+    """The layers that are asked for; an error tells why there are none."""
+    linears = network.linears
+    names = [linear.name for linear in linears]
+    chosen = set(chosen_names(names, include, exclude, network.skipped) if names else ())
+    if not chosen:
         skipped = "; ".join(f"{name}: {why}" for name, why in network.skipped.items())
         raise ValueError(
             "network has no linear layer that could be replaced"
             + (f" ({skipped})." if skipped else ".")
             + (f" Its layers are {names}, all of them left out." if names else "")
         )
-    return found
-
-
-def _patterns(patterns: Any, argument: str, names: list[str]) -> list[str]:
-    """Patterns of names, each of which some layer has."""
-    if patterns is None:
-        return []
-    found = [patterns] if isinstance(patterns, str) else patterns
-    check_ordered(found, argument, "a pattern of names of layers, or a list of them")
-    for pattern in found:
-        if not isinstance(pattern, str):
-            raise TypeError(f"{argument} must be patterns of names, as texts, got {pattern!r}.")
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise ValueError(
-                f"{argument}={pattern!r} is the name of no layer; the names are {names}."
-            )
-    return list(found)
+    return {place: linear for place, linear in enumerate(linears) if linear.name in chosen}

@@ -67,6 +67,8 @@ def remedy(module: Any) -> str:
         )
     if isinstance(module, nn.modules.lazy.LazyModuleMixin):
         return "its shape is not known yet: run a batch through it first"
+    if isinstance(module, nn.modules.linear.NonDynamicallyQuantizableLinear):
+        return "the attention around it reads its weight: leave it dense"
     if isinstance(module, nn.Linear):
         return (
             "a subclass may compute something else, or be read by the module around it: make an "

@@ -207,9 +207,8 @@ class FactorizedLinear(nn.Module):
         if name == "weight":
             raise AttributeError(
                 "FactorizedLinear has factors in the place of a weight: to_operator().toarray() is "
-                "the matrix. Modules that read their layers' weights (nn.TransformerEncoder in "
-                "evaluation, unless torch.backends.mha.set_fastpath_enabled(False)) cannot have "
-                "factorized ones: exclude these."
+                "the matrix. Modules that read their layers' weights cannot have factorized ones: "
+                "exclude these."
             )
         return super().__getattr__(name)
 

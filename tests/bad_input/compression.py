@@ -93,8 +93,8 @@ BAD_ARGUMENTS = [
     ({"include": "9"}, ValueError, r"include='9' is the name of no layer.*\['0', '1'\]"),
     ({"exclude": ["0", "x*"]}, ValueError, r"exclude='x\*' is the name of no layer"),
     ({"exclude": "*"}, ValueError, "no linear layer that could be replaced.*all of them left out"),
-    ({"include": [0]}, TypeError, "include must be patterns of names"),
-    ({"include": 0}, TypeError, "include must be a pattern"),
+    ({"include": [0]}, TypeError, "include must be a name of a layer.*or a list"),
+    ({"include": 0}, TypeError, "include must be a name of a layer"),
     ({"sequential": "no"}, TypeError, "sequential must be True or False"),
 ]
 for given, error, message in BAD_ARGUMENTS:
@@ -126,6 +126,17 @@ if find_spec("torch") is not None:
     def silent(module, args):
         """A hook."""
 
+    class Counts(nn.Module):
+        """Adds how often it was called."""
+
+        def __init__(self):
+            super().__init__()
+            self.layer, self.times = nn.Linear(8, 8), 0
+
+        def forward(self, X):
+            self.times += 1
+            return self.layer(X) + self.times
+
     linear = nn.Linear(8, 8)
     network = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8))
     tied = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
@@ -141,6 +152,9 @@ if find_spec("torch") is not None:
         ("half", nn.Sequential(nn.Linear(8, 8)).half(), None, ValueError, "float16.*float()"),
         ("convolution", nn.Sequential(nn.Conv1d(8, 8, 1)), None, ValueError, "convolution"),
         ("meta", nn.Sequential(nn.Linear(8, 8, device="meta")), None, ValueError, "load them"),
+        ("meta with X", nn.Sequential(nn.Linear(8, 8, device="meta")), rows, ValueError, "'meta'"),
+        ("tied, asked for", nn.Sequential(tied, linear), None, ValueError, "that of 0.1.weight"),
+        ("forgetful", Counts(), rows, ValueError, "other outputs for the same batch each time"),
         ("quantized", nn.ModuleList([nn.Bilinear(2, 2, 2)]), None, ValueError, "no linear"),
         ("generator", network, iter([rows]), TypeError, "gone through more than once"),
         ("text", network, "rows", TypeError, "X must be a tensor"),
@@ -152,7 +166,8 @@ if find_spec("torch") is not None:
         ("other features", network, rows[:, :5], RuntimeError, "shapes"),
         ("unknown names", network, {"rows": rows}, TypeError, "rows"),
     ):
-        call = lambda inputs, module=module: compress(module, inputs)  # noqa: E731
+        include = "0.*" if id == "tied, asked for" else None
+        call = partial(compress, module, include=include)
         if id == "generator":
             call, inputs = (lambda _, m=network: compress(m, iter([torch.ones(4, 8)]))), None
         refused(f"compress a module: {id}", call, inputs, error=error, message=message)

@@ -58,23 +58,28 @@ def list_cases():
     value_error("hooks", "has hook", lambda: from_linear(hooked(nn.Linear(4, 4))))
     value_error("meta", "device 'meta'", from_linear, nn.Linear(4, 4, device="meta"))
     type_error("parametrized", "remove_parametriz", lambda: from_linear(normed))
-    type_error("subclass", "a subclass may", from_linear, attention.out_proj)
+    own = type("Own", (nn.Linear,), {})(4, 4)
+    type_error("subclass", "a subclass may", lambda: from_linear(own))
+    type_error("of an attention", "attention around it", from_linear, attention.out_proj)
     value_error("supports", "butterfly", from_linear, nn.Linear(4, 4), "buterfly")
     type_error("replace in nothing", "module must be", replace_linear_layers, A)
     type_error("replace itself", r"from_linear\(", replace_linear_layers, int8)
-    value_error("no layer", "include: no nn.Lin", replace_linear_layers, nn.ReLU())
-    type_error("attention", "'out_proj' must", replace_linear_layers, attention)
+    value_error("no layer", "module has no nn.Linear: ReLU stays", replace_linear_layers, nn.ReLU())
+    type_error("attention", "'out_proj' must.*reads its weight", replace_linear_layers, attention)
     value_error("tied", "shares.*words.*exclude", replace_linear_layers, tied)
     value_error(
         "exclude nothing",
-        r"exclude: no nn\.Linear.*'head'.*\['0'\]",
+        r"exclude='head' is the name of no layer.*\['0'\]",
         lambda: replace_linear_layers(nn.Sequential(nn.Linear(2, 2)), exclude="head"),
     )
-    type_error(
-        "include a number",
-        "include must be names",
-        lambda: replace_linear_layers(nn.Sequential(nn.Linear(2, 2)), include=[0]),
-    )
+    for given in (3, [0], b"0", {"0": 1}):
+        type_error(
+            f"include={given!r}",
+            "include must be a name of a layer, a pattern of names, or a list",
+            lambda given=given: replace_linear_layers(
+                nn.Sequential(nn.Linear(2, 2)), include=given
+            ),
+        )
     value_error("from_torch: bias", "bias", FactorizedOperator.from_torch, nn.Linear(3, 2))
     type_error("from_torch: ReLU", "ReLU", FactorizedOperator.from_torch, nn.ReLU())
     type_error("from_torch: a sum", "FactorizedOp", OperatorSum.from_torch, layer)
