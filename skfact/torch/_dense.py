@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skfact._backend import to_numpy
+from skfact._backend import has_hooks, to_numpy
 from skfact._inputs import as_floating, is_complex_dtype
 from skfact.butterfly import butterfly_factorize
 from skfact.torch._layers import tensor
-from skfact.torch._ways import DTYPES, has_hooks
+from skfact.torch._ways import DTYPES
 
 # what a module of another type has to do with nn.Linear, by words in the name of its type
 OTHER_TYPES = {

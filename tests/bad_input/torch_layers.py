@@ -15,7 +15,12 @@ def list_cases():
     from torch import nn
     from torch.nn.utils import parametrizations
 
-    from skfact.torch import FactorizedLinear, OrthogonalButterfly, replace_linear_layers
+    from skfact.torch import (
+        FactorizedLinear,
+        OrthogonalButterfly,
+        load_factorized,
+        replace_linear_layers,
+    )
 
     from_linear = FactorizedLinear.from_linear
     layer = FactorizedLinear(operator)
@@ -80,6 +85,38 @@ def list_cases():
                 nn.Sequential(nn.Linear(2, 2)), include=given
             ),
         )
+    state, dense = nn.Sequential(layer).state_dict(), nn.Sequential(nn.Linear(8, 8))
+    type_error("load: no module", "module must be", load_factorized, A, state)
+    type_error("load: no state", r"state_dict must be.*torch\.load", load_factorized, dense, "x.pt")
+    type_error(
+        "load: ReLU", "factors for 0.*ReLU", load_factorized, nn.Sequential(nn.ReLU()), state
+    )
+    type_error(
+        "load: itself",
+        "factors for the module itself",
+        load_factorized,
+        layer,
+        {"terms.7.0.values": torch.ones(1, 1, 8, 8)},
+    )
+    value_error("load: no layer", "nothing of that name", load_factorized, nn.ReLU(), state)
+    value_error(
+        "load: another width",
+        r"wrong factors for 0.*\(8, 8\), and the layer \(4, 8\)",
+        load_factorized,
+        nn.Sequential(nn.Linear(8, 4)),
+        state,
+    )
+    value_error(
+        "load: meta", "wrong factors for 0.*to_empty", load_factorized, dense.to("meta"), state
+    )
+    refused(
+        "torch: load: other names",
+        load_factorized,
+        nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8)),
+        state,
+        error=RuntimeError,
+        message="Missing key.*1.weight",
+    )
     value_error("from_torch: bias", "bias", FactorizedOperator.from_torch, nn.Linear(3, 2))
     type_error("from_torch: ReLU", "ReLU", FactorizedOperator.from_torch, nn.ReLU())
     type_error("from_torch: a sum", "FactorizedOp", OperatorSum.from_torch, layer)
