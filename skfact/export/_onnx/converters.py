@@ -147,8 +147,10 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     graph.end(found.write(graph, x), numbers)
     for label in labels:
         graph.end(labels_of(graph, numbers, fitted), label)
-    for initializer in graph.initializers:
-        container.add_initializer(initializer.name, None, None, initializer)
+    for tensor in graph.initializers:
+        texts = tensor.string_data  # which skl2onnx does not copy
+        given = (tensor.data_type, [*tensor.dims], [*texts]) if texts else (None, None, tensor)
+        container.add_initializer(tensor.name, *given)
     value = onnx_library().helper.get_attribute_value
     for node in graph.nodes:
         attributes = {attribute.name: value(attribute) for attribute in node.attribute}
