@@ -189,6 +189,7 @@ if find_spec("torch") is not None:
         refused(f"compress a module: {id}", call, inputs, error=error, message=message)
 
 if find_spec("onnx") is not None and find_spec("onnxruntime") is not None:
+    import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     def model(opset=18, inputs=("x",)):
@@ -203,14 +204,30 @@ if find_spec("onnx") is not None and find_spec("onnxruntime") is not None:
             graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8
         )
 
+    unknown, ahead = model(), model()
+    ahead.graph.node[0].input[0] = "h"
+    ahead.graph.node.insert(0, helper.make_node("Relu", ["x"], ["h"]))
+    unknown.graph.node.append(helper.make_node("Unknown", ["y"], ["z"]))
     for id, network, inputs, error, message in (
         ("old", model(11), None, ValueError, "opset 11.*convert_version"),
         ("two inputs", model(inputs=("x", "z")), X, ValueError, r"inputs \['x', 'z'\].*by these"),
         ("unknown name", model(), {"rows": X}, ValueError, r"names \['rows'\]; inputs are"),
         ("text", model(), "rows", TypeError, "X must be an array"),
         ("generator", model(), (row for row in X), TypeError, "X must be an array"),
-        ("empty", model(), X[:0], ValueError, "X must have samples"),
+        ("no samples", model(), X[:0], ValueError, "X must have samples"),
         ("NaN", model(), X * np.nan, ValueError, "contains NaN"),
+        ("other width", model(), X[:, :5], ValueError, r"layer 'layer' a tensor .*\(40, 5\)"),
+        ("other axes", ahead, X[None], ValueError, r"does not run on X.*'x': .*\(1, 40, 8\)"),
+        (
+            "unknown kind",
+            unknown,
+            X,
+            ValueError,
+            r"does not load in onnxruntime.*\(X=None does without\)",
+        ),
+        ("no model", __file__, X, ValueError, "no ONNX model that can be read"),
+        ("empty", onnx.ModelProto(), X, ValueError, "a graph without outputs"),
+        ("folder", ".", X, OSError, "directory"),
         ("no file", "nowhere.onnx", X, FileNotFoundError, "nowhere"),
     ):
         call = lambda _, network=network, inputs=inputs: compress(network, inputs)  # noqa: E731
