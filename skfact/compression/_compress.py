@@ -60,12 +60,13 @@ def compress(
 
     Parameters
     ----------
-    network : MLPClassifier, MLPRegressor, (coefs, intercepts), torch.nn.Module or ONNX model
-        What is compressed, and stays as it is: a fitted perceptron of scikit-learn; two lists of
-        arrays, with weights of shape (n_in, n_out) and ReLU between the layers; any PyTorch module,
-        of which each nn.Linear is looked at; an onnx.ModelProto or the path of a file, with each
-        MatMul and Gemm by a constant. Embeddings, norms, convolutions and all else stay, and so do
-        layers that cannot be replaced, such as tied ones: `skipped` of the result says why.
+    network : MLPClassifier, MLPRegressor, Pipeline, (coefs, intercepts), nn.Module or ONNX model
+        What is compressed, and stays as it is: a fitted perceptron of scikit-learn, or a fitted
+        Pipeline that ends in one, or a FrozenEstimator of one; two lists of arrays, with weights of
+        shape (n_in, n_out) and ReLU between the layers; any PyTorch module, of which each nn.Linear
+        is looked at; an onnx.ModelProto or the path of a file, with each MatMul and Gemm by a
+        constant. Embeddings, norms, convolutions and all else stay, and so do layers that cannot be
+        replaced, such as tied ones: `skipped` of the result says why.
     X : array-like of shape (n_samples, n_in), or batches, default=None
         Samples of what the network will be applied to, without their targets; some times as many as
         a layer has inputs. For a module a tensor, a tuple of arguments, a mapping of names to
@@ -121,14 +122,16 @@ def compress(
 
     Notes
     -----
-    A compressed perceptron predicts and is scored, pickled and cloned (to an estimator that is not
-    fitted) as any other; its `coefs_` are operators where a layer was replaced. scikit-learn does
-    not train them. In a pair of lists, ``X @ coefs[i]`` takes operators and arrays alike. In a
-    module new layers are :class:`skfact.torch.FactorizedLinear`, and train as others do.
+    A compressed perceptron predicts and is scored and pickled as any other; its `coefs_` are
+    operators where a layer was replaced. scikit-learn does not train them, and a clone is the dense
+    perceptron, not fitted: where estimators are cloned, pass ``FrozenEstimator(network)``. In a
+    pair of lists, ``X @ coefs[i]`` takes operators and arrays alike. In a module new layers are
+    :class:`skfact.torch.FactorizedLinear`, and train as others do.
 
-    Modules run as copies in evaluation, without gradients. With samples, layers whose weight is
-    read by another module than themselves are found out, and stay. All positions that a layer sees
-    count, so that batches without padding are best.
+    Modules run as copies in evaluation, without gradients, with the same random numbers each time.
+    With samples, layers whose weight is read by another module than themselves are found out, and
+    stay. PyTorch's transformers call their new layers also in evaluation. All positions that a
+    layer sees count, so that batches without padding are best.
 
     The effect of a layer is the squared relative error of the outputs of the network over that of
     the layer, when that layer alone is replaced: by low rank with a squared error near 0.05, or by
