@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from skfact._backend import to_numpy
 from skfact.compression._layers.network import Batch, Linear, Replaced, Replacement
 from skfact.torch import FactorizedLinear
-from skfact.torch._dense import check_linear
+from skfact.torch._dense import check_linear, numbers_of
 from skfact.torch._replace import call_layers, swap
 
 ROWS = 256  # of a tensor that go through the network at a time
@@ -63,8 +63,7 @@ class ModuleNetwork:
 
         def catch(place: int, layer: nn.Module, args: Any, named: Any) -> None:
             came = _came(args, named)
-            rows = np.array(to_numpy(came)).reshape(-1, came.shape[-1])
-            caught.setdefault(place, []).append(rows)
+            caught.setdefault(place, []).append(numbers_of(came).reshape(-1, came.shape[-1]))
             if all(len(caught.get(other, ())) >= calls[other] for other in which):
                 raise _Enough
 
@@ -252,6 +251,13 @@ def read_module(module: Any, X: Any) -> ModuleNetwork:
                 f"network has {name} on the device 'meta', where it has no numbers, and cannot run "
                 "on X: load them first."
             )
+    for name, part in module.named_modules():
+        if isinstance(getattr(part, "_orig_mod", None), nn.Module):
+            raise ValueError(
+                f"network{f'.{name}' if name else ''} is compiled by torch.compile, which does not "
+                "stop at its layers: pass the network as it was before (compiled._orig_mod), and "
+                "compile what comes back."
+            )
     return ModuleNetwork(module, _batches(module, X))
 
 
@@ -379,7 +385,7 @@ def _owners(module: nn.Module) -> dict[int, list[str]]:
 
 def _is_like_linear(layer: nn.Module) -> bool:
     """Whether one could expect it to be replaced."""
-    kind = type(layer).__name__.lower()
+    kind = getattr(layer, "original_name", type(layer).__name__).lower()  # before TorchScript
     recurs = isinstance(layer, nn.RNNBase | nn.RNNCellBase)
     return not list(layer.children()) and (recurs or "linear" in kind or "conv" in kind)
 
@@ -394,6 +400,8 @@ def _why_not(name: str, layer: nn.Module, owners: dict[int, list[str]]) -> str:
     """Why a layer cannot be replaced; nothing if it can."""
     if isinstance(layer, FactorizedLinear):
         return "it is factorized already"
+    if isinstance(layer, torch.jit.ScriptModule):
+        return "TorchScript compiled it: compress the network before that"
     if isinstance(layer, nn.RNNBase | nn.RNNCellBase):
         return "its weights are read step by step"
     try:

@@ -342,6 +342,30 @@ def test_modules_that_give_no_floats():
     assert found.output_error is None and found.layers[0].output_error > 0
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_networks_are_named():
+    network, X = nn.Sequential(sequential()), torch.randn(200, 24)
+    network[0] = torch.compile(network[0], backend="eager")
+    with pytest.raises(ValueError, match=r"network\.0 is compiled.*compile what comes back"):
+        compress(network, X)
+    scripted = torch.jit.script(sequential())
+    with pytest.raises(ValueError, match=r"no linear layer.*3: TorchScript compiled it"):
+        compress(scripted, X)
+
+
+def test_half_precision_by_autocast():
+    class Halved(nn.Sequential):
+        def forward(self, X):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return super().forward(X)
+
+    X = torch.randn(300, 24)
+    found = compress(Halved(*sequential()), X, max_density=0.5)
+    expected = compress(sequential(), X, max_density=0.5)
+    assert len(found.layers) == 2 and not found.skipped
+    assert 0 < found.output_error < 1.5 * expected.output_error
+
+
 def test_what_is_left_out_is_named():
     network = sequential()
     network.append(nn.Linear(24, 24).half())
