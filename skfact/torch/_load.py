@@ -63,7 +63,8 @@ def load_factorized(
 
     Notes
     -----
-    If `inplace` is set, nothing is replaced before all factors are found to fit.
+    If the state does not fit, no layer is replaced, also with `inplace`; numbers under names that do
+    fit may have been loaded then, as PyTorch does.
 
     Examples
     --------
@@ -118,7 +119,12 @@ def load_factorized(
         new[id(linear)] = first[id(linear.weight)] = made
     for name, linear in places:  # none before all can be
         swap(module, name, new[id(linear)])
-    module.load_state_dict(state_dict)
+    try:
+        module.load_state_dict(state_dict)
+    except RuntimeError:
+        for name, linear in places:
+            swap(module, name, linear)
+        raise
     return module
 
 

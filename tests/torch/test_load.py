@@ -93,3 +93,12 @@ def test_frozen_layers_of_another_precision():
     assert not any(p.requires_grad for p in again.parameters()) and not again[0].training
     X = torch.randn(3, 24)
     torch.testing.assert_close(again(X.double()), small(X).double(), rtol=1e-5, atol=1e-5)
+
+
+def test_no_layer_is_replaced_if_the_state_does_not_fit():
+    state = compress(network(0), max_density=0.5).network.state_dict()
+    dense = nn.Sequential(*network(1), nn.Linear(24, 24))
+    layers = [*dense.modules()]
+    with pytest.raises(RuntimeError, match=r"Missing key.*3\.weight"):
+        load_factorized(dense, state, inplace=True)
+    assert all(one is other for one, other in zip(dense.modules(), layers, strict=True))
