@@ -63,8 +63,8 @@ def load_factorized(
 
     Notes
     -----
-    If the state does not fit, no layer is replaced, also with `inplace`; numbers under names that do
-    fit may have been loaded then, as PyTorch does.
+    If the state does not fit, no layer is replaced, also with `inplace`; numbers under names that
+    do fit may have been loaded then, as PyTorch does.
 
     Examples
     --------

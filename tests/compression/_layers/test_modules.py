@@ -237,7 +237,8 @@ def test_transformers_of_pytorch(given):
     network, X = encoder(), torch.randn(60, 7, 32)
     padded = torch.zeros(60, 7, dtype=torch.bool)
     padded[:30, 4:] = True
-    found = compress(network, {"src": X} if given else None, max_density=0.5)
+    inputs = {"src": X} if given else None
+    found = compress(network, inputs, max_density=0.5, supports="low-rank")
     names = [f"layers.{l}.linear{i}" for l in (0, 1) for i in (1, 2)]
     assert [layer.name for layer in found.layers] == names
     left = ["self_attn.in_proj_weight", "self_attn.out_proj"]
