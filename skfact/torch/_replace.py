@@ -146,7 +146,8 @@ def replaceable(module: nn.Module, include: Any, exclude: Any) -> list[str]:
             check_linear(module.get_submodule(name), f"layer {name!r}")
         except (TypeError, ValueError) as error:
             errors[name] = error
-    errors |= shared(module, names)
+    while more := shared(module, [name for name in names if name not in errors]):
+        errors |= more  # what stays may be tied to others
     if errors:
         left = [name for name in linear if name not in names or name in errors]
         first = next(iter(errors.values()))

@@ -101,6 +101,19 @@ def test_a_note_names_all_layers_that_cannot_be_replaced():
         torch.testing.assert_close(new(*words), network(*words), rtol=1e-4, atol=1e-5)
 
 
+def test_the_note_names_layers_that_are_tied_to_those_that_stay():
+    network = Network()
+    network.head.register_forward_hook(lambda *_: None)
+    network.norm = nn.utils.parametrizations.weight_norm(nn.Linear(16, 16))
+    with pytest.raises(ValueError, match="'head' has hooks") as error:
+        replace_linear_layers(network, "low-rank", rank=2, exclude="again")
+    (note,) = error.value.__notes__
+    assert note.endswith("exclude=['body.0', 'body.2', 'again', 'head', 'norm'].")
+    left = ["body.2", "head", "norm"]
+    new = replace_linear_layers(network, "low-rank", rank=2, exclude=left)
+    assert isinstance(new.again, FactorizedLinear) and new.head.weight is new.body[2].weight
+
+
 def test_nothing_is_replaced_in_place_if_one_layer_cannot_be():
     network = nn.Sequential(nn.Linear(16, 16), nn.Linear(16, 16))
     network[1].weight.data[0, 0] = float("nan")
