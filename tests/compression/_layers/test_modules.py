@@ -118,6 +118,12 @@ def test_any_module():
     assert small(TOKENS)["logits"].shape == (80, 9, 50)
 
 
+def test_layers_that_stay_anyway_may_be_excluded():
+    found = compress(Tokens(), exclude=["head", "c*"], include={"up", "k*"}, supports="low-rank")
+    assert [layer.name for layer in found.layers] == ["key", "up"]
+    assert {"head", "conv"} == set(found.skipped)
+
+
 @pytest.mark.parametrize(
     "inputs",
     [
