@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding
@@ -76,6 +77,7 @@ for id, given, error, message in [
     refused(f"to_onnx: {id}", onnx_with(**given), operator, error=error, message=message)
 refused("to_c: an array", to_c, A, error=TypeError, message="operator must be.*operator_")
 refused("to_c: an estimator", to_c, ButterflyFactorizer(), error=TypeError, message="operator_")
+refused("to_c: a perceptron", to_c, MLPRegressor(), error=TypeError, message=r"coefs_\[0\]\.T")
 for id, given, error, message in [
     ("name: a number", {"name": 3}, TypeError, "name must be a str"),
     ("name: empty", {"name": ""}, ValueError, "name must be a C identifier"),
@@ -86,6 +88,14 @@ for id, given, error, message in [
     ("name: not ASCII", {"name": "é"}, ValueError, "name must be a C identifier"),
     ("name: a keyword", {"name": "while"}, ValueError, "name must not be a word"),
     ("name: the program", {"name": "main"}, ValueError, "name must not be a word"),
+    ("name: a function", {"name": "printf"}, ValueError, "a name of the library"),
+    ("name: of mathematics", {"name": "sinf"}, ValueError, "a name of the library"),
+    ("name: memory", {"name": "malloc"}, ValueError, "a name of the library"),
+    ("name: a macro", {"name": "NULL"}, ValueError, "a name of the library"),
+    ("name: errors", {"name": "errno"}, ValueError, "a name of the library"),
+    ("name: a type", {"name": "size_t"}, ValueError, "a name of the library"),
+    ("name: of the system", {"name": "read"}, ValueError, "a name of the library"),
+    ("name: an argument", {"name": "x"}, ValueError, "that of a variable"),
     ("dtype of integers", {"dtype": "int8"}, ValueError, "dtype must be one of"),
     ("path: a number", {"path": 3}, TypeError, "path must be"),
     ("path: a folder", {"path": "/"}, OSError, "/"),

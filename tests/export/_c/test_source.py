@@ -12,12 +12,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact._inputs import is_complex_dtype
 from skfact.export import to_c
+from skfact.export._c.names import owner_of
 from skfact.operators import FactorizedOperator, KroneckerFactor
 from skfact.supports import Chain
 from tests.asserts import for_each
 from tests.export.examples import KINDS, make, samples
 
 compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+HEADERS = """
+    assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdarg
+    stdbool stddef stdint stdio stdlib string tgmath time wchar wctype
+"""
 needs_compiler = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wmissing-prototypes"]
 
@@ -151,9 +156,34 @@ def test_sources_say_nothing_of_the_machine(tmp_path):
     assert str(tmp_path) not in source and sys.prefix not in source
 
 
-@for_each("name", ["f", "A1", "my_map", "hadamard_1024"])
-def test_names(name):
-    assert f"void {name}(const double *x" in to_c(make("1x1"), name=name)
+NAMES = ["f", "A1", "my_map", "hadamard_1024", "toeplitz", "isometry", "m", "memory_map", "dct_8"]
+
+
+@needs_compiler
+def test_names(tmp_path):
+    """With these names a program compiles, that which tests the file included."""
+    for name in NAMES:
+        source = to_c(make("chain"), name=name)
+        assert f"void {name}(const double *x" in source
+        subprocess.run([compiled(source, tmp_path, *STRICT, f"-D{name.upper()}_TEST")], check=True)
+
+
+@needs_compiler
+@for_each("standard", ["c99", "c11"])
+def test_names_of_the_library_are_known(standard, tmp_path):
+    """Functions and macros that the headers of the system have."""
+    headers = "".join(f"#include <{header}.h>\n" for header in HEADERS.split())
+    (tmp_path / "headers.c").write_text(headers)
+
+    def preprocessed(*options):
+        call = [compiler, f"-std={standard}", "-E", "-P", *options, tmp_path / "headers.c"]
+        return subprocess.run(call, capture_output=True, check=True, text=True).stdout
+
+    names = re.findall(r"#define ([A-Za-z]\w*)", preprocessed("-dM"))
+    names += re.findall(r"\bextern\b[^;(]*?\b([A-Za-z]\w*)\s*\(", preprocessed())
+    names = {name for name in names if "__" not in name}
+    assert len(names) > 300
+    assert not [name for name in sorted(names) if owner_of(name) is None]
 
 
 def test_butterflies_have_few_lines_of_code():
