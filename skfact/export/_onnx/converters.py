@@ -10,9 +10,7 @@ from skfact.export._onnx.graph import Graph, onnx_library
 from skfact.export._onnx.map import Map
 from skfact.export._onnx.maps import ESTIMATORS, map_of
 from skfact.export._onnx.nodes import OLDEST_OPSET
-
-# in a pipeline a step is asked for its transform, and a regressor for its predictions
-STEPS = {"ReLUPathEmbedding": "transform"}
+from skfact.relu import ReLUPathEmbedding
 
 
 def register_skl2onnx() -> None:
@@ -35,10 +33,11 @@ def register_skl2onnx() -> None:
 
     Notes
     -----
-    A SparseDeepLinearNet is converted to its `predict`; as a step before others it needs
-    ``options={id(net): {"method": "transform"}}``. A ReLUPathEmbedding is converted to its
-    `transform`, or with the option "network" to the outputs of its network. The target opset must
-    be at least 15, as it is by default.
+    A SparseDeepLinearNet is converted to its `transform` where other steps follow, and else to its
+    `predict`, also inside of voting and stacking. A ReLUPathEmbedding is converted to its
+    `transform`, or with ``options={id(step): {"method": "network"}}`` to the outputs of its
+    network; that option also chooses between the two methods of a net. The target opset must be at
+    least 15, as it is by default.
 
     Examples
     --------
@@ -70,10 +69,23 @@ def register_skl2onnx() -> None:
             )
 
 
-def step_of(operator: Any, options: dict[str, Any]) -> Map:
-    """The map of a step of a pipeline."""
-    fitted = operator.raw_operator
-    return map_of(fitted, options["method"] or STEPS.get(type(fitted).__name__))
+def step_of(operator: Any) -> Map:
+    """The map of a step: as scikit-learn does, the transform if others follow.
+
+    Voting and stacking follow no step: they ask for predictions when they are converted themselves.
+    """
+    fitted, scope = operator.raw_operator, operator.scope_inst
+    method = scope.get_options(fitted, {"method": None})["method"]
+    if method is None and (isinstance(fitted, ReLUPathEmbedding) or is_followed(operator)):
+        method = "transform"
+    return map_of(fitted, method)
+
+
+def is_followed(operator: Any) -> bool:
+    """Whether what a step gives goes into another one."""
+    name = operator.outputs[0].onnx_name
+    others = operator.scope_inst.operators.values()
+    return any(given.onnx_name == name for other in others for given in other.inputs)
 
 
 def set_shape(operator: Any) -> None:
@@ -81,9 +93,8 @@ def set_shape(operator: Any) -> None:
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
     (given,) = operator.inputs
-    options = operator.scope_inst.get_options(operator.raw_operator, {"method": None})
     kind = DoubleTensorType if isinstance(given.type, DoubleTensorType) else FloatTensorType
-    n_out = (step_of(operator, options).gives or (1,))[0]
+    n_out = (step_of(operator).gives or (1,))[0]
     operator.outputs[0].type = kind([given.get_first_dimension(), n_out])
 
 
@@ -96,7 +107,7 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
             f"target_opset must be at least {OLDEST_OPSET} for skfact, got {container.main_opset}."
         )
     fitted, (given,) = operator.raw_operator, operator.inputs
-    found = step_of(operator, container.get_options(fitted, {"method": None}))
+    found = step_of(operator)
     dtype = np.float64 if isinstance(given.type, DoubleTensorType) else np.float32
     graph = Graph(scope.get_unique_operator_name(type(fitted).__name__) + "_", dtype)
     x = given.full_name
