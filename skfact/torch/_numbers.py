@@ -33,12 +33,20 @@ class Numbers:
     def __init__(self, layers: Layers, earlier: Numbers | None = None) -> None:
         flat = [layer for term in layers for layer in term]
         self.layers = layers
-        self.values = [layer.weight for layer in numerical(flat)]
+        # read once: a parametrization computes them each time, some at random
+        weights = {layer: layer.weight for layer in numerical(flat)}
+        self.values = [weights[layer] for layer in numerical(flat)]
         self.dtype = self.values[0].dtype
         self._hooks = [getattr(layer, hooks) for layer in flat for hooks in HOOKS]
         self._own = all("weight" in layer._parameters for layer in numerical(flat))
         places = [(layer, name) for layer in flat for name in layer.tensors]
-        self._copies = Copies(places)
+        self._copies = Copies(
+            places,
+            [
+                weights[layer] if name == "weight" else getattr(layer, name)
+                for layer, name in places
+            ],
+        )
         arrays: dict[Any, dict[str, np.ndarray]] = {layer: {} for layer in flat}
         for (layer, name), array in zip(places, self._copies.arrays):
             arrays[layer][name] = array
@@ -103,12 +111,13 @@ class Copies:
     This is asked at each product, which may take less than a tenth of a millisecond.
     """
 
-    def __init__(self, places: Sequence[tuple[Any, str]]) -> None:
-        self._tensors = [getattr(module, name) for module, name in places]
+    def __init__(self, places: Sequence[tuple[Any, str]], tensors: Sequence[Tensor]) -> None:
+        self._tensors = tensors
         self.arrays = [np.array(t.numpy(force=True), order="C") for t in self._tensors]
         # where the modules keep them
-        self._places = [
-            (module._buffers if name in module._buffers else module._parameters, name)
+        self._names = [name for _, name in places]
+        self._places: list[dict[str, Any]] = [
+            module._buffers if name in module._buffers else module._parameters
             for module, name in places
         ]
         self._complex = [t for t in self._tensors if t.is_complex()]
@@ -123,7 +132,7 @@ class Copies:
 
     def are_current(self) -> bool:
         """Whether the tensors are where they were, and have the same numbers."""
-        now: list[Any] = [place.get(name) for place, name in self._places]
+        now: list[Any] = list(map(dict.get, self._places, self._names))
         return (
             not any(map(is_not, now, self._tensors))
             and list(map(Tensor.data_ptr, now)) == self._addresses

@@ -165,7 +165,9 @@ class OrthogonalButterfly(nn.Module):
         if torch.is_grad_enabled() and any(angles.requires_grad for angles in self.angles):
             return Numbers(self._layers())
         if self._known is None or not self._known[0].are_current():
-            copies = Copies([(self.angles, name) for name in self.angles._parameters])
+            copies = Copies(
+                [(self.angles, name) for name in self.angles._parameters], [*self.angles]
+            )
             self._known = copies, Numbers(self._layers())
         return self._known[1]
 

@@ -9,7 +9,12 @@ import pytest
 import scipy.sparse
 
 from skfact._kernels import chain_gradient
-from skfact.operators import FactorizedOperator, OperatorSum, PartialPermutation
+from skfact.operators import (
+    FactorizedOperator,
+    KroneckerFactor,
+    OperatorSum,
+    PartialPermutation,
+)
 from skfact.supports import Chain
 from tests.arrays import DTYPES, gaussian
 from tests.asserts import for_each
@@ -240,6 +245,38 @@ def test_numbers_may_be_parametrized(kind, make_operator):
     np.testing.assert_allclose(layer.to_operator().toarray(), 2 * op.toarray())
     (found,) = torch.autograd.grad(layer(X).sum(), factor.parametrizations.weight.original)
     torch.testing.assert_close(found, 2 * gradient)
+
+
+def test_a_factor_in_two_places():
+    values = np.random.default_rng(0).standard_normal((1, 2, 2, 2))
+    factor = KroneckerFactor(values, (1, 2, 2, 2))
+    layer = FactorizedOperator([factor, factor]).to_torch()
+    layer.terms[0][1] = layer.terms[0][0]
+    X = torch.randn(3, 4, dtype=torch.float64)
+    expected = layer._in_operations(X)
+    (exact,) = torch.autograd.grad(expected.sum(), layer.parameters())
+    for _ in range(2):
+        found = layer(X)
+        torch.testing.assert_close(found, expected)
+        torch.testing.assert_close(*torch.autograd.grad(found.sum(), layer.parameters()), exact)
+
+
+class AtRandom(nn.Module):
+    def forward(self, weight):
+        return torch.rand(()) * weight
+
+
+@pytest.mark.usefixtures("at_any_size")
+def test_a_parametrization_at_random_is_asked_once(make_operator):
+    """The images are linear in each factor: the derivative along itself gives them."""
+    layer = make_operator(Chain.butterfly(8)).to_torch()
+    factor = layer.terms[0][1]
+    nn.utils.parametrize.register_parametrization(factor, "weight", AtRandom())
+    original = factor.parametrizations.weight.original
+    for batch in (2, 2, 70):
+        total = layer(torch.randn(batch, 8, dtype=torch.float64)).sum()
+        (found,) = torch.autograd.grad(total, original)
+        torch.testing.assert_close((found * original).sum(), total)
 
 
 def test_states_with_the_old_name_of_numbers(make_operator):
