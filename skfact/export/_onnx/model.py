@@ -45,7 +45,7 @@ def to_onnx(
         network as a pair (coefs, intercepts) of lists; a PyTorch layer or nn.Sequential, see Notes.
         Coefficients and layers may be operators, as those of
         :func:`~skfact.compression.compress` are. Pipelines are converted by skl2onnx, see
-        :func:`register_skl2onnx`.
+        :func:`~skfact.export.register_skl2onnx`.
     path : str or path-like, default=None
         Where to write the model, too. An existing file is replaced once the new one is complete.
     method : {"predict", "transform", "network"}, default=None

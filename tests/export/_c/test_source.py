@@ -99,13 +99,20 @@ def test_the_test_in_the_file(tmp_path):
     if subprocess.run(probe, capture_output=True).returncode:
         checked = []
     for dtype in ("float32", "complex128"):
-        for kind in KINDS:
-            source = to_c(make(kind, dtype), name="f")
-            made = compiled(source, tmp_path, "-std=c99", *checked, "-DF_TEST")
-            assert (
-                "largest error"
-                in subprocess.run([made], check=True, capture_output=True).stdout.decode()
-            )
+        names = [f"f{i}" for i in range(len(KINDS))]
+        sources = [to_c(make(kind, dtype), name=name) for kind, name in zip(KINDS, names)]
+        programs = [
+            source.replace("int main(void)", f"int {name}_main(void)")
+            for source, name in zip(sources, names)
+        ]
+        every = " || ".join(f"{name}_main()" for name in names)  # each gives 0 if it passes
+        together = "\n".join([*programs, f"int main(void) {{ return {every}; }}\n"])
+        tests = [f"-D{name.upper()}_TEST" for name in names]
+        made = compiled(together, tmp_path, "-std=c99", *checked, *tests)
+        said = subprocess.run([made], check=True, capture_output=True).stdout.decode()
+        assert said.count("largest error") == len(KINDS)
+    source = to_c(make("chain"), name="f")
+    assert not subprocess.run([compiled(source, tmp_path, "-DF_TEST")]).returncode
     wrong = re.sub(r"(f_expected\[\d+\] = \{\n *)", r"\g<1>1e3 + ", source)
     assert subprocess.run([compiled(wrong, tmp_path, "-DF_TEST")], capture_output=True).returncode
 
