@@ -118,6 +118,33 @@ def test_the_test_in_the_file(tmp_path):
 
 
 @needs_compiler
+def test_complex_arrays_are_passed_behind_a_cast(tmp_path):
+    """With i as the only entry: 1 + 2i becomes -2 + i."""
+    source = (
+        to_c(FactorizedOperator([np.array([[1j]])]), name="turned")
+        + """
+#include <complex.h>
+int main(void)
+{
+    double complex z[1] = {1.0 + 2.0 * I}, w[1];
+    double work[TURNED_WORK];
+    turned((const double *)z, (double *)w, 1, work);
+    return w[0] == -2.0 + 1.0 * I ? 0 : 1;
+}
+"""
+    )
+    subprocess.run([compiled(source, tmp_path, *STRICT)], check=True)
+
+
+@needs_compiler
+def test_a_layer_of_a_perceptron_is_the_transpose_of_its_coefficients(tmp_path):
+    coefs = make("low rank").T  # (n_in, n_out), as scikit-learn has them
+    X = np.random.default_rng(0).standard_normal((3, coefs.shape[0]))
+    found = function_of(to_c(coefs.T), tmp_path)(X)
+    assert_allclose(found, X @ coefs.toarray(), rtol=0, atol=1e-12)
+
+
+@needs_compiler
 def test_every_number_is_read_back(tmp_path):
     """Diagonal factors of awkward numbers, times one: exact, subnormal ones included."""
     rng = np.random.default_rng(0)
