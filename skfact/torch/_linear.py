@@ -59,8 +59,7 @@ class FactorizedLinear(nn.Module):
     tensors; the backward pass keeps the inputs of the layer, and none of the vectors between its
     factors. Everywhere else (other devices, half precision, autocast, `torch.compile`,
     `torch.export`, the transforms of `torch.func`, derivatives of derivatives) the same product is
-    written in PyTorch's operations. `torch.fx.symbolic_trace` of a module calls the layer as one
-    node.
+    written in PyTorch's operations. `torch.fx` has the layer as a leaf of its graphs.
 
     The loops need their numbers in an order of their own. They are put in order again when the
     parameters have changed, by whatever means.
@@ -207,9 +206,8 @@ class FactorizedLinear(nn.Module):
         if name == "weight":
             raise AttributeError(
                 "FactorizedLinear has factors in the place of a weight: to_operator().toarray() is "
-                "the matrix. Modules that read their layers' weights (nn.TransformerEncoder in "
-                "evaluation, unless torch.backends.mha.set_fastpath_enabled(False)) cannot have "
-                "factorized ones: exclude these."
+                "the matrix. Modules that read their layers' weights cannot have factorized ones: "
+                "exclude these."
             )
         return super().__getattr__(name)
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from skfact._backend import HOOKS
 from skfact.operators import OperatorSum
 from skfact.torch._term import Term, numerical
-from skfact.torch._ways import HOOKS
 
 # of bytes: two addresses and a length, which stand as C has them
 _compare = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None).memcmp

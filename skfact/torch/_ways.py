@@ -22,7 +22,6 @@ except ImportError:  # a PyTorch that tells less: its operations are right every
 
 DTYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
 CONVERTED = (torch.float32, torch.float16, torch.bfloat16)  # by autocast
-HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 
 def is_followed() -> bool:
@@ -59,8 +58,3 @@ def autocast_dtype(X: Tensor) -> torch.dtype | None:
         return None
     found: torch.dtype = torch.get_autocast_dtype(kind)
     return found
-
-
-def has_hooks(module: nn.Module) -> bool:
-    """Whether something else is to be done at each call of a module."""
-    return any(getattr(module, hooks) for hooks in HOOKS)

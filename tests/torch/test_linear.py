@@ -313,18 +313,6 @@ def test_without_numbers(kind, make_operator):
         torch.testing.assert_close(layer(X), full(X))
 
 
-def test_a_traced_module_calls_the_layer(make_operator):
-    op = make_operator(Chain.butterfly(8))
-    network = nn.Sequential(nn.Linear(8, 8).double(), op.to_torch(), nn.ReLU())
-    traced = torch.fx.symbolic_trace(network)
-    kinds = [(node.op, node.target) for node in traced.graph.nodes]
-    assert kinds[2] == ("call_module", "1") and traced.get_submodule("1") is network[1]
-    X = torch.randn(3, 8, dtype=torch.float64)
-    assert torch.equal(traced(X), network(X))
-    with pytest.raises(TypeError, match=r"FactorizedLinear the whole.*nn\.Sequential"):
-        torch.fx.symbolic_trace(network[1])
-
-
 def test_a_pytorch_that_says_nothing_of_itself(make_operator, monkeypatch):
     """Its operations are taken, as everywhere where loops would be wrong."""
     op = operators(make_operator)["sum"]
@@ -527,3 +515,15 @@ def test_a_selection_takes_all_rows(dtype):
 def test_there_is_no_dense_weight():
     with pytest.raises(AttributeError, match="in the place of a weight"):
         sparse_operator().to_torch().weight  # noqa: B018
+
+
+@for_each("kind", KINDS)
+def test_a_leaf_of_traced_graphs(kind, make_operator):
+    operator = operators(make_operator)[kind]
+    network = nn.Sequential(nn.Sequential(operator.to_torch()), nn.Tanh())
+    traced = torch.fx.symbolic_trace(network)
+    assert [node.target for node in traced.graph.nodes if node.op == "call_module"] == ["0.0", "1"]
+    X = torch.from_numpy(rows(operator, 3))
+    torch.testing.assert_close(traced(X), network(X), rtol=0, atol=0)
+    with pytest.raises(TypeError, match=r"FactorizedLinear the whole.*nn\.Sequential"):
+        torch.fx.symbolic_trace(network[0][0])
