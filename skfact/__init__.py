@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         operators,
         relu,
         supports,
+        transforms,
     )
     from skfact.butterfly import ButterflyFactorizer
     from skfact.deep_linear import SparseDeepLinearNet
@@ -43,6 +44,7 @@ __all__ = [
     "operators",
     "relu",
     "supports",
+    "transforms",
 ]
 
 # public name -> where it lives: an estimator in a subpackage, or a subpackage (imported when used)
@@ -63,6 +65,7 @@ _HOMES = {
     "relu": "skfact",
     "supports": "skfact",
     "torch": "skfact",  # not in __all__: `from skfact import *` does not import PyTorch
+    "transforms": "skfact",
 }
 
 
