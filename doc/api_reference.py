@@ -215,6 +215,12 @@ API_REFERENCE = {
             "SupportReportDisplay": False,
         },
     ),
+    "skfact.transforms": Section(
+        "Transforms",
+        "Ready-made fast operators: rotations and random projections, see "
+        ":doc:`/user_guide/rotations`.",
+        {"random_rotation": False, "FastRandomProjection": True},
+    ),
 }
 
 # what data is: a docstring is only found on classes and functions

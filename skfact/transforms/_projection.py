@@ -83,20 +83,20 @@ class FastRandomProjection(ClassNamePrefixFeaturesOutMixin, Face):
 
     References
     ----------
-    .. [1] N. Ailon, B. Chazelle, "The fast Johnson-Lindenstrauss transform and approximate nearest
-       neighbors", SIAM Journal on Computing 39, 2009.
+    .. [1] J. A. Tropp, "Improved analysis of the subsampled randomized Hadamard transform",
+       Advances in Adaptive Data Analysis 3, 2011, arXiv:1011.1595.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skfact.transforms import FastRandomProjection
+    >>> from skfact import FastRandomProjection
     >>> X = np.random.default_rng(0).standard_normal((25, 3000))
     >>> projection = FastRandomProjection(random_state=0).fit(X)
     >>> X_new = projection.transform(X)
     >>> X_new.shape
     (25, 2759)
     >>> norms = np.linalg.norm(X_new, axis=1) / np.linalg.norm(X, axis=1)
-    >>> bool(abs(norms - 1).max() < 0.01)
+    >>> bool(abs(norms - 1).max() < 0.02)
     True
     >>> import pickle
     >>> len(pickle.dumps(projection)) < 1000, projection.components_.nbytes
