@@ -22,7 +22,7 @@ def random_rotation(
     r"""Draw a fast orthogonal map whose entries are all small, of any size.
 
     The map is :math:`Q = H D`: random signs D, and an orthogonal H that spreads each entry of a
-    vector over all others, a Hadamard matrix where there is one.
+    vector over all others. For a power of two H is a Hadamard matrix.
 
     Parameters
     ----------
