@@ -321,7 +321,7 @@ def random_projection(results: dict[str, Any]) -> Figure:
     found = cells([row for row in results["speed"] if row["dtype"] == "float64"], "n", "k")
     sizes = sorted({n for n, _ in found})
     looks = {"fast": "skfact", "Gaussian": "pyfaust", "sparse": "scipy"}
-    figure, axes = plt.subplots(1, len(sizes), figsize=(WIDTH, 3.8), squeeze=False)
+    figure, axes = plt.subplots(1, len(sizes), sharey=True, figsize=(WIDTH, 3.8), squeeze=False)
     for axis, n in zip(axes[0], sizes):
         lines(
             axis,

@@ -67,8 +67,8 @@ _HOMES = {
     "operators": "skfact",
     "relu": "skfact",
     "supports": "skfact",
-    "torch": "skfact",  # not in __all__: `from skfact import *` does not import PyTorch
     "transforms": "skfact",
+    "torch": "skfact",  # not in __all__: `from skfact import *` does not import PyTorch
 }
 
 
