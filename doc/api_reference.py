@@ -149,7 +149,30 @@ API_REFERENCE = {
             "PartialPermutation": True,
             "least_squares_codes": True,
             "load_operator": False,
+            "recognize_factor": False,
         },
+    ),
+    "skfact.transforms": Section(
+        "Transforms",
+        "Fast transforms as operators, of any size; see :doc:`/user_guide/transforms` and, for "
+        "random ones, :doc:`/user_guide/rotations`.",
+        {
+            "dft": False,
+            "rfft": False,
+            "dct": False,
+            "dst": False,
+            "hartley": False,
+            "hadamard": False,
+            "haar": False,
+            "wavelet": False,
+            "circulant": True,
+            "toeplitz": True,
+            "convolution": True,
+            "kron": True,
+            "random_rotation": False,
+            "FastRandomProjection": True,
+        },
+        {"random_rotation": "Rotations and projections"},
     ),
     "skfact.torch": Section(
         "PyTorch layers",
@@ -159,6 +182,7 @@ API_REFERENCE = {
             "FactorizedLinear": False,
             "OrthogonalButterfly": False,
             "replace_linear_layers": False,
+            "load_factorized": False,
         },
     ),
     "skfact.supports": Section(
@@ -214,12 +238,6 @@ API_REFERENCE = {
             "SupportDisplay": True,
             "SupportReportDisplay": False,
         },
-    ),
-    "skfact.transforms": Section(
-        "Transforms",
-        "Ready-made fast operators: rotations and random projections, see "
-        ":doc:`/user_guide/rotations`.",
-        {"random_rotation": False, "FastRandomProjection": True},
     ),
 }
 

@@ -34,6 +34,7 @@ from tests.bad_input import (  # noqa: F401  (importing a module lists its cases
     rotations,
     supports,
     torch_layers,
+    transforms,
 )
 from tests.bad_input.cases import CASES, A
 
