@@ -546,6 +546,10 @@ def lines(
         axis.plot(*zip(*points), marker=marker, color=colour)
     logarithmic(axis, "x")
     logarithmic(axis, "y")
+    low, high = axis.get_ylim()
+    if high < 200 * low:  # powers of ten alone would be too few
+        some = (1, 1.5, 2, 3, 5, 7) if high < 8 * low else (1, 2, 5)
+        axis.yaxis.set_major_locator(LogLocator(subs=some))
     axis.xaxis.set_major_locator(FixedLocator(xs))
     axis.set_xlim(xs[0] / (xs[-1] / xs[0]) ** 0.08, xs[-1] * max(room, 1.25))
     if named:
@@ -562,12 +566,14 @@ def spread(figure: Figure) -> None:
         names = [text for text in axis.texts if text.get_gid() == "end"]
         ys = [points * axis.transData.transform(text.xy)[1] for text in names]
         order = sorted(range(len(names)), key=ys.__getitem__)
-        for low, high in pairwise(order):
-            missing = 12 - (ys[high] - ys[low])
+        apart = list(ys)
+        for low, high in [*pairwise(order)] * 30:  # until neighbours of neighbours have room, too
+            missing = 13 - (apart[high] - apart[low])
             if missing > 0:  # half down, half up
-                names[low].xyann = (9, names[low].xyann[1] - missing / 2)
-                names[high].xyann = (9, names[high].xyann[1] + missing / 2)
-                ys[high] += missing / 2
+                apart[low] -= missing / 2
+                apart[high] += missing / 2
+        for name, before, after in zip(names, ys, apart):
+            name.xyann = (9, after - before)
 
 
 def marks(axis: Axes, groups: dict[str, list[Mark]], label: str, scale: str = "log") -> None:
