@@ -316,6 +316,26 @@ def against_rows(ratios: dict[tuple[int, str, int], float], label: str) -> Figur
     return figure
 
 
+def random_projection(results: dict[str, Any]) -> Figure:
+    """Milliseconds against the number of components: one panel for each number of features."""
+    found = cells([row for row in results["speed"] if row["dtype"] == "float64"], "n", "k")
+    sizes = sorted({n for n, _ in found})
+    looks = {"fast": "skfact", "Gaussian": "pyfaust", "sparse": "scipy"}
+    figure, axes = plt.subplots(1, len(sizes), sharey=True, figsize=(WIDTH, 3.8), squeeze=False)
+    for axis, n in zip(axes[0], sizes):
+        lines(
+            axis,
+            *(
+                Line(name, look, {k: t[name]["ms"] for (m, k), t in found.items() if m == n})
+                for name, look in looks.items()
+            ),
+            room=3,
+        )
+        axis.set_title(f"n = {n:,} features")
+    name_axes(axes, "components", "milliseconds")
+    return figure
+
+
 def compression(results: dict[str, Any]) -> Figure:
     """Quality against the share of the numbers: one panel for each network."""
     looks = {
@@ -615,6 +635,7 @@ FIGURES: dict[str, Iterable[Callable[[dict[str, Any]], Figure]]] = {
     "export": (onnx_models, c_source),
     "torch_layers": (torch_layers,),
     "transforms": (transforms,),
+    "random_projection": (random_projection,),
 }
 
 
