@@ -279,9 +279,8 @@ def _floor(results: dict[str, Any]) -> list[str]:
         f"{1e3 * multiplications / rate:.2g} ms, and the two products of the samples that replace "
         f"them by {n} rows ({gram / 1e9:.1f} GFlop) {gram / rate:.2g} s.",
         "A loss and its gradient go through all factors and back in compiled code, 64 rows at a "
-        "time. Where the Gram matrix would lose digits, a QR decomposition takes its place, which "
-        "is three times as slow. All 200 iterations are used: the loss still falls by more than "
-        "``tol`` in ten of them.",
+        "time. Where the Gram matrix would lose digits, the samples are turned along its "
+        "eigenvectors and have a second one, which is three times as slow.",
     ]
 
 
