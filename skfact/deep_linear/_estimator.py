@@ -140,8 +140,9 @@ class SparseDeepLinearNet(
     -----
     With more samples than features as many rows as there are features, from eigenvectors of Gram
     matrices of the centred X, replace the samples of full-batch solvers; the loss changes by a
-    constant, which is added back. X and y are taken in units near their root mean squares, and with budgets (and
-    ``alpha=0``) each feature is: multiplying X or y by a power of two changes no iteration.
+    constant, which is added back. X and y are taken in units near their root mean squares, and with
+    budgets (and ``alpha=0``) each feature is: multiplying X or y by a power of two changes no
+    iteration.
 
     Examples
     --------
