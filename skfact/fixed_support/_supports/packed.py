@@ -22,9 +22,10 @@ class PackedMask(NamedTuple):
     def of(cls, mask: Any) -> PackedMask:
         """A sparse mask or one of booleans, packed."""
         found = scipy.sparse.csr_array(mask)
-        if 32 * found.nnz >= math.prod(found.shape):
-            return cls(found.shape, (np.packbits(found.toarray()),))
-        return cls(found.shape, (found.indptr.astype(np.int64), found.indices.astype(np.int32)))
+        starts, columns = found.indptr.astype(np.int64), found.indices.astype(np.int32)
+        if math.prod(found.shape) // 8 > starts.nbytes + columns.nbytes:
+            return cls(found.shape, (starts, columns))
+        return cls(found.shape, (np.packbits(found.toarray()),))
 
     def unpacked(self) -> Any:
         """The mask as an array of booleans, or sparse."""
