@@ -149,6 +149,25 @@ API_REFERENCE = {
             "PartialPermutation": True,
             "least_squares_codes": True,
             "load_operator": False,
+            "recognize_factor": False,
+        },
+    ),
+    "skfact.transforms": Section(
+        "Transforms",
+        "Fast transforms as operators, of any size; see :doc:`/user_guide/transforms`.",
+        {
+            "dft": False,
+            "rfft": False,
+            "dct": False,
+            "dst": False,
+            "hartley": False,
+            "hadamard": False,
+            "haar": False,
+            "wavelet": False,
+            "circulant": True,
+            "toeplitz": True,
+            "convolution": True,
+            "kron": True,
         },
     ),
     "skfact.torch": Section(
@@ -159,6 +178,7 @@ API_REFERENCE = {
             "FactorizedLinear": False,
             "OrthogonalButterfly": False,
             "replace_linear_layers": False,
+            "load_factorized": False,
         },
     ),
     "skfact.supports": Section(
