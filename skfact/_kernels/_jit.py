@@ -52,10 +52,17 @@ def _say_when_compiling() -> None:
     event.register("numba:compile", FirstCompilation())
 
 
-def jit(function: Callable[..., Any], *, inline: bool = False) -> Any:
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+}
+
+
+def jit(function: Callable[..., Any]) -> Any:
     """Compile a loop at its first call for each dtype, without the GIL.
 
-    `inline` puts it into the loops that call it: a call that passes ten arrays takes 20 ns.
     No `fastmath=True`, which would allow LLVM to drop NaN; never `parallel=True`: its OpenMP layer
     kills forked children and its workqueue layer aborts under Python threads. A division by zero
     gives infinity: loops that watch for it to raise are slower. The machine code is kept on disk,
@@ -66,16 +73,22 @@ def jit(function: Callable[..., Any], *, inline: bool = False) -> Any:
     # numba compares the function's own file only; loops depend on neighbours, and on `kronecker`
     folders = Path(function.__code__.co_filename).parent, Path(__file__).parent / "kronecker"
     function.__qualname__ += f"-{_sources(*folders)}"
-    options = {
-        "nogil": True,
-        "error_model": "numpy",
-        "forceinline": inline,
-        "fastmath": {"reassoc", "contract", "nsz", "arcp"},
-    }
     try:
-        return numba.njit(cache=True, **options)(function)
+        return numba.njit(cache=True, **OPTIONS)(function)
     except RuntimeError:  # no directory to cache in
-        return numba.njit(**options)(function)
+        return numba.njit(**OPTIONS)(function)
+
+
+def inner(function: Callable[..., Any], *, inline: bool = False) -> Any:
+    """Compile what only loops call, to be a part of each: neither for Python nor for the disk.
+
+    `inline` puts it into its callers for sure: a call that passes ten arrays takes 20 ns. It is
+    compiled by itself first, and again for each type that its arguments have; the first value of a
+    variable, and a number as it is written, have types of their own: write ``np.int64(0)``.
+    """
+    import numba
+
+    return numba.njit(no_cpython_wrapper=True, forceinline=inline, **OPTIONS)(function)
 
 
 @cache

@@ -73,16 +73,14 @@ def _tiles(p: Program, X: np.ndarray, Y: np.ndarray) -> Callable[[int, int], Non
     if not (X_has_rows and Y_has_rows):
         group = max(1, min(8, GROUP_BYTES // (p.size * X.real.itemsize), len(X) * p.parts // p.row))
     columns = not (X_has_rows or Y_has_rows)
-    if columns and p.plain and p.parts == 1 and X.nbytes <= DIRECT_BYTES:
-        return lambda start, stop: loops().multiply_real_columns(
-            source, target, len(X), _memory(p, 1), p.blocks, p.stages, p.row, start, stop
-        )
+    direct = columns and p.plain and p.parts == 1 and X.nbytes <= DIRECT_BYTES
+    group = 1 if direct else group
 
     def run(start: int, stop: int) -> None:
         loops().multiply_tiles(
             source, _reals(source), X_has_rows, target, _reals(target), Y_has_rows, len(X),
             _memory(p, group), p.blocks, p.stages, p.into, p.into_parts, p.zeros, p.out,
-            p.out_parts, p.row, p.parts, p.size, group, start, stop,
+            p.out_parts, p.row, p.parts, p.size, direct, group, start, stop,
         )  # fmt: skip
 
     return run
