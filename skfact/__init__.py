@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         relu,
         supports,
     )
+    from skfact._compile_kernels import compile_kernels
     from skfact.butterfly import ButterflyFactorizer
     from skfact.deep_linear import SparseDeepLinearNet
     from skfact.fixed_support import FixedSupportMF
@@ -33,6 +34,7 @@ __all__ = [
     "SparseDeepLinearNet",
     "__version__",
     "butterfly",
+    "compile_kernels",
     "compression",
     "datasets",
     "deep_linear",
@@ -45,13 +47,14 @@ __all__ = [
     "supports",
 ]
 
-# public name -> where it lives: an estimator in a subpackage, or a subpackage (imported when used)
+# public name -> where it lives: a subpackage, imported when used, or what is in one
 _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
     "FixedSupportMF": "skfact.fixed_support",
     "ReLUPathEmbedding": "skfact.relu",
     "SparseDeepLinearNet": "skfact.deep_linear",
     "butterfly": "skfact",
+    "compile_kernels": "skfact._compile_kernels",
     "compression": "skfact",
     "datasets": "skfact",
     "deep_linear": "skfact",
@@ -67,7 +70,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> "Any":
-    """Import an estimator or a subpackage when it is first asked for (PEP 562)."""
+    """Import a public name when it is first asked for (PEP 562)."""
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
@@ -15,19 +17,47 @@ import numpy as np
 
 
 @cache
+def can_compile() -> bool:
+    """Whether numba is there, works with the installed NumPy, and is not switched off."""
+    try:
+        import numba
+    except ImportError:
+        return False
+    return not numba.config.DISABLE_JIT
+
+
+@cache
 def compiled(module: str) -> ModuleType | None:
     """Import a module of numba loops; None where numba is missing or switched off.
 
     numba takes a third of a second to import, so that nothing imports it before the first use.
     """
-    try:
-        import numba
-    except ImportError:  # also raised by a numba that does not support the installed NumPy
-        return None
-    if numba.config.DISABLE_JIT:
+    if not can_compile():
         return None
     _say_when_compiling()
     return import_module(module)
+
+
+@contextmanager
+def compilations(tell: Callable[[str, float], Any]) -> Generator[None]:
+    """Tell the name and the seconds of each loop that is compiled meanwhile."""
+    from numba.core import event
+
+    started: list[float] = []
+
+    class Clock(event.Listener):
+        def on_start(self, event: Any) -> None:
+            started.append(time.perf_counter())
+
+        def on_end(self, event: Any) -> None:
+            seconds = time.perf_counter() - started.pop()
+            function = event.data["dispatcher"].py_func
+            if not started:  # the parts of a loop are compiled meanwhile
+                name = f"{function.__module__}.{function.__name__}"
+                tell(name.removeprefix("skfact._kernels.").replace(".numba.", "."), seconds)
+
+    with event.install_listener("numba:compile", Clock()):
+        yield
 
 
 @cache
@@ -41,8 +71,9 @@ def _say_when_compiling() -> None:
                 return
             self.told = True
             logging.getLogger("skfact").warning(
-                "skfact compiles loops for this processor, some 20 seconds in all at the first use "
-                "of each with a precision, and keeps them on disk if it can write there."
+                "skfact compiles loops for this processor, some seconds at the first use of each "
+                "with a precision, and keeps them on disk if it can write there; "
+                "skfact.compile_kernels() does so beforehand."
             )
 
         def on_end(self, event: Any) -> None: ...

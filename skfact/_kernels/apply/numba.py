@@ -139,7 +139,8 @@ def multiply_tiles(
             if not direct:
                 for z in zeros:
                     tile[g * size + z : g * size + z + row] = 0
-            at, here, there = np.int64(0), g * size, t * row
+            next_block: Any = np.int64(0)
+            here, there = g * size, t * row
             for s in range(last + 1):
                 a, b, c, d, source, target = stages[s]
                 x, x_at, x_row = tile, here + source, row
@@ -148,9 +149,9 @@ def multiply_tiles(
                     x, x_at, x_row = X_reals, there, batch
                 if direct and s == last:
                     to, to_at, to_row = Y_reals, there, batch
-                at = multiply_stage(
-                    to, to_at, to_row, x, x_at, x_row, source == target, blocks, at, a, b, c, d,
-                    parts,
+                next_block = multiply_stage(
+                    to, to_at, to_row, x, x_at, x_row, source == target, blocks, next_block,
+                    a, b, c, d, parts,
                 )  # fmt: skip
         if Y_has_rows:
             for g in range(n_tiles):

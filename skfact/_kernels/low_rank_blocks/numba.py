@@ -20,6 +20,7 @@ BUFFER = 2**22
 # Rough time of a block and of an entry, in seconds.
 PER_BLOCK, PER_ENTRY = 5e-8, 5e-10
 NO_INDEX = np.empty(0, dtype=np.int64)
+ROUNDING = {np.dtype(real): float(np.finfo(real).eps) for real in (np.float32, np.float64)}
 
 
 def split_rank_one(
@@ -40,7 +41,7 @@ def split_rank_one(
     dtype = matrix.dtype
     parts = 2 if dtype.kind == "c" else 1
     left, right = np.empty((a, u * d, b, t), dtype), np.empty((a * t, d, u, c), dtype)
-    real = left.real.dtype
+    real = left.real.dtype if parts == 2 else dtype
     missed, norm2 = np.empty((a * d * u, t)), np.empty((a * d * u, t))
     view = as_if_writeable(matrix.view(real))
     in_place = parts == 1 and rows.size + cols.size == 0
@@ -52,7 +53,7 @@ def split_rank_one(
         (a, t, u, d, b, c),
         parts,
         leftwards,
-        float(np.finfo(real).eps),
+        ROUNDING[real],
         left.view(real).reshape(-1, parts * t),
         right.view(real).reshape(-1, parts * c),
         missed,
