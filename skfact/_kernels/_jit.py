@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 
-@cache
 def can_compile() -> bool:
     """Whether numba is there, works with the installed NumPy, and is not switched off."""
     try:
