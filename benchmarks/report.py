@@ -40,6 +40,8 @@ PAGES = {  # name of the results -> module that holds their page
     "relu": "relu",
     "export": "export",
     "torch_layers": "torch_layers",
+    "transforms": "transforms",
+    "random_projection": "random_projection",
     "cuda": "cuda",
 }
 CONVENTIONS = (

@@ -154,7 +154,30 @@ API_REFERENCE = {
             "PartialPermutation": True,
             "least_squares_codes": True,
             "load_operator": False,
+            "recognize_factor": False,
         },
+    ),
+    "skfact.transforms": Section(
+        "Transforms",
+        "Fast transforms as operators, of any size; see :doc:`/user_guide/transforms` and, for "
+        "random ones, :doc:`/user_guide/rotations`.",
+        {
+            "dft": False,
+            "rfft": False,
+            "dct": False,
+            "dst": False,
+            "hartley": False,
+            "hadamard": False,
+            "haar": False,
+            "wavelet": False,
+            "circulant": True,
+            "toeplitz": True,
+            "convolution": True,
+            "kron": True,
+            "random_rotation": False,
+            "FastRandomProjection": True,
+        },
+        {"random_rotation": "Rotations and projections"},
     ),
     "skfact.torch": Section(
         "PyTorch layers",
@@ -187,6 +210,7 @@ API_REFERENCE = {
         ":doc:`/user_guide/compression`.",
         {
             "compress": False,
+            "compression_path": False,
             "Compression": False,
             "CompressedLayer": False,
             "CompressionDisplay": False,

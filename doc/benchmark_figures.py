@@ -316,6 +316,26 @@ def against_rows(ratios: dict[tuple[int, str, int], float], label: str) -> Figur
     return figure
 
 
+def random_projection(results: dict[str, Any]) -> Figure:
+    """Milliseconds against the number of components: one panel for each number of features."""
+    found = cells([row for row in results["speed"] if row["dtype"] == "float64"], "n", "k")
+    sizes = sorted({n for n, _ in found})
+    looks = {"fast": "skfact", "Gaussian": "pyfaust", "sparse": "scipy"}
+    figure, axes = plt.subplots(1, len(sizes), sharey=True, figsize=(WIDTH, 3.8), squeeze=False)
+    for axis, n in zip(axes[0], sizes):
+        lines(
+            axis,
+            *(
+                Line(name, look, {k: t[name]["ms"] for (m, k), t in found.items() if m == n})
+                for name, look in looks.items()
+            ),
+            room=3,
+        )
+        axis.set_title(f"n = {n:,} features")
+    name_axes(axes, "components", "milliseconds")
+    return figure
+
+
 def compression(results: dict[str, Any]) -> Figure:
     """Quality against the share of the numbers: one panel for each network."""
     looks = {
@@ -485,6 +505,25 @@ def torch_layers(results: dict[str, Any]) -> Figure:
     return figure
 
 
+def transforms(results: dict[str, Any]) -> Figure:
+    """Our time over SciPy's against the batch: a panel for each size, a line for each transform."""
+    found = cells(results["rows"], "transform", "n", "batch")
+    sizes, names = sorted({n for _, n, _ in found}), list(dict.fromkeys(key[0] for key in found))
+    figure, axes = plt.subplots(1, len(sizes), sharey=True, figsize=(WIDTH, 4.0), squeeze=False)
+    for axis, n in zip(axes[0], sizes):
+        drawn = (Line(name, look, ratios(found, name, n)) for name, look in zip(names, LOOKS))
+        lines(axis, *drawn, room=6.0)
+        axis.set_title(f"n = {n:,}")
+    name_axes(axes, "batch", "time over SciPy's")
+    return figure
+
+
+def ratios(found: Any, name: str, n: int) -> dict[float, float]:
+    """Our time over SciPy's for one transform and size, by batch."""
+    ms = {b: c for (transform, size, b), c in found.items() if (transform, size) == (name, n)}
+    return {b: c["skfact"]["ms"] / c["scipy.fft"]["ms"] for b, c in ms.items()}
+
+
 def times_of(panel: dict[float, dict[str, dict[str, Any]]], library: str) -> dict[float, float]:
     """The milliseconds of a library, or of the fastest peer, where it was measured."""
     found = {x: fastest(contenders, library) for x, contenders in panel.items()}
@@ -507,6 +546,10 @@ def lines(
         axis.plot(*zip(*points), marker=marker, color=colour)
     logarithmic(axis, "x")
     logarithmic(axis, "y")
+    low, high = axis.get_ylim()
+    if high < 200 * low:  # powers of ten alone would be too few
+        some = (1, 1.5, 2, 3, 5, 7) if high < 8 * low else (1, 2, 5)
+        axis.yaxis.set_major_locator(LogLocator(subs=some))
     axis.xaxis.set_major_locator(FixedLocator(xs))
     axis.set_xlim(xs[0] / (xs[-1] / xs[0]) ** 0.08, xs[-1] * max(room, 1.25))
     if named:
@@ -523,12 +566,14 @@ def spread(figure: Figure) -> None:
         names = [text for text in axis.texts if text.get_gid() == "end"]
         ys = [points * axis.transData.transform(text.xy)[1] for text in names]
         order = sorted(range(len(names)), key=ys.__getitem__)
-        for low, high in pairwise(order):
-            missing = 12 - (ys[high] - ys[low])
+        apart = list(ys)
+        for low, high in [*pairwise(order)] * 30:  # until neighbours of neighbours have room, too
+            missing = 13 - (apart[high] - apart[low])
             if missing > 0:  # half down, half up
-                names[low].xyann = (9, names[low].xyann[1] - missing / 2)
-                names[high].xyann = (9, names[high].xyann[1] + missing / 2)
-                ys[high] += missing / 2
+                apart[low] -= missing / 2
+                apart[high] += missing / 2
+        for name, before, after in zip(names, ys, apart):
+            name.xyann = (9, after - before)
 
 
 def marks(axis: Axes, groups: dict[str, list[Mark]], label: str, scale: str = "log") -> None:
@@ -589,6 +634,8 @@ FIGURES: dict[str, Iterable[Callable[[dict[str, Any]], Figure]]] = {
     "relu": (path_norm, functions, embedding),
     "export": (onnx_models, c_source),
     "torch_layers": (torch_layers,),
+    "transforms": (transforms,),
+    "random_projection": (random_projection,),
 }
 
 

@@ -18,17 +18,20 @@ if TYPE_CHECKING:
         operators,
         relu,
         supports,
+        transforms,
     )
     from skfact._compile_kernels import compile_kernels
     from skfact.butterfly import ButterflyFactorizer
     from skfact.deep_linear import SparseDeepLinearNet
     from skfact.fixed_support import FixedSupportMF
     from skfact.relu import ReLUPathEmbedding
+    from skfact.transforms import FastRandomProjection
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ButterflyFactorizer",
+    "FastRandomProjection",
     "FixedSupportMF",
     "ReLUPathEmbedding",
     "SparseDeepLinearNet",
@@ -45,11 +48,13 @@ __all__ = [
     "operators",
     "relu",
     "supports",
+    "transforms",
 ]
 
 # public name -> where it lives: a subpackage, imported when used, or what is in one
 _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
+    "FastRandomProjection": "skfact.transforms",
     "FixedSupportMF": "skfact.fixed_support",
     "ReLUPathEmbedding": "skfact.relu",
     "SparseDeepLinearNet": "skfact.deep_linear",
@@ -65,6 +70,7 @@ _HOMES = {
     "operators": "skfact",
     "relu": "skfact",
     "supports": "skfact",
+    "transforms": "skfact",
     "torch": "skfact",  # not in __all__: `from skfact import *` does not import PyTorch
 }
 

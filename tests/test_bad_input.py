@@ -32,8 +32,10 @@ from tests.bad_input import (  # noqa: F401  (importing a module lists its cases
     operators,
     relu,
     relu_modules,
+    rotations,
     supports,
     torch_layers,
+    transforms,
 )
 from tests.bad_input.cases import CASES, A
 

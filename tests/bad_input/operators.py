@@ -10,6 +10,7 @@ from skfact.operators import (
     PartialPermutation,
     least_squares_codes,
     load_operator,
+    recognize_factor,
 )
 from tests.bad_input.cases import A, changed, refused, works
 
@@ -30,6 +31,8 @@ refused("factors: one matrix", FactorizedOperator, A, error=TypeError, message=r
 refused("factors: ragged", FactorizedOperator, [[[1], [2, 3]]], error=ValueError, message="factors")
 refused("to_device: None", operator.to_device, None, error=TypeError, message="where must be")
 refused("codes of no operator", least_squares_codes, A, A, error=TypeError, message="op must be")
+refused("recognize: a vector", recognize_factor, A[0], error=ValueError, message="matrix must be 2")
+refused("recognize: text", recognize_factor, "text", error=TypeError, message="matrix has dtype")
 refused("asarray: operator", np.asarray, operator, error=TypeError, message="toarray")
 refused("dot: operator", np.dot, A, operator, error=TypeError, message="toarray")
 refused("sum of no terms", OperatorSum, [], error=ValueError, message="terms is empty")
