@@ -50,7 +50,7 @@ def dft(n: int, *, norm: str = "backward", dtype: Any = np.complex128) -> Factor
     There are :math:`n \sum_i p_i` non-zeros, where p_i are the prime factors of n: for a power of
     two :math:`2 n \log_2 n`. A prime factor p is a dense block of size p. Where that is more than
     for a convolution with a chirp (Bluestein [1]_), of size at least 2 n - 1, this is what the
-    operator is made of: for primes from 149 on.
+    operator is made of: for primes from 137 on.
 
     `solve` inverts it, but not with a chirp. The adjoint does in any case: ``op.H`` of
     ``norm="ortho"``.

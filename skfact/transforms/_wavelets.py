@@ -84,7 +84,8 @@ def wavelet(
         Number of samples, a multiple of ``2 ** level``.
     name : str, default="db2"
         An orthogonal wavelet of PyWavelets: "haar", "db1" to "db38", "sym2" to "sym20", "coif1" to
-        "coif17". Other names than "haar" need PyWavelets.
+        "coif17". Other names than "haar" need PyWavelets. "dmey" is none: its filters are cut off,
+        and leave errors of 0.005.
     level : int, default=None
         How often averages are halved, at least 1. None is as often as 2 divides n and the averages
         are at least as many as the coefficients of the filter less one, as PyWavelets takes it, but
@@ -110,7 +111,8 @@ def wavelet(
     See Also
     --------
     haar : The shortest one, in factors that are faster.
-    kron : Transforms of images.
+    kron : Transforms of images. Of two wavelet transforms it is ``pywt.fswavedecn``, which equals
+        ``pywt.wavedec2`` for one level only.
 
     Notes
     -----
@@ -164,13 +166,22 @@ def orthogonal_filters(name: str) -> np.ndarray:
             f"The filters of wavelet {name!r} come from PyWavelets, which is not installed: pip "
             "install 'skfact[wavelet]'. Without it there is 'haar'."
         ) from error
-    known = [family for family in pywt.wavelist(kind="discrete") if pywt.Wavelet(family).orthogonal]
+    found = {family: pywt.Wavelet(family) for family in pywt.wavelist(kind="discrete")}
+    known = [family for family in found if is_orthogonal(found[family])]
     if name not in known:
         raise ValueError(
             f"name must be an orthogonal wavelet of PyWavelets, {known}; got {name!r}."
         )
-    found = pywt.Wavelet(name)
-    return np.array([found.dec_lo, found.dec_hi])
+    return np.array([found[name].dec_lo, found[name].dec_hi])
+
+
+def is_orthogonal(found: Any) -> bool:
+    """Whether a filter of PyWavelets is orthogonal to itself, moved by two; "dmey" says so only."""
+    if not found.orthogonal:
+        return False
+    k = found.dec_len
+    overlaps = np.correlate(found.dec_lo, found.dec_lo, "full")[k - 1 :: 2]
+    return bool(np.allclose(overlaps, np.arange(len(overlaps)) == 0, rtol=0, atol=1e-8))
 
 
 def one_level(n: int, m: int, filters: np.ndarray) -> scipy.sparse.csr_array:

@@ -71,6 +71,14 @@ refused(
     error=(ValueError, ImportError),
     message="name must be an orthogonal wavelet|PyWavelets, which is not installed",
 )
+refused(
+    "wavelet: orthogonal to .005 only",
+    wavelet,
+    8,
+    "dmey",
+    error=(ValueError, ImportError),
+    message="name must be an orthogonal wavelet|PyWavelets, which is not installed",
+)
 for name, build in [
     ("circulant: c", circulant),
     ("toeplitz: c", toeplitz),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skfact.transforms import haar, wavelet
+from skfact.transforms import haar, kron, wavelet
 from tests.asserts import for_each
 
 
@@ -43,6 +43,23 @@ def test_orthogonal():
     pytest.importorskip("pywt")
     for op in (haar(48), wavelet(48, "db3"), wavelet(8, "db10", 3)):
         assert_allclose((op.T @ op).toarray(), np.eye(op.shape[0]), atol=1e-11)
+
+
+def test_every_wavelet_is_orthogonal():
+    pywt = pytest.importorskip("pywt")
+    names = [name for family in ("db", "sym", "coif") for name in pywt.wavelist(family)]
+    for name in names:
+        op = wavelet(8, name, 1)
+        assert_allclose(op.toarray() @ op.T.toarray(), np.eye(8), atol=1e-9, err_msg=name)
+
+
+@pytest.mark.filterwarnings("ignore:Level value")
+def test_transforms_of_images_are_the_fully_separable_ones():
+    pywt = pytest.importorskip("pywt")
+    image = np.random.default_rng(0).standard_normal((16, 24))
+    op = kron(wavelet(16, "db2", 3), wavelet(24, "db2", 3))
+    expected = pywt.fswavedecn(image, "db2", "periodization", 3).coeffs
+    assert_allclose((op @ image.ravel()).reshape(16, 24), expected, atol=1e-12)
 
 
 def test_without_pywavelets(monkeypatch):
