@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skfact._backend import array_namespace, to_numpy
+from skfact._backend import array_namespace, detached, to_numpy
 from skfact._checks import (
     check_choice,
     is_number,
@@ -72,7 +72,7 @@ def convolution(kernel: Any, shape: Any, mode: str = "full") -> FactorizedOperat
     True
     """
     refuse_lazy(kernel, "kernel")
-    kernel = as_floating(kernel, "kernel")
+    kernel = as_floating(detached(kernel), "kernel")
     if kernel.ndim not in (1, 2) or 0 in kernel.shape:
         raise ValueError(
             "kernel must be 1-D or 2-D with at least one entry, got an array of shape "

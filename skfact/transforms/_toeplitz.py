@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from skfact._backend import array_namespace, to_numpy
+from skfact._backend import array_namespace, detached, to_numpy
 from skfact._checks import refuse_lazy, require_finite
 from skfact._inputs import as_floating, is_numpy
 from skfact.operators import FactorizedOperator
@@ -135,7 +135,7 @@ def toeplitz(c: Any, r: Any = None) -> FactorizedOperator:
 def finite_vector(c: Any, name: str) -> Any:
     """A vector with entries, in its array library."""
     refuse_lazy(c, name)
-    c = as_floating(c, name)
+    c = as_floating(detached(c), name)
     if c.ndim != 1 or not c.shape[0]:
         raise ValueError(
             f"{name} must be 1-D with at least one entry, got an array of shape {tuple(c.shape)}."

@@ -50,6 +50,8 @@ def test_fausts():
         (pyfaust.dft(16), dft(16, norm="ortho")),
         (pyfaust.dct(16, normed=False), dct(16)),
         (pyfaust.dst(16, normed=False), dst(16)),
+        (pyfaust.dct(16), dct(16) / np.sqrt(34)),
+        (pyfaust.dst(16), dst(16) / np.sqrt(34)),
         (pyfaust.wht(16), hadamard(16, norm="ortho")),
         (pyfaust.circ(COLUMN), circulant(COLUMN)),
         (pyfaust.toeplitz(COLUMN, COLUMN[::-1] * 1.0), toeplitz(COLUMN, COLUMN[::-1])),
@@ -71,6 +73,7 @@ def test_fausts():
 def test_lazylinops():
     lazylinop = imported("lazylinop")
     signal, butterfly = imported("lazylinop.signal"), imported("lazylinop.butterfly")
+    signal2d = imported("lazylinop.signal2d")
     imported("pywt")
     images = kron(dct(4, norm="ortho"), dst(4, norm="ortho"))
     for lazy, ours in [
@@ -80,6 +83,8 @@ def test_lazylinops():
         (butterfly.fwht(16), hadamard(16, norm="ortho")),
         (signal.convolve(16, COLUMN[:5]), convolution(COLUMN[:5], 16)),
         (signal.dwt(16, "db2", mode="periodization", level=2), wavelet(16, "db2", 2)),
+        (signal2d.dct2d((4, 6)), kron(dct(6, norm="ortho"), dct(4, norm="ortho"))),
+        (signal2d.dft2d((4, 6)), kron(dft(6, norm="ortho"), dft(4, norm="ortho"))),
         (lazylinop.kron(signal.dct(4), signal.dst(4)), images),
     ]:
         assert_allclose(ours.toarray(), lazy.toarray(), atol=1e-12)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
 import scipy.signal
 from numpy.testing import assert_allclose
 
-from skfact.transforms import convolution
+from skfact.transforms import circulant, convolution, toeplitz
 from tests.asserts import for_each
 
 SHAPES = [
@@ -36,3 +37,15 @@ def test_few_numbers_are_a_sparse_matrix():
     op = convolution([1.0, -1.0], 10_000)
     assert len(op.factors) == 1 and op.nnz == 20_000
     assert len(convolution(np.ones(500), 10_000).factors) > 10
+
+
+def test_parameters_of_pytorch_are_taken_without_a_warning():
+    torch = pytest.importorskip("torch")
+    c = torch.arange(1.0, 5.0, requires_grad=True)
+    host = c.detach().numpy()
+    for op, expected in [
+        (circulant(c), scipy.linalg.circulant(host)),
+        (toeplitz(c), scipy.linalg.toeplitz(host)),
+        (convolution(c, 3), scipy.linalg.convolution_matrix(host, 3)),
+    ]:
+        assert_allclose(op.toarray().numpy(), expected)  # NumPy takes none with a graph
