@@ -129,7 +129,7 @@ class CompressionDisplay(Display):
         self._draw_ticks(ax, 3, "upper")
         marks = self._draw_errors(rows)
         title = percent(self.compression.n_parameters_after / self.compression.n_parameters_before)
-        ax.set_title(f"{title} of the numbers", fontsize="medium")
+        ax.set_title(f"{title} of the numbers of these layers", fontsize="medium")
         self._legend_under([*bars, *marks])
         return self
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from skfact._backend import to_numpy
 from skfact.compression._layers.network import Batch, Linear, Replaced, Replacement
 from skfact.torch import FactorizedLinear
-from skfact.torch._dense import check_linear, numbers_of
+from skfact.torch._dense import check_linear, numbers_of, remedy
 from skfact.torch._replace import call_layers, swap
 
 ROWS = 256  # of a tensor that go through the network at a time
@@ -55,6 +55,12 @@ class ModuleNetwork:
             bias = None if layer.bias is None else to_numpy(layer.bias)
             found.append(Linear(names[0], to_numpy(layer.weight), bias))
         return found
+
+    @property
+    def n_numbers(self) -> int:
+        """Entries of all parameters that have a shape, each once."""
+        lazy = nn.parameter.is_lazy
+        return sum(p.numel() for p in self.module.parameters() if not lazy(p))
 
     def inputs(self, which: Collection[int], replaced: Replaced) -> Iterator[Batch]:
         """What comes into some layers, with others replaced, batch for batch."""
@@ -117,10 +123,13 @@ class ModuleNetwork:
         owners = _owners(self.original)
         for name, layer in self.original.named_modules(remove_duplicate=False):
             if isinstance(layer, nn.MultiheadAttention):
+                read = [*(own for own, _ in _projections(layer)), "out_proj"]
                 self.skipped |= dict.fromkeys(
-                    (f"{name}.{own}".lstrip(".") for own, _ in _projections(layer)),
+                    (f"{name}.{own}".lstrip(".") for own in read),
                     "the attention itself reads it",
                 )
+            if name in self.skipped:
+                continue
             known = isinstance(layer, nn.Linear | FactorizedLinear)
             if not known and not _is_like_linear(layer):
                 continue
@@ -405,6 +414,9 @@ def _why_not(name: str, layer: nn.Module, owners: dict[int, list[str]]) -> str:
         return "TorchScript compiled it: compress the network before that"
     if isinstance(layer, nn.RNNBase | nn.RNNCellBase):
         return "its weights are read step by step"
+    if type(layer) is not nn.Linear:
+        why = remedy(layer).removesuffix(": leave it dense")
+        return f"it is no nn.Linear but of the class {type(layer).__name__}: {why}"
     try:
         check_linear(layer, "it")
     except (TypeError, ValueError) as error:

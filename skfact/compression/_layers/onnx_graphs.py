@@ -21,6 +21,7 @@ from skfact.compression._layers.onnx_constants import (
     attributes,
     graphs_of,
     is_one_of,
+    n_numbers,
     remove_unused,
 )
 from skfact.export._onnx.graph import onnx_library
@@ -67,6 +68,11 @@ class OnnxNetwork:
     def linears(self) -> list[Linear]:
         """The layers, in the order of computation."""
         return [place.linear for place in self._places]
+
+    @property
+    def n_numbers(self) -> int:
+        """Entries of all constants."""
+        return n_numbers(self.model.graph)
 
     def inputs(self, which: Collection[int], replaced: Replaced) -> Iterator[Batch]:
         """What comes into some layers, with others replaced, batch for batch."""

@@ -249,7 +249,10 @@ def test_transformers_of_pytorch(given):
     assert [layer.name for layer in found.layers] == names
     left = ["self_attn.in_proj_weight", "self_attn.out_proj"]
     assert list(found.skipped) == [f"layers.{l}.{name}" for l in (0, 1) for name in left]
-    assert all("attention" in why for why in found.skipped.values())
+    assert all("attention itself reads it" in why for why in found.skipped.values())
+    whole = [sum(p.numel() for p in one.parameters()) for one in (network, found.network)]
+    looked_at = [found.n_parameters_before, found.n_parameters_after]
+    assert whole == [count + found.n_parameters_elsewhere for count in looked_at]
     dense = copy.deepcopy(network).eval()
     for name in names:
         linear, new = dense.get_submodule(name), found.network.get_submodule(name)
