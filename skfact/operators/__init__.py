@@ -3,6 +3,7 @@
 from skfact.operators._coding import least_squares_codes
 from skfact.operators._factors import KroneckerFactor, PartialPermutation, SparseFactor
 from skfact.operators._linear_maps.linear_map import load_operator
+from skfact.operators._matching_pursuit import orthogonal_matching_pursuit
 from skfact.operators._operator import FactorizedOperator
 from skfact.operators._sum import OperatorSum
 
@@ -14,4 +15,5 @@ __all__ = [
     "SparseFactor",
     "least_squares_codes",
     "load_operator",
+    "orthogonal_matching_pursuit",
 ]
