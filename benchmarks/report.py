@@ -40,6 +40,7 @@ PAGES = {  # name of the results -> module that holds their page
     "relu": "relu",
     "export": "export",
     "torch_layers": "torch_layers",
+    "transforms": "transforms",
     "cuda": "cuda",
 }
 CONVENTIONS = (

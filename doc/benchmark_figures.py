@@ -485,6 +485,25 @@ def torch_layers(results: dict[str, Any]) -> Figure:
     return figure
 
 
+def transforms(results: dict[str, Any]) -> Figure:
+    """Our time over SciPy's against the batch: a panel for each size, a line for each transform."""
+    found = cells(results["rows"], "transform", "n", "batch")
+    sizes, names = sorted({n for _, n, _ in found}), list(dict.fromkeys(key[0] for key in found))
+    figure, axes = plt.subplots(1, len(sizes), sharey=True, figsize=(WIDTH, 4.0), squeeze=False)
+    for axis, n in zip(axes[0], sizes):
+        drawn = (Line(name, look, ratios(found, name, n)) for name, look in zip(names, LOOKS))
+        lines(axis, *drawn, room=6.0)
+        axis.set_title(f"n = {n:,}")
+    name_axes(axes, "batch", "time over SciPy's")
+    return figure
+
+
+def ratios(found: Any, name: str, n: int) -> dict[float, float]:
+    """Our time over SciPy's for one transform and size, by batch."""
+    ms = {b: c for (transform, size, b), c in found.items() if (transform, size) == (name, n)}
+    return {b: c["skfact"]["ms"] / c["scipy.fft"]["ms"] for b, c in ms.items()}
+
+
 def times_of(panel: dict[float, dict[str, dict[str, Any]]], library: str) -> dict[float, float]:
     """The milliseconds of a library, or of the fastest peer, where it was measured."""
     found = {x: fastest(contenders, library) for x, contenders in panel.items()}
@@ -589,6 +608,7 @@ FIGURES: dict[str, Iterable[Callable[[dict[str, Any]], Figure]]] = {
     "relu": (path_norm, functions, embedding),
     "export": (onnx_models, c_source),
     "torch_layers": (torch_layers,),
+    "transforms": (transforms,),
 }
 
 

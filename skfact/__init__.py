@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         operators,
         relu,
         supports,
+        transforms,
     )
     from skfact.butterfly import ButterflyFactorizer
     from skfact.deep_linear import SparseDeepLinearNet
@@ -43,6 +44,7 @@ __all__ = [
     "operators",
     "relu",
     "supports",
+    "transforms",
 ]
 
 # public name -> where it lives: an estimator in a subpackage, or a subpackage (imported when used)
@@ -62,6 +64,7 @@ _HOMES = {
     "operators": "skfact",
     "relu": "skfact",
     "supports": "skfact",
+    "transforms": "skfact",
     "torch": "skfact",  # not in __all__: `from skfact import *` does not import PyTorch
 }
 

@@ -33,6 +33,7 @@ from tests.bad_input import (  # noqa: F401  (importing a module lists its cases
     relu_modules,
     supports,
     torch_layers,
+    transforms,
 )
 from tests.bad_input.cases import CASES, A
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from skfact._checks import check_matrix, require_finite
 from skfact._inputs import as_floating, dtype_name, namespace_dtype
 from skfact.operators import FactorizedOperator, KroneckerFactor
 from skfact.supports import Chain, digit_reversal
+from skfact.transforms._fourier.cooley_tukey import fourier_values
 
 # relative differences along a diagonal that are rounding errors, in multiples of eps
 ROUNDING = 1000
@@ -51,6 +51,7 @@ def circulant_factorize(c: Any) -> FactorizedOperator:
     See Also
     --------
     butterfly_factorize : The factors of other matrices.
+    skfact.transforms.circulant : Real factors of a real matrix, and sizes with large prime factors.
     skfact.deep_linear.CirculantFactor : Circulant factors of an unknown product, from samples.
 
     Notes
@@ -90,22 +91,6 @@ def circulant_factorize(c: Any) -> FactorizedOperator:
         for values, pattern in zip(fourier_values(chain.in_radices), chain)
     )
     return fourier.conj() @ FactorizedOperator([diagonal]) @ fourier.T
-
-
-def fourier_values(radices: tuple[int, ...]) -> list[np.ndarray]:
-    """Values of the factors of a Fourier transform with columns in digit-reversed order.
-
-    Each splits transforms of size p m into p of size m (Cooley and Tukey): with rows (j, l) and
-    columns (k, l), its entries are w_p^(j k) w_(p m)^(k l).
-    """
-    found = []
-    for t, p in enumerate(radices):
-        m = prod(radices[t + 1 :])
-        j, k, l = np.arange(p)[:, None], np.arange(p), np.arange(m)[:, None, None]
-        power = (m * j * k + k * l) % (p * m)
-        block = np.exp(-2j * np.pi * power / (p * m))  # (d, b, c)
-        found.append(np.broadcast_to(block, (prod(radices[:t]), *block.shape)))
-    return found
 
 
 def first_column(c: Any) -> Any:

@@ -13,6 +13,7 @@ from skfact.operators import (
     least_squares_codes,
     load_operator,
     orthogonal_matching_pursuit,
+    recognize_factor,
 )
 from tests.bad_input.cases import A, changed, refused, works
 
@@ -93,6 +94,8 @@ refused(
     error=ValueError,
     message="op.* contains NaN",
 )
+refused("recognize: a vector", recognize_factor, A[0], error=ValueError, message="matrix must be 2")
+refused("recognize: text", recognize_factor, "text", error=TypeError, message="matrix has dtype")
 refused("asarray: operator", np.asarray, operator, error=TypeError, message="toarray")
 refused("dot: operator", np.dot, A, operator, error=TypeError, message="toarray")
 refused("sum of no terms", OperatorSum, [], error=ValueError, message="terms is empty")

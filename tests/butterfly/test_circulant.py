@@ -10,9 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import circulant, toeplitz
 
 from skfact.butterfly import butterfly_factorize, circulant_factorize
-from skfact.butterfly._circulant import fourier_values
 from skfact.operators import FactorizedOperator, KroneckerFactor
 from skfact.supports import Chain, digit_reversal
+from skfact.transforms._fourier.cooley_tukey import fourier_values
 from tests.asserts import assert_like
 
 

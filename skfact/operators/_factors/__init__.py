@@ -4,6 +4,7 @@ from skfact.operators._factors.assemble import assemble
 from skfact.operators._factors.factor import SELECTION, Factor
 from skfact.operators._factors.kronecker import KroneckerFactor, dense_factor
 from skfact.operators._factors.partial_permutation import PartialPermutation
+from skfact.operators._factors.recognize import recognize_factor
 from skfact.operators._factors.sparse import SparseFactor
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "SparseFactor",
     "assemble",
     "dense_factor",
+    "recognize_factor",
 ]

@@ -1,0 +1,1 @@
+"""Fourier transforms of any size as chains of Kronecker-sparse factors, real or complex."""
