@@ -22,7 +22,8 @@ from sphinx_gallery.sorting import ExplicitOrder  # noqa: E402
 
 import skfact  # noqa: E402
 
-SECTIONS = ("butterfly", "fixed_support", "deep_linear", "relu", "deploy")  # of the gallery
+# of the gallery
+SECTIONS = ("butterfly", "fixed_support", "deep_linear", "relu", "transforms", "deploy")
 # pages without a column of contents: lists of pages, and wide tables
 WHOLE_WIDTH = ["index", "theory/index", "user_guide/index", "user_guide/which_tool"]
 WHOLE_WIDTH += [f"auto_examples/{name}/index" for name in SECTIONS]

@@ -58,7 +58,6 @@ def orthogonal_matching_pursuit(
     See Also
     --------
     least_squares_codes : Solutions of least norm, which are not sparse.
-    sklearn.linear_model.orthogonal_mp : The same of a dense matrix.
 
     Notes
     -----
@@ -68,7 +67,8 @@ def orthogonal_matching_pursuit(
     the operator is not needed. A solution has fewer non-zeros than were asked for where the
     residual vanishes to rounding, or the next column depends on those that are chosen.
 
-    `tol` is relative and of norms; that of scikit-learn is absolute and of squares.
+    It takes what ``sklearn.linear_model.orthogonal_mp`` takes of the dense matrix; `tol` is relative
+    and of norms, where that of scikit-learn is absolute and of squares.
 
     Columns with norms that differ are scaled by a diagonal factor,
     ``op @ FactorizedOperator([scipy.sparse.diags_array(1 / norms)])``, and so are the solutions.
