@@ -61,8 +61,8 @@ def dct(
     Types 2 and 3 are a Fourier transform of n real samples [1]_, type 4 one of n / 2 complex
     samples, or of n real samples for odd n. For powers of two, n > 2, they have :math:`4 n (\log_2
     n - 1)` non-zeros, a quarter of which are zeros within blocks of size 4; type 1 is a Fourier
-    transform of 2 (n - 1) real samples. A large prime factor of these sizes makes a convolution
-    with a chirp, see :func:`dft`.
+    transform of 2 (n - 1) real samples. A prime factor of these sizes above some hundreds makes a
+    convolution with a chirp, see :func:`dft`.
 
     References
     ----------

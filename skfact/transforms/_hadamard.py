@@ -8,7 +8,8 @@ import numpy as np
 
 from skfact._checks import positive_int
 from skfact.operators import FactorizedOperator
-from skfact.transforms._fourier.stages import Stages, checked_dtype, repeated
+from skfact.operators._factors import repeated
+from skfact.transforms._fourier.stages import Stages, checked_dtype
 from skfact.transforms._norm import norm_scale
 
 BLOCK = np.array([[1.0, 1.0], [1.0, -1.0]])

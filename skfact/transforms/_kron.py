@@ -17,6 +17,7 @@ from skfact.operators import (
     PartialPermutation,
     SparseFactor,
 )
+from skfact.operators._factors import changed
 from skfact.operators._linear_maps.algebra import as_operator
 from skfact.supports import KroneckerSparse
 
@@ -134,9 +135,13 @@ def times_identity(factor: Any, m: int) -> Any:
     if isinstance(factor, KroneckerFactor):
         a, b, c, d = factor.pattern
         xp = factor._namespace
-        values = xp.broadcast_to(factor.values[:, :, None, :, :], (a, d, m, b, c))
-        wide = xp.reshape(values, (a, d * m, b, c))
-        return KroneckerFactor._wrap(wide, KroneckerSparse(a, b, c, d * m))
+
+        def widened(values: Any) -> Any:
+            wide = xp.broadcast_to(values[:, :, None, :, :], (values.shape[0], d, m, b, c))
+            return xp.reshape(wide, (-1, d * m, b, c))
+
+        values = changed(factor.values, widened)
+        return KroneckerFactor._wrap(values, KroneckerSparse(a, b, c, d * m))
     if isinstance(factor, PartialPermutation):
         return selections([factor], [], factor.n_in, m)[0]
     return sparse_kron(factor.to_csr(), scipy.sparse.eye_array(m), factor)

@@ -9,7 +9,8 @@ import scipy.sparse
 
 from skfact._checks import check_number, positive_int
 from skfact.operators import FactorizedOperator, SparseFactor
-from skfact.transforms._fourier.stages import Stages, checked_dtype, repeated
+from skfact.operators._factors import repeated
+from skfact.transforms._fourier.stages import Stages, checked_dtype
 
 HAAR = np.sqrt(0.5) * np.array([[1.0, 1.0], [1.0, -1.0]])
 

@@ -23,6 +23,14 @@ def test_coefficients_are_those_of_pywavelets(n):
     assert_allclose(haar(n, 1) @ x, wavelet(n, "db1", 1) @ x, atol=1e-14 * np.linalg.norm(x))
 
 
+def test_every_even_size():
+    pywt = pytest.importorskip("pywt")
+    for n in range(2, 301, 2):
+        x = np.random.default_rng(n).standard_normal(n)
+        expected = np.concatenate(pywt.dwt(x, "db3", "periodization"))
+        assert_allclose(wavelet(n, "db3", 1) @ x, expected, rtol=0, atol=1e-13 * np.linalg.norm(x))
+
+
 def test_the_level_is_pywavelets_where_the_size_allows_it():
     pywt = pytest.importorskip("pywt")
     x = np.random.default_rng(0).standard_normal(256)

@@ -3,7 +3,15 @@
 from skfact._kernels.apply import cuda
 from skfact._kernels.apply.dispatch import apply_factor, loops, multiply_lanes, multiply_tiles
 from skfact._kernels.apply.generic import correlate
-from skfact._kernels.apply.layout import LANES, TILES, Layout, Program, lay_out, vectors_per_row
+from skfact._kernels.apply.layout import (
+    LANES,
+    TILES,
+    Layout,
+    Program,
+    is_shared,
+    lay_out,
+    vectors_per_row,
+)
 
 __all__ = [
     "LANES",
@@ -13,6 +21,7 @@ __all__ = [
     "apply_factor",
     "correlate",
     "cuda",
+    "is_shared",
     "lay_out",
     "loops",
     "multiply_lanes",

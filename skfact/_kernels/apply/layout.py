@@ -35,6 +35,16 @@ class Layout(NamedTuple):
     blocks: Callable[[np.ndarray], np.ndarray]  # values (a, d, b, c) -> in order of use, flat
 
 
+def is_shared(values: np.ndarray) -> bool:
+    """Whether the values (a, d, b, c) of several diagonal blocks are the same memory."""
+    return len(values) > 1 and values.strides[0] == 0
+
+
+def distinct(values: np.ndarray) -> np.ndarray:
+    """Those of the first diagonal block, if all are the same."""
+    return values[:1] if is_shared(values) else values
+
+
 def tile_cost(pattern: Pattern, dtype: np.dtype) -> float:
     """Nanoseconds that a factor takes per vector of a tile; infinite where BLAS is better.
 
@@ -97,8 +107,9 @@ class Program:
     real: np.dtype  # float32 or float64
     n_in: int
     n_out: int
-    blocks: np.ndarray  # those of the factor applied first, in order of use, then the next one's
-    stages: np.ndarray  # (n_factors, 6): a, b, c, d, where to read, where to write
+    blocks: np.ndarray  # those of the factor applied first, in order of use, then the next one's;
+    # the first one of diagonal blocks that share their values
+    stages: np.ndarray  # (n_factors, 7): a, b, c, d, where to read and to write, shared or not
     into: np.ndarray  # where entries of the argument go
     out: np.ndarray  # where entries of the result are
     into_parts: np.ndarray  # the same for the real and the imaginary part of each
@@ -139,10 +150,10 @@ def lay_out(
     height = -(-max(a * d * max(b, c) for (a, b, c, d), _ in factors) // WIDTH) * WIDTH
     unused, zero = 2 * height, 2 * height + WIDTH
     stages, half = [], 0
-    for (a, b, c, d), _ in reversed(factors):
+    for (a, b, c, d), values in reversed(factors):
         in_place = layout.whole_rows and b == c <= IN_PLACE
         target = half if in_place else height - half
-        stages.append((a, b, c, d, half, target))
+        stages.append((a, b, c, d, half, target, int(is_shared(values))))
         half = target
     a, _, c, d = factors[-1][0]
     taken = np.arange(a * c * d) if source is None else source
@@ -152,12 +163,12 @@ def lay_out(
     given = np.arange(n_out) if result is None else result
     into, out = position(into), position(np.where(given < 0, zero, given + half))
     table = np.array(stages)
-    table[:, 4:] = position(table[:, 4:])
+    table[:, 4:6] = position(table[:, 4:6])
     return Program(
         real=real,
         n_in=n_in,
         n_out=n_out,
-        blocks=np.concatenate([layout.blocks(values) for _, values in reversed(factors)]),
+        blocks=np.concatenate([layout.blocks(distinct(values)) for _, values in reversed(factors)]),
         stages=table,
         into=into,
         out=out,

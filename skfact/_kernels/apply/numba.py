@@ -24,16 +24,20 @@ lane_row = block_product(1, entries="rows", vector="numbers")
 @jit
 def multiply_stage(
     to: Any, to_at: int, to_row: int, x: Any, x_at: int, x_row: int, in_place: bool, blocks: Any,
-    at: int, a: int, b: int, c: int, d: int, parts: int,
+    at: int, a: int, b: int, c: int, d: int, parts: int, shared: int,
 ) -> int:  # fmt: skip
     """Multiply a tile by one factor of pattern (a, b, c, d); the position of the next one's blocks.
 
     Row r of the result is at ``to_at + r * to_row`` of `to`, row r of the argument at
     ``x_at + r * x_row`` of `x`, both real. The entries of the blocks, of `parts` reals each, begin
-    at position `at`: blocks are stored whole if `in_place`, else four rows at a time.
+    at position `at`: blocks are stored whole if `in_place`, else four rows at a time. They are the
+    same for all i if `shared`.
     """
     to_step, x_step = d * to_row, d * x_row
+    start = at
     for i in range(a):
+        if shared:
+            at = start
         for l in range(d):
             u = x_at + (i * c * d + l) * x_row
             v = to_at + (i * b * d + l) * to_row
@@ -76,15 +80,15 @@ def multiply_tile(
 ) -> None:  # fmt: skip
     """Run a tile, from position `offset` on, through all factors.
 
-    `blocks` are those of the factor applied first, then those of the next; `stages` (n_factors, 6)
-    says (a, b, c, d, where to read, where to write) for each.
+    `blocks` are those of the factor applied first, then those of the next; `stages` (n_factors, 7)
+    says (a, b, c, d, where to read, where to write, whether blocks are shared) for each.
     """
     at = 0
     for s in range(stages.shape[0]):
-        a, b, c, d, source, target = stages[s]
+        a, b, c, d, source, target, shared = stages[s]
         at = multiply_stage(
             tile, offset + target, row, tile, offset + source, row, source == target, blocks, at,
-            a, b, c, d, parts,
+            a, b, c, d, parts, shared,
         )  # fmt: skip
 
 
@@ -100,12 +104,13 @@ def multiply_real_columns(
     for t in range(start, stop):
         at = 0
         for s in range(last + 1):
-            a, b, c, d, source, target = stages[s]
+            a, b, c, d, source, target, shared = stages[s]
             x, x_at, x_row = (X, t * row, batch) if s == 0 else (tile, source, row)
             to, to_at, to_row = (Y, t * row, batch) if s == last else (tile, target, row)
             at = multiply_stage(
-                to, to_at, to_row, x, x_at, x_row, source == target, blocks, at, a, b, c, d, 1
-            )
+                to, to_at, to_row, x, x_at, x_row, source == target, blocks, at, a, b, c, d, 1,
+                shared,
+            )  # fmt: skip
 
 
 @jit
@@ -198,13 +203,18 @@ def multiply_lanes(
         for s in range(stages.shape[0]):
             a, b, c, d = stages[s, 0], stages[s, 1], stages[s, 2], stages[s, 3]
             x, y = stages[s, 4], stages[s, 5]
+            start, shared = at, stages[s, 6]
             if d == 1:
                 for i in range(a):
+                    if shared:
+                        at = start
                     lane_row(work, y + i * row, row, work, x + i * row, 1, blocks, at, c)
                     at += c * row
                 continue
             step = d * parts
             for i in range(a):
+                if shared:
+                    at = start
                 for l in range(0, d, lanes):
                     u = x + (i * c * d + l) * parts
                     v = y + (i * b * d + l) * parts

@@ -2,7 +2,13 @@
 
 from skfact.operators._factors.assemble import assemble
 from skfact.operators._factors.factor import SELECTION, Factor
-from skfact.operators._factors.kronecker import KroneckerFactor, dense_factor
+from skfact.operators._factors.kronecker import (
+    KroneckerFactor,
+    changed,
+    dense_factor,
+    repeated,
+    shares_values,
+)
 from skfact.operators._factors.partial_permutation import PartialPermutation
 from skfact.operators._factors.recognize import recognize_factor
 from skfact.operators._factors.sparse import SparseFactor
@@ -14,6 +20,9 @@ __all__ = [
     "PartialPermutation",
     "SparseFactor",
     "assemble",
+    "changed",
     "dense_factor",
     "recognize_factor",
+    "repeated",
+    "shares_values",
 ]

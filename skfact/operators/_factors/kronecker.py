@@ -24,7 +24,7 @@ from skfact._inputs import (
     namespace_dtype,
     private_copy,
 )
-from skfact._kernels.apply import apply_factor
+from skfact._kernels.apply import apply_factor, is_shared
 from skfact._kernels.low_rank_blocks import Classes
 from skfact.operators._factors.factor import Factor
 from skfact.supports import KroneckerSparse
@@ -130,13 +130,15 @@ class KroneckerFactor(Factor, kind="kronecker"):
         transpose = self.T
         if not is_complex_dtype(self.dtype):
             return transpose
-        return KroneckerFactor._wrap(self._namespace.conj(transpose.values), transpose.pattern)
+        values = changed(transpose.values, self._namespace.conj)
+        return KroneckerFactor._wrap(values, transpose.pattern)
 
     def astype(self, dtype: Any) -> KroneckerFactor:
         dtype = namespace_dtype(dtype, self._namespace)
         if dtype == self.dtype:
             return self
-        return KroneckerFactor._wrap(self._namespace.astype(self.values, dtype), self.pattern)
+        values = changed(self.values, lambda values: self._namespace.astype(values, dtype))
+        return KroneckerFactor._wrap(values, self.pattern)
 
     def apply(self, X: Any) -> Any:
         return apply_factor(self.values, X)
@@ -163,11 +165,15 @@ class KroneckerFactor(Factor, kind="kronecker"):
         return self if values is self.values else KroneckerFactor._wrap(values, self.pattern)
 
     def _scale(self, scale: Callable[[Any], Any]) -> KroneckerFactor:
-        return KroneckerFactor._wrap(scale(self.values), self.pattern)
+        return KroneckerFactor._wrap(changed(self.values, scale), self.pattern)
 
     @property
     def _array(self) -> Any:
         return self.values
+
+    @property
+    def _arrays(self) -> tuple[Any, ...]:
+        return (self.values[:1] if shares_values(self.values) else self.values,)
 
     @property
     def _pattern(self) -> KroneckerSparse:
@@ -177,25 +183,39 @@ class KroneckerFactor(Factor, kind="kronecker"):
         """The product of a chainable pair, or of one whose transposes are chainable."""
         if not self.pattern.is_chainable_with(right.pattern):
             return right.T._times(self.T).T
+        if shares_values(self.values) and shares_values(right.values):
+            a = self.pattern.a
+            first = self._first_blocks(1)._times(right._first_blocks(right.pattern.a // a))
+            return KroneckerFactor._wrap(
+                repeated(first.values, a), self.pattern.product(right.pattern)
+            )
         classes = Classes.of_pair(self.pattern, right.pattern)
         blocks = classes.columns_of_left(self.values) @ classes.rows_of_right(right.values)
         values = classes.product_from_blocks(blocks)
         return KroneckerFactor._wrap(values, self.pattern.product(right.pattern))
 
+    def _first_blocks(self, count: int) -> KroneckerFactor:
+        """The factor of the first diagonal blocks alone."""
+        _, b, c, d = self.pattern
+        return KroneckerFactor._wrap(self.values[:count], KroneckerSparse(count, b, c, d))
+
     def _is_safe(self) -> bool:
-        largest = float(self._namespace.max(self._namespace.abs(self.values)))
+        (values,) = self._arrays
+        largest = float(self._namespace.max(self._namespace.abs(values)))
         limits = self._namespace.finfo(self.dtype)
         return math.sqrt(float(limits.smallest_normal)) < largest < math.sqrt(float(limits.max))
 
     def _condition(self) -> float:
         if not self._is_invertible:
             return math.inf
-        singular = self._namespace.linalg.svdvals(self.values)
+        (values,) = self._arrays
+        singular = self._namespace.linalg.svdvals(values)
         smallest = float(self._namespace.min(singular))
         return float(self._namespace.max(singular)) / smallest if smallest > 0 else math.inf
 
     def _inverse(self) -> KroneckerFactor:
-        return KroneckerFactor._wrap(self._namespace.linalg.inv(self.values), self.pattern)
+        values = changed(self.values, self._namespace.linalg.inv)
+        return KroneckerFactor._wrap(values, self.pattern)
 
     def _described(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         values = np.ascontiguousarray(to_numpy(self.values))
@@ -206,6 +226,21 @@ class KroneckerFactor(Factor, kind="kronecker"):
         pattern = KroneckerSparse(*file.description["pattern"])
         a, b, c, d = pattern
         return cls._wrap(file.numbers("values", (a, d, b, c)), pattern)
+
+
+def shares_values(values: Any) -> bool:
+    """Whether diagonal blocks are the same memory, as NumPy's arrays alone tell."""
+    return isinstance(values, np.ndarray) and is_shared(values)
+
+
+def changed(values: Any, change: Callable[[Any], Any]) -> Any:
+    """The values (a, d, b, c) changed, once where all diagonal blocks are the same memory."""
+    return repeated(change(values[:1]), len(values)) if shares_values(values) else change(values)
+
+
+def repeated(values: np.ndarray, a: int) -> np.ndarray:
+    """Values (1, d, b, c) as those of `a` diagonal blocks, in the same memory."""
+    return np.broadcast_to(values, (a, *values.shape[1:]))
 
 
 def dense_factor(values: Any) -> Any:

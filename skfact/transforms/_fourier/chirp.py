@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from skfact.operators._factors import repeated, shares_values
 from skfact.transforms._fourier.circular import complex_circulant, real_weights, slot_blocks
 from skfact.transforms._fourier.cooley_tukey import (
     UNUSED,
@@ -63,8 +64,6 @@ def real_chirp(n: int, M: int, *, is_complex: bool) -> Spectrum:
 def side_by_side(values: Values) -> Values:
     """Two of a product, one for each channel."""
     return tuple(
-        np.broadcast_to(v[:1], (2 * len(v), *v.shape[1:]))
-        if v.strides[0] == 0 or len(v) == 1
-        else np.concatenate([v, v])
+        repeated(v[:1], 2 * len(v)) if shares_values(v) or len(v) == 1 else np.concatenate([v, v])
         for v in values
     )

@@ -17,8 +17,9 @@ from math import prod
 
 import numpy as np
 
+from skfact.operators._factors import repeated
 from skfact.supports._radices import digit_reversal, prime_factors
-from skfact.transforms._fourier.stages import Stages, repeated
+from skfact.transforms._fourier.stages import Stages
 
 UNUSED = -1  # the frequency of a slot that is always zero
 

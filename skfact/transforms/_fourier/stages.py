@@ -5,7 +5,6 @@ Factors and selections in this order run in compiled loops; a selection inside w
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from skfact._inputs import namespace_dtype
 from skfact.operators import FactorizedOperator, KroneckerFactor, PartialPermutation
+from skfact.operators._factors import changed
 from skfact.supports import KroneckerSparse
 
 Values = tuple[np.ndarray, ...]  # each (a, d, b, c), in the order of the product
@@ -51,7 +51,7 @@ class Stages:
         values = list(self.values)
         n_product_out, _ = product_shape(self.values)
         if rows is not None and np.all(rows == rows[0]):
-            values[0] = shared(values[0], lambda v: v * rows[0])
+            values[0] = changed(values[0], lambda v: v * rows[0])
         elif rows is not None:
             a, d, b, _ = values[0].shape
             scales = spread(rows, self.out, n_product_out).reshape(a, b, d)
@@ -100,22 +100,10 @@ def spread(entries: np.ndarray, index: np.ndarray, n: int) -> np.ndarray:
     return found
 
 
-def shared(values: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Values changed, once where all diagonal blocks are the same memory."""
-    if len(values) > 1 and values.strides[0] == 0:
-        return repeated(change(values[:1]), len(values))
-    return change(values)
-
-
-def repeated(values: np.ndarray, a: int) -> np.ndarray:
-    """Values (1, d, b, c) for each of `a` diagonal blocks, in the same memory."""
-    return np.broadcast_to(values, (a, *values.shape[1:]))
-
-
 def kronecker_factor(values: np.ndarray, dtype: Any) -> KroneckerFactor:
     """The factor of values (a, d, b, c) that nobody else writes to."""
     a, d, b, c = values.shape
-    values = shared(values, lambda v: v.astype(dtype))
+    values = changed(values, lambda v: v.astype(dtype))
     return KroneckerFactor._wrap(values, KroneckerSparse(a, b, c, d))
 
 
