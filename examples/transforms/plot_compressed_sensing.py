@@ -46,7 +46,7 @@ samples = A @ spectrum + 0.5 * rng.normal(size=m)
 start = time.perf_counter()
 found = orthogonal_matching_pursuit(A, samples, n_cosines)
 seconds = time.perf_counter() - start
-print(f"{seconds:.2f} s; matrix {8 * m * n / 1e6:.0f} MB, factors {8 * A.nnz / 1e6:.0f} MB")
+print(f"{seconds:.2f} s; matrix {8 * m * n / 1e6:.0f} MB, factors {A.nbytes / 1e6:.0f} MB")
 print(f"cosines found: {np.sum(found[cosines] != 0)} of {n_cosines}")
 
 figure, axes = plt.subplots(2, 1, figsize=(9, 5), layout="constrained")
@@ -128,7 +128,7 @@ for size in (4_096, 16_384, 65_536):
     start = time.perf_counter()
     found = orthogonal_matching_pursuit(operator, y, k)
     seconds = time.perf_counter() - start
-    print(f"{size:9}{seen:7}{seconds:13.3f} s{8e-6 * operator.nnz:6.0f} MB", end="")
+    print(f"{size:9}{seen:7}{seconds:13.3f} s{1e-6 * operator.nbytes:6.0f} MB", end="")
     if size == 65_536:
         print(f"{'':11}{8e-6 * seen * size:7.0f} MB{'not made':>15}")
         continue
@@ -137,4 +137,4 @@ for size in (4_096, 16_384, 65_536):
     dense = orthogonal_mp(matrix, y, n_nonzero_coefs=k)
     seconds = time.perf_counter() - start
     difference = np.linalg.norm(dense - found) / np.linalg.norm(found)
-    print(f"{seconds:9.3f} s{8e-6 * matrix.size:7.0f} MB{difference:15.0e}")
+    print(f"{seconds:9.3f} s{1e-6 * matrix.nbytes:7.0f} MB{difference:15.0e}")

@@ -188,5 +188,6 @@ plt.show()
 # With a sixteenth of the numbers, sources are found as near to where they are as with the matrix
 # itself, in less than half the time. (What distance is left comes from noise, and from pairs whose
 # fields nearly cancel.) Low rank is as fast and misses details: with as many numbers it has ten
-# times the error, and three times the distance. Budgets without supports start from the largest
-# entries of A, which do not tell regions apart; they also need no order of sensors and sources.
+# times the error, and nearly three times the distance. Budgets without supports start from the
+# largest entries of A, which do not tell regions apart; they also need no order of sensors and
+# sources.
