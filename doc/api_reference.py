@@ -179,6 +179,7 @@ API_REFERENCE = {
             "FactorizedLinear": False,
             "OrthogonalButterfly": False,
             "replace_linear_layers": False,
+            "load_factorized": False,
         },
     ),
     "skfact.supports": Section(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import array_api_compat
@@ -17,6 +18,8 @@ from array_api_compat import (
 )
 
 BACKENDS = ("auto", "numpy", "cupy")
+FORWARD_HOOKS = ("_forward_pre_hooks", "_forward_hooks")  # of PyTorch modules
+HOOKS = (*FORWARD_HOOKS, "_backward_pre_hooks", "_backward_hooks")
 NUMPY = array_api_compat.array_namespace(np.empty(0))
 
 
@@ -183,3 +186,8 @@ def is_torch_module(obj: Any) -> bool:
     """Whether it is a PyTorch module: there is none where PyTorch was not imported."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(obj, torch.nn.Module)
+
+
+def has_hooks(module: Any, kinds: Sequence[str] = HOOKS) -> bool:
+    """Whether something else is to be done at each call of a PyTorch module."""
+    return any(getattr(module, hooks) for hooks in kinds)

@@ -7,6 +7,7 @@ import math
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence, Set
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from numbers import Integral, Real
 from typing import Any
 
@@ -192,6 +193,61 @@ def check_sequence(values: Any, name: str, what: str) -> None:
     check_ordered(values, name, what)
     if not hasattr(values, "__len__"):
         raise TypeError(f"{name} must be {what}, got a {type(values).__name__}: pass list({name}).")
+
+
+def chosen_names(
+    names: Sequence[str], include: Any, exclude: Any, left_out: Mapping[str, str]
+) -> list[str]:
+    """The names of layers that are like a pattern of `include`, and like none of `exclude`.
+
+    Patterns are those of file names; None includes all, and excludes none. Layers that are left out
+    anyway are named with the reason, and may be excluded too.
+
+    Raises
+    ------
+    TypeError
+        If a pattern is no text.
+    ValueError
+        If no layer has a name like a pattern.
+    """
+    inside = _patterns(include, "include", names, left_out)
+    outside = _patterns(exclude, "exclude", [*names, *left_out], {})
+    return [
+        name
+        for name in names
+        if (include is None or _is_like(name, inside)) and not _is_like(name, outside)
+    ]
+
+
+def _patterns(
+    given: Any, argument: str, names: Sequence[str], left_out: Mapping[str, str]
+) -> list[str]:
+    """Patterns as a list, each of which some name is like."""
+    if given is None:
+        return []
+    found = [given] if isinstance(given, str) else given
+    is_list = isinstance(found, Iterable) and not isinstance(found, bytes | Mapping)
+    found = list(found) if is_list else [found]
+    if not all(isinstance(pattern, str) for pattern in found):
+        raise TypeError(
+            f"{argument} must be a name of a layer, a pattern of names, or a list of them, got "
+            f"{given!r}."
+        )
+    for pattern in found:
+        if not any(_is_like(name, [pattern]) for name in names):
+            reasons = [
+                f"{name}: {why}" for name, why in left_out.items() if fnmatchcase(name, pattern)
+            ]
+            raise ValueError(
+                f"{argument}={pattern!r} is the name of no layer that can be replaced"
+                + (f" ({'; '.join(reasons)})" if reasons else "")
+                + f"; the names are {[*names]}."
+            )
+    return found
+
+
+def _is_like(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def positive_ints(values: Any, name: str) -> tuple[int, ...]:

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
-from skfact._checks import check_flag, check_ordered, positive_int
+from skfact._checks import check_flag, chosen_names, positive_int
 from skfact._warn import warn
 from skfact.butterfly._rank_search import check_bounds, numbers_within
 from skfact.butterfly._structure.choice import DENSITY
@@ -61,12 +60,13 @@ def compress(
 
     Parameters
     ----------
-    network : MLPClassifier, MLPRegressor, (coefs, intercepts), torch.nn.Module or ONNX model
-        What is compressed, and stays as it is: a fitted perceptron of scikit-learn; two lists of
-        arrays, with weights of shape (n_in, n_out) and ReLU between the layers; any PyTorch module,
-        of which each nn.Linear is looked at; an onnx.ModelProto or the path of a file, with each
-        MatMul and Gemm by a constant. Embeddings, norms, convolutions and all else stay, and so do
-        layers that cannot be replaced, such as tied ones: `skipped` of the result says why.
+    network : MLPClassifier, MLPRegressor, Pipeline, (coefs, intercepts), nn.Module or ONNX model
+        What is compressed, and stays as it is: a fitted perceptron of scikit-learn, or a fitted
+        Pipeline that ends in one, or a FrozenEstimator of one; two lists of arrays, with weights of
+        shape (n_in, n_out) and ReLU between the layers; any PyTorch module, of which each nn.Linear
+        is looked at; an onnx.ModelProto or the path of a file, with each MatMul and Gemm by a
+        constant. Embeddings, norms, convolutions and all else stay, and so do layers that cannot be
+        replaced, such as tied ones: `skipped` of the result says why.
     X : array-like of shape (n_samples, n_in), or batches, default=None
         Samples of what the network will be applied to, without their targets; some times as many as
         a layer has inputs. For a module a tensor, a tuple of arguments, a mapping of names to
@@ -122,14 +122,16 @@ def compress(
 
     Notes
     -----
-    A compressed perceptron predicts and is scored, pickled and cloned (to an estimator that is not
-    fitted) as any other; its `coefs_` are operators where a layer was replaced. scikit-learn does
-    not train them. In a pair of lists, ``X @ coefs[i]`` takes operators and arrays alike. In a
-    module new layers are :class:`skfact.torch.FactorizedLinear`, and train as others do.
+    A compressed perceptron predicts and is scored and pickled as any other; its `coefs_` are
+    operators where a layer was replaced. scikit-learn does not train them, and a clone is the dense
+    perceptron, not fitted: where estimators are cloned, pass ``FrozenEstimator(network)``. In a
+    pair of lists, ``X @ coefs[i]`` takes operators and arrays alike. In a module new layers are
+    :class:`skfact.torch.FactorizedLinear`, and train as others do.
 
-    Modules run as copies in evaluation, without gradients. With samples, layers whose weight is
-    read by another module than themselves are found out, and stay. All positions that a layer sees
-    count, so that batches without padding are best.
+    Modules run as copies in evaluation, without gradients, with the same random numbers each time.
+    With samples, layers whose weight is read by another module than themselves are found out, and
+    stay. PyTorch's transformers call their new layers also in evaluation. All positions that a
+    layer sees count, so that batches without padding are best.
 
     The effect of a layer is the squared relative error of the outputs of the network over that of
     the layer, when that layer alone is replaced: by low rank with a squared error near 0.05, or by
@@ -413,37 +415,15 @@ def _of_use(curve: Curve, *, known: bool) -> list[Option]:
 
 
 def _chosen_linears(network: Network, include: Any, exclude: Any) -> dict[int, Linear]:
-    """The layers that are asked for; an error names patterns that no layer has."""
-    names = [linear.name for linear in network.linears]
-    inside = _patterns(include, "include", names)
-    outside = _patterns(exclude, "exclude", names)
-    found = {
-        place: linear
-        for place, linear in enumerate(network.linears)
-        if (include is None or any(fnmatchcase(linear.name, p) for p in inside))
-        and not any(fnmatchcase(linear.name, p) for p in outside)
-    }
-    if not found:
+    """The layers that are asked for; an error tells why there are none."""
+    linears = network.linears
+    names = [linear.name for linear in linears]
+    chosen = set(chosen_names(names, include, exclude, network.skipped) if names else ())
+    if not chosen:
         skipped = "; ".join(f"{name}: {why}" for name, why in network.skipped.items())
         raise ValueError(
             "network has no linear layer that could be replaced"
             + (f" ({skipped})." if skipped else ".")
             + (f" Its layers are {names}, all of them left out." if names else "")
         )
-    return found
-
-
-def _patterns(patterns: Any, argument: str, names: list[str]) -> list[str]:
-    """Patterns of names, each of which some layer has."""
-    if patterns is None:
-        return []
-    found = [patterns] if isinstance(patterns, str) else patterns
-    check_ordered(found, argument, "a pattern of names of layers, or a list of them")
-    for pattern in found:
-        if not isinstance(pattern, str):
-            raise TypeError(f"{argument} must be patterns of names, as texts, got {pattern!r}.")
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise ValueError(
-                f"{argument}={pattern!r} is the name of no layer; the names are {names}."
-            )
-    return list(found)
+    return {place: linear for place, linear in enumerate(linears) if linear.name in chosen}

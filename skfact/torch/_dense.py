@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skfact._backend import to_numpy
+from skfact._backend import has_hooks, to_numpy
 from skfact._inputs import as_floating, is_complex_dtype
 from skfact.butterfly import butterfly_factorize
 from skfact.torch._layers import tensor
-from skfact.torch._ways import DTYPES, has_hooks
+from skfact.torch._ways import DTYPES
 
 # what a module of another type has to do with nn.Linear, by words in the name of its type
 OTHER_TYPES = {
@@ -67,6 +67,8 @@ def remedy(module: Any) -> str:
         )
     if isinstance(module, nn.modules.lazy.LazyModuleMixin):
         return "its shape is not known yet: run a batch through it first"
+    if isinstance(module, nn.modules.linear.NonDynamicallyQuantizableLinear):
+        return "the attention around it reads its weight: leave it dense"
     if isinstance(module, nn.Linear):
         return (
             "a subclass may compute something else, or be read by the module around it: make an "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any, Self
 
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from skfact.operators import FactorizedOperator, OperatorSum
 from skfact.torch._dense import bias_of, factorize_weight, numbers_of, require_linear
@@ -58,7 +58,7 @@ class FactorizedLinear(nn.Module):
     tensors; the backward pass keeps the inputs of the layer, and none of the vectors between its
     factors. Everywhere else (other devices, half precision, autocast, `torch.compile`,
     `torch.export`, the transforms of `torch.func`, derivatives of derivatives) the same product is
-    written in PyTorch's operations.
+    written in PyTorch's operations. `torch.fx` has the layer as a leaf of its graphs.
 
     The loops need their numbers in an order of their own. They are put in order again when the
     parameters have changed, by whatever means.
@@ -182,6 +182,8 @@ class FactorizedLinear(nn.Module):
             If its last dimension is not `in_features`.
         """
         X = input
+        if isinstance(X, fx.Proxy) and (place := X.tracer.path_of_module(self)):
+            return X.tracer.create_proxy("call_module", place, (X,), {})  # a leaf of the graph
         if not isinstance(X, Tensor):
             raise TypeError(
                 f"input must be a tensor, got {type(X).__name__}: use torch.as_tensor(input)."
@@ -207,9 +209,8 @@ class FactorizedLinear(nn.Module):
         if name == "weight":
             raise AttributeError(
                 "FactorizedLinear has factors in the place of a weight: to_operator().toarray() is "
-                "the matrix. Modules that read their layers' weights (nn.TransformerEncoder in "
-                "evaluation, unless torch.backends.mha.set_fastpath_enabled(False)) cannot have "
-                "factorized ones: exclude these."
+                "the matrix. Modules that read their layers' weights cannot have factorized ones: "
+                "exclude these."
             )
         return super().__getattr__(name)
 

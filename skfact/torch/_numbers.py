@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
+from skfact._backend import HOOKS
 from skfact.operators import OperatorSum
 from skfact.torch._term import Term, numerical
-from skfact.torch._ways import HOOKS
 
 _compare = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None).memcmp
 _compare.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]

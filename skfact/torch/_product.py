@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from skfact._backend import has_hooks
 from skfact.torch._numbers import Layers, Numbers
 from skfact.torch._term import numerical
-from skfact.torch._ways import has_hooks, is_batched, is_followed, is_ordinary
+from skfact.torch._ways import is_batched, is_followed, is_ordinary
 
 
 def read(layers: Layers, earlier: Numbers | None) -> Numbers | None:

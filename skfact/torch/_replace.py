@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import nn
 
+from skfact._checks import chosen_names
 from skfact.torch._dense import check_linear
 from skfact.torch._linear import FactorizedLinear
 
 
 def swap(module: nn.Module, name: str, new: nn.Module) -> None:
-    """Put a layer into the place of the one of that name, as of `named_modules`."""
+    """Put a layer into the place of the one of that name, as of `named_modules`.
+
+    Transformers of PyTorch around it call it from then on, also in evaluation.
+    """
     parent, _, last = name.rpartition(".")
     setattr(module.get_submodule(parent), last, new)
+    path = name.split(".")
+    for depth in range(len(path)):
+        call_layers(module.get_submodule(".".join(path[:depth])))
+
+
+def call_layers(module: nn.Module) -> None:
+    """Keep a transformer of PyTorch from reading weights of its layers, which it does if it can."""
+    if isinstance(module, nn.TransformerEncoderLayer):
+        module.activation_relu_or_gelu = 0  # one of its conditions; `activation` says what it does
+    elif isinstance(module, nn.TransformerEncoder):
+        module.use_nested_tensor = False
 
 
 def replace_linear_layers(
     module: nn.Module,
     supports: Any = "auto",
     *,
-    include: str | Iterable[str] = "*",
-    exclude: str | Iterable[str] = (),
+    include: str | Iterable[str] | None = None,
+    exclude: str | Iterable[str] | None = None,
     inplace: bool = False,
     **how: Any,
 ) -> nn.Module:
@@ -37,10 +51,10 @@ def replace_linear_layers(
         embeddings, norms and all others stay.
     supports : str, callable or Chain, default="auto"
         The structure of each weight, as for `butterfly_factorize`.
-    include : str or iterable of str, default="*"
+    include : str or iterable of str, default=None
         Names of layers, as of `module.named_modules()`, that are replaced; patterns of the shell
-        such as ``"encoder.*.fc?"``.
-    exclude : str or iterable of str, default=()
+        such as ``"encoder.*.fc?"``. None stands for all of them.
+    exclude : str or iterable of str, default=None
         Names or patterns of those among them that are not.
     inplace : bool, default=False
         Change the module itself, instead of a copy.
@@ -57,15 +71,23 @@ def replace_linear_layers(
     Raises
     ------
     TypeError
-        If `module` is no module, or a layer that was asked for is of a subclass of `nn.Linear`, has
-        a quantized weight, or one in half precision.
+        If `module` is no module, or a layer that was asked for is of a subclass of `nn.Linear` (as
+        `out_proj` of `nn.MultiheadAttention` is), has a quantized weight, or one in half precision.
     ValueError
         If no layer has such a name, if a layer has hooks, or shares its weight with something that
         is not replaced.
 
+    Before any of these errors nothing is replaced, and a note says which layers to exclude.
+
     See Also
     --------
     FactorizedLinear.from_linear : One layer.
+
+    Notes
+    -----
+    `nn.TransformerEncoder` and its layers read weights past their layers in evaluation, where they
+    can. Those that get new layers call them instead: outputs are the same, but for positions that
+    `src_key_padding_mask` masks, which need not be zero.
 
     Examples
     --------
@@ -87,8 +109,7 @@ def replace_linear_layers(
             "module is itself a layer, without a place in which it can be replaced: use "
             "FactorizedLinear.from_linear(module, ...)."
         )
-    names = chosen(module, patterns(include, "include"), patterns(exclude, "exclude"))
-    check_sharing(module, names)
+    names = replaceable(module, include, exclude)
     if not inplace:
         module = copy.deepcopy(module)
     new: dict[int, FactorizedLinear] = {}  # by the layer
@@ -109,56 +130,47 @@ def replace_linear_layers(
     return module
 
 
-def patterns(given: str | Iterable[str], argument: str) -> list[str]:
-    """Names or patterns as a list."""
-    found = [given] if isinstance(given, str) else list(given)
-    if not all(isinstance(pattern, str) for pattern in found):
-        raise TypeError(f"{argument} must be names or patterns, got {given!r}.")
-    return found
-
-
-def chosen(module: nn.Module, include: list[str], exclude: list[str]) -> list[str]:
-    """Names of the layers to replace, which all can be."""
+def replaceable(module: nn.Module, include: Any, exclude: Any) -> list[str]:
+    """Names of the layers to replace, which all can be; an error names all that cannot."""
     linear = [
         name
         for name, layer in module.named_modules(remove_duplicate=False)
         if isinstance(layer, nn.Linear)
     ]
-    for argument, given in (("include", include), ("exclude", exclude)):
-        for pattern in given:
-            if not any(fnmatchcase(name, pattern) for name in linear):
-                raise ValueError(
-                    f"{argument}: no nn.Linear of the module has a name like {pattern!r}; their "
-                    f"names are {linear}."
-                )
-    names = [name for name in linear if is_like(name, include) and not is_like(name, exclude)]
+    if not linear:
+        raise ValueError(f"module has no nn.Linear: {type(module).__name__} stays as it is.")
+    names = chosen_names(linear, include, exclude, {})
+    errors: dict[str, TypeError | ValueError] = {}
     for name in names:
         try:
             check_linear(module.get_submodule(name), f"layer {name!r}")
         except (TypeError, ValueError) as error:
-            error.add_note(f"Or leave the layer as it is: exclude={[*exclude, name]}.")
-            raise
+            errors[name] = error
+    while more := shared(module, [name for name in names if name not in errors]):
+        errors |= more  # what stays may be tied to others
+    if errors:
+        left = [name for name in linear if name not in names or name in errors]
+        first = next(iter(errors.values()))
+        first.add_note(f"To replace the layers that can be, pass exclude={left}.")
+        raise first
     return names
 
 
-def is_like(name: str, patterns: list[str]) -> bool:
-    """Whether a name matches one of the patterns."""
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def check_sharing(module: nn.Module, names: list[str]) -> None:
-    """Raise if a weight that is replaced is also that of something which stays."""
+def shared(module: nn.Module, names: list[str]) -> dict[str, ValueError]:
+    """An error for each weight that is replaced, and also that of something which stays."""
     owners: dict[int, list[str]] = {}
     for path, parameter in module.named_parameters(remove_duplicate=False):
         owners.setdefault(id(parameter), []).append(path)
+    found = {}
     for name in names:
         weight = module.get_submodule(name).weight
         others = [path for path in owners[id(weight)] if path.removesuffix(".weight") not in names]
         if others:
-            raise ValueError(
+            found[name] = ValueError(
                 f"layer {name!r} shares its weight with {', '.join(others)}, which is not "
-                f"replaced: they would no longer be tied. Pass exclude={name!r}, or replace both."
+                f"replaced: they would no longer be tied. Pass exclude={name!r}, or untie them."
             )
+    return found
 
 
 def with_factors_of(layer: FactorizedLinear, linear: nn.Linear) -> FactorizedLinear:

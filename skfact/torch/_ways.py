@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 DTYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
 CONVERTED = (torch.float32, torch.float16, torch.bfloat16)  # by autocast
-HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 
 def is_followed() -> bool:
@@ -46,12 +45,7 @@ def is_batched(gradient: Tensor) -> bool:
 def autocast_dtype(X: Tensor) -> torch.dtype | None:
     """The half precision that PyTorch converts to here, as it does for an `nn.Linear`, or None."""
     kind = X.device.type
-    if not torch.is_autocast_enabled(kind) or X.dtype not in CONVERTED:
+    if kind == "meta" or not torch.is_autocast_enabled(kind) or X.dtype not in CONVERTED:
         return None
     found: torch.dtype = torch.get_autocast_dtype(kind)
     return found
-
-
-def has_hooks(module: nn.Module) -> bool:
-    """Whether something else is to be done at each call of a module."""
-    return any(getattr(module, hooks) for hooks in HOOKS)

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from skfact._backend import array_namespace, to_numpy
-from skfact._checks import check_choice, is_number, positive_int, positive_ints, require_finite
+from skfact._checks import (
+    check_choice,
+    is_number,
+    positive_int,
+    positive_ints,
+    refuse_lazy,
+    require_finite,
+)
 from skfact._inputs import as_floating, is_numpy
 from skfact.operators import FactorizedOperator
 from skfact.transforms._toeplitz import like, shift_invariant
@@ -64,6 +71,7 @@ def convolution(kernel: Any, shape: Any, mode: str = "full") -> FactorizedOperat
     >>> bool(np.allclose(blurred, convolve(image, kernel, mode="same")))
     True
     """
+    refuse_lazy(kernel, "kernel")
     kernel = as_floating(kernel, "kernel")
     if kernel.ndim not in (1, 2) or 0 in kernel.shape:
         raise ValueError(

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from skfact._backend import array_namespace, to_numpy
-from skfact._checks import require_finite
+from skfact._checks import refuse_lazy, require_finite
 from skfact._inputs import as_floating, is_numpy
 from skfact.operators import FactorizedOperator
 from skfact.supports._radices import prime_factors
@@ -134,6 +134,7 @@ def toeplitz(c: Any, r: Any = None) -> FactorizedOperator:
 
 def finite_vector(c: Any, name: str) -> Any:
     """A vector with entries, in its array library."""
+    refuse_lazy(c, name)
     c = as_floating(c, name)
     if c.ndim != 1 or not c.shape[0]:
         raise ValueError(

@@ -15,7 +15,12 @@ def list_cases():
     from torch import nn
     from torch.nn.utils import parametrizations
 
-    from skfact.torch import FactorizedLinear, OrthogonalButterfly, replace_linear_layers
+    from skfact.torch import (
+        FactorizedLinear,
+        OrthogonalButterfly,
+        load_factorized,
+        replace_linear_layers,
+    )
 
     from_linear = FactorizedLinear.from_linear
     layer = FactorizedLinear(operator)
@@ -58,22 +63,59 @@ def list_cases():
     value_error("hooks", "has hook", lambda: from_linear(hooked(nn.Linear(4, 4))))
     value_error("meta", "device 'meta'", from_linear, nn.Linear(4, 4, device="meta"))
     type_error("parametrized", "remove_parametriz", lambda: from_linear(normed))
-    type_error("subclass", "a subclass may", from_linear, attention.out_proj)
+    own = type("Own", (nn.Linear,), {})(4, 4)
+    type_error("subclass", "a subclass may", lambda: from_linear(own))
+    type_error("of an attention", "attention around it", from_linear, attention.out_proj)
     value_error("supports", "butterfly", from_linear, nn.Linear(4, 4), "buterfly")
     type_error("replace in nothing", "module must be", replace_linear_layers, A)
     type_error("replace itself", r"from_linear\(", replace_linear_layers, int8)
-    value_error("no layer", "include: no nn.Lin", replace_linear_layers, nn.ReLU())
-    type_error("attention", "'out_proj' must", replace_linear_layers, attention)
+    value_error("no layer", "module has no nn.Linear: ReLU stays", replace_linear_layers, nn.ReLU())
+    type_error("attention", "'out_proj' must.*reads its weight", replace_linear_layers, attention)
     value_error("tied", "shares.*words.*exclude", replace_linear_layers, tied)
     value_error(
         "exclude nothing",
-        r"exclude: no nn\.Linear.*'head'.*\['0'\]",
+        r"exclude='head' is the name of no layer.*\['0'\]",
         lambda: replace_linear_layers(nn.Sequential(nn.Linear(2, 2)), exclude="head"),
     )
+    for given in (3, [0], b"0", {"0": 1}):
+        type_error(
+            f"include={given!r}",
+            "include must be a name of a layer, a pattern of names, or a list",
+            lambda given=given: replace_linear_layers(
+                nn.Sequential(nn.Linear(2, 2)), include=given
+            ),
+        )
+    state, dense = nn.Sequential(layer).state_dict(), nn.Sequential(nn.Linear(8, 8))
+    type_error("load: no module", "module must be", load_factorized, A, state)
+    type_error("load: no state", r"state_dict must be.*torch\.load", load_factorized, dense, "x.pt")
     type_error(
-        "include a number",
-        "include must be names",
-        lambda: replace_linear_layers(nn.Sequential(nn.Linear(2, 2)), include=[0]),
+        "load: ReLU", "factors for 0.*ReLU", load_factorized, nn.Sequential(nn.ReLU()), state
+    )
+    type_error(
+        "load: itself",
+        "factors for the module itself",
+        load_factorized,
+        layer,
+        {"terms.7.0.values": torch.ones(1, 1, 8, 8)},
+    )
+    value_error("load: no layer", "nothing of that name", load_factorized, nn.ReLU(), state)
+    value_error(
+        "load: another width",
+        r"wrong factors for 0.*\(8, 8\), and the layer \(4, 8\)",
+        load_factorized,
+        nn.Sequential(nn.Linear(8, 4)),
+        state,
+    )
+    value_error(
+        "load: meta", "wrong factors for 0.*to_empty", load_factorized, dense.to("meta"), state
+    )
+    refused(
+        "torch: load: other names",
+        load_factorized,
+        nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8)),
+        state,
+        error=RuntimeError,
+        message="Missing key.*1.weight",
     )
     value_error("from_torch: bias", "bias", FactorizedOperator.from_torch, nn.Linear(3, 2))
     type_error("from_torch: ReLU", "ReLU", FactorizedOperator.from_torch, nn.ReLU())

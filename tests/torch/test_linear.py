@@ -411,3 +411,20 @@ def test_a_selection_takes_all_rows(dtype):
 def test_there_is_no_dense_weight():
     with pytest.raises(AttributeError, match="in the place of a weight"):
         sparse_operator().to_torch().weight  # noqa: B018
+
+
+@for_each("kind", KINDS)
+def test_a_leaf_of_traced_graphs(kind, make_operator):
+    operator = operators(make_operator)[kind]
+    network = nn.Sequential(nn.Sequential(operator.to_torch()), nn.Tanh())
+    traced = torch.fx.symbolic_trace(network)
+    assert [node.target for node in traced.graph.nodes if node.op == "call_module"] == ["0.0", "1"]
+    X = torch.from_numpy(rows(operator, 3))
+    torch.testing.assert_close(traced(X), network(X), rtol=0, atol=0)
+
+
+@for_each("kind", KINDS)
+def test_shapes_without_numbers(kind, make_operator):
+    operator = operators(make_operator)[kind]
+    layer, X = operator.to_torch().to("meta"), torch.empty(2, 3, operator.shape[1], device="meta")
+    assert layer(X.double()).shape == (2, 3, operator.shape[0])

@@ -83,6 +83,37 @@ def test_a_weight_shared_with_an_embedding_is_refused():
             replace_linear_layers(Network(), "dense", exclude=left)
 
 
+def test_a_note_names_all_layers_that_cannot_be_replaced():
+    network = nn.Transformer(16, 2, 1, 1, 16, batch_first=True)
+    network.head, network.words = nn.Linear(16, 16), nn.Embedding(16, 16)
+    network.head.weight = network.words.weight
+    layers = {name: id(part) for name, part in network.named_modules()}
+    with pytest.raises(TypeError, match="the attention around it reads its weight") as error:
+        replace_linear_layers(network, "dense", inplace=True)
+    assert {name: id(part) for name, part in network.named_modules()} == layers
+    (note,) = error.value.__notes__
+    left = [name for name, _ in network.named_modules() if name.endswith("out_proj")] + ["head"]
+    assert note.endswith(f"exclude={left}.")
+    new = replace_linear_layers(network.eval(), "dense", exclude=left)
+    assert sum(isinstance(part, FactorizedLinear) for part in new.modules()) == 4
+    words = torch.randn(3, 4, 16), torch.randn(3, 5, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(new(*words), network(*words), rtol=1e-4, atol=1e-5)
+
+
+def test_the_note_names_layers_that_are_tied_to_those_that_stay():
+    network = Network()
+    network.head.register_forward_hook(lambda *_: None)
+    network.norm = nn.utils.parametrizations.weight_norm(nn.Linear(16, 16))
+    with pytest.raises(ValueError, match="'head' has hooks") as error:
+        replace_linear_layers(network, "low-rank", rank=2, exclude="again")
+    (note,) = error.value.__notes__
+    assert note.endswith("exclude=['body.0', 'body.2', 'again', 'head', 'norm'].")
+    left = ["body.2", "head", "norm"]
+    new = replace_linear_layers(network, "low-rank", rank=2, exclude=left)
+    assert isinstance(new.again, FactorizedLinear) and new.head.weight is new.body[2].weight
+
+
 def test_nothing_is_replaced_in_place_if_one_layer_cannot_be():
     network = nn.Sequential(nn.Linear(16, 16), nn.Linear(16, 16))
     network[1].weight.data[0, 0] = float("nan")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 from sklearn.base import clone
@@ -23,7 +24,8 @@ class CompressedMLP:
     """What a compressed perceptron does otherwise than scikit-learn's.
 
     Entries of `coefs_` are arrays or operators of shape (n_in, n_out), and are applied, never made
-    dense. `clone` gives an estimator of the class that was compressed, not fitted.
+    dense. `clone` gives an estimator of the class that was compressed, not fitted: what clones it,
+    such as a cross-validation, sees dense layers, unless it gets ``FrozenEstimator(mlp)``.
     """
 
     _original: Any
@@ -47,12 +49,23 @@ class CompressedMLP:
     def __sklearn_clone__(self) -> Any:
         return clone(self._original(**self.get_params(deep=False)))
 
-    def fit(self, X: Any, y: Any, *args: Any) -> NoReturn:
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        words: str = cast(Any, super()).__repr__(N_CHAR_MAX)
+        coefs = getattr(self, "coefs_", ())
+        numbers = sum(c.size if isinstance(c, np.ndarray) else c.nnz for c in coefs)
+        before = sum(math.prod(coef.shape) for coef in coefs)
+        return (
+            f"{words} of {numbers} weights in the place of {before}; a clone is a plain "
+            f"{self._original.__name__}"
+        )
+
+    def fit(self, X: Any, y: Any = None, *args: Any, **named: Any) -> NoReturn:
         """Refuse: training starts from dense weights."""
         raise TypeError(
             f"{type(self).__name__} holds products of factors, which scikit-learn does not train: "
             f"fit a clone of it, sklearn.base.clone(mlp), a plain {self._original.__name__}, and "
-            "compress that; or compress a PyTorch module, whose factors PyTorch trains."
+            "compress that; or compress a PyTorch module, whose factors PyTorch trains. What fits "
+            "its steps, such as a pipeline, takes FrozenEstimator(mlp)."
         )
 
     partial_fit = fit

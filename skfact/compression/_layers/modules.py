@@ -2,15 +2,17 @@
 
 All runs are those of copies in evaluation, without gradients. That a layer is replaced must be
 all the same to the modules around it: some read its weight past it. So the network is run once
-with layers that compute the same but have no weight, and those that are missed stay.
+with layers that compute the same but have no weight, and those that are missed stay. PyTorch's
+transformers are told to call their layers.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -21,27 +23,26 @@ from torch import Tensor, nn
 from skfact._backend import to_numpy
 from skfact.compression._layers.network import Batch, Linear, Replaced, Replacement
 from skfact.torch import FactorizedLinear
-from skfact.torch._dense import check_linear
-from skfact.torch._replace import swap
+from skfact.torch._dense import check_linear, numbers_of
+from skfact.torch._replace import call_layers, swap
 
 ROWS = 256  # of a tensor that go through the network at a time
 CLOSE = 1e-4  # relative difference of outputs that is rounding
-READ_PAST = (
-    "another module reads its weight (PyTorch's transformers do in evaluation, unless "
-    "torch.backends.mha.set_fastpath_enabled(False) is called, here and where the network runs)"
-)
+SEED = 0  # of what networks draw in evaluation: the same in each run
 
 
 class ModuleNetwork:
     """A module with batches of what it takes, or None."""
 
-    def __init__(self, module: nn.Module, batches: Iterable[Any] | None) -> None:
-        self.module, self.batches = module, batches
-        self.original = _copied(module).eval()
-        self._changed = _copied(module).eval()
+    def __init__(self, module: nn.Module, batches: Sequence[Any] | None) -> None:
+        self.module, self.batches = module, batches or ()
+        self.original = _for_runs(module)
+        self._changed = _for_runs(module)
         self._swapped: dict[int, tuple[Replacement, nn.Module]] = {}  # and what was taken out
         self.skipped: dict[str, str] = {}
         self._places = self._found()
+        self._calls: list[Counter[int]] = []  # of each layer in each batch
+        self._n_rows: list[Counter[int]] = []  # and of how many rows
         if batches is not None:
             self._leave_what_is_read_past()
 
@@ -61,10 +62,9 @@ class ModuleNetwork:
         caught: dict[int, list[np.ndarray]] = {}
 
         def catch(place: int, layer: nn.Module, args: Any, named: Any) -> None:
-            came = args[0] if args else named["input"]
-            rows = to_numpy(came).reshape(-1, came.shape[-1])
-            caught.setdefault(place, []).append(np.array(rows))
-            if all(len(caught.get(other, ())) >= self._calls[other] for other in which):
+            came = _came(args, named)
+            caught.setdefault(place, []).append(numbers_of(came).reshape(-1, came.shape[-1]))
+            if all(len(caught.get(other, ())) >= calls[other] for other in which):
                 raise _Enough
 
         with ExitStack() as hooks:
@@ -73,16 +73,31 @@ class ModuleNetwork:
                 hooks.enter_context(
                     layer.register_forward_pre_hook(partial(catch, place), with_kwargs=True)
                 )
-            for batch in _each(self.batches):
+            for batch, calls, numbers in zip(self.batches, self._calls, self._n_rows):
                 caught.clear()
-                with suppress(_Enough):
-                    _run(module, batch)
-                yield {place: np.concatenate(rows) for place, rows in caught.items()}
+                if any(calls[place] for place in which):
+                    with suppress(_Enough):
+                        _run(module, batch)
+                found = {place: self._joined(place, caught.get(place, [])) for place in which}
+                for place, rows in found.items():
+                    if len(rows) != numbers[place]:
+                        raise ValueError(
+                            f"layer {self._places[place][0]!r} gets {len(rows)} rows of a batch "
+                            f"of X where layers before it are replaced, and {numbers[place]} "
+                            "otherwise, so that they cannot be compared: pass sequential=False."
+                        )
+                yield found
+
+    def _joined(self, place: int, rows: list[np.ndarray]) -> np.ndarray:
+        """The rows of all calls of a layer, which may be none."""
+        layer = self.original.get_submodule(self._places[place][0])
+        none = np.empty((0, layer.in_features), to_numpy(layer.weight[:0]).dtype)
+        return np.concatenate([none, *rows])
 
     def outputs(self, replaced: Replaced) -> Iterator[np.ndarray]:
         """The first tensor of floats of the outputs, its last axis kept, batch for batch."""
         module = self._with(replaced)
-        for batch in _each(self.batches):
+        for batch in self.batches:
             found = next(_tensors(_run(module, batch)), None)
             if found is not None:
                 rows = to_numpy(found.double())
@@ -101,6 +116,11 @@ class ModuleNetwork:
         found: dict[int, list[str]] = {}
         owners = _owners(self.original)
         for name, layer in self.original.named_modules(remove_duplicate=False):
+            if isinstance(layer, nn.MultiheadAttention):
+                self.skipped |= dict.fromkeys(
+                    (f"{name}.{own}".lstrip(".") for own, _ in _projections(layer)),
+                    "the attention itself reads it",
+                )
             if not isinstance(layer, nn.Linear) and not _is_like_linear(layer):
                 continue
             why = _why_not(name, layer, owners)
@@ -112,46 +132,68 @@ class ModuleNetwork:
 
     def _leave_what_is_read_past(self) -> None:
         """Keep the layers that are called, in this order, and whose weight nobody else reads."""
-        batch = next(_each(self.batches), None)
-        if batch is None:
+        if not self.batches:
             raise ValueError("X has no batches: pass samples.")
-        called: Counter[int] = Counter()
+        self._count_calls()
+        first: dict[int, int] = {}  # the batch in which a layer is called first, in this order
+        for i, calls in enumerate(self._calls):
+            first |= {place: i for place in calls if place not in first}
+        for place, names in enumerate(self._places):
+            if place not in first:
+                why = self._changed_without([place], self.batches[0])
+                self.skipped[names[0]] = why or "no batch of X has it called"
+        batches = dict.fromkeys(first.values())
+        if any(self._changed_without([*first], self.batches[i]) for i in batches):
+            for place, i in list(first.items()):
+                if why := self._changed_without([place], self.batches[i]):
+                    self.skipped[self._places[place][0]] = why
+                    del first[place]
+        new = {place: at for at, place in enumerate(first)}
+        self._places = [self._places[place] for place in first]
+        for counts in (*self._calls, *self._n_rows):
+            kept = {new[place]: n for place, n in counts.items() if place in new}
+            counts.clear()
+            counts.update(kept)
+
+    def _count_calls(self) -> None:
+        """Note how often each batch has each layer called, and for how many rows, in this order."""
+
+        def note(place: int, layer: nn.Module, args: Any, named: Any) -> None:
+            self._calls[-1][place] += 1
+            self._n_rows[-1][place] += math.prod(_came(args, named).shape[:-1])
+
         with ExitStack() as hooks:
             for place, names in enumerate(self._places):
-                note = partial(lambda place, *_: called.update([place]), place)
                 layer = self.original.get_submodule(names[0])
-                hooks.enter_context(layer.register_forward_pre_hook(note))
-            expected = list(_tensors(_run(self.original, batch)))
-        for place, names in enumerate(self._places):
-            if place not in called:
-                self.skipped[names[0]] = f"it is not called for X: {READ_PAST}"
-        kept = list(called)
-        if kept and not self._is_same_without_weights(kept, batch, expected):
-            for place in list(kept):
-                if not self._is_same_without_weights([place], batch, expected):
-                    kept.remove(place)
-                    name = self._places[place][0]
-                    self.skipped[name] = f"the network fails or changes without it: {READ_PAST}"
-        self._places = [self._places[place] for place in kept]
-        self._calls = [called[place] for place in kept]
+                hooks.enter_context(
+                    layer.register_forward_pre_hook(partial(note, place), with_kwargs=True)
+                )
+            for batch in self.batches:
+                self._calls.append(Counter())
+                self._n_rows.append(Counter())
+                _run(self.original, batch)
 
-    def _is_same_without_weights(
-        self, places: list[int], batch: Any, expected: list[Tensor]
-    ) -> bool:
-        """Whether the network computes the same with layers that have no weight to be read."""
+    def _changed_without(self, places: list[int], batch: Any) -> str:
+        """What the network does with layers that have no weight to be read, if not the same."""
+        expected = list(_tensors(_run(self.original, batch)))
         probe = _copied(self.original)
         for place in places:
             for name in self._places[place]:
                 swap(probe, name, _WithoutWeight(probe.get_submodule(name)))
         try:
             found = list(_tensors(_run(probe, batch)))
-        except Exception:  # noqa: BLE001  (whatever modules do without a weight)
-            return False
-        return len(found) == len(expected) and all(
-            one.shape == two.shape
-            and torch.allclose(one, two, CLOSE, CLOSE * _size(two), equal_nan=True)
-            for one, two in zip(found, expected)
-        )
+        except Exception as error:  # noqa: BLE001  (whatever modules do without a weight)
+            if isinstance(error, AttributeError) and error.name == "weight":
+                return "another module reads its weight"
+            return f"the network fails with another in its place ({type(error).__name__}: {error})"
+        if _are_close(found, expected):
+            return ""
+        if not _are_close(list(_tensors(_run(self.original, batch))), expected):
+            raise ValueError(
+                "network gives other outputs for the same batch each time, so that errors cannot "
+                "be measured: make it forget what it saw, and draw nothing, in evaluation."
+            )
+        return "another module reads its weight: the network changes without it"
 
     def _with(self, replaced: Replaced) -> nn.Module:
         """The network with these layers replaced and all others as they were."""
@@ -179,11 +221,13 @@ class _Enough(BaseException):
 
 
 class _WithoutWeight(nn.Module):
-    """What computes the same as a layer, and is called as a new one would be."""
+    """What computes the same as a layer, and has what a new one would have."""
 
-    def __init__(self, linear: nn.Module) -> None:
+    def __init__(self, linear: Any) -> None:
         super().__init__()
         self.hidden = [linear]  # no submodule
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.bias = linear.bias
 
     def forward(self, input: Tensor) -> Tensor:
         """The images of rows."""
@@ -199,7 +243,22 @@ def read_module(module: Any, X: Any) -> ModuleNetwork:
             "network is itself one nn.Linear, without a place in which it could be replaced: pass "
             "nn.Sequential(linear), or use FactorizedLinear.from_linear(linear, inputs=X)."
         )
-    return ModuleNetwork(module, None if X is None else _batches(module, X))
+    if X is None:
+        return ModuleNetwork(module, None)
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if tensor.device.type == "meta":
+            raise ValueError(
+                f"network has {name} on the device 'meta', where it has no numbers, and cannot run "
+                "on X: load them first."
+            )
+    for name, part in module.named_modules():
+        if isinstance(getattr(part, "_orig_mod", None), nn.Module):
+            raise ValueError(
+                f"network{f'.{name}' if name else ''} is compiled by torch.compile, which does not "
+                "stop at its layers: pass the network as it was before (compiled._orig_mod), and "
+                "compile what comes back."
+            )
+    return ModuleNetwork(module, _batches(module, X))
 
 
 def _batches(module: nn.Module, X: Any) -> Sequence[Any]:
@@ -222,13 +281,9 @@ def _batches(module: nn.Module, X: Any) -> Sequence[Any]:
     return list(X)  # a DataLoader that shuffles gives others each time
 
 
-def _each(batches: Iterable[Any] | None) -> Iterator[Any]:
-    yield from batches or ()
-
-
 def _run(module: nn.Module, batch: Any) -> Any:
     """What the module gives for a batch; an error says what was passed."""
-    with torch.no_grad():
+    with torch.no_grad(), _same_draws(module):
         try:
             if isinstance(batch, Mapping):
                 return module(**batch)
@@ -242,6 +297,34 @@ def _run(module: nn.Module, batch: Any) -> Any:
             raise
 
 
+@contextmanager
+def _same_draws(module: nn.Module) -> Iterator[None]:
+    """Start the random numbers of PyTorch anew, and leave them as they were."""
+    devices = sorted({p.device.index for p in module.parameters() if p.device.type == "cuda"})
+    with torch.random.fork_rng(devices):
+        for generator in (torch.default_generator, *map(_generator, devices)):
+            generator.manual_seed(SEED)
+        yield
+
+
+def _generator(device: int) -> Any:
+    return torch.cuda.default_generators[device]
+
+
+def _came(args: Any, named: Any) -> Any:
+    """What a layer is called with."""
+    return args[0] if args else named["input"]
+
+
+def _are_close(found: list[Tensor], expected: list[Tensor]) -> bool:
+    """Whether outputs differ by rounding only."""
+    return len(found) == len(expected) and all(
+        one.shape == two.shape
+        and torch.allclose(one, two, CLOSE, CLOSE * _size(two), equal_nan=True)
+        for one, two in zip(found, expected)
+    )
+
+
 def _tensors(outputs: Any) -> Iterator[Tensor]:
     """All tensors of floats in what a network gives."""
     if isinstance(outputs, Tensor):
@@ -253,6 +336,14 @@ def _tensors(outputs: Any) -> Iterator[Tensor]:
     elif isinstance(outputs, tuple | list):
         for value in outputs:
             yield from _tensors(value)
+
+
+def _for_runs(module: nn.Module) -> nn.Module:
+    """A copy in evaluation that calls its layers."""
+    copied = _copied(module).eval()
+    for part in copied.modules():
+        call_layers(part)
+    return copied
 
 
 def _copied(module: nn.Module) -> nn.Module:
@@ -294,16 +385,25 @@ def _owners(module: nn.Module) -> dict[int, list[str]]:
 
 def _is_like_linear(layer: nn.Module) -> bool:
     """Whether one could expect it to be replaced."""
-    kind = type(layer).__name__.lower()
-    return not list(layer.children()) and ("linear" in kind or "conv" in kind)
+    kind = getattr(layer, "original_name", type(layer).__name__).lower()  # before TorchScript
+    recurs = isinstance(layer, nn.RNNBase | nn.RNNCellBase)
+    return not list(layer.children()) and (recurs or "linear" in kind or "conv" in kind)
+
+
+def _projections(attention: nn.MultiheadAttention) -> list[tuple[str, nn.Parameter]]:
+    """Its matrices that are no layers of their own."""
+    own = attention.named_parameters(recurse=False)
+    return [(name, parameter) for name, parameter in own if name.endswith("proj_weight")]
 
 
 def _why_not(name: str, layer: nn.Module, owners: dict[int, list[str]]) -> str:
     """Why a layer cannot be replaced; nothing if it can."""
     if isinstance(layer, FactorizedLinear):
         return "it is factorized already"
-    if isinstance(layer, nn.modules.linear.NonDynamicallyQuantizableLinear):
-        return "the attention around it reads its weight"
+    if isinstance(layer, torch.jit.ScriptModule):
+        return "TorchScript compiled it: compress the network before that"
+    if isinstance(layer, nn.RNNBase | nn.RNNCellBase):
+        return "its weights are read step by step"
     try:
         check_linear(layer, "it")
     except (TypeError, ValueError) as error:

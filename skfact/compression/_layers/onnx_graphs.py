@@ -1,5 +1,7 @@
 """ONNX models: MatMul and Gemm with constant weights on the right.
 
+Weights are initializers or Constant nodes, if need be behind Identity and Transpose.
+
 Runs are onnxruntime's, of the model with more outputs. What replaces a node computes a tensor of
 the same name, so that nothing else in the graph changes.
 """
@@ -7,7 +9,6 @@ the same name, so that nothing else in the graph changes.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -15,19 +16,29 @@ import numpy as np
 
 from skfact._backend import to_numpy
 from skfact.compression._layers.network import Batch, Linear, Replaced, Replacement
+from skfact.compression._layers.onnx_constants import (
+    Constants,
+    attributes,
+    graphs_of,
+    is_one_of,
+    remove_unused,
+)
 from skfact.export._onnx.graph import onnx_library
 from skfact.export._onnx.model import OLDEST_OPSET
 from skfact.export._onnx.nodes import operator_nodes
 
 ROWS = 256  # of an array that go through the network at a time
 FLOATS = ("float32", "float64")
+CONVOLVES = "a convolution is applied to each window of its input"
+QUANTIZED = "its weights are quantized: compress the model before that"
+FUSED = "onnxruntime fused it: compress the model before it is optimized"
+RECURS = "its weights are read step by step"
 WHY_KINDS = {
-    "Conv": "a convolution is applied to each window of its input",
-    "ConvTranspose": "a convolution is applied to each window of its input",
-    "MatMulInteger": "its weights are quantized: compress the model before that",
-    "QLinearMatMul": "its weights are quantized: compress the model before that",
-    "DynamicQuantizeMatMul": "its weights are quantized: compress the model before that",
-    "MatMulNBits": "its weights are quantized: compress the model before that",
+    **dict.fromkeys(("Conv", "ConvTranspose"), CONVOLVES),
+    **dict.fromkeys(("MatMulInteger", "QLinearMatMul", "QGemm", "MatMulNBits"), QUANTIZED),
+    **dict.fromkeys(("DynamicQuantizeMatMul", "MatMulIntegerToFloat"), QUANTIZED),
+    **dict.fromkeys(("FusedMatMul", "FusedGemm", "GemmFastGelu", "Attention"), FUSED),
+    **dict.fromkeys(("RNN", "GRU", "LSTM"), RECURS),
 }
 
 
@@ -36,8 +47,9 @@ class Place(NamedTuple):
 
     node: str  # its output, which names it
     linear: Linear
-    weight: str  # initializers
+    weight: str  # what the node reads; empty for none
     bias: str
+    bias_shape: tuple[int, ...]
     adds: str  # output of the Add after a MatMul that adds the bias; empty for none
 
 
@@ -47,6 +59,7 @@ class OnnxNetwork:
     def __init__(self, model: Any, batches: list[Any] | None) -> None:
         self.model, self.batches = model, batches
         self.skipped: dict[str, str] = {}
+        self._constants = Constants(model)
         self._places = self._found()
         self._prefix = _free_prefix(model.graph)
 
@@ -71,19 +84,26 @@ class OnnxNetwork:
         options = _runtime().RunOptions()
         options.only_execute_path_to_fetches = True
         for batch in self.batches or ():
-            feeds = _feeds(session, batch)
-            got = dict(zip(wanted, session.run(wanted, feeds, options))) if wanted else {}
-            tensors = {**feeds, **got}
-            yield {
-                place: tensors[name].reshape(-1, tensors[name].shape[-1])
-                for place, name in names.items()
-            }
+            tensors = _run(session, wanted, batch, options)
+            yield {place: self._rows(place, tensors[name]) for place, name in names.items()}
+
+    def _rows(self, place: int, tensor: np.ndarray) -> np.ndarray:
+        """A tensor as rows (n_samples, n_in) that come into a layer."""
+        linear = self._places[place].linear
+        n_in = linear.weight.shape[1]
+        if tensor.shape[-1:] != (n_in,):
+            raise ValueError(
+                f"X gives layer {linear.name!r} a tensor of shape {tensor.shape}, and it takes "
+                f"(..., {n_in})."
+            )
+        return tensor.reshape(-1, n_in)
 
     def outputs(self, replaced: Replaced) -> Iterator[np.ndarray]:
         """The first output of floats, its last axis kept, batch for batch."""
         session = _session(self.written(replaced))
         for batch in self.batches or ():
-            for found in session.run(None, _feeds(session, batch)):
+            tensors = _run(session, None, batch)
+            for found in (tensors[value.name] for value in session.get_outputs()):
                 if isinstance(found, np.ndarray) and found.dtype.kind == "f":
                     yield found.reshape(-1, found.shape[-1] if found.ndim else 1)
                     break
@@ -93,29 +113,31 @@ class OnnxNetwork:
         model = _copied(self.model)
         for place, replacement in replaced.items():
             _replace(model, self._places[place], replacement, f"{self._prefix}{place}_")
-        _remove_unused(model.graph, {name for p in self._places for name in (p.weight, p.bias)})
+        chain = self._constants.chain
+        names = (name for p in self._places for name in (p.weight, p.bias) if name)
+        remove_unused(model.graph, {link for name in names for link in chain(name)})
         return model
 
     def _found(self) -> list[Place]:
         """The nodes that can be replaced; others are remembered with the reason."""
-        graph = self.model.graph
-        constants = {tensor.name: tensor for tensor in graph.initializer}
-        fixed = constants
-        if self.model.ir_version >= 4:  # inputs of that name are what callers may replace
-            given = {value.name for value in graph.input}
-            fixed = {name: tensor for name, tensor in constants.items() if name not in given}
-        uses = Counter(name for node in _nodes(graph) for name in node.input)
-        uses.update(value.name for value in graph.output)
         found = []
-        for node in graph.node:
+        functions = {function.name: function for function in self.model.functions}
+        for node in self.model.graph.node:
             if node.op_type in WHY_KINDS:
                 self.skipped[_name(node)] = WHY_KINDS[node.op_type]
-            elif node.op_type in ("MatMul", "Gemm") and node.domain in ("", "ai.onnx"):
-                place = _place(node, graph, fixed, uses)
+            elif is_one_of(node, ("MatMul", "Gemm")):
+                place = _place(node, self.model.graph, self._constants)
                 if isinstance(place, Place):
                     found.append(place)
                 elif place:
                     self.skipped[_name(node)] = place
+            elif is_one_of(node, ("Einsum",)) and any(map(self._constants.is_constant, node.input)):
+                self.skipped[_name(node)] = "only weights of MatMul and Gemm are replaced"
+            elif node.op_type in functions and _multiplies(functions[node.op_type].node):
+                self.skipped[_name(node)] = (
+                    "it is a function of the model: inline it first, "
+                    "onnx.inliner.inline_local_functions(model)"
+                )
             for inner in _inner_nodes(node):
                 if inner.op_type in ("MatMul", "Gemm"):
                     self.skipped[_name(inner)] = f"it stands in a graph of {node.op_type}"
@@ -127,7 +149,7 @@ def read_onnx(network: Any, X: Any) -> OnnxNetwork:
     onnx = onnx_library()
     model = network
     if isinstance(network, str | os.PathLike):
-        model = onnx.load(network)
+        model = _loaded(network)
     elif any(
         tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in network.graph.initializer
     ):
@@ -135,6 +157,8 @@ def read_onnx(network: Any, X: Any) -> OnnxNetwork:
             "network has weights in a file beside it, which are not loaded: pass its path, or "
             "onnx.load(path)."
         )
+    if not len(model.graph.output):
+        raise ValueError("network has a graph without outputs: it is no model, or an empty file.")
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
     if opset < OLDEST_OPSET:
         raise ValueError(
@@ -144,21 +168,32 @@ def read_onnx(network: Any, X: Any) -> OnnxNetwork:
     return OnnxNetwork(model, None if X is None else _batches(model, X))
 
 
-def _place(node: Any, graph: Any, fixed: Mapping[str, Any], uses: Counter[str]) -> Place | str:
+def _loaded(path: Any) -> Any:
+    """The model in a file, with weights that stand in files beside it."""
+    onnx = onnx_library()
+    try:
+        return onnx.load(path)
+    except OSError:
+        raise
+    except Exception as error:  # of protobuf, or of onnx about the files beside it
+        raise ValueError(f"network is no ONNX model that can be read: {error}") from error
+
+
+def _place(node: Any, graph: Any, constants: Constants) -> Place | str:
     """A node that multiplies by a constant from the right, or why it is not replaced.
 
     Nothing where both operands are computed.
     """
     left, right = node.input[:2]
-    if right not in fixed:
-        if left in fixed:
+    W = constants.array(right)
+    if W is None:
+        if not constants.why_not(right) and constants.is_constant(left):
             return "its weight stands on the left, where it mixes rows"
-        return ""
-    if left in fixed:
+        return constants.why_not(right)
+    if constants.is_constant(left):
         return "both of its operands are constant: fold them"
-    if uses[right] > 1:
+    if constants.is_used_elsewhere(right):
         return "its weight is used elsewhere, too: give each node its own"
-    W = onnx_library().numpy_helper.to_array(fixed[right])
     if W.ndim != 2:
         return f"its weight has {W.ndim} axes: only matrices are replaced"
     if W.dtype.name not in FLOATS:
@@ -166,45 +201,49 @@ def _place(node: Any, graph: Any, fixed: Mapping[str, Any], uses: Counter[str]) 
     if not np.isfinite(W).all():
         return "its weight has entries that are NaN or infinite"
     if node.op_type == "Gemm":
-        return _gemm(node, W, fixed)
+        return _gemm(node, W, constants)
     adds = [other for other in graph.node if node.output[0] in other.input]
     bias, added = None, ""
-    if len(adds) == uses[node.output[0]] == 1 and adds[0].op_type == "Add":
+    shape: tuple[int, ...] = ()
+    uses = constants.number_of_uses(node.output[0])
+    if len(adds) == uses == 1 and is_one_of(adds[0], ("Add",)):
         (other,) = [name for name in adds[0].input if name != node.output[0]] or [""]
-        if other in fixed:
-            bias = _bias(fixed[other], W.shape[1])
-            added = other if bias is not None else ""
+        bias, shape = _bias(constants.array(other), W.shape[1])
+        added = other if bias is not None else ""
     linear = Linear(_name(node), W.T, bias)
-    return Place(node.output[0], linear, right, added, adds[0].output[0] if added else "")
+    return Place(node.output[0], linear, right, added, shape, adds[0].output[0] if added else "")
 
 
-def _gemm(node: Any, W: np.ndarray, fixed: Mapping[str, Any]) -> Place | str:
+def _gemm(node: Any, W: np.ndarray, constants: Constants) -> Place | str:
     """alpha A B + beta C, with A as it comes and a constant C of one row, or none."""
-    given = {a.name: onnx_library().helper.get_attribute_value(a) for a in node.attribute}
+    given = attributes(node)
     if given.get("transA"):
         return "it transposes its input (transA)"
     W = W if given.get("transB") else W.T
     alpha, beta = (np.asarray(given.get(name, 1.0), W.dtype) for name in ("alpha", "beta"))
-    bias = None
+    bias, name = None, ""
+    shape: tuple[int, ...] = ()
     if len(node.input) > 2 and node.input[2]:
-        if node.input[2] not in fixed:
+        name = node.input[2]
+        given_bias = constants.array(name)
+        if given_bias is None:
             return "its bias is computed"
-        bias = _bias(fixed[node.input[2]], len(W))
+        bias, shape = _bias(given_bias, len(W))
         if bias is None:
             return "its bias is not one row"
         bias = beta * bias
-    name = node.input[2] if bias is not None else ""
-    return Place(node.output[0], Linear(_name(node), alpha * W, bias), node.input[1], name, "")
+    linear = Linear(_name(node), alpha * W, bias)
+    return Place(node.output[0], linear, node.input[1], name, shape, "")
 
 
-def _bias(tensor: Any, n_out: int) -> np.ndarray | None:
-    """A constant as one number for each output; None if it is none."""
-    found = onnx_library().numpy_helper.to_array(tensor)
-    if found.size not in (1, n_out) or found.dtype.name not in FLOATS:
-        return None
+def _bias(found: np.ndarray | None, n_out: int) -> tuple[np.ndarray | None, tuple[int, ...]]:
+    """A constant as one number for each output, and its shape; None if it is none."""
+    none = None, ()
+    if found is None or found.size not in (1, n_out) or found.dtype.name not in FLOATS:
+        return none
     if found.size != 1 and found.shape[-1] != n_out:
-        return None
-    return np.broadcast_to(found.ravel(), (n_out,)).copy()
+        return none
+    return np.broadcast_to(found.ravel(), (n_out,)).copy(), found.shape
 
 
 def _replace(model: Any, place: Place, new: Replacement, prefix: str) -> None:
@@ -231,8 +270,7 @@ def _replace(model: Any, place: Place, new: Replacement, prefix: str) -> None:
         nodes, more = operator_nodes(new.weight, x, product, prefix, dtype, one_axis=is_gemm)
         constants += more
     if new.bias is not None:
-        old = next(tensor for tensor in graph.initializer if tensor.name == place.bias)
-        shape = (*old.dims[:-1], -1)  # its axes of one make axes of the sum
+        shape = (*place.bias_shape[:-1], -1)  # its axes of one make axes of the sum
         bias = constant(new.bias.astype(dtype).reshape(shape), "bias")
         if adds_itself:
             nodes.append(onnx.helper.make_node("Add", [product, bias], [y], f"{prefix}Add"))
@@ -244,16 +282,11 @@ def _replace(model: Any, place: Place, new: Replacement, prefix: str) -> None:
     for i, added in enumerate(nodes):
         graph.node.insert(at + i, added)
     graph.initializer.extend(constants)
-
-
-def _remove_unused(graph: Any, names: set[str]) -> None:
-    """Drop initializers that were replaced, and the inputs of their name in old files."""
-    used = {name for node in _nodes(graph) for name in node.input}
-    used |= {value.name for value in graph.output}
-    for some in (graph.initializer, graph.input):
-        for i in reversed(range(len(some))):
-            if some[i].name in names and some[i].name not in used:
-                del some[i]
+    if model.ir_version < 4:  # where all initializers are inputs
+        graph.input.extend(
+            onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            for tensor in constants
+        )
 
 
 def _free_prefix(graph: Any) -> str:
@@ -275,9 +308,12 @@ def _nodes(graph: Any) -> Iterator[Any]:
 
 
 def _inner_nodes(node: Any) -> Iterator[Any]:
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            yield from _nodes(graph)
+    for graph in graphs_of(node):
+        yield from _nodes(graph)
+
+
+def _multiplies(nodes: Any) -> bool:
+    return any(node.op_type in ("MatMul", "Gemm") for node in nodes)
 
 
 def _name(node: Any) -> str:
@@ -306,9 +342,26 @@ def _session(model: Any) -> Any:
     onnxruntime = _runtime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # it has many classes of its own
+        raise ValueError(
+            f"network does not load in onnxruntime, which X needs (X=None does without): {error}"
+        ) from error
+
+
+def _run(session: Any, wanted: Any, batch: Any, options: Any = None) -> dict[str, np.ndarray]:
+    """Tensors by name, those that are fed among them."""
+    feeds = _feeds(session, batch)
+    names = wanted if wanted is not None else [value.name for value in session.get_outputs()]
+    try:
+        found = session.run(names, feeds, options) if names else []
+    except Exception as error:
+        shapes = {name: (str(array.dtype), array.shape) for name, array in feeds.items()}
+        raise ValueError(f"network does not run on X, {shapes}: {error}") from error
+    return {**feeds, **dict(zip(names, found))}
 
 
 def _batches(model: Any, X: Any) -> list[Any]:

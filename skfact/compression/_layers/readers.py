@@ -6,13 +6,16 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline
 
 from skfact._backend import is_torch_module
 from skfact._checks import of_another_kind
 from skfact.compression._layers.arrays import read_pair
 from skfact.compression._layers.mlp import read_mlp
 from skfact.compression._layers.network import Network
+from skfact.compression._layers.pipelines import read_frozen, read_pipeline
 
 
 class Reader(NamedTuple):
@@ -42,6 +45,8 @@ def _read_onnx(network: Any, X: Any) -> Network:
     return read_onnx(network, X)
 
 
+INSIDE = ("best_estimator_", "regressor_", "estimator_")  # what meta-estimators have fitted
+
 # A new kind of network is a function and a row.
 READERS = (
     Reader(
@@ -54,6 +59,16 @@ READERS = (
         lambda network: isinstance(network, (MLPClassifier, MLPRegressor)),
         read_mlp,
     ),
+    Reader(
+        "a FrozenEstimator of one",
+        lambda network: isinstance(network, FrozenEstimator),
+        read_frozen,
+    ),
+    Reader(
+        "a fitted Pipeline that ends in one",
+        lambda network: isinstance(network, Pipeline),
+        read_pipeline,
+    ),
     Reader("a torch.nn.Module", is_torch_module, _read_module),
     Reader("an ONNX model or the path of one", _is_onnx, _read_onnx),
 )
@@ -64,4 +79,6 @@ def read(network: Any, X: Any) -> Network:
     for reader in READERS:
         if reader.accepts(network):
             return reader.read(network, X)
-    raise of_another_kind(network, "network", [reader.kind for reader in READERS])
+    error = of_another_kind(network, "network", [reader.kind for reader in READERS])
+    inside = next((name for name in INSIDE if hasattr(network, name)), None)
+    raise TypeError(f"{error} Pass its network.{inside}.") if inside else error

@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import ClassifierMixin
 
 from skfact.export._onnx.graph import Graph, onnx_library
 from skfact.export._onnx.map import Map
 from skfact.export._onnx.maps import ESTIMATORS, map_of
 from skfact.export._onnx.nodes import OLDEST_OPSET
 
+CLASSIFIER_OPTIONS = {  # those of skl2onnx, which sees to them
+    "zipmap": [True, False, "columns"],
+    "output_class_labels": [False, True],
+    "nocl": [True, False],
+}
 # in a pipeline a step is asked for its transform, and a regressor for its predictions
 STEPS = {"ReLUPathEmbedding": "transform"}
+HALF = np.array(0.5)  # the probability beyond which one of several labels is given
 
 
 def register_skl2onnx() -> None:
@@ -21,8 +28,9 @@ def register_skl2onnx() -> None:
     After one call of this function, ``skl2onnx.to_onnx`` converts pipelines with a
     :class:`~skfact.butterfly.ButterflyFactorizer`,
     a :class:`~skfact.fixed_support.FixedSupportMF`,
-    a :class:`~skfact.deep_linear.SparseDeepLinearNet` or
-    a :class:`~skfact.relu.ReLUPathEmbedding` in them.
+    a :class:`~skfact.deep_linear.SparseDeepLinearNet`,
+    a :class:`~skfact.relu.ReLUPathEmbedding` or a perceptron that
+    :func:`~skfact.compression.compress` made in them.
 
     Raises
     ------
@@ -37,8 +45,9 @@ def register_skl2onnx() -> None:
     -----
     A SparseDeepLinearNet is converted to its `predict`; as a step before others it needs
     ``options={id(net): {"method": "transform"}}``. A ReLUPathEmbedding is converted to its
-    `transform`, or with the option "network" to the outputs of its network. The target opset must
-    be at least 15, as it is by default.
+    `transform`, or with the option "network" to the outputs of its network. A compressed classifier
+    has labels and probabilities, and the options of skl2onnx for classifiers, such as "zipmap". The
+    target opset must be at least 15, as it is by default.
 
     Examples
     --------
@@ -63,11 +72,21 @@ def register_skl2onnx() -> None:
         raise ImportError(
             "Pipelines are converted by skl2onnx, which is not installed: `pip install skl2onnx`."
         ) from error
-    for kind, methods in ESTIMATORS.items():
-        if kind.__module__.startswith("skfact."):
-            skl2onnx.update_registered_converter(
-                kind, f"Skfact{kind.__name__}", set_shape, convert, options={"method": [*methods]}
-            )
+    kinds = {kind: of for kind, of in ESTIMATORS.items() if kind.__module__.startswith("skfact.")}
+    for kind, methods in (kinds | perceptrons()).items():
+        options: dict[str, Any] = {"method": [*methods]}
+        if issubclass(kind, ClassifierMixin):
+            options |= CLASSIFIER_OPTIONS
+        skl2onnx.update_registered_converter(
+            kind, f"Skfact{kind.__name__}", set_shape, convert, options=options
+        )
+
+
+def perceptrons() -> dict[type, Any]:
+    """The classes of compressed perceptrons, with their methods."""
+    from skfact.compression._layers.mlp import COMPRESSED
+
+    return {compressed: ESTIMATORS[kind] for kind, compressed in COMPRESSED.items()}
 
 
 def step_of(operator: Any, options: dict[str, Any]) -> Map:
@@ -77,14 +96,36 @@ def step_of(operator: Any, options: dict[str, Any]) -> Map:
 
 
 def set_shape(operator: Any) -> None:
-    """Say what shape and type the output of a step has."""
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+    """Say what shapes and types the outputs of a step have."""
+    from skl2onnx.common import data_types
 
     (given,) = operator.inputs
     options = operator.scope_inst.get_options(operator.raw_operator, {"method": None})
-    kind = DoubleTensorType if isinstance(given.type, DoubleTensorType) else FloatTensorType
-    n_out = (step_of(operator, options).gives or (1,))[0]
-    operator.outputs[0].type = kind([given.get_first_dimension(), n_out])
+    is_double = isinstance(given.type, data_types.DoubleTensorType)
+    kind = data_types.DoubleTensorType if is_double else data_types.FloatTensorType
+    n, n_out = given.get_first_dimension(), (step_of(operator, options).gives or (1,))[0]
+    *labels, numbers = operator.outputs
+    numbers.type = kind([n, n_out])
+    for label in labels:
+        fitted = operator.raw_operator
+        is_text = fitted.classes_.dtype.kind in "OU"
+        kind = data_types.StringTensorType if is_text else data_types.Int64TensorType
+        label.type = kind([n, n_out] if is_multilabel(fitted) else [n])
+
+
+def is_multilabel(classifier: Any) -> bool:
+    """Whether rows have any number of labels, each of them 0 or 1."""
+    return bool(classifier._label_binarizer.y_type_ == "multilabel-indicator")
+
+
+def labels_of(graph: Graph, p: str, classifier: Any) -> str:
+    """The classes that probabilities tell, as texts or whole numbers."""
+    if is_multilabel(classifier):
+        return graph.add("Cast", graph.add("Greater", p, graph.constant(HALF)), to=graph.int64)
+    classes = classifier.classes_
+    classes = classes.astype(object if classes.dtype.kind in "OU" else np.int64)
+    best = graph.add("ArgMax", p, axis=1, keepdims=0)
+    return graph.add("Gather", graph.constant(classes), best)
 
 
 def convert(scope: Any, operator: Any, container: Any) -> None:
@@ -102,9 +143,14 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     x = given.full_name
     if not isinstance(given.type, DoubleTensorType | FloatTensorType):  # integers, truth values
         x = graph.add("Cast", x, to=graph.number)
-    graph.end(found.write(graph, x), operator.outputs[0].full_name)
-    for initializer in graph.initializers:
-        container.add_initializer(initializer.name, None, None, initializer)
+    *labels, numbers = (output.full_name for output in operator.outputs)
+    graph.end(found.write(graph, x), numbers)
+    for label in labels:
+        graph.end(labels_of(graph, numbers, fitted), label)
+    for tensor in graph.initializers:
+        texts = tensor.string_data  # which skl2onnx does not copy
+        given = (tensor.data_type, [*tensor.dims], [*texts]) if texts else (None, None, tensor)
+        container.add_initializer(tensor.name, *given)
     value = onnx_library().helper.get_attribute_value
     for node in graph.nodes:
         attributes = {attribute.name: value(attribute) for attribute in node.attribute}

@@ -10,7 +10,7 @@ import numpy as np
 from array_api_compat import is_array_api_obj
 from sklearn.neural_network import MLPRegressor
 
-from skfact._backend import to_numpy
+from skfact._backend import FORWARD_HOOKS, has_hooks, to_numpy
 from skfact._inputs import dtype_name
 from skfact.export._onnx.graph import Graph
 from skfact.export._onnx.map import Map, is_operator
@@ -142,7 +142,7 @@ def bias_of(module: Any) -> Any:
 
 def parts_of(module: Any, name: str = "") -> list[tuple[str, Any]]:
     """The layers of nested sequences, with their names."""
-    if module._forward_hooks or module._forward_pre_hooks:
+    if has_hooks(module, FORWARD_HOOKS):
         raise ValueError(
             f"obj{f' has a layer {name!r} that' * bool(name)} has forward hooks, which no model "
             "would run: remove them, with the handles that register_forward_hook gave."

@@ -118,6 +118,12 @@ def test_any_module():
     assert small(TOKENS)["logits"].shape == (80, 9, 50)
 
 
+def test_layers_that_stay_anyway_may_be_excluded():
+    found = compress(Tokens(), exclude=["head", "c*"], include={"up", "k*"}, supports="low-rank")
+    assert [layer.name for layer in found.layers] == ["key", "up"]
+    assert {"head", "conv"} == set(found.skipped)
+
+
 @pytest.mark.parametrize(
     "inputs",
     [
@@ -225,20 +231,109 @@ def test_a_weight_that_is_read_elsewhere_stays(call):
     assert isinstance(found.network.layer, nn.Linear)
 
 
-def test_transformers_of_pytorch():
-    network = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True)
-    X = torch.randn(60, 7, 32)
-    with pytest.raises(ValueError, match=r"no linear layer.*set_fastpath_enabled"):
-        compress(network, X)
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        found = compress(network, X)
-        assert [layer.name for layer in found.layers] == ["linear1", "linear2"]
-        assert "attention" in found.skipped["self_attn.out_proj"]
+def encoder(**options):
+    layer = nn.TransformerEncoderLayer(32, 4, 64, dropout=0.0, batch_first=True, **options)
+    return nn.TransformerEncoder(layer, 2, norm=nn.LayerNorm(32))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("given", [True, False], ids=["samples", "no samples"])
+def test_transformers_of_pytorch(given):
+    """In evaluation, in training, and where PyTorch would read weights past their layers."""
+    network, X = encoder(), torch.randn(60, 7, 32)
+    padded = torch.zeros(60, 7, dtype=torch.bool)
+    padded[:30, 4:] = True
+    inputs = {"src": X} if given else None
+    found = compress(network, inputs, max_density=0.5, supports="low-rank")
+    names = [f"layers.{l}.linear{i}" for l in (0, 1) for i in (1, 2)]
+    assert [layer.name for layer in found.layers] == names
+    left = ["self_attn.in_proj_weight", "self_attn.out_proj"]
+    assert list(found.skipped) == [f"layers.{l}.{name}" for l in (0, 1) for name in left]
+    assert all("attention" in why for why in found.skipped.values())
+    dense = copy.deepcopy(network).eval()
+    for name in names:
+        linear, new = dense.get_submodule(name), found.network.get_submodule(name)
+        linear.weight.data = torch.tensor(new.to_operator().toarray())
+        linear.bias.data = new.bias.data
+    with torch.no_grad():
+        expected = dense(X)
+        for mode in (True, False):
+            torch.testing.assert_close(found.network.train(mode)(X), expected, rtol=1e-3, atol=1e-4)
+        both = (one(X, src_key_padding_mask=padded) for one in (found.network, dense))
+        torch.testing.assert_close(*(y[~padded] for y in both), rtol=1e-3, atol=1e-4)
+    if given:
         assert_allclose(found.output_error, missed(network, found.network, X), rtol=0.1)
-    finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)
+
+
+class Sometimes(nn.Module):
+    """Layers that only some batches have called."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(24, 24), nn.Linear(24, 24)
+        self.never, self.last = nn.Linear(24, 24), nn.Linear(24, 24)
+
+    def forward(self, X):
+        h = torch.relu(self.first(X) if len(X) > 40 else self.second(X))
+        return self.last(h)
+
+
+def test_layers_that_some_batches_have_called():
+    network, X = Sometimes(), torch.randn(250, 24)
+    batches = [X[:100], X[100:130], X[130:230], X[230:]]
+    found = compress(network, batches, max_density=0.5)
+    assert [layer.name for layer in found.layers] == ["first", "last", "second"]
+    assert found.skipped == {"never": "no batch of X has it called"}
+    for layer, rows in (("first", [0, 2]), ("second", [1, 3])):
+        linear, new = getattr(network, layer), getattr(found.network, layer)
+        (row,) = [row for row in found.layers if row.name == layer]
+        expected = missed(linear, new, torch.cat([batches[i] for i in rows]))
+        assert_allclose(row.output_error, expected, rtol=1e-3)
+    with torch.no_grad():
+        y, z = (torch.cat([one(b) for b in batches]) for one in (network, found.network))
+    assert_allclose(found.output_error, (y - z).norm() / (y - y.mean(0)).norm(), rtol=1e-3)
+
+
+def test_rows_that_go_elsewhere_are_not_compared():
+    class Experts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up, self.gate = nn.Linear(24, 24), nn.Linear(24, 2)
+            self.one, self.two = nn.Linear(24, 24), nn.Linear(24, 24)
+
+        def forward(self, X):
+            X = self.up(X)
+            to_one = self.gate(X).argmax(-1) == 0
+            y = torch.empty_like(X)
+            y[to_one], y[~to_one] = self.one(X[to_one]), self.two(X[~to_one])
+            return y
+
+    network, X = Experts(), torch.randn(200, 24)
+    with pytest.raises(ValueError, match=r"'(one|two)' gets \d+ rows.*sequential=False"):
+        compress(network, X, max_density=0.4)
+    assert compress(network, X, max_density=0.4, sequential=False).output_error > 0
+
+
+def test_what_a_network_draws_is_the_same_in_each_run():
+    class Noisy(nn.Sequential):
+        def forward(self, X):
+            return super().forward(X + torch.randn_like(X))
+
+    network, X = Noisy(*sequential()), torch.randn(300, 24)
+    state = torch.get_rng_state()
+    found = compress(network, X, max_density=1.0)
+    assert not found.skipped and found.output_error == 0
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_sizes_of_a_layer_may_be_read():
+    class ReadsSizes(nn.Sequential):
+        def forward(self, X):
+            assert self[0].bias is not None
+            return super().forward(X) / self[0].in_features
+
+    found = compress(ReadsSizes(*sequential()), torch.randn(300, 24), max_density=0.5)
+    assert len(found.layers) == 2 and not found.skipped
 
 
 def test_modules_that_give_no_floats():
@@ -252,6 +347,30 @@ def test_modules_that_give_no_floats():
 
     found = compress(Classes(), torch.randn(200, 24))
     assert found.output_error is None and found.layers[0].output_error > 0
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_networks_are_named():
+    network, X = nn.Sequential(sequential()), torch.randn(200, 24)
+    network[0] = torch.compile(network[0], backend="eager")
+    with pytest.raises(ValueError, match=r"network\.0 is compiled.*compile what comes back"):
+        compress(network, X)
+    scripted = torch.jit.script(sequential())
+    with pytest.raises(ValueError, match=r"no linear layer.*3: TorchScript compiled it"):
+        compress(scripted, X)
+
+
+def test_half_precision_by_autocast():
+    class Halved(nn.Sequential):
+        def forward(self, X):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return super().forward(X)
+
+    X = torch.randn(300, 24)
+    found = compress(Halved(*sequential()), X, max_density=0.5)
+    expected = compress(sequential(), X, max_density=0.5)
+    assert len(found.layers) == 2 and not found.skipped
+    assert 0 < found.output_error < 1.5 * expected.output_error
 
 
 def test_what_is_left_out_is_named():

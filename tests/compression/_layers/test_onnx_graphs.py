@@ -6,10 +6,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, inliner, numpy_helper
 
 from skfact.compression import compress
 
+OPSETS = {version: [helper.make_opsetid("", version)] for version in (15, 18)}
 RNG = np.random.default_rng(0)
 F = "f4"
 
@@ -38,7 +39,7 @@ def model(nodes, constants, shape=("n", 24), out=None, **options):
         [value("y", out or [*shape[:-1], "k"])],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
-    options = {"opset_imports": [helper.make_opsetid("", 18)], "ir_version": 8, **options}
+    options = {"opset_imports": OPSETS[18], "ir_version": 8, **options}
     return helper.make_model(graph, **options)
 
 
@@ -204,10 +205,85 @@ def test_weights_that_callers_may_replace_stay():
     given.graph.input.append(helper.make_tensor_value_info("w1", TensorProto.FLOAT, (24, 48)))
     with pytest.raises(ValueError, match="no linear layer"):
         compress(given, X)
+
+
+def test_old_files_whose_constants_are_inputs():
+    given = model([node("MatMul", ["x", "w1"], "y")], {"w1": W1}, opset_imports=OPSETS[15])
     given.ir_version = 3
-    given.graph.input[1].name = "w1"
+    given.graph.input.append(helper.make_tensor_value_info("w1", TensorProto.FLOAT, (24, 48)))
     found = compress(given, X, max_density=0.5)
-    assert [value.name for value in found.network.graph.input] == ["x"]
+    onnx.checker.check_model(found.network, full_check=True)
+    constants = [tensor.name for tensor in found.network.graph.initializer]
+    assert [value.name for value in found.network.graph.input] == ["x", *constants]
+    assert_allclose(missed(given, found.network, X), found.output_error, rtol=1e-3)
+
+
+@pytest.mark.parametrize("axes", [{"perm": [1, 0]}, {}], ids=["named axes", "all axes"])
+def test_weights_that_nodes_hold_and_turn(axes):
+    """As if they were initializers; the nodes go with them."""
+    nodes = [
+        node("Constant", [], "w", value=numpy_helper.from_array(np.ascontiguousarray(W1.T))),
+        node("Transpose", ["w"], "turned", **axes),
+        node("Identity", ["turned"], "w1"),
+        node("Constant", [], "b", value=numpy_helper.from_array(B1[None])),
+        node("Identity", ["b"], "b1"),
+        *as_matmul("w1", "b1", "x", "a"),
+        node("Relu", ["a"], "h"),
+        node("Identity", ["w2"], "same"),
+        *as_gemm("same", "b2", "h", "y"),
+    ]
+    given = model(nodes, {"w2": W2, "b2": B2})
+    found = compress(given, X, max_density=0.5)
+    expected = compress(perceptron(as_matmul, as_gemm), X, max_density=0.5)
+    onnx.checker.check_model(found.network, full_check=True)
+    assert_allclose(run(found.network, X), run(expected.network, X), rtol=1e-4, atol=1e-4)
+    kinds = {one.op_type for one in found.network.graph.node}
+    assert not found.skipped and not kinds & {"Constant", "Transpose", "Identity"}
+    assert len(found.network.SerializeToString()) < 1.1 * len(expected.network.SerializeToString())
+
+
+def test_weights_that_are_computed_are_named():
+    scale = {"s": np.array(0.1, F), "zero": np.array(0, "i1"), "w": np.ones((24, 24), "i1")}
+    nodes = [
+        node("DequantizeLinear", ["w", "s", "zero"], "quantized"),
+        node("MatMul", ["x", "quantized"], "a"),
+        node("Cast", ["half"], "whole", to=TensorProto.FLOAT),
+        node("MatMul", ["a", "whole"], "b"),
+        node("Gather", ["table", "ids"], "words"),
+        node("Transpose", ["table"], "turned"),
+        node("MatMul", ["b", "turned"], "tied"),
+        node("Einsum", ["b", "table"], "sum", equation="ij,kj->ik"),
+        node("Transpose", ["b"], "rows"),
+        node("MatMul", ["b", "rows"], "of_inputs"),
+    ]
+    more = {"half": np.ones((24, 24), "f2"), "table": W1.T.copy(), "ids": np.array([1, 2])}
+    with pytest.raises(ValueError, match="no linear layer") as error:
+        compress(model(nodes, {**scale, **more}))
+    for name, why in (
+        ("a", "quantized (DequantizeLinear)"),
+        ("b", "computed from constants by Cast"),
+        ("tied", "used elsewhere"),
+        ("sum", "only weights of MatMul and Gemm"),
+    ):
+        assert f"make_{name}: " in str(error.value) and why in str(error.value)
+    assert "of_inputs" not in str(error.value)
+
+
+def test_functions_of_a_model_are_named():
+    body = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    opset = OPSETS[18]
+    function = helper.make_function("own", "layer", ["x", "w"], ["y"], body, opset)
+    call = helper.make_node("layer", ["x", "w1"], ["y"], name="call", domain="own")
+    given = model(
+        [call],
+        {"w1": W1},
+        functions=[function],
+        opset_imports=[*opset, helper.make_opsetid("own", 1)],
+    )
+    with pytest.raises(ValueError, match=r"call: .*function.*inline_local_functions"):
+        compress(given, X)
+    found = compress(inliner.inline_local_functions(given), X, max_density=0.5)
+    assert_allclose(missed(given, found.network, X), found.output_error, rtol=1e-3)
 
 
 def test_double_precision():

@@ -7,10 +7,12 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
+from skfact.compression import compress
 from skfact.export import register_skl2onnx
 from tests.asserts import for_each
 
@@ -67,13 +69,45 @@ def test_a_regressor_at_the_end_and_integers_at_the_beginning():
 def test_the_network_by_an_option():
     register_skl2onnx()
     X, y = load_diabetes(return_X_y=True)
-    from sklearn.neural_network import MLPRegressor
-
     mlp = MLPRegressor(hidden_layer_sizes=(4,), max_iter=5, random_state=0)
     fitted = ReLUPathEmbedding(mlp).fit(X, y)
     options = {id(fitted): {"method": "network"}}
     (found,) = run(skl2onnx.to_onnx(fitted, X[:1], options=options), X)
     assert_allclose(found[:, 0], fitted.estimator_.predict(X), rtol=1e-8)
+
+
+@for_each("labels", [y, y.astype(str), y > 4, np.c_[y > 4, y % 2 == 0].astype(int)])
+def test_pipelines_that_end_in_a_compressed_classifier(labels):
+    mlp = MLPClassifier((40,), max_iter=30, random_state=0)
+    fitted = compress(make_pipeline(StandardScaler(), mlp).fit(X, labels), X, max_density=0.5)
+    pipeline = fitted.network
+    assert pipeline[-1].coefs_[0].nnz < 64 * 40
+    register_skl2onnx()
+    options = {id(pipeline): {"zipmap": False}}
+    for dtype, atol in (("float32", 1e-4), ("float64", 1e-10)):
+        model = skl2onnx.to_onnx(pipeline, X[:1].astype(dtype), options=options)
+        onnx.checker.check_model(model, full_check=True)
+        found, probabilities = run(model, X.astype(dtype))
+        assert_allclose(probabilities, pipeline.predict_proba(X), rtol=0, atol=atol)
+        expected = pipeline.predict(X)
+        assert found.shape == expected.shape and np.mean(found == expected) > 0.99
+
+
+def test_probabilities_by_class():
+    register_skl2onnx()
+    mlp = MLPClassifier((40,), max_iter=5, random_state=0).fit(X.astype("f4"), y)
+    small = compress(mlp, X, max_density=0.5).network
+    _, found = run(skl2onnx.to_onnx(small, X[:1].astype("f4")), X.astype("f4"))
+    assert {*found[0]} == {*range(10)}
+    assert_allclose([[*p.values()] for p in found], small.predict_proba(X.astype("f4")), atol=1e-5)
+
+
+def test_pipelines_that_end_in_a_compressed_regressor():
+    register_skl2onnx()
+    mlp = MLPRegressor(hidden_layer_sizes=(40,), max_iter=5, random_state=0).fit(X, y)
+    small = compress(mlp, X, max_density=0.5).network
+    (found,) = run(skl2onnx.to_onnx(small, X[:1]), X)
+    assert_allclose(found[:, 0], small.predict(X))
 
 
 def test_old_opsets_are_refused():
