@@ -67,8 +67,8 @@ def orthogonal_matching_pursuit(
     the operator is not needed. A solution has fewer non-zeros than were asked for where the
     residual vanishes to rounding, or the next column depends on those that are chosen.
 
-    It takes what ``sklearn.linear_model.orthogonal_mp`` takes of the dense matrix; `tol` is relative
-    and of norms, where that of scikit-learn is absolute and of squares.
+    The columns are those that ``sklearn.linear_model.orthogonal_mp`` takes of the dense matrix.
+    Here `tol` is relative and of norms; there it is absolute and of squares.
 
     Columns with norms that differ are scaled by a diagonal factor,
     ``op @ FactorizedOperator([scipy.sparse.diags_array(1 / norms)])``, and so are the solutions.
