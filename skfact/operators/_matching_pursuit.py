@@ -140,7 +140,8 @@ def pursue(op: Any, Y: Any, limit: int, tol: float) -> Any:
     scale, residual = scaled(Y)
     require_finite(float(xp.max(scale)), "Y")
     length = row_norms(residual)
-    going = length > 0
+    enough = max(tol, rounding) * length
+    going = length > enough
     places = xp.arange(n_in, device=place)
     taken = xp.zeros((batch, n_in), dtype=xp.bool, device=place)
     basis = xp.zeros((batch, min(limit, 16), n_out), dtype=Y.dtype, device=place)  # adjoints
@@ -167,16 +168,16 @@ def pursue(op: Any, Y: Any, limit: int, tol: float) -> Any:
         inner = xp.sum(basis[:, step, :] * residual, axis=1)
         inner = xp.where(going, inner, xp.zeros_like(inner))
         residual = residual - inner[:, None] * column
-        chosen.append((here, peak))
+        chosen.append((index, peak))
         triangle.append((along, after))
         coordinates.append(inner)
-        going = going & (row_norms(residual) > max(tol, rounding) * length)
+        going = going & (row_norms(residual) > enough)
     X = xp.zeros((batch, n_in), dtype=Y.dtype, device=place)
     if chosen:
         values = back_substituted(triangle, xp.stack(coordinates, axis=1))
-        for step, (here, peak) in enumerate(chosen):
+        for step, (index, peak) in enumerate(chosen):
             value = values[:, step] * (scale / peak)
-            X = xp.where(here, value[:, None], X)
+            X = xp.where(places == index[:, None], value[:, None], X)
     return X
 
 

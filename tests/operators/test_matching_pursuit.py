@@ -58,6 +58,7 @@ def test_tol_takes_as_few_non_zeros_as_it_needs():
         less = orthogonal_matching_pursuit(op, y, np.count_nonzero(x) - 1)
         errors = np.linalg.norm(np.stack([y - op @ x, y - op @ less]), axis=1) / np.linalg.norm(y)
         assert errors[0] <= 0.1 < errors[1]
+    assert not orthogonal_matching_pursuit(op, Y, tol=1.0).any()
 
 
 def test_columns_do_not_depend_on_each_other(monkeypatch):
