@@ -64,7 +64,8 @@ HOW = (
     "the inputs. *Monarch* is two block-diagonal factors fitted to the inputs, with 4, 8 or 16 "
     "blocks. *Pruning* keeps the largest entries, *weighted* those times the deviation of their "
     "input. All have the same inputs to calibrate on, and take the mean error into the biases. "
-    "*One pass* is ``sequential=False``. Training: Adam, for the outputs of the original, on the "
+    "*compress* is ``compression_path``, one search for all sizes; *one pass* is "
+    "``sequential=False``. Training: Adam, for the outputs of the original, on the "
     "inputs to calibrate on; only what was replaced.",
 )
 
@@ -164,13 +165,14 @@ def _gains(cases: dict[str, Any]) -> list[str]:
                 times = [short(ms) for ms in row["ms"]]
                 chosen = listed(f"{n} {what}" for what, n in row["structures"].items())
                 line = [NETWORKS[name][0], f"{100 * row['share']:.1f}", *sizes, *times]
-                lines.append([*line, f"{row['seconds']:.0f}", chosen])
+                lines.append([*line, f"{row['seconds']:.0f}", chosen, row.get("shared", "-")])
     head = ["network", "numbers, %", "MB before", "after", "ms before", "after"]
     return fold(
         "Files and times",
         "Of ``compress``: the file of ``torch.save``, milliseconds for one batch, seconds that the "
-        "compression takes, and the structures that were chosen.",
-        table=table([*head, "compress, s", "layers"], lines),
+        "compression to all three sizes takes together, the structures that were chosen, and how "
+        "the budget was shared.",
+        table=table([*head, "compress, s", "layers", "shared"], lines),
     )
 
 

@@ -26,7 +26,7 @@ from compression_ways import (
 from measure import medians, progress
 from torch import nn
 
-from skfact.compression import compress
+from skfact.compression import compression_path
 
 LOW_RANK = "low rank, weighted"
 FEW = 6  # batches on which effects are seen
@@ -57,16 +57,18 @@ def run(name: str, *arguments: int) -> dict[str, Any]:
 
 
 def _compressed(name: str, case: Case) -> Any:
-    """What the package makes of it: a row so far, and the network."""
-    for density in DENSITIES:
-        ways = {"compress": True, "compress, one pass": False}
-        for way, sequential in list(ways.items())[: 1 if name in SLOW else None]:
-            start = time.perf_counter()
-            found = compress(
-                case.module, case.calibration, max_density=density, sequential=sequential
-            )
-            row = {"way": way, "density": density, "spent": "shared"}
-            row["seconds"] = time.perf_counter() - start
+    """What the package makes of it, from one search: a row so far, and the network."""
+    ways = {"compress": True, "compress, one pass": False}
+    for way, sequential in list(ways.items())[: 1 if name in SLOW else None]:
+        start = time.perf_counter()
+        path = compression_path(
+            case.module, case.calibration, max_density=DENSITIES, sequential=sequential
+        )
+        seconds = time.perf_counter() - start
+        progress(f"{name}, {way}: {seconds:.0f} s")
+        for density, found in zip(DENSITIES, path, strict=True):
+            row = {"way": way, "density": density, "spent": "shared", "seconds": seconds}
+            row |= {"shared": found.shared, "tried": dict(found.tried)}
             row["numbers"] = found.n_parameters_after
             row["structures"] = dict(Counter(kind(layer.structure) for layer in found.layers))
             if sequential:

@@ -155,7 +155,8 @@ API_REFERENCE = {
     ),
     "skfact.transforms": Section(
         "Transforms",
-        "Fast transforms as operators, of any size; see :doc:`/user_guide/transforms`.",
+        "Fast transforms as operators, of any size; see :doc:`/user_guide/transforms` and, for "
+        "random ones, :doc:`/user_guide/rotations`.",
         {
             "dft": False,
             "rfft": False,
@@ -169,7 +170,10 @@ API_REFERENCE = {
             "toeplitz": True,
             "convolution": True,
             "kron": True,
+            "random_rotation": False,
+            "FastRandomProjection": True,
         },
+        {"random_rotation": "Rotations and projections"},
     ),
     "skfact.torch": Section(
         "PyTorch layers",
@@ -202,6 +206,7 @@ API_REFERENCE = {
         ":doc:`/user_guide/compression`.",
         {
             "compress": False,
+            "compression_path": False,
             "Compression": False,
             "CompressedLayer": False,
             "CompressionDisplay": False,

@@ -316,6 +316,26 @@ def against_rows(ratios: dict[tuple[int, str, int], float], label: str) -> Figur
     return figure
 
 
+def random_projection(results: dict[str, Any]) -> Figure:
+    """Milliseconds against the number of components: one panel for each number of features."""
+    found = cells([row for row in results["speed"] if row["dtype"] == "float64"], "n", "k")
+    sizes = sorted({n for n, _ in found})
+    looks = {"fast": "skfact", "Gaussian": "pyfaust", "sparse": "scipy"}
+    figure, axes = plt.subplots(1, len(sizes), sharey=True, figsize=(WIDTH, 3.8), squeeze=False)
+    for axis, n in zip(axes[0], sizes):
+        lines(
+            axis,
+            *(
+                Line(name, look, {k: t[name]["ms"] for (m, k), t in found.items() if m == n})
+                for name, look in looks.items()
+            ),
+            room=3,
+        )
+        axis.set_title(f"n = {n:,} features")
+    name_axes(axes, "components", "milliseconds")
+    return figure
+
+
 def compression(results: dict[str, Any]) -> Figure:
     """Quality against the share of the numbers: one panel for each network."""
     looks = {
@@ -547,6 +567,10 @@ def lines(
         axis.plot(*zip(*points), marker=marker, color=colour)
     logarithmic(axis, "x")
     logarithmic(axis, "y")
+    low, high = axis.get_ylim()
+    if high < 200 * low:  # powers of ten alone would be too few
+        some = (1, 1.5, 2, 3, 5, 7) if high < 8 * low else (1, 2, 5)
+        axis.yaxis.set_major_locator(LogLocator(subs=some))
     axis.xaxis.set_major_locator(FixedLocator(xs))
     axis.set_xlim(xs[0] / (xs[-1] / xs[0]) ** 0.08, xs[-1] * max(room, 1.25))
     if named:
@@ -563,12 +587,14 @@ def spread(figure: Figure) -> None:
         names = [text for text in axis.texts if text.get_gid() == "end"]
         ys = [points * axis.transData.transform(text.xy)[1] for text in names]
         order = sorted(range(len(names)), key=ys.__getitem__)
-        for low, high in pairwise(order):
-            missing = 12 - (ys[high] - ys[low])
+        apart = list(ys)
+        for low, high in [*pairwise(order)] * 30:  # until neighbours of neighbours have room, too
+            missing = 13 - (apart[high] - apart[low])
             if missing > 0:  # half down, half up
-                names[low].xyann = (9, names[low].xyann[1] - missing / 2)
-                names[high].xyann = (9, names[high].xyann[1] + missing / 2)
-                ys[high] += missing / 2
+                apart[low] -= missing / 2
+                apart[high] += missing / 2
+        for name, before, after in zip(names, ys, apart):
+            name.xyann = (9, after - before)
 
 
 def marks(axis: Axes, groups: dict[str, list[Mark]], label: str, scale: str = "log") -> None:
@@ -630,6 +656,7 @@ FIGURES: dict[str, Iterable[Callable[[dict[str, Any]], Figure]]] = {
     "export": (onnx_models, c_source),
     "torch_layers": (torch_layers,),
     "transforms": (transforms,),
+    "random_projection": (random_projection,),
     "inverse_problems": (inverse_problems,),
 }
 

@@ -43,7 +43,10 @@ PROJECTS = {
                 "sklearn.neural_network.MLPRegressor",
                 "sklearn.pipeline.Pipeline",
                 "sklearn.preprocessing.StandardScaler",
-            ]
+                "sklearn.random_projection.GaussianRandomProjection",
+                "sklearn.random_projection.SparseRandomProjection",
+            ],
+            "function": ["sklearn.random_projection.johnson_lindenstrauss_min_dim"],
         },
     ),
     "torch": (

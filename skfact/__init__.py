@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from skfact.deep_linear import SparseDeepLinearNet
     from skfact.fixed_support import FixedSupportMF
     from skfact.relu import ReLUPathEmbedding
+    from skfact.transforms import FastRandomProjection
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ButterflyFactorizer",
+    "FastRandomProjection",
     "FixedSupportMF",
     "ReLUPathEmbedding",
     "SparseDeepLinearNet",
@@ -50,6 +52,7 @@ __all__ = [
 # public name -> where it lives: an estimator in a subpackage, or a subpackage (imported when used)
 _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
+    "FastRandomProjection": "skfact.transforms",
     "FixedSupportMF": "skfact.fixed_support",
     "ReLUPathEmbedding": "skfact.relu",
     "SparseDeepLinearNet": "skfact.deep_linear",

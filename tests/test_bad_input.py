@@ -31,6 +31,7 @@ from tests.bad_input import (  # noqa: F401  (importing a module lists its cases
     operators,
     relu,
     relu_modules,
+    rotations,
     supports,
     torch_layers,
     transforms,

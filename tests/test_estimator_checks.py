@@ -20,6 +20,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
 from skfact.supports import Chain, KSparse
+from skfact.transforms import FastRandomProjection
 from tests.asserts import about, for_each, on_any_matrix
 
 
@@ -68,6 +69,7 @@ CHECKED = [
     ReLUPathEmbedding(hidden_layer_sizes=(4, 3), n_paths=7, random_state=0, backend="numpy"),
     ReLUPathEmbedding(hidden_layer_sizes=[3, 2, 2], sparse_output=True, random_state=0),
     ReLUPathEmbedding(MLPRegressor(hidden_layer_sizes=(3, 2), max_iter=3), random_state=0),
+    FastRandomProjection(2, random_state=0),
 ]
 # The others are the same code with other options.
 OTHERS = [
@@ -104,6 +106,7 @@ OTHERS = [
         sparse_output=True,
         random_state=0,
     ),
+    FastRandomProjection(5, backend="numpy", random_state=0),
 ]
 DEVICES = [("array_api_strict", None), ("torch", "cpu")]
 if tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 9):  # devices by name
@@ -134,6 +137,7 @@ KNOWN = [name for name in PRIVATE if hasattr(estimator_checks, name)]  # by this
 pytestmark = [
     pytest.mark.filterwarnings("ignore::skfact.exceptions.StructureWarning"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataDimensionalityWarning"),
     on_any_matrix,
     pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning"),
 ]

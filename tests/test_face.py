@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
+from skfact.transforms import FastRandomProjection
 from tests.asserts import on_any_matrix
 
 pytestmark = [
@@ -29,6 +30,7 @@ CASES = {
         {"supports": [np.ones((3, 7))]},
     ),
     "paths": (ReLUPathEmbedding(random_state=0), {"max_paths": 1}),
+    "projection": (FastRandomProjection(4, random_state=0), {"n_components": "auto"}),
 }
 
 

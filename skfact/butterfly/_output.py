@@ -203,11 +203,14 @@ class OutputSearch:
     """The best chains of two factors for a matrix on inputs, weighted before chosen.
 
     The matrix is of ordinary magnitude. Errors are relative to the norm of the outputs. If `few`,
-    only some places are looked at, as in the first stage of a search without inputs.
+    only some places are looked at, as in the first stage of a search without inputs; and those
+    alone whose blocks are at most `widest` columns wide.
     """
 
-    def __init__(self, A: Any, inputs: Inputs, *, few: bool = False) -> None:
-        self.A, self.inputs = A, inputs
+    def __init__(
+        self, A: Any, inputs: Inputs, *, few: bool = False, widest: float = math.inf
+    ) -> None:
+        self.A, self.inputs, self.widest = A, inputs, widest
         self.divisors = thinned if few else divisors
         self.shape = rich_size(A.shape[0]), rich_size(A.shape[1])
 
@@ -217,7 +220,7 @@ class OutputSearch:
         found: list[tuple[str | None, tuple[int, int], np.ndarray]] = []
         m, n = self.shape
         norm = self.inputs.norm(self.A) or 1.0
-        for P in self.divisors(n)[:-1]:
+        for P in (P for P in self.divisors(n)[:-1] if n // P <= self.widest):
             for spaced in (False, True)[: None if P > 1 else 1]:
                 groups = _classes(n, P, spaced, self.A.shape[1])
                 roots = self.inputs.block_roots(groups)

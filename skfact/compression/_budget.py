@@ -59,6 +59,24 @@ def smallest(
     return Allocation(choice, sum(int(n[i]) for n, i in zip(numbers, choice)), error, 0.0)
 
 
+def equal_shares(
+    numbers: Sequence[np.ndarray],
+    errors: Sequence[np.ndarray],
+    sizes: Sequence[int],
+    budget: int,
+) -> Allocation | None:
+    """The option of least error of each layer within its share of the budget, by its size.
+
+    Where none is so small, the smallest one; None if these leave the budget.
+    """
+    whole, choice = sum(sizes), []
+    for n, e, size in zip(numbers, errors, sizes, strict=True):
+        most = max(budget * size // whole, int(n.min()))
+        choice.append(int(np.argmin(np.where(n <= most, e, np.inf))))
+    chosen, error = sum(int(n[i]) for n, i in zip(numbers, choice)), _total(errors, choice)
+    return Allocation(tuple(choice), chosen, error, error) if chosen <= budget else None
+
+
 def _along_hulls(
     numbers: Sequence[np.ndarray], errors: Sequence[np.ndarray], smallest: list[int], budget: int
 ) -> tuple[list[int], float]:

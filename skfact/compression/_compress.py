@@ -1,10 +1,11 @@
 """Layers of a network replaced by factors: what each can bear is measured, then one budget shared.
 
 First the original network runs once, and the second moments of what comes into each layer are
-kept. From these come the curves of errors, weighted by what they do to the outputs of the network,
-and from them the structure of each layer. Then, layer by layer, what comes in with the layers
-before it replaced already is seen beside what came in: the layer is fitted to give the outputs of
-the original from that.
+kept. From these come the curves of errors, and from them the structure of each layer, in several
+ways: with errors weighted by what they do to the outputs of the network, alike, or in equal shares
+(`_search.py`). The way with which the outputs miss least is taken. Then, layer by layer, what comes
+in with the layers before it replaced already is seen beside what came in: the layer is fitted to
+give the outputs of the original from that (`_fit.py`).
 """
 
 from __future__ import annotations
@@ -13,27 +14,21 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from skfact._checks import check_flag, chosen_names, positive_int
+from skfact._checks import check_flag, chosen_names
+from skfact._progress import printer
 from skfact._warn import warn
-from skfact.butterfly._rank_search import check_bounds, numbers_within
-from skfact.butterfly._structure.choice import DENSITY
-from skfact.compression._budget import Allocation, allocate, smallest
-from skfact.compression._curves import Curve, FamilyCurve, Layer, Option, check_supports
-from skfact.compression._effects import effects
-from skfact.compression._layers.network import Linear, Network, Replacement
+from skfact.compression._asked import Asked, asked_in_turn
+from skfact.compression._curves import Option, check_supports
+from skfact.compression._fit import Fit
+from skfact.compression._layers.network import Linear, Network, Replaced
 from skfact.compression._layers.readers import read
-from skfact.compression._moments import Missed, Moments
+from skfact.compression._moments import Moments
 from skfact.compression._report import Compression
 from skfact.compression._row import CompressedLayer
-from skfact.compression._seen import Seen, layer_on
+from skfact.compression._search import Search
 from skfact.compression._speed import nanoseconds
 from skfact.exceptions import StructureWarning
 from skfact.supports import Chain
-
-ROUNDING = 1e-12  # share of a sum by which its terms in another order may differ
-ROUNDS = 8  # in which promises are put to the test
 
 
 def compress(
@@ -47,16 +42,18 @@ def compress(
     include: Any = None,
     exclude: Any = None,
     sequential: bool = True,
+    verbose: int = 0,
 ) -> Compression:
     """Replace the linear layers of a network by products of sparse factors, within one budget.
 
     Each layer gets the structure that it bears: low rank, two or more sparse factors, or it stays
     dense. How many numbers it may have is decided over all layers at once, so that the sum of their
-    squared relative errors, each times the effect of the layer on the outputs of the network, is
-    least. With samples errors are those of the outputs of a layer for what comes into it, around
-    their mean, which the bias takes up (a layer without bias gets none, and its errors are around
-    zero). Then the layers are fitted one after another, each to give
-    what the original gave from what the layers before it, compressed already, give now.
+    squared relative errors is least, each times the effect of the layer on the outputs of the
+    network, or as another way to share them misses less. With samples errors are those of the
+    outputs of a layer for what comes into it, around their mean, which the bias takes up (a layer
+    without bias gets none, and its errors are around zero). Then the layers are fitted one after
+    another, each to give what the original gave from what the layers before it, compressed already,
+    give now.
 
     Parameters
     ----------
@@ -92,6 +89,8 @@ def compress(
     sequential : bool, default=True
         Fit layers to inputs as the compressed network gives them, which takes two more passes over
         X for each layer. False takes those of the original network.
+    verbose : int, default=0
+        Print what becomes of each `verbose`-th layer, as it does.
 
     Returns
     -------
@@ -117,6 +116,7 @@ def compress(
 
     See Also
     --------
+    compression_path : The same to several sizes, with one search.
     skfact.butterfly.butterfly_factorize : The same for one matrix.
     skfact.butterfly.structure_report : Which structure a matrix has.
 
@@ -133,18 +133,30 @@ def compress(
     stay. PyTorch's transformers call their new layers also in evaluation. All positions that a
     layer sees count, so that batches without padding are best.
 
+    All errors are those on X, and promise nothing for other samples: hold some back to score the
+    result. With fewer samples than inputs of a layer there are directions of which they say
+    nothing. Then those of low rank are looked for as if all inputs varied a little more, which
+    makes the error on X larger and that on others smaller.
+
     The effect of a layer is the squared relative error of the outputs of the network over that of
     the layer, when that layer alone is replaced: by low rank with a squared error near 0.05, or by
     its mean, whichever gives more. It is measured on the first batch of X, or as many as it takes
     for 256 rows of outputs, so that these should be as the others. The weighted sum is thus a
     first-order estimate of the squared relative error of the outputs, without the fit of layers one
-    after another; it is no bound. For `tol`, without X and for one layer nothing is measured, and
-    all layers count alike.
+    after another; it is no bound. So the numbers of a budget are shared in three ways: by effect,
+    with all layers alike, and in equal shares. With each the network runs on X, its layers fitted
+    to what the original gives, and the one that misses least is taken: `shared` and `tried` of the
+    result tell. For `tol`, without X and for one layer nothing is measured, and all layers count
+    alike.
+
+    Of layers with more than 4,096 inputs no matrix of all their products is made: 4,096 samples are
+    kept, and of more, sums of samples with random signs, by which errors are estimated. Structures
+    with blocks so wide that their products would be as many are not looked for.
 
     Where structures are only promising, they are factored and measured before they are taken, until
     all that is chosen is known. The choice is a knapsack, solved along the convex hulls of the
     error curves, or as an integer program where that leaves a gap: `bound` of the result says how
-    far from the least weighted sum of errors it may be.
+    far from the least sum of errors it may be.
 
     References
     ----------
@@ -165,207 +177,189 @@ def compress(
     >>> float((small.network.predict(X / 16) == mlp.predict(X / 16)).mean()) > 0.95
     True
     """
-    asked = _Asked(tol, max_density, budget, supports)
+    asked = Asked(tol, max_density, budget).checked()
+    (found,) = _compressions(network, X, [asked], supports, include, exclude, sequential, verbose)
+    return found
+
+
+def compression_path(
+    network: Any,
+    X: Any = None,
+    *,
+    tol: Any = None,
+    max_density: Any = None,
+    budget: Any = None,
+    supports: str | Callable[[int, int], Chain] = "auto",
+    include: Any = None,
+    exclude: Any = None,
+    sequential: bool = True,
+    verbose: int = 0,
+) -> list[Compression]:
+    """Compress a network to several sizes, and look only once at what its layers can bear.
+
+    The results are those of :func:`compress`, one bound after another.
+
+    Parameters
+    ----------
+    network : MLPClassifier, MLPRegressor, Pipeline, (coefs, intercepts), nn.Module or ONNX model
+        What is compressed, and stays as it is, as in :func:`compress`.
+    X : array-like of shape (n_samples, n_in), or batches, default=None
+        Samples, as in :func:`compress`.
+    tol : list of float, default=None
+        Relative errors that each layer may have. One of `tol`, `max_density` and `budget` is
+        passed.
+    max_density : list of float, default=None
+        Shares of the numbers of all layers.
+    budget : list of int, default=None
+        The same as numbers.
+    supports : {"auto", "low-rank", "monarch", "butterfly"} or callable, default="auto"
+        The family of structures, or a callable ``(n_out, n_in) -> Chain``.
+    include : str or list of str, default=None
+        Names of the layers to look at, or patterns; None takes all.
+    exclude : str or list of str, default=None
+        Names, or patterns, of layers that stay as they are.
+    sequential : bool, default=True
+        Fit layers to inputs as the compressed network gives them.
+    verbose : int, default=0
+        Print what becomes of each `verbose`-th layer, as it does.
+
+    Returns
+    -------
+    path : list of Compression
+        One for each bound, in their order.
+
+    Raises
+    ------
+    TypeError
+        As :func:`compress`.
+    ValueError
+        As :func:`compress`; if not one list of bounds is passed, or an empty one.
+    ImportError
+        If onnx, or with samples onnxruntime, is not installed for an ONNX model.
+
+    Warns
+    -----
+    StructureWarning
+        If X has fewer samples than a layer has inputs.
+
+    See Also
+    --------
+    compress : For one size.
+    sklearn.linear_model.lasso_path : Does the same for penalties.
+
+    Notes
+    -----
+    What is shared is the search for structures, their factorizations, the effects of the layers and
+    the outputs of the original network; with `sequential`, also what comes into its layers, up to
+    half a gigabyte. The passes over X for each layer remain.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfact.compression import compression_path
+    >>> coefs = [np.vander(np.linspace(0, 1, 64), 64)]
+    >>> path = compression_path((coefs, None), max_density=[0.1, 0.25])
+    >>> [small.n_parameters_after for small in path]
+    [384, 1024]
+    >>> path[0].total > path[1].total
+    True
+    """
+    asked = asked_in_turn(tol, max_density, budget)
+    return _compressions(network, X, asked, supports, include, exclude, sequential, verbose)
+
+
+def _compressions(
+    network: Any,
+    X: Any,
+    asked: list[Asked],
+    supports: Any,
+    include: Any,
+    exclude: Any,
+    sequential: bool,
+    verbose: int,
+) -> list[Compression]:
+    """One for each bound."""
+    check_supports(supports)
     check_flag(sequential, "sequential")
+    tell = printer(verbose, "compress") or (lambda number, text: None)
     found = read(network, X)
     linears = _chosen_linears(found, include, exclude)
     moments = {} if X is None else _moments(found, linears)
-    return _Compressor(found, linears, asked, sequential).run(moments)
+    search = Search(found, linears, moments, supports, tell)
+    for one in asked:
+        search.require(one)
+    fit = Fit(found, linears, search.layers, moments, tell, again=len(asked) > 1)
+    return [_compression(found, search, fit, one, sequential=sequential) for one in asked]
 
 
-class _Asked:
-    """How many numbers, or which error, and in which structures."""
-
-    def __init__(
-        self, tol: float | None, max_density: float | None, budget: int | None, supports: Any
-    ) -> None:
-        if sum(value is not None for value in (tol, max_density, budget)) > 1:
-            raise ValueError(
-                "Pass one of tol, max_density and budget: an error of each layer, or how many "
-                f"numbers all of them may have; got tol={tol!r}, max_density={max_density!r}, "
-                f"budget={budget!r}."
-            )
-        check_bounds("auto", None, tol, max_density)
-        if budget is not None:
-            positive_int(budget, "budget")
-        self.tol, self.max_density, self.budget = tol, max_density, budget
-        self.supports = check_supports(supports)
-
-    def numbers(self, size: int, least: int) -> int:
-        """The most numbers that layers of so many may have.
-
-        Where nothing is asked for, the least there is if need be.
-        """
-        if self.budget is not None:
-            return min(self.budget, size)
-        if self.max_density is None:
-            return max(numbers_within(DENSITY, (size, 1)), least)
-        return numbers_within(self.max_density, (size, 1))
-
-    def curve(self, layer: Layer) -> Curve:
-        """The options of a layer."""
-        if isinstance(self.supports, str) and self.supports == "auto":
-            return Curve(layer)
-        return FamilyCurve(layer, self.supports)
-
-    def too_small(self, least: int, size: int) -> ValueError:
-        """The error that all options have more numbers."""
-        got, needed = f"budget={self.budget!r}", f"{least}"
-        if self.max_density is not None:
-            got = f"max_density={float(self.max_density)!r}"
-            needed = f"{math.ceil(1e4 * least / size) / 1e4:g}"
-        return ValueError(
-            f"{got} allows {self.numbers(size, least)} numbers, and the smallest structures with "
-            f"supports={self.supports!r} take {least} of the {size} in all layers: pass at least "
-            f"{needed}."
-        )
+def _compression(
+    found: Network,
+    search: Search,
+    fit: Fit,
+    asked: Asked,
+    *,
+    sequential: bool,
+) -> Compression:
+    """With the numbers shared as the network misses least, its layers fitted apart."""
+    choices = search.choices(asked)
+    tried: dict[str, float] = {}
+    fits: dict[tuple[Any, ...], tuple[Replaced, float]] = {}
+    for choice in choices if search.outputs is not None and len(choices) > 1 else ():
+        if choice.key not in fits:
+            replaced: Replaced = fit.apart(choice.options)
+            fits[choice.key] = replaced, search.error(replaced) or 0.0
+        tried[choice.shared] = fits[choice.key][1]
+    best = min(choices, key=lambda choice: tried.get(choice.shared, 0.0))
+    in_place: dict[int, float] = {}
+    if sequential and search.outputs is not None:
+        replaced, in_place = fit.in_turn(best.options)
+        error = search.error(replaced)
+    elif best.key in fits:
+        replaced, error = fits[best.key]
+    else:
+        replaced = fit.apart(best.options)
+        error = search.error(replaced)
+    return Compression(
+        network=found.written(replaced),
+        layers=tuple(
+            _row(search, place, option, replaced, in_place.get(place))
+            for place, option in best.options.items()
+        ),
+        skipped=found.skipped,
+        n_samples=search.n_samples,
+        output_error=error,
+        bound=best.bound,
+        low_rank_total=best.low_rank_total,
+        low_rank_numbers=best.low_rank_numbers,
+        shared=best.shared,
+        tried=tried,
+        supports=search.supports,
+    )
 
 
-class _Compressor:
-    """A network on the way from dense layers to factors; all by the place of a layer."""
-
-    def __init__(
-        self, network: Network, linears: dict[int, Linear], asked: _Asked, sequential: bool
-    ) -> None:
-        self.network, self.asked, self.sequential = network, asked, sequential
-        self.linears = linears
-        self.effects: dict[int, float] = {}  # of layers on the outputs, where they are measured
-
-    def run(self, moments: dict[int, Moments]) -> Compression:
-        """Look, choose, and fit layer by layer; no moments are no inputs."""
-        layers = {
-            place: layer_on(linear, moments.get(place)) for place, linear in self.linears.items()
-        }
-        curves = {place: self.asked.curve(layer) for place, layer in layers.items()}
-        if self.asked.tol is None:
-            self.effects = effects(self.network, self.linears, curves, moments)
-        chosen, allocation = self._choice(curves)
-        replaced, in_place = self._fitted(chosen, layers, moments)
-        return Compression(
-            network=self.network.written(replaced),
-            layers=tuple(
-                self._row(place, chosen[place], curves[place], replaced, in_place.get(place))
-                for place in self.linears
-            ),
-            skipped=self.network.skipped,
-            n_samples=max((seen.n_samples for seen in moments.values()), default=None),
-            output_error=self._output_error(replaced) if moments else None,
-            bound=allocation.bound * (1 - ROUNDING),
-            low_rank_total=self._low_rank_total(curves),
-        )
-
-    def _choice(self, curves: dict[int, Curve]) -> tuple[dict[int, Option], Allocation]:
-        """An option for each layer, as small as asked for."""
-        for left in reversed(range(ROUNDS)):
-            options = [_of_use(curve, known=not left) for curve in curves.values()]
-            found = self._allocated(options)
-            chosen = {place: some[i] for place, some, i in zip(curves, options, found.choice)}
-            news = [(place, option) for place, option in chosen.items() if not option.known]
-            if not news:
-                break
-            for place, option in news:
-                curves[place].settle(option)
-        return chosen, found
-
-    def _allocated(self, options: list[list[Option]]) -> Allocation:
-        """One of each within the budget, or the smallest within the tolerance.
-
-        Within the budget, what is least is the sum of squared relative errors times effects: a
-        first-order estimate of the squared relative error of the outputs, no bound of it.
-        """
-        numbers = [np.array([option.numbers for option in some]) for some in options]
-        errors = [np.array([option.error2 for option in some]) for some in options]
-        if self.asked.tol is not None:
-            return smallest(numbers, errors, float(self.asked.tol) ** 2)
-        weights = [self.effects.get(place, 1.0) for place in self.linears]
-        errors = [weight * e for weight, e in zip(weights, errors, strict=True)]
-        least = sum(int(n.min()) for n in numbers)
-        found = allocate(numbers, errors, self.asked.numbers(self._size, least))
-        if found is None:
-            raise self.asked.too_small(least, self._size)
-        return found
-
-    def _low_rank_total(self, curves: dict[int, Curve]) -> float | None:
-        """The weighted sum of errors of low rank with as much; None where it does not fit."""
-        try:
-            return self._allocated([[*c.low_rank(), c.dense] for c in curves.values()]).error
-        except ValueError:
-            return None
-
-    @property
-    def _size(self) -> int:
-        return sum(linear.weight.size for linear in self.linears.values())
-
-    def _fitted(
-        self, chosen: dict[int, Option], layers: dict[int, Layer], moments: dict[int, Moments]
-    ) -> tuple[dict[int, Replacement], dict[int, float]]:
-        """What stands in for the layers, and how much their outputs miss where they stand."""
-        replaced: dict[int, Replacement] = {}
-        in_place: dict[int, float] = {}
-        for group in _groups(list(self.linears), moments):
-            seen = self._seen(group[0], moments, replaced)
-            found: dict[int, Replacement] = {}
-            for place in group:
-                linear, option = self.linears[place], chosen[place]
-                if option.is_dense and (seen is None or not seen.changed):
-                    in_place[place] = 0.0
-                    continue
-                layer = layers[place] if seen is None else seen.layer(linear)
-                weight = layer.operator(option.structure).astype(linear.weight.dtype)
-                bias = linear.bias if seen is None else seen.bias(linear, weight)
-                found[place] = Replacement(weight, bias)
-                if seen is not None:
-                    in_place[place] = seen.error(linear, weight)
-            replaced.update(found)
-        return replaced, in_place if self.sequential and moments else {}
-
-    def _seen(
-        self, place: int, moments: dict[int, Moments], replaced: dict[int, Replacement]
-    ) -> Seen | None:
-        """What comes into a layer, before and after others were replaced; None without inputs."""
-        if not moments:
-            return None
-        if not self.sequential or not replaced:
-            return Seen(moments[place], changed=False)
-        both = Moments()
-        before = self.network.inputs([place], {})
-        after = self.network.inputs([place], replaced)
-        for rows, others in zip(before, after, strict=True):
-            both.add(np.hstack([rows[place], others[place]]))
-        return Seen(both, changed=True)
-
-    def _output_error(self, replaced: dict[int, Replacement]) -> float | None:
-        """Relative error of the outputs of the network, around their mean."""
-        missed = Missed()
-        before, after = self.network.outputs({}), self.network.outputs(replaced)
-        for rows, others in zip(before, after, strict=True):
-            missed.add(rows, others)
-        return missed.relative_error
-
-    def _row(
-        self,
-        place: int,
-        option: Option,
-        curve: Curve,
-        replaced: dict[int, Replacement],
-        in_place: float | None,
-    ) -> CompressedLayer:
-        """The line of the report."""
-        linear = self.linears[place]
-        weight = replaced[place].weight if place in replaced else linear.weight
-        return CompressedLayer(
-            name=linear.name,
-            shape=tuple(linear.weight.shape),
-            structure=option.words,
-            numbers_before=linear.weight.size,
-            numbers_after=option.numbers,
-            error=math.sqrt(option.error2),
-            low_rank_error=math.sqrt(curve.low_rank_error2(option.numbers)),
-            output_error=in_place,
-            effect=self.effects.get(place),
-            nanoseconds_before=nanoseconds(linear.weight),
-            nanoseconds_after=nanoseconds(weight),
-        )
+def _row(
+    search: Search,
+    place: int,
+    option: Option,
+    replaced: Replaced,
+    in_place: float | None,
+) -> CompressedLayer:
+    """The line of the report."""
+    linear, curve = search.linears[place], search.curves[place]
+    weight = replaced[place].weight if place in replaced else linear.weight
+    return CompressedLayer(
+        name=linear.name,
+        shape=tuple(linear.weight.shape),
+        structure=option.words,
+        numbers_before=linear.weight.size,
+        numbers_after=option.numbers,
+        error=math.sqrt(option.error2),
+        low_rank_error=math.sqrt(curve.low_rank_error2(option.numbers)),
+        output_error=in_place,
+        effect=(search.effects or {}).get(place),
+        nanoseconds_before=nanoseconds(linear.weight),
+        nanoseconds_after=nanoseconds(weight),
+    )
 
 
 def _moments(network: Network, linears: dict[int, Linear]) -> dict[int, Moments]:
@@ -391,27 +385,6 @@ def _moments(network: Network, linears: dict[int, Linear]) -> dict[int, Moments]
             StructureWarning,
         )
     return found
-
-
-def _groups(places: list[int], moments: dict[int, Moments]) -> list[list[int]]:
-    """Layers one after another that see the same rows, which one pass serves."""
-    groups: list[list[int]] = []
-    for place in places:
-        alike = groups and place in moments and moments[groups[-1][0]].equal(moments[place])
-        if alike:
-            groups[-1].append(place)
-        else:
-            groups.append([place])
-    return groups
-
-
-def _of_use(curve: Curve, *, known: bool) -> list[Option]:
-    """The options of which none is both smaller and closer, the smallest one first."""
-    kept: list[Option] = []
-    for option in sorted(curve.options(), key=lambda option: (option.numbers, option.error2)):
-        if (option.known or not known) and (not kept or option.error2 < kept[-1].error2):
-            kept.append(option)
-    return kept
 
 
 def _chosen_linears(network: Network, include: Any, exclude: Any) -> dict[int, Linear]:

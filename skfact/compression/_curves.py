@@ -22,9 +22,6 @@ from skfact.butterfly._output import (
     OutputSearch,
     both_ways,
     closest,
-    column_groups,
-    leading_outputs,
-    weighted,
 )
 from skfact.butterfly._plans import fixed_plan
 from skfact.butterfly._rank_search import largest_rank
@@ -33,12 +30,15 @@ from skfact.butterfly._structure.choice import dense
 from skfact.butterfly._structure.nodes import nodes_of
 from skfact.butterfly._structure.search import Structure, StructureSearch
 from skfact.butterfly._sum import family_of_sum
+from skfact.compression._moments import WIDE
 from skfact.operators import FactorizedOperator
 from skfact.supports import FAMILIES, Chain, resolve_supports
 
 POINTS = 12  # budgets, or ranks of a family, that are looked at
 RANKS = 96  # ranks of low rank that are told apart
 NOTHING = 1e-14  # squared error that is promised where none is
+LITTLE = 1e-12  # energy beside that of inputs, which leaves these as they are
+ROUNDING = 1e-7  # sizes of outputs, relative to the largest, that none has
 
 
 class Option(NamedTuple):
@@ -60,24 +60,37 @@ class Option(NamedTuple):
         return is_dense(self.structure)
 
 
-class Layer(NamedTuple):
-    """A matrix (n_out, n_in) over a power of two, and the inputs on which its errors count."""
+class Layer:
+    """A matrix (n_out, n_in) over a power of two, and the inputs on which its errors count.
 
-    A: np.ndarray
-    exponent: int
-    inputs: Inputs | None
+    Of few inputs it is not known which directions of the outputs matter: those of low rank are
+    looked for as if there were `few` times their mean energy more in each direction. Errors are
+    those on the inputs.
+    """
+
+    def __init__(
+        self,
+        A: np.ndarray,
+        exponent: int,
+        inputs: Inputs | None,
+        few: float = 0.0,
+        n_rows: float = math.inf,
+    ) -> None:
+        self.A, self.exponent, self.inputs = A, exponent, inputs
+        self.few, self.n_rows = few, n_rows
 
     @classmethod
-    def of(cls, A: np.ndarray, root: np.ndarray | None) -> Layer:
-        """From the matrix and a root of the second moments of its inputs."""
+    def of(
+        cls,
+        A: np.ndarray,
+        root: np.ndarray | None,
+        few: float = 0.0,
+        n_rows: float = math.inf,
+    ) -> Layer:
+        """From the matrix and a root of the second moments of its inputs, which are of so many."""
         exponent = binary_exponent(A)
         A = times_power_of_two(A, -exponent)
-        return cls(A, exponent, None if root is None else Inputs(root, A))
-
-    def outputs(self, B: np.ndarray) -> np.ndarray:
-        """The outputs of a matrix for the inputs; without these the matrix."""
-        image: np.ndarray = B if self.inputs is None else self.inputs.image(B)
-        return image
+        return cls(A, exponent, None if root is None else Inputs(root, A), few, n_rows)
 
     def factored(self, structure: Structure) -> Factorization:
         """The matrix in this structure."""
@@ -93,18 +106,72 @@ class Layer(NamedTuple):
         if is_dense(structure):
             return times_power_of_two(self.A, self.exponent)
         if is_low_rank(structure) and self.inputs is not None:
-            left = self._leading(self.inputs, structure)
+            left = np.ascontiguousarray(self._leading(structure.chain.ranks[0]))
             unit: Any = FactorizedOperator([left, left.T @ self.A])
         else:
             unit = self.factored(structure).unit
         return rescaled(unit, self.exponent)
 
-    def _leading(self, inputs: Inputs, structure: Structure) -> np.ndarray:
-        """Leading directions (n_out, rank) of the outputs: no operator of this rank is closer."""
-        groups = column_groups(self.A, structure.chain, None)
-        A_weighted = weighted(self.A, groups, inputs.block_roots(groups))
-        basis = leading_outputs(self.A, inputs, A_weighted, structure.chain.ranks[0])
-        return np.ascontiguousarray(basis)
+    @cached_property
+    def low_rank_errors2(self) -> np.ndarray:
+        """Squared relative errors of rank 0, 1, .., to the smaller side of the matrix."""
+        if self.inputs is None:
+            return _tails(np.linalg.svdvals(self.A).astype(float) ** 2)
+        image = self.inputs.image(self.A)
+        errors2 = _tails(_energies(self._steered, image))
+        if self._plain is not None:
+            basis, there = self._plain
+            errors2[there:] = _tails(_energies(basis, image))[there:]
+        return errors2
+
+    def _leading(self, rank: int) -> np.ndarray:
+        """Directions (n_out, rank) that the outputs are projected on."""
+        if self._plain is not None and rank >= self._plain[1]:
+            return self._plain[0][:, :rank]
+        return self._steered[:, :rank]
+
+    @cached_property
+    def _steered(self) -> np.ndarray:
+        """Leading directions of the outputs for inputs with more energy in each direction."""
+        assert self.inputs is not None
+        root, n = self.inputs.root, self.A.shape[1]
+        more = max(self.few, LITTLE) * float(np.vdot(root, root)) / n or 1.0
+        both = np.hstack([self.inputs.image(self.A), math.sqrt(more) * self.A])
+        basis: np.ndarray = np.linalg.svd(both, full_matrices=False)[0]
+        return basis[:, : min(self.A.shape)]
+
+    @cached_property
+    def _plain(self) -> tuple[np.ndarray, int] | None:
+        """Leading directions, all that outputs have first, and how many these are.
+
+        Where there are fewer than rows could show; None elsewhere.
+        """
+        assert self.inputs is not None
+        m, n = self.A.shape
+        if len(self.inputs.root) >= n:
+            return None
+        basis, sizes, _ = np.linalg.svd(self.inputs.image(self.A), full_matrices=False)
+        eps = float(np.finfo(self.A.dtype).eps)
+        there = int(np.sum(sizes > max(10 * eps * math.sqrt(max(m, n)), ROUNDING) * sizes[0]))
+        if there >= min(m, n, self.n_rows - 1):
+            return None
+        basis = np.hstack([basis[:, :there], self._steered])
+        whole: np.ndarray = np.linalg.qr(basis)[0][:, : min(m, n)]
+        return whole, there
+
+
+def _energies(basis: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Squared norms of the parts of outputs in the directions of a basis."""
+    parts = (basis.T @ image).astype(np.float64)
+    energies: np.ndarray = np.sum(parts**2, axis=1)
+    return energies
+
+
+def _tails(energies: np.ndarray) -> np.ndarray:
+    """What is left, as a share, without the first 0, 1, .. energies."""
+    tails = np.append(np.cumsum(energies[::-1])[::-1], 0.0)
+    shares: np.ndarray = tails / (tails[0] or 1.0)
+    return shares
 
 
 class Curve:
@@ -116,20 +183,12 @@ class Curve:
         self._ratio = 1.0  # of an error to what was promised
         self._found: dict[int, Option | None] = {}  # by budget; None where low rank is closer
 
-    @cached_property
-    def low_rank_errors2(self) -> np.ndarray:
-        """Squared relative errors of rank 0, 1, .."""
-        squares = np.linalg.svdvals(self.layer.outputs(self.layer.A)).astype(float) ** 2
-        tails = np.append(np.cumsum(squares[::-1])[::-1], 0.0)
-        errors: np.ndarray = tails / (tails[0] or 1.0)
-        return errors
-
     def low_rank_error2(self, numbers: int) -> float:
         """What low rank misses with at most so many numbers; nothing where these are all."""
         if numbers >= self.size:
             return 0.0
-        rank = min(numbers // sum(self.shape), len(self.low_rank_errors2) - 1)
-        return float(self.low_rank_errors2[rank])
+        errors2 = self.layer.low_rank_errors2
+        return float(errors2[min(numbers // sum(self.shape), len(errors2) - 1)])
 
     def options(self) -> list[Option]:
         """All that is known or promised, the dense matrix last."""
@@ -142,7 +201,11 @@ class Curve:
         budget = next(b for b in self._budgets if self._at(b) == option)
         structures = [option.structure]
         if self.layer.inputs is not None:  # what the entries are like may say more
-            structures += [other for other in self._plain.best(budget, 1) if not is_low_rank(other)]
+            structures += [
+                other
+                for other in self._plain.best(budget, 1)
+                if not is_low_rank(other) and other.chain[-1].c <= self._widest
+            ]
         found = [(self.layer.factored(structure), structure) for structure in structures]
         result, structure = min(found, key=lambda pair: pair[0].relative_error)
         promise = max(self._promises[budget].estimate ** 2, NOTHING)
@@ -163,7 +226,7 @@ class Curve:
         m, n = self.shape
         most = min((self.size - 1) // (m + n), min(m, n))
         ranks = np.unique(np.geomspace(1, max(most, 1), RANKS).astype(int))
-        errors2 = self.low_rank_errors2
+        errors2 = self.layer.low_rank_errors2
         return [
             Option(
                 int(r) * (m + n),
@@ -191,12 +254,17 @@ class Curve:
         least, most = sum(self.shape), 0.9 * self.size
         return sorted({int(n) for n in np.geomspace(least, max(least, most), POINTS)})
 
+    @property
+    def _widest(self) -> int:
+        """Columns of a block, products of which are no more for all blocks than can be kept."""
+        return WIDE**2 // self.shape[1]
+
     @cached_property
     def _promises(self) -> dict[int, Structure]:
         """The most promising structure of each budget that is not low rank."""
         search: Any = self._plain
         if self.layer.inputs is not None:
-            search = OutputSearch(self.layer.A, self.layer.inputs, few=True)
+            search = OutputSearch(self.layer.A, self.layer.inputs, few=True, widest=self._widest)
         found = {}
         for budget in self._budgets:
             others = [some for some in search.best(budget, 2) if not is_low_rank(some)]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 
-from skfact.compression._row import CompressedLayer
+from skfact.compression._row import CompressedLayer, percent
 from skfact.inspection._matplotlib import Display
 
 BEFORE, AFTER, ERROR, LOW_RANK = "0.85", "tab:blue", "tab:red", "tab:orange"
+MANY = 30  # layers, of which more are drawn smaller
+LONG = 40  # letters of a name
+POINTS = 72  # in an inch
+LEGEND = 34  # points below the axes
+LINE, INSIDE = 1.4, 0.5  # height of a line of text; share of axes that texts around them leave
 
 
 class CompressionDisplay(Display):
@@ -102,26 +109,31 @@ class CompressionDisplay(Display):
             If matplotlib is not installed.
         """
         layers = self.compression.layers
-        self._draw_in(ax, 7.0, 1.8 + 0.28 * len(layers))
-        ax, rows = self.ax_, np.arange(len(layers))
-        ax.barh(rows, [layer.numbers_before for layer in layers], color=BEFORE, label="before")
-        ax.barh(
-            rows,
-            [layer.numbers_after for layer in layers],
-            height=0.5,
-            color=AFTER,
-            label="after",
-        )
-        ax.set_yticks(rows, [layer.name for layer in layers])
-        ax.locator_params(axis="x", nbins=4)
-        ax.invert_yaxis()
-        ax.set(xlabel="numbers")
-        self._draw_errors(rows)
-        before, after = self.compression.n_parameters_before, self.compression.n_parameters_after
-        self.ax_.set_title(f"{100 * after / before:.2g} % of the numbers", fontsize="medium")
+        names, prefix = _shortened([layer.name for layer in layers])
+        count, longest = len(layers), max(map(len, names))
+        row, size = (0.28, 9) if count <= MANY else (0.17, 7)  # inches, points
+        own = ax is None
+        self._draw_in(ax, 6.4 + 0.007 * size * longest, 2.0 + row * count)
+        ax, rows = self.ax_, np.arange(count)
+        bars = [
+            ax.barh(rows, [x.numbers_before for x in layers], color=BEFORE, label="before"),
+            ax.barh(
+                rows, [x.numbers_after for x in layers], height=0.5, color=AFTER, label="after"
+            ),
+        ]
+        points = ax.get_window_extent().height / self.figure_.dpi * POINTS
+        every = 1 if own else math.ceil(count * LINE * size / (INSIDE * points))  # has its name
+        ax.set_yticks(rows[::every], names[::every], fontsize=size)
+        ax.set_ylim(count - 0.4, -0.6)
+        ax.set(xlabel="numbers", ylabel=f"{prefix} …" if prefix else "")
+        self._draw_ticks(ax, 3, "upper")
+        marks = self._draw_errors(rows)
+        title = percent(self.compression.n_parameters_after / self.compression.n_parameters_before)
+        ax.set_title(f"{title} of the numbers", fontsize="medium")
+        self._legend_under([*bars, *marks])
         return self
 
-    def _draw_errors(self, rows: np.ndarray) -> None:
+    def _draw_errors(self, rows: np.ndarray) -> list[Any]:
         """The errors of the layers beside their bars."""
         layers = self.compression.layers
         from mpl_toolkits.axes_grid1 import make_axes_locatable
@@ -131,18 +143,55 @@ class CompressionDisplay(Display):
         in_place = [
             layer.error if layer.output_error is None else layer.output_error for layer in layers
         ]
+        low_rank = [layer.low_rank_error for layer in layers]
+        found = [layer.error for layer in layers]
         marks = [
-            errors.plot([layer.low_rank_error for layer in layers], rows, "|", color=LOW_RANK)[0],
-            errors.plot([layer.error for layer in layers], rows, "o", color=ERROR)[0],
+            errors.plot(low_rank, rows, "|", color=LOW_RANK)[0],
+            errors.plot(found, rows, "o", color=ERROR)[0],
             errors.plot(in_place, rows, "o", color=ERROR, markerfacecolor="none")[0],
         ]
         for mark, label in zip(marks, ("low rank", "error", "in place"), strict=True):
             mark.set(label=label, markersize=9 if label != "error" else 5)
         errors.tick_params(labelleft=False)
         errors.set(xlabel="relative error")
-        errors.set_xlim(left=0)
-        errors.margins(x=0.15)
-        errors.locator_params(axis="x", nbins=3)
+        most = max(*low_rank, *found, *in_place, 0.0) or 1.0
+        errors.set_xlim(-0.06 * most, 1.1 * most)
+        self._draw_ticks(errors, 3, None)
         errors.grid(axis="y", linewidth=0.4)
-        for ax in (self.ax_, errors):
-            ax.legend(fontsize="x-small", loc="best")
+        return marks
+
+    def _draw_ticks(self, ax: Any, count: int, prune: str | None) -> None:
+        """About so many numbers below axes, in thousands and millions where they are large."""
+        from matplotlib.ticker import EngFormatter, MaxNLocator
+
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=count, prune=prune))
+        if prune:
+            ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+    def _legend_under(self, handles: list[Any]) -> None:
+        """What bars and marks are, below the names of the axes."""
+        from matplotlib.transforms import ScaledTranslation
+
+        drop = ScaledTranslation(0, -LEGEND / POINTS, self.figure_.dpi_scale_trans)
+        self.ax_.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            bbox_transform=self.ax_.transAxes + drop,
+            ncols=3,
+            fontsize="x-small",
+            frameon=False,
+            borderaxespad=0,
+        )
+
+
+def _shortened(names: list[str]) -> tuple[list[str], str]:
+    """Names of layers, and what they begin with where some are long; cut if need be."""
+    if max(map(len, names)) <= LONG:
+        return names, ""
+    first, last = min(names), max(names)
+    common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last)))
+    prefix = first[: first.rfind(".", 0, common) + 1]
+    names = [name.removeprefix(prefix) for name in names]
+    cut = [n if len(n) <= LONG else f"{n[: LONG // 3]}…{n[LONG // 3 + 1 - LONG :]}" for n in names]
+    return (cut if len(set(cut)) == len(cut) else names), prefix[:LONG]

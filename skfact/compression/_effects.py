@@ -8,7 +8,7 @@ first-order estimate: squared errors that several layers cause add up where they
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -24,6 +24,7 @@ LEAST = 1e-3  # share of the largest effect: less is not learned from a batch
 
 def effects(
     network: Network,
+    outputs: Iterable[np.ndarray],
     linears: dict[int, Linear],
     curves: dict[int, Curve],
     moments: dict[int, Moments],
@@ -31,11 +32,12 @@ def effects(
     """Squared relative error of the outputs of the network for one of a layer, by its place.
 
     The larger one of two: where small errors do no harm, large ones may, and the other way round.
-    Empty where there is nothing to compare: one layer, no inputs, or outputs that say nothing.
+    `outputs` are those of the original network. Empty where there is nothing to compare: one
+    layer, or outputs that say nothing.
     """
-    if len(linears) < 2 or not moments:
+    if len(linears) < 2:
         return {}
-    before = list(_some(network.outputs({})))
+    before = list(_some(outputs))
 
     def missed2(replaced: Replaced) -> float:
         missed = Missed()
@@ -56,7 +58,7 @@ def effects(
     return {place: max(effect, LEAST * largest) for place, effect in found.items()}
 
 
-def _some(outputs: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+def _some(outputs: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """The first batches, at least one."""
     seen = 0
     for rows in outputs:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from skfact._tables import html_table
 from skfact.butterfly._report.report import FAIR, GOOD
 from skfact.compression._display import CompressionDisplay
-from skfact.compression._row import AS_GOOD, CompressedLayer
+from skfact.compression._row import AS_GOOD, CompressedLayer, percent
+
+BY_EFFECT, ALIKE, EQUAL, TOLERANCE = "by effect", "alike", "equal shares", "by tolerance"
+AS_SHARED = {
+    BY_EFFECT: "by the effects of the layers",
+    ALIKE: "with all layers alike",
+    EQUAL: "in equal shares",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +40,22 @@ class Compression:
         Relative error of the outputs of the network on these, in root mean square around their
         mean. None without inputs.
     bound : float
-        No choice among the options that were looked at has a smaller `total` than this.
+        No choice among the options that were looked at, with the budget `shared` as it is, has a
+        smaller `total` than this; zero for a tolerance.
     low_rank_total : float or None
-        The `total` if all layers were of low rank or dense, in the same budget; None for a
-        tolerance, or where low rank does not fit.
+        The `total` if all layers were of low rank or dense, in the same budget, `shared` alike;
+        None for a tolerance, or where low rank does not fit.
+    low_rank_numbers : int or None, default=None
+        The numbers of low rank for the same tolerance; None for a budget.
+    shared : {"by effect", "alike", "equal shares", "by tolerance"}, default="alike"
+        How numbers were given to layers: so that the sum of the squared errors times the effects
+        of the layers is least; that of the squared errors; the same share of the numbers of each
+        layer; or as many as the error of each layer asks for.
+    tried : mapping of str to float, optional
+        The errors of the outputs with each way to share the budget, by its name, with layers fitted
+        to what the original network gives. The way with the least is taken.
+    supports : str or callable, default="auto"
+        The family of structures that was asked for.
 
     See Also
     --------
@@ -48,7 +68,7 @@ class Compression:
     >>> from skfact.compression import compress
     >>> print(compress(([np.ones((512, 512))], None), tol=0.01))
     Compression of a pair of lists: 262144 numbers of 1 layer become 1024 (0.39 %)
-    0, 512 x 512: rank 1, 1024 of 262144 numbers, error ...; about 18 times as fast.
+    0, 512 x 512: rank 1, 1024 of 262144 numbers, error ...; with NumPy about 18 times as fast.
     Without inputs errors are those of the weights: pass X to judge what they do.
     """
 
@@ -59,6 +79,10 @@ class Compression:
     output_error: float | None
     bound: float
     low_rank_total: float | None
+    low_rank_numbers: int | None = None
+    shared: str = "alike"
+    tried: Mapping[str, float] = field(default_factory=dict)
+    supports: Any = "auto"
 
     @property
     def n_parameters_before(self) -> int:
@@ -72,13 +96,14 @@ class Compression:
 
     @property
     def total(self) -> float:
-        """Sum of the squared errors of all layers times their effects, which the choice minimizes.
+        """Sum of the squared errors of all layers, times their effects if `shared` by effect.
 
-        To first order, and before layers are fitted one after another, the square of `output_error`
-        where errors of layers are unrelated. Layers whose effect was not measured count alike.
+        With effects, to first order, and before layers are fitted one after another, the square of
+        `output_error` where errors of layers are unrelated.
         """
-        weights = (1.0 if layer.effect is None else layer.effect for layer in self.layers)
-        return sum(weight * layer.error**2 for weight, layer in zip(weights, self.layers))
+        if self.shared != BY_EFFECT:
+            return sum(layer.error**2 for layer in self.layers)
+        return sum((layer.effect or 0.0) * layer.error**2 for layer in self.layers)
 
     @property
     def advice(self) -> str:
@@ -87,30 +112,61 @@ class Compression:
             return "No layer can do with fewer numbers for this: not worth it, all stay dense."
         if self.output_error is None:
             return "Without inputs errors are those of the weights: pass X to judge what they do."
-        missed = f"The outputs of the network miss {self.output_error:.2g}"
+        missed = f"The outputs of the network miss {self.output_error:.2g} on these samples"
         if self.output_error <= GOOD:
-            verdict = "check its score, and use it"
+            verdict = "check its score on others, and use it"
         elif self.output_error <= FAIR:
-            verdict = "use it if its score bears that, or tune it"
+            verdict = "use it if its score on others bears that, or tune it"
         else:
             verdict = "not worth it as it is: allow more numbers, or tune it"
-        return f"{missed}: {verdict}.{self._beside_low_rank}"
+        return f"{missed}: {verdict}.{self._few}{self._beside_low_rank}"
 
     @property
-    def _beside_low_rank(self) -> str:
-        low_rank = self.low_rank_total
-        if low_rank is None or self.total == 0:
+    def _few(self) -> str:
+        """That samples do not show all."""
+        most = max(layer.shape[1] for layer in self.layers)
+        if self.n_samples is None or self.n_samples >= most:
             return ""
-        if self.total > AS_GOOD**2 * low_rank:
-            return " Low rank does as well here as any structure that was found."
         return (
-            f" Low rank alone would miss {(low_rank / self.total) ** 0.5:.2g} times as much, "
-            "layer by layer."
+            f" They are fewer than the {most} inputs of a layer: of other directions they say "
+            "nothing, and other samples may miss much more."
         )
 
     @property
+    def _beside_low_rank(self) -> str:
+        """What low rank would do."""
+        low_rank, ours = self.low_rank_total, self.total
+        if self.supports == "low-rank":
+            return ""
+        if self.shared == TOLERANCE:
+            return self._numbers_beside_low_rank
+        if low_rank is None or ours == 0:
+            return ""
+        ratio = math.sqrt(low_rank / ours)
+        if ratio > 1 / AS_GOOD:
+            return f" Low rank alone would miss {_more(ratio)}, layer by layer."
+        if self.supports == "auto":
+            return " Low rank does as well here as any structure that was found."
+        if ratio < AS_GOOD:
+            return f" Low rank would miss less, {ratio:.2g} of that, layer by layer."
+        return " Low rank would miss as much, layer by layer."
+
+    @property
+    def _numbers_beside_low_rank(self) -> str:
+        if self.low_rank_numbers is None:
+            return ""
+        ratio = self.low_rank_numbers / self.n_parameters_after
+        if ratio > 1 / AS_GOOD:
+            return f" Low rank alone would take {_more(ratio, 'many')} numbers."
+        if self.supports == "auto":
+            return " Low rank takes as few numbers here as any structure that was found."
+        if ratio < AS_GOOD:
+            return f" Low rank would take {percent(ratio)} of these numbers."
+        return " Low rank would take as many numbers."
+
+    @property
     def speedup(self) -> float:
-        """By how much the layers together are expected to be faster."""
+        """By how much the layers together are expected to be faster, as NumPy's products are."""
         before = sum(layer.nanoseconds_before for layer in self.layers)
         return before / sum(layer.nanoseconds_after for layer in self.layers)
 
@@ -121,19 +177,33 @@ class Compression:
         on = "" if self.n_samples is None else f", errors on {self.n_samples} samples"
         return (
             f"Compression of {_kind(self.network)}: {before} numbers of {count} "
-            f"layer{'s' * (count != 1)} become {after} ({100 * after / before:.2g} %){on}"
+            f"layer{'s' * (count != 1)} become {after} ({percent(after / before)}){on}"
         )
 
     def __str__(self) -> str:
         skipped = [f"{name}: left as it is, {why}." for name, why in self.skipped.items()]
-        return "\n".join([self._headline, *map(str, self.layers), *skipped, self.advice])
+        lines = [self._headline, *map(str, self.layers), *skipped, self._ways, self.advice]
+        return "\n".join(line for line in lines if line)
+
+    @property
+    def _ways(self) -> str:
+        """How the budget was shared, where it makes a difference."""
+        errors = {shared: f"{error:.2g}" for shared, error in self.tried.items()}
+        if len(set(errors.values())) < 2:
+            return ""
+        best = errors.pop(self.shared)
+        others = ", ".join(f"{error} {shared}" for shared, error in errors.items())
+        return (
+            f"Numbers are shared {AS_SHARED[self.shared]}: outputs miss {best} before layers are "
+            f"fitted in turn, {others}."
+        )
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
         head = "layer", "shape", "structure", "before", "after", "error"
-        more = "low rank", "in place", "effect", "speed", "verdict"
+        more = "low rank", "in place", "effect", "speed, NumPy", "verdict"
         rows = [
             (
                 layer.name,
@@ -153,7 +223,11 @@ class Compression:
         rows += [
             (name, "", "", "", "", "", "", "", "", "", why) for name, why in self.skipped.items()
         ]
-        return html_table(f"{self._headline}. {self.advice}", [*head, *more], rows)
+        return html_table(
+            " ".join(f"{self._headline}. {self._ways} {self.advice}".split()),
+            [*head, *more],
+            rows,
+        )
 
     def plot(self, ax: Any = None) -> CompressionDisplay:
         """Draw the report.
@@ -174,6 +248,15 @@ class Compression:
             If matplotlib is not installed.
         """
         return CompressionDisplay(self).plot(ax=ax)
+
+
+def _more(ratio: float, what: str = "much") -> str:
+    """A ratio above one, in words."""
+    if ratio > 1000:
+        return f"more than 1000 times as {what}"
+    if ratio >= 1.095:
+        return f"{ratio:.3g} times as {what}" if ratio >= 99.5 else f"{ratio:.2g} times as {what}"
+    return f"{100 * (ratio - 1):.0f} % more"
 
 
 def _kind(network: Any) -> str:

@@ -27,7 +27,8 @@ class CompressedLayer:
         Numbers that are stored in their place.
     error : float
         Relative error of its outputs on the inputs of the original network, in root mean square
-        around their mean; without inputs, of the entries of the matrix.
+        around their mean, with the structure fitted to these; without inputs, of the entries of
+        the matrix.
     low_rank_error : float
         The same of low rank with as many numbers.
     output_error : float or None
@@ -68,7 +69,10 @@ class CompressedLayer:
 
     @property
     def speedup(self) -> float:
-        """By how much products are expected to be faster; below one they are slower."""
+        """By how much products are expected to be faster with NumPy; below one they are slower.
+
+        Other libraries, such as PyTorch, have times of their own.
+        """
         return self.nanoseconds_before / self.nanoseconds_after
 
     @property
@@ -98,5 +102,11 @@ class CompressedLayer:
         )
         return (
             f"{head}{self.structure}, {self.numbers_after} of {self.numbers_before} numbers, error "
-            f"{self.error:.2g}{inherited}{beside}; about {self.speedup:.2g} times as fast."
+            f"{self.error:.2g}{inherited}{beside}; with NumPy about {self.speedup:.2g} times as "
+            "fast."
         )
+
+
+def percent(share: float) -> str:
+    """A share as a percentage of two digits, 100 as such."""
+    return f"{100 * share:.0f} %" if share > 0.0995 else f"{100 * share:.2g} %"

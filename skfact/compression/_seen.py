@@ -6,7 +6,8 @@ replaced, the matrix closest to A x on h is
 .. math:: A' = A + A (C - G) (G + \lambda I)^{-1}, \quad C = E[x h^T], \; G = E[h h^T],
 
 around the means where there is a bias, which then takes up the rest: it makes the mean error zero.
-With :math:`\lambda` what few samples show counts less than that weights stay as they are.
+With :math:`\lambda` what few samples show counts less than that weights stay as they are. It
+bears on what is chosen alone: errors are those on the samples.
 """
 
 from __future__ import annotations
@@ -43,18 +44,27 @@ class Seen:
 
     def layer(self, linear: Linear) -> Layer:
         """The matrix that is to be factored, on what comes in."""
-        A, n = linear.weight, linear.weight.shape[1]
-        second = self._second(linear)
-        G = second[-n:, -n:]
-        energy = float(np.trace(G)) / n or 1.0
-        few = FEW * n / self.moments.n_samples
-        if self.changed:
-            exponent = binary_exponent(A)
-            A = times_power_of_two(A.astype(np.float64), -exponent)
-            ridge = (RIDGE + few) * energy * np.eye(n)
+        A, n, n_rows = linear.weight, linear.weight.shape[1], self.moments.n_rows
+        few = FEW * n / n_rows
+        centred = linear.bias is not None
+        if not self.changed:
+            return Layer.of(A, self.moments.root(centred=centred), few, n_rows)
+        exponent = binary_exponent(A)
+        A = times_power_of_two(A.astype(np.float64), -exponent)
+        if self.moments.is_few:
+            both = self.moments.root(centred=centred)
+            before, now = both[:, :n], both[:, n:]
+            gram = now @ now.T
+            ridge = (RIDGE + few) * (float(np.trace(gram)) / n or 1.0) * np.eye(len(gram))
+            A = A + (A @ (before - now).T) @ np.linalg.solve(gram + ridge, now)
+        else:
+            second = self.moments.second(centred=centred)
+            G = second[n:, n:]
+            ridge = (RIDGE + few) * (float(np.trace(G)) / n or 1.0) * np.eye(n)
             A = A + np.linalg.solve(G + ridge, (second[:n, n:] - G).T @ A.T).T
-            A = times_power_of_two(A, exponent).astype(linear.weight.dtype)
-        return Layer.of(A, root(G + few * energy * np.eye(n)))
+            now = root(G)
+        A = times_power_of_two(A, exponent).astype(linear.weight.dtype)
+        return Layer.of(A, now, few, n_rows)
 
     def bias(self, linear: Linear, weight: Any) -> np.ndarray | None:
         """The bias with which the mean of the outputs stays; None where there is none."""
@@ -71,14 +81,16 @@ class Seen:
         A, B = linear.weight, weight if isinstance(weight, np.ndarray) else weight.toarray()
         exponent = binary_exponent(A)
         A, B = (times_power_of_two(W.astype(np.float64), -exponent) for W in (A, B))
-        second, n = self._second(linear), A.shape[1]
-        whole = float(np.sum((A @ second[:n, :n]) * A))
+        n, centred = A.shape[1], linear.bias is not None
         E = np.hstack([A, -B]) if self.changed else A - B
-        missed = max(float(np.sum((E @ second) * E)), 0.0)
+        if self.moments.is_few:
+            rows = self.moments.root(centred=centred)
+            whole, missed = (float(np.sum((rows[:, : W.shape[1]] @ W.T) ** 2)) for W in (A, E))
+        else:
+            second = self.moments.second(centred=centred)
+            whole = float(np.sum((A @ second[:n, :n]) * A))
+            missed = max(float(np.sum((E @ second) * E)), 0.0)
         return math.sqrt(missed / whole) if whole > 0 else 0.0
-
-    def _second(self, linear: Linear) -> np.ndarray:
-        return self.moments.second(centred=linear.bias is not None)
 
 
 def _times(weight: Any, x: np.ndarray) -> np.ndarray:

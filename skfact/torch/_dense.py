@@ -46,10 +46,7 @@ def require_linear(linear: Any, name: str) -> None:
         kind = type(linear).__name__
         raise TypeError(f"{name} must be an nn.Linear, got {kind}: {remedy(linear)}.")
     weight = linear.weight
-    if weight.device.type == "meta":
-        raise ValueError(
-            f"{name} has its weight on the device 'meta', where it has no numbers: load them first."
-        )
+    check_numbers(weight, name)
     if not weight.dtype.is_floating_point and not weight.dtype.is_complex:
         raise TypeError(
             f"{name} has a quantized weight, of dtype {weight.dtype}: factor the layer before it "
@@ -109,7 +106,17 @@ def bias_of(bias: Any, operator: Any) -> nn.Parameter | None:
     return nn.Parameter(tensor(given).to(like.device, dtype))
 
 
-def numbers_of(values: Tensor) -> np.ndarray:
+def check_numbers(weight: Tensor, name: str) -> None:
+    """Raise if a parameter is on a device where it has a shape and no numbers."""
+    if weight.is_meta:
+        raise ValueError(
+            f"{name} has its weight on the device 'meta', where it has no numbers: load them "
+            "first, with load_state_dict(..., assign=True), or with to_empty and load_state_dict."
+        )
+
+
+def numbers_of(values: Tensor, name: str = "layer") -> np.ndarray:
     """A copy on the host, of a dtype that operators have."""
+    check_numbers(values, name)
     half = values.dtype in (torch.float16, torch.bfloat16)
     return np.array(to_numpy(values.float() if half else values), order="C")

@@ -18,15 +18,15 @@ from skfact.torch._sparse import sampled_products, sparse_product
 
 
 class KroneckerProduct:
-    """What is done with the `values` (a, d, b, c) of a Kronecker-sparse factor."""
+    """What is done with the `weight` (a, d, b, c), the values of a Kronecker-sparse factor."""
 
-    tensors = ("values",)
-    values: Any
+    tensors = ("weight",)
+    weight: Any
 
     @property
     def is_one_matrix(self) -> bool:
         """Whether there is a single block, for which PyTorch's product is the fastest."""
-        return bool(self.values.shape[:2] == (1, 1))
+        return bool(self.weight.shape[:2] == (1, 1))
 
     @staticmethod
     def product(X: Tensor, values: Tensor) -> Tensor:
@@ -40,43 +40,55 @@ class KroneckerProduct:
 
     def forward(self, X: Tensor) -> Tensor:
         """The product with the values that there are."""
-        return self.product(X, self.values)
+        return self.product(X, self.weight)
 
     def factor(self, arrays: dict[str, np.ndarray]) -> KroneckerFactor:
         """The factor with these values, which nobody else writes to."""
-        a, d, b, c = self.values.shape
-        return KroneckerFactor._wrap(arrays["values"], KroneckerSparse(a, b, c, d))
+        a, d, b, c = self.weight.shape
+        return KroneckerFactor._wrap(arrays["weight"], KroneckerSparse(a, b, c, d))
 
     def gradient(self, outputs: np.ndarray, inputs: np.ndarray) -> np.ndarray:
         """What the values get from gradients of the outputs (n_out, batch) at these inputs."""
-        a, d, b, c = self.values.shape
+        a, d, b, c = self.weight.shape
         return np.ascontiguousarray(correlate((a, b, c, d), outputs, inputs))
 
 
-class KroneckerLayer(KroneckerProduct, nn.Module):
-    """Rows times the transpose of a Kronecker-sparse factor, whose values are trainable."""
+class FactorLayer(nn.Module):
+    """A factor whose numbers are trainable: the parameter `weight`.
 
-    def __init__(self, values: Tensor) -> None:
+    It cannot be called `values`: `torch.nn.utils.parametrize` keeps it in a ModuleDict, under its
+    name.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
         super().__init__()
-        self.values = nn.Parameter(values)
+        self.weight = nn.Parameter(weight)
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *others: Any) -> None:
+        if f"{prefix}values" in state:  # of a state that was saved under the old name
+            state[f"{prefix}weight"] = state.pop(f"{prefix}values")
+        super()._load_from_state_dict(state, prefix, *others)
+
+
+class KroneckerLayer(KroneckerProduct, FactorLayer):
+    """Rows times the transpose of a Kronecker-sparse factor."""
 
     def extra_repr(self) -> str:
         """Pattern (a, b, c, d) of the factor."""
-        a, d, b, c = self.values.shape
+        a, d, b, c = self.weight.shape
         return f"pattern=({a}, {b}, {c}, {d})"
 
 
-class SparseLayer(nn.Module):
-    """Rows times the transpose of a sparse factor; the stored entries `values` are trainable."""
+class SparseLayer(FactorLayer):
+    """Rows times the transpose of a sparse factor, whose stored entries are the `weight`."""
 
-    tensors = ("values", "rows", "columns")
+    tensors = ("weight", "rows", "columns")
     is_one_matrix = False
     rows: Tensor
     columns: Tensor
 
-    def __init__(self, values: Tensor, rows: Tensor, columns: Tensor, shape: Any) -> None:
-        super().__init__()
-        self.values = nn.Parameter(values)
+    def __init__(self, weight: Tensor, rows: Tensor, columns: Tensor, shape: Any) -> None:
+        super().__init__(weight)
         self.register_buffer("rows", rows)
         self.register_buffer("columns", columns)
         self.shape = tuple(shape)
@@ -90,11 +102,11 @@ class SparseLayer(nn.Module):
 
     def forward(self, X: Tensor) -> Tensor:
         """The product with the layer's own values."""
-        return self.product(X, self.values)
+        return self.product(X, self.weight)
 
     def factor(self, arrays: dict[str, np.ndarray]) -> SparseFactor:
         """The factor with these entries, in these places."""
-        entries = arrays["values"], (arrays["rows"], arrays["columns"])
+        entries = arrays["weight"], (arrays["rows"], arrays["columns"])
         return SparseFactor(scipy.sparse.coo_array(entries, shape=self.shape))
 
     def gradient(self, outputs: np.ndarray, inputs: np.ndarray) -> np.ndarray:
@@ -105,7 +117,7 @@ class SparseLayer(nn.Module):
 
     def extra_repr(self) -> str:
         """Shape, and number of entries."""
-        return f"shape={self.shape}, nnz={len(self.values)}"
+        return f"shape={self.shape}, nnz={len(self.weight)}"
 
 
 class SelectionLayer(nn.Module):
@@ -113,7 +125,7 @@ class SelectionLayer(nn.Module):
 
     tensors = ("index",)
     index: Tensor
-    values = None  # it has no numbers
+    weight = None  # it has no numbers
 
     def __init__(self, index: Tensor, n_in: int) -> None:
         super().__init__()
@@ -126,7 +138,7 @@ class SelectionLayer(nn.Module):
         selected = X[..., torch.where(taken, self.index, 0)]
         return torch.where(taken, selected, torch.zeros_like(selected))
 
-    def product(self, X: Tensor, values: None) -> Tensor:
+    def product(self, X: Tensor, weight: None) -> Tensor:
         """The same, as for other factors."""
         return self(X)
 

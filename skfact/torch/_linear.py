@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any, Self
 
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from skfact.operators import FactorizedOperator, OperatorSum
 from skfact.torch._dense import bias_of, factorize_weight, numbers_of, require_linear
+from skfact.torch._input import as_one_node, check_device, check_like, check_rows
 from skfact.torch._layers import layer_of
 from skfact.torch._numbers import Layers, Numbers
 from skfact.torch._product import in_loops, in_operations, read
@@ -36,7 +37,7 @@ class FactorizedLinear(nn.Module):
         The bias.
     terms : torch.nn.ModuleList
         For each term of a sum, and for a product as the only one, the modules of its factors in
-        the order of the product. ``terms[0][1].values`` is the parameter of the second factor,
+        the order of the product. ``terms[0][1].weight`` is the parameter of the second factor,
         of shape (a, d, b, c) for a Kronecker-sparse one and (nnz,) for a sparse one.
 
     Raises
@@ -147,19 +148,21 @@ class FactorizedLinear(nn.Module):
         made = cls(operator, linear.bias)
         made.train(linear.training)
         made.to(linear.weight.device)
-        for layer in made._numerical:
-            layer.values.requires_grad_(linear.weight.requires_grad)
+        for weight in made._weights:
+            weight.requires_grad_(linear.weight.requires_grad)
         if made.bias is not None:
             made.bias.requires_grad_(linear.bias.requires_grad)
         return made
 
     @property
     def _layers(self) -> Layers:
-        return [[*term._modules.values()] for term in self.terms._modules.values()]
+        terms: Any = self._modules["terms"]
+        return [[*term._modules.values()] for term in terms._modules.values()]
 
     @property
-    def _numerical(self) -> list[Any]:
-        return numerical([layer for term in self._layers for layer in term])
+    def _weights(self) -> list[Any]:
+        """The numbers of all factors that have some."""
+        return [layer.weight for term in self._layers for layer in numerical(term)]
 
     def forward(self, input: Tensor) -> Tensor:
         """Map rows, and add the bias.
@@ -179,20 +182,14 @@ class FactorizedLinear(nn.Module):
         TypeError
             If input is no tensor, or of another dtype.
         ValueError
-            If its last dimension is not `in_features`.
+            If its last dimension is not `in_features`, or it is on another device.
         """
         X = input
-        if isinstance(X, fx.Proxy) and (place := X.tracer.path_of_module(self)):
-            return X.tracer.create_proxy("call_module", place, (X,), {})  # a leaf of the graph
         if not isinstance(X, Tensor):
-            raise TypeError(
-                f"input must be a tensor, got {type(X).__name__}: use torch.as_tensor(input)."
-            )
-        if X.shape[-1:] != (self.in_features,):
-            raise ValueError(
-                f"input must have shape (..., {self.in_features}), got {tuple(X.shape)}."
-            )
+            return as_one_node(self, X)
+        check_rows(X, self.in_features)
         if (dtype := autocast_dtype(X)) is not None:
+            check_device(X, self._weights, "layer")
             Y = in_operations(X.to(dtype), self._layers)
             return Y if self.bias is None else Y + self.bias.to(dtype)
         if is_followed() or not is_ordinary(X):
@@ -215,14 +212,8 @@ class FactorizedLinear(nn.Module):
         return super().__getattr__(name)
 
     def _in_operations(self, X: Tensor) -> Tensor:
-        layers = self._layers
-        expected = {layer.values.dtype for term in layers for layer in numerical(term)}
-        if expected and X.dtype not in expected:
-            raise TypeError(
-                f"input has dtype {X.dtype}, and the layer {' and '.join(map(str, expected))}: "
-                f"convert one of them, with input.to(...) or layer.to({X.dtype})."
-            )
-        Y = in_operations(X, layers)
+        check_like(X, self._weights, "layer")
+        Y = in_operations(X, self._layers)
         return Y if self.bias is None else Y + self.bias
 
     def to_operator(self) -> Any:
@@ -251,7 +242,7 @@ class FactorizedLinear(nn.Module):
         str
             What `repr` shows.
         """
-        numbers = sum(layer.values.numel() for layer in self._numerical)
+        numbers = sum(weight.numel() for weight in self._weights)
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}, numbers={numbers}, "

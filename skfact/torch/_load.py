@@ -16,7 +16,7 @@ from skfact.torch._dense import numbers_of
 from skfact.torch._linear import FactorizedLinear
 from skfact.torch._replace import swap, with_factors_of
 
-KEY = re.compile(r"(?:(.*)\.)?terms\.(\d+)\.(\d+)\.(values|rows|columns|index)")
+KEY = re.compile(r"(?:(.*)\.)?terms\.(\d+)\.(\d+)\.(weight|values|rows|columns|index)")
 
 Arrays = dict[str, Any]  # tensors of a factor, by the name of the parameter or buffer
 
@@ -134,6 +134,7 @@ def factors_in(state_dict: Mapping[str, Tensor]) -> dict[str, list[list[Arrays]]
     for key, tensor in state_dict.items():
         if match := KEY.fullmatch(key):
             name, term, factor, kind = match.groups()
+            kind = "weight" if kind == "values" else kind  # its old name
             terms = found.setdefault(name or "", {})
             terms.setdefault(int(term), {}).setdefault(int(factor), {})[kind] = tensor
     return {
@@ -171,21 +172,21 @@ def factors_of(term: list[Arrays], linear: nn.Linear) -> list[Any]:
         if "index" in arrays:
             found.insert(0, PartialPermutation(arrays["index"], width))
         elif "rows" in arrays:
-            entries = arrays["values"], (arrays["rows"], arrays["columns"])
+            entries = arrays["weight"], (arrays["rows"], arrays["columns"])
             n_out = max(n_in_of(term[place - 1]), 1 + int(np.max(arrays["rows"], initial=-1)))
             shape = n_out if place else linear.out_features, width
             found.insert(0, scipy.sparse.coo_array(entries, shape=shape))
         else:
-            a, d, b, c = arrays["values"].shape
-            found.insert(0, KroneckerFactor(arrays["values"], (a, b, c, d)))
+            a, d, b, c = arrays["weight"].shape
+            found.insert(0, KroneckerFactor(arrays["weight"], (a, b, c, d)))
         width = found[0].shape[0]
     return found
 
 
 def n_in_of(arrays: Arrays) -> int:
     """The width of what comes into a factor, as far as it is read."""
-    if "rows" not in arrays and "values" in arrays:
-        a, d, _, c = arrays["values"].shape
+    if "rows" not in arrays and "weight" in arrays:
+        a, d, _, c = arrays["weight"].shape
         return int(a * c * d)
     places = arrays["columns" if "columns" in arrays else "index"]
     return int(np.max(numbers_of(places), initial=-1)) + 1

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from skfact._checks import positive_int
 from skfact.operators import FactorizedOperator
 from skfact.torch._dense import check_linear, numbers_of
+from skfact.torch._input import as_one_node, check_device, check_like, check_rows
 from skfact.torch._layers import KroneckerProduct
-from skfact.torch._numbers import Copy, Numbers, are_current
+from skfact.torch._numbers import Copies, Numbers
 from skfact.torch._product import in_loops, in_operations
 from skfact.torch._ways import autocast_dtype, is_followed, is_ordinary
 
@@ -51,8 +52,8 @@ class OrthogonalButterfly(nn.Module):
     TypeError
         If a number is no int, or `dtype` is not a real one.
     ValueError
-        If `block_size` is less than 2 or does not divide `n`, or if there is more than one factor
-        with a single block, whose product is one such factor.
+        If `n` is 1, `block_size` is less than 2 or does not divide `n`, or if there is more than
+        one factor with a single block, whose product is one such factor.
 
     See Also
     --------
@@ -96,14 +97,18 @@ class OrthogonalButterfly(nn.Module):
     ) -> None:
         n, b = positive_int(n, "n"), positive_int(block_size, "block_size")
         count = positive_int(n_factors, "n_factors")
+        if n == 1:
+            raise ValueError("n must be at least 2, got 1: one number cannot be rotated.")
         if b < 2 or n % b:
             sides = [side for side in range(2, min(n, 64) + 1) if n % side == 0]
             raise ValueError(
                 f"block_size must divide n = {n} and be at least 2, got {b}; possible are "
                 f"{', '.join(map(str, sides)) or n}."
             )
-        if dtype is not None and not dtype.is_floating_point:
-            raise TypeError(f"dtype must be a real floating one, got {dtype}.")
+        if dtype is not None and not getattr(dtype, "is_floating_point", False):
+            raise TypeError(
+                f"dtype must be a real one of PyTorch, such as torch.float32, got {dtype!r}."
+            )
         if n == b and count > 1:
             raise ValueError(
                 f"{count} factors with one block of side {b} make no more than one of them does: "
@@ -116,15 +121,16 @@ class OrthogonalButterfly(nn.Module):
         self.angles = nn.ParameterList(
             torch.zeros(shape, device=device, dtype=dtype) for _ in self.patterns
         )
-        self._known: tuple[list[Copy], Numbers] | None = None
+        self._known: tuple[Copies, Numbers] | None = None
 
-    def forward(self, X: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Rotate rows.
 
         Parameters
         ----------
-        X : tensor of shape (..., n)
-            The rows, of the dtype of the parameters and on their device.
+        input : tensor of shape (..., n)
+            The rows, of the dtype of the parameters and on their device. Named as nn.Linear names
+            them.
 
         Returns
         -------
@@ -134,21 +140,19 @@ class OrthogonalButterfly(nn.Module):
         Raises
         ------
         TypeError
-            If X is no tensor, or of another dtype.
+            If input is no tensor, or of another dtype.
         ValueError
-            If its last dimension is not `n`.
+            If its last dimension is not `n`, or it is on another device.
         """
+        X = input
         if not isinstance(X, Tensor):
-            raise TypeError(f"X must be a tensor, got {type(X).__name__}: use torch.as_tensor(X).")
-        if X.shape[-1:] != (self.n,):
-            raise ValueError(f"X must have shape (..., {self.n}), got {tuple(X.shape)}.")
+            rotated: Tensor = as_one_node(self, X)
+            return rotated
+        check_rows(X, self.n)
         if (dtype := autocast_dtype(X)) is not None:
+            check_device(X, [*self.angles], "rotation")
             return in_operations(X.to(dtype), self._layers())
-        if X.dtype != self.angles[0].dtype:
-            raise TypeError(
-                f"X has dtype {X.dtype}, and the angles {self.angles[0].dtype}: convert one of "
-                f"them, with X.to(...) or rotation.to({X.dtype})."
-            )
+        check_like(X, [*self.angles], "rotation")
         if is_followed() or not all(map(is_ordinary, (X, *self.angles))):
             return in_operations(X, self._layers())
         return in_loops(X, self._numbers())
@@ -160,8 +164,10 @@ class OrthogonalButterfly(nn.Module):
         """The blocks, which are made again if their angles have changed or need gradients."""
         if torch.is_grad_enabled() and any(angles.requires_grad for angles in self.angles):
             return Numbers(self._layers())
-        if self._known is None or not are_current(self._known[0]):
-            copies = [Copy.of(self.angles, name) for name in self.angles._parameters]
+        if self._known is None or not self._known[0].are_current():
+            copies = Copies(
+                [(self.angles, name) for name in self.angles._parameters], [*self.angles]
+            )
             self._known = copies, Numbers(self._layers())
         return self._known[1]
 
@@ -175,7 +181,7 @@ class OrthogonalButterfly(nn.Module):
         """
         (layers,) = self._layers()
         return FactorizedOperator(
-            layer.factor({"values": numbers_of(layer.values)}) for layer in layers
+            layer.factor({"weight": numbers_of(layer.weight, "rotation")}) for layer in layers
         )
 
     def merge(self, linear: nn.Linear) -> nn.Linear:
@@ -246,7 +252,7 @@ class Rotations(KroneckerProduct):
 
     def __init__(self, angles: Tensor, pattern: tuple[int, int, int, int]) -> None:
         a, b, _, d = pattern
-        self.values = cayley(angles, b).reshape(a, d, b, b)
+        self.weight = cayley(angles, b).reshape(a, d, b, b)
 
     __call__ = KroneckerProduct.forward
 

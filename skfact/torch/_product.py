@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -15,11 +16,13 @@ from skfact.torch._numbers import Layers, Numbers
 from skfact.torch._term import numerical
 from skfact.torch._ways import is_batched, is_followed, is_ordinary
 
+requires_grad = attrgetter("requires_grad")
+
 
 def read(layers: Layers, earlier: Numbers | None) -> Numbers | None:
     """The numbers of the layers; None if loops cannot read them, or PyTorch is faster."""
     flat = [layer for term in layers for layer in term]
-    values = [layer.values for layer in numerical(flat)]
+    values = [layer.weight for layer in numerical(flat)]
     readable = (
         not any(map(has_hooks, flat))
         and not all(layer.is_one_matrix for layer in numerical(flat))
@@ -32,7 +35,7 @@ def read(layers: Layers, earlier: Numbers | None) -> Numbers | None:
 def in_loops(X: Tensor, numbers: Numbers) -> Tensor:
     """Images (..., n_out) of rows (..., n_in), which loops can read."""
     rows = X if X.ndim == 2 else X.reshape(-1, X.shape[-1])
-    if torch.is_grad_enabled() and any(t.requires_grad for t in (X, *numbers.values)):
+    if torch.is_grad_enabled() and any(map(requires_grad, (X, *numbers.values))):
         Y: Tensor = CompiledProduct.apply(numbers, rows, *numbers.values)
     else:
         Y = torch.from_numpy(numbers.images(rows.numpy(force=True)))

@@ -16,8 +16,8 @@ Arrays = dict[str, np.ndarray]  # by the name of the parameter or buffer
 
 
 def numerical(layers: Sequence[Any]) -> list[Any]:
-    """The modules that have values."""
-    return [layer for layer in layers if layer.values is not None]
+    """The modules that have numbers."""
+    return [layer for layer in layers if layer.weight is not None]
 
 
 class Term:
@@ -25,7 +25,7 @@ class Term:
 
     def __init__(self, layers: Sequence[Any], arrays: Sequence[Arrays], old: Term | None) -> None:
         self.layers, self.arrays = layers, arrays
-        self.values = [a["values"] for a in arrays if "values" in a]
+        self.values = [a["weight"] for a in arrays if "weight" in a]
         self._old = old if old is not None and old.selects_like(self) else None
         if self._old is not None:
             self.ends = self._old.ends  # found once
@@ -91,7 +91,7 @@ class Term:
         found: list[np.ndarray | None] = []
         for position, (layer, factor) in enumerate(zip(self.layers, factors)):
             inputs = signals.pop()
-            if layer.values is not None:
+            if layer.weight is not None:
                 found.append(layer.gradient(outputs, inputs) if asked[position] else None)
             if back or any(asked[position + 1 :]):
                 outputs = factor.H.apply(outputs)

@@ -1,4 +1,4 @@
-"""Fast transforms as operators: Fourier, cosine, sine, Hadamard, wavelets, convolutions."""
+"""Fast transforms as operators, rotations of any size, and random projections."""
 
 from skfact.transforms._convolution import convolution
 from skfact.transforms._dct import dct, dst
@@ -6,10 +6,13 @@ from skfact.transforms._dft import dft, rfft
 from skfact.transforms._hadamard import hadamard
 from skfact.transforms._hartley import hartley
 from skfact.transforms._kron import kron
+from skfact.transforms._projection import FastRandomProjection
+from skfact.transforms._rotation import random_rotation
 from skfact.transforms._toeplitz import circulant, toeplitz
 from skfact.transforms._wavelets import haar, wavelet
 
 __all__ = [
+    "FastRandomProjection",
     "circulant",
     "convolution",
     "dct",
@@ -19,6 +22,7 @@ __all__ = [
     "hadamard",
     "hartley",
     "kron",
+    "random_rotation",
     "rfft",
     "toeplitz",
     "wavelet",

@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from skfact.compression import compress
+from skfact.compression import compress, compression_path
 from skfact.supports import Chain
 from tests.bad_input.cases import RANDOM, A, changed, refused, works
 from tests.bad_input.relu import BAD_NETWORKS, tanh
@@ -112,9 +112,29 @@ BAD_ARGUMENTS = [
     ({"include": [0]}, TypeError, "include must be a name of a layer.*or a list"),
     ({"include": 0}, TypeError, "include must be a name of a layer"),
     ({"sequential": "no"}, TypeError, "sequential must be True or False"),
+    ({"tol": 0}, ValueError, "tol must be positive"),
+    ({"tol": [0.1, 0.2]}, TypeError, r"tol must be a number, got \[0\.1, 0\.2\]"),
+    ({"budget": [9]}, TypeError, "budget must be an integer"),
+    ({"verbose": -1}, ValueError, "verbose must be at least 0"),
+    ({"verbose": "yes"}, TypeError, "verbose must be int"),
 ]
 for given, error, message in BAD_ARGUMENTS:
     refused(f"compress, {given}", partial(compress, PAIR, **given), error=error, message=message)
+BAD_BOUNDS = [
+    ({}, ValueError, "Pass a list as one of tol, max_density and budget; got none of them"),
+    ({"tol": [0.1], "budget": [9]}, ValueError, "as one of.*; got tol and budget"),
+    ({"max_density": 0.5}, TypeError, "max_density must be a list of bounds, got 0.5"),
+    ({"max_density": "0.5"}, TypeError, "max_density must be a list of bounds"),
+    ({"max_density": iter([0.5])}, TypeError, r"list of bounds.*pass list\(max_density\)"),
+    ({"max_density": []}, ValueError, "max_density is empty"),
+    ({"max_density": [0.5, 1.5]}, ValueError, "max_density must be a share"),
+    ({"max_density": [0.5, 0.01]}, ValueError, r"max_density=0\.01 allows 2 numbers"),
+    ({"budget": [200, 9.5]}, TypeError, "budget must be an integer"),
+    ({"tol": [0.5, 0.0]}, ValueError, "tol must be positive"),
+]
+for given, error, message in BAD_BOUNDS:
+    id, path = f"compression_path, {list(given.items())!s:.40}", partial(compression_path, **given)
+    refused(id, path, PAIR, error=error, message=message)
 works(
     "compress: zeros",
     partial(compress, max_density=0.5),

@@ -1,7 +1,10 @@
 """Bad input of exports."""
 
+from importlib.util import find_spec
+
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding
@@ -74,8 +77,9 @@ for id, given, error, message in [
     ("path: a folder", {"path": "/"}, OSError, "/"),
 ]:
     refused(f"to_onnx: {id}", onnx_with(**given), operator, error=error, message=message)
-refused("to_c: an array", to_c, A, error=TypeError, message="operator must be.*operator_")
+refused("to_c: an array", to_c, A, error=TypeError, message="operator must be.*butterfly_fact")
 refused("to_c: an estimator", to_c, ButterflyFactorizer(), error=TypeError, message="operator_")
+refused("to_c: a perceptron", to_c, MLPRegressor(), error=TypeError, message=r"coefs_\[0\]\.T")
 for id, given, error, message in [
     ("name: a number", {"name": 3}, TypeError, "name must be a str"),
     ("name: empty", {"name": ""}, ValueError, "name must be a C identifier"),
@@ -86,6 +90,14 @@ for id, given, error, message in [
     ("name: not ASCII", {"name": "é"}, ValueError, "name must be a C identifier"),
     ("name: a keyword", {"name": "while"}, ValueError, "name must not be a word"),
     ("name: the program", {"name": "main"}, ValueError, "name must not be a word"),
+    ("name: a function", {"name": "printf"}, ValueError, "a name of the library"),
+    ("name: of mathematics", {"name": "sinf"}, ValueError, "a name of the library"),
+    ("name: memory", {"name": "malloc"}, ValueError, "a name of the library"),
+    ("name: a macro", {"name": "NULL"}, ValueError, "a name of the library"),
+    ("name: errors", {"name": "errno"}, ValueError, "a name of the library"),
+    ("name: a type", {"name": "size_t"}, ValueError, "a name of the library"),
+    ("name: of the system", {"name": "read"}, ValueError, "a name of the library"),
+    ("name: an argument", {"name": "x"}, ValueError, "that of a variable"),
     ("dtype of integers", {"dtype": "int8"}, ValueError, "dtype must be one of"),
     ("path: a number", {"path": 3}, TypeError, "path must be"),
     ("path: a folder", {"path": "/"}, OSError, "/"),
@@ -101,3 +113,37 @@ for value, message in ((np.nan, "NaN or infinite"), (1e300, "range of float32"))
             error=ValueError,
             message=message,
         )
+
+
+def list_modules():
+    import torch
+    from torch import nn
+
+    for id, layer, error, message in [
+        ("drops", nn.Dropout(), ValueError, r"in training.*obj\.eval\(\)"),
+        ("statistics", nn.BatchNorm1d(3), ValueError, r"in training.*obj\.eval\(\)"),
+        (
+            "no statistics",
+            nn.BatchNorm1d(3, track_running_stats=False).eval(),
+            ValueError,
+            "track_running_stats=True",
+        ),
+        ("over the batch", nn.Softmax(0), ValueError, r"Softmax\(dim=0\).*dim=-1"),
+        ("one row", nn.Flatten(0), ValueError, r"Flatten\(0, -1\).*nn\.Flatten\(\)"),
+        ("two dimensions", nn.LayerNorm((3, 3)), ValueError, "LayerNorm over 2 dim"),
+        ("convolution", nn.Conv1d(1, 1, 1), TypeError, "layer '1' of the class Conv1d"),
+        ("random slopes", nn.RReLU(), TypeError, "layer '1' of the class RReLU"),
+        ("quantized", nn.Linear(3, 3).half(), TypeError, r"float16.*module\.float\(\)"),
+        ("meta", nn.Linear(3, 3, device="meta"), ValueError, "device 'meta'"),
+    ]:
+        network = nn.Sequential(nn.Linear(3, 3), layer)
+        refused(f"to_onnx: a module, {id}", to_onnx, network, error=error, message=message)
+    double = nn.Sequential(nn.Linear(3, 3), nn.GELU()).to(torch.float64)
+    refused("to_onnx: erf", to_onnx, double, error=ValueError, message="GELU.*dtype='float32'")
+    refused("to_onnx: ReLU", to_onnx, nn.ReLU(), error=ValueError, message="no linear layer")
+    layer = FactorizedOperator([A]).to_torch()
+    refused("to_c: a layer", to_c, layer, error=TypeError, message=r"pass its to_operator\(\)")
+
+
+if find_spec("torch"):
+    list_modules()

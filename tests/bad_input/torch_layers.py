@@ -40,6 +40,8 @@ def list_cases():
     normed = parametrizations.weight_norm(nn.Linear(4, 4))
     tied = nn.ModuleDict({"words": nn.Embedding(4, 4), "head": nn.Linear(4, 4)})
     tied["head"].weight = tied["words"].weight
+    on_cpu = torch.zeros((3, 8), dtype=torch.float64)
+    on_meta = on_cpu.to("meta")
     attention = nn.MultiheadAttention(4, 2)
 
     type_error("no operator", "operator must be.*from_lin", FactorizedLinear, A)
@@ -52,6 +54,10 @@ def list_cases():
     value_error("input: scalar", "input must have shape", layer, torch.tensor(1.0))
     type_error("input: float32", r"float32.*layer\.to", layer, torch.zeros(3, 8))
     type_error("input: whole numbers", "int64.*to", layer, torch.ones(3, 8).long())
+    value_error("input: device", "input is on the device meta, and", layer, on_meta)
+    value_error(
+        "layer on meta", "'meta', where.*assign", FactorizedLinear(operator).to("meta"), on_cpu
+    )
     type_error("from a matrix", "linear must be an nn.Linear, g", from_linear, A)
     type_error("convolution", "convolution", from_linear, nn.Conv1d(4, 4, 1))
     type_error("embedding", "embedding looks", from_linear, nn.Embedding(4, 4))
@@ -124,14 +130,23 @@ def list_cases():
     value_error("rotation: blocks", "divide n.*2, 5, 10", OrthogonalButterfly, 10, 4)
     value_error("rotation: one", "block_size must div", OrthogonalButterfly, 10, 1)
     value_error("rotation: repeated", "n_factors=1", OrthogonalButterfly, 4, 4, 2)
+    value_error("rotation: of one", "n must be at least 2", OrthogonalButterfly, 1)
+    value_error("rotation: of none", "n must be at least 1", OrthogonalButterfly, 0)
     type_error("rotation: float", "n must be an integer", OrthogonalButterfly, 10.0)
     type_error(
         "rotation: complex",
         "dtype must be a real",
         lambda: OrthogonalButterfly(4, 2, dtype=torch.complex64),
     )
+    type_error(
+        "rotation: dtype as text",
+        "such as torch.float32, got 'float32'",
+        lambda: OrthogonalButterfly(4, 2, dtype="float32"),
+    )
     rotation = OrthogonalButterfly(8)
-    value_error("rotation: X", "X must have shape", rotation, torch.zeros(3, 5))
+    value_error("rotation: width", "input must have shape", rotation, torch.zeros(3, 5))
+    type_error("rotation: an array", "input must be a tensor", rotation, A)
+    value_error("rotation: device", "input is on.*meta", rotation, torch.zeros(3, 8, device="meta"))
     type_error("rotation: dtype", "float64", rotation, torch.zeros(3, 8).double())
     value_error("merge: width", "in_features = 8", rotation.merge, nn.Linear(4, 4))
     type_error("merge: others", "nn.Linear, got ReLU", rotation.merge, nn.ReLU())

@@ -61,6 +61,8 @@ def test_sizes_and_errors(size, inputs, supports):
     if "tol" in size:
         assert all(layer.error <= 0.1 for layer in found.layers)
         assert found.n_parameters_after < found.n_parameters_before
+        assert found.low_rank_total is None and found.shared == "by tolerance"
+        assert found.low_rank_numbers >= found.n_parameters_after
     else:
         budget = size.get("budget", 0.35 * found.n_parameters_before)
         assert 0.8 * budget < found.n_parameters_after <= budget
@@ -154,13 +156,79 @@ def test_few_samples_are_told_of():
         compress(PAIR, X[:20])
 
 
+@pytest.mark.filterwarnings("ignore::skfact.exceptions.StructureWarning")
+@pytest.mark.parametrize("n_samples", [15, 60, 400])
+@pytest.mark.parametrize("size", [{"max_density": 0.3}, {"tol": 0.2}])
+def test_errors_are_those_on_the_samples(n_samples, size):
+    rows = X[:n_samples]
+    found = compress(PAIR, rows, **size, sequential=False)
+    for l, layer in enumerate(found.layers):
+        y = rows @ PAIR[0][l]
+        y, z = y - y.mean(axis=0), rows @ (PAIR[0][l] - found.network[0][l] @ np.eye(y.shape[1]))
+        z = z - z.mean(axis=0)
+        assert_allclose(layer.error, np.linalg.norm(z) / np.linalg.norm(y), atol=1e-7)
+        assert layer.error <= size.get("tol", 1)
+        rows = np.maximum(rows @ PAIR[0][l] + PAIR[1][l], 0)
+
+
+def low_rank(rank, *shape):
+    return RNG.standard_normal((shape[0], rank)) @ RNG.standard_normal((rank, shape[1]))
+
+
+@pytest.mark.filterwarnings("ignore::skfact.exceptions.StructureWarning")
+@pytest.mark.parametrize("n_samples", [12, 40, 400])
+def test_what_is_exact_misses_nothing_however_few_the_samples(n_samples):
+    exact = [low_rank(2, 30, 40)], [np.ones(40)]
+    found = compress(exact, X[:n_samples], tol=1e-7)
+    assert found.layers[0].structure == "rank 2" and found.output_error < 1e-7
+    if n_samples > 30:  # inputs in five dimensions, and more of them than these
+        rows = low_rank(5, n_samples, 30)
+        found = compress((PAIR[0][:1], PAIR[1][:1]), rows, tol=1e-6)
+        assert found.layers[0].structure == "rank 5" and found.output_error < 1e-6
+
+
+@pytest.mark.filterwarnings("ignore::skfact.exceptions.StructureWarning")
 def test_inputs_that_do_not_vary():
-    """Inputs that do not vary: the bias says all, and all directions count alike."""
-    found = compress((PAIR[0][:1], PAIR[1][:1]), np.ones((40, 30)), max_density=0.2)
-    assert found.output_error == 0 and found.layers[0].error > 0.1
+    """The bias says all of them, whatever else is left."""
+    pair = PAIR[0][:1], PAIR[1][:1]
+    for rows in (np.ones((40, 30)), np.full((20, 30), 0.1, "f4")):
+        found = compress(pair, rows, max_density=0.2)
+        assert found.layers[0].error == found.layers[0].low_rank_error == 0
+        assert found.output_error < 1e-7 and found.layers[0].structure == "rank 1"
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_of_wide_layers_no_products_of_all_inputs_are_kept(sequential, monkeypatch):
+    rows = np.tile(X, (5, 1)) + 0.1 * RNG.standard_normal((2000, 30))
+    usual = compress(PAIR, rows, max_density=0.3, sequential=sequential)
+    for module in ("_moments", "_curves"):
+        monkeypatch.setattr(f"skfact.compression.{module}.WIDE", 24)
+    found = compress(PAIR, rows, max_density=0.3, sequential=sequential)
+    assert missed(PAIR, found.network, OTHERS) < 1.5 * missed(PAIR, usual.network, OTHERS)
 
 
 def test_the_same_twice():
     one, two = (compress(PAIR, X, max_density=0.3) for _ in range(2))
     assert str(one) == str(two)
     assert all(np.array_equal(outputs(one.network, X), outputs(two.network, X)) for _ in range(1))
+
+
+def test_extreme_bounds():
+    """A tolerance of one lets every layer be of rank one, a budget beyond all changes nothing."""
+    found = compress(PAIR, X, tol=1.0)
+    assert [layer.structure for layer in found.layers] == ["rank 1"] * 3
+    for size in ({"budget": 10**30}, {"budget": np.int64(2**62)}, {"tol": 1e-300}):
+        found = compress(PAIR, X, **size)
+        assert all(layer.is_dense for layer in found.layers) and found.output_error == 0
+
+
+def test_what_was_compressed_in_part_is_compressed_on():
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(30, 48), torch.nn.ReLU(), torch.nn.Linear(48, 6))
+    rows = torch.as_tensor(X).float()
+    half = compress(module, rows, max_density=0.3, include="0")
+    whole = compress(half.network, rows, max_density=0.5)
+    assert [layer.name for layer in whole.layers] == ["2"]
+    assert whole.skipped == {"0": "it is factorized already"}
+    with pytest.raises(ValueError, match=r"no linear layer.*0: it is factorized already"):
+        compress(whole.network, rows)

@@ -1,9 +1,11 @@
 """The picture of a compressed network shows its numbers and errors."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from skfact.compression import CompressionDisplay, compress
+from skfact.compression import CompressedLayer, Compression, CompressionDisplay, compress
 
 pytest.importorskip("matplotlib")
 import matplotlib
@@ -46,3 +48,48 @@ def test_only_what_compress_returns():
     for wrong in (None, PAIR):
         with pytest.raises(TypeError, match="compression must be a Compression"):
             CompressionDisplay(wrong)
+
+
+LONG = "encoder.layer.{0}.attention.self.query_key_value"
+LONGER = "a.{0}." + "of_many_parts." * 5 + "projection"
+
+
+@pytest.mark.parametrize(
+    "count, name, missed",
+    [
+        (1, LONG, 0.0),
+        (3, LONG, 0.4),
+        (3, LONGER, 0.4),
+        (3, f"{LONGER}_{{0}}", 0.0),
+        (80, LONG, 0.4),
+    ],
+)
+def test_many_layers_and_long_names(count, name, missed):
+    layers = tuple(
+        CompressedLayer(
+            name.format(i), (99, 999), "rank 9", 98_901, 9882, missed, missed, 0.5, None, 8.0, 4.0
+        )
+        for i in range(count)
+    )
+    display = CompressionDisplay(Compression(None, layers, {}, 99, 0.1, 0.0, None)).plot()
+    assert_readable(display)
+    display.figure_.canvas.draw()
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert len(set(labels)) == count
+    assert all(not 0 < i < count or str(i) in label for i, label in enumerate(labels))
+    for axes in (display.ax_, display.errors_ax_):
+        ticks = [text for text in axes.get_xticklabels() if text.get_text()]
+        boxes = [text.get_window_extent() for text in ticks]
+        assert all(one.x1 < two.x0 for one, two in pairwise(boxes))
+    for line in display.errors_ax_.get_lines():
+        low, high = display.errors_ax_.get_xlim()
+        assert all(low < x < high for x in line.get_xdata())
+
+
+def test_axes_too_small_for_all_names():
+    layers = tuple(
+        CompressedLayer(f"layer {i}", (9, 9), "rank 1", 81, 18, 0.1, 0.1, 0.1, None, 8.0, 4.0)
+        for i in range(100)
+    )
+    _, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+    assert_readable(Compression(None, layers, {}, 99, 0.1, 0.0, None).plot(ax))

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-import skfact.compression._compress as module
+import skfact.compression._search as module
 from skfact.compression import compress
+from skfact.compression._report import AS_SHARED
 
 RNG = np.random.default_rng(0)
 N = 24
@@ -77,9 +78,10 @@ def test_less_is_missed_than_when_layers_count_alike(
     found = compress(network, X, **options)
     assert found.bound <= found.total <= found.bound * (1 + 2e-3)
     assert found.total <= found.low_rank_total * (1 + 2e-3)
+    assert found.shared == "by effect"
     monkeypatch.setattr(module, "effects", lambda *_: {})
     alike = compress(network, X, **options)
-    assert all(layer.effect is None for layer in alike.layers)
+    assert all(layer.effect is None for layer in alike.layers) and "by effect" not in alike.tried
     errors = [missed(outputs, network, one.network, OTHERS) for one in (found, alike)]
     assert errors[0] < 0.9 * errors[1]
 
@@ -144,3 +146,18 @@ def test_effects_are_shown():
     found = compress(pair(), X, max_density=0.5)
     assert "<th>effect</th>" in found._repr_html_().replace(' scope="col"', "")
     assert all(f"{layer.effect:.2g}" in found._repr_html_() for layer in found.layers)
+
+
+@pytest.mark.parametrize("effects", [{0: 1e-3, 1: 1.0, 2: 1e-3}, {0: 1e-3, 1: 1e-3, 2: 1.0}])
+def test_the_way_to_share_that_misses_least_is_taken(effects, monkeypatch):
+    """Also where effects are misleading."""
+    monkeypatch.setattr(module, "effects", lambda *_: effects)
+    found = compress(pair(), X, max_density=0.5, sequential=False)
+    assert found.output_error == found.tried[found.shared] == min(found.tried.values())
+    assert_allclose(found.output_error, missed(perceptron, pair(), found.network, X))
+    assert set(found.tried) == {"by effect", "alike", "equal shares"}
+    again = compress(pair(), X, max_density=0.5)
+    assert again.tried == found.tried and again.shared == found.shared
+    assert found.shared != "by effect"
+    assert found.total == pytest.approx(sum(layer.error**2 for layer in found.layers))
+    assert f"Numbers are shared {AS_SHARED[found.shared]}" in str(found)

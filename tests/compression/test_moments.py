@@ -22,6 +22,37 @@ def test_they_are_those_of_all_rows(scale, mean):
     assert_allclose(found.second(centred=False), unit.T @ unit / 50, rtol=1e-6)
 
 
+@pytest.mark.parametrize("n_samples", [3, 9, 10, 90])
+@pytest.mark.parametrize("centred", [False, True])
+def test_a_root_of_few_and_of_many(n_samples, centred):
+    rows = 3 + RNG.standard_normal((n_samples, 9))
+    found = Moments()
+    found.add(rows[:2])
+    found.add(rows[2:])
+    unit = (rows - centred * rows.mean(axis=0)) / found.scale
+    root = found.root(centred=centred)
+    assert found.is_few == (n_samples <= 9) and len(root) <= 9
+    assert_allclose(root.T @ root, unit.T @ unit / n_samples, atol=1e-12)
+    assert_allclose(found.second(centred=centred), root.T @ root, atol=1e-12)
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_many_wide_rows_are_mixed(centred, monkeypatch):
+    """So few that nothing is exact, and energies of any direction are about right."""
+    monkeypatch.setattr("skfact.compression._moments.WIDE", 200)
+    rows = 1 + RNG.standard_normal((3000, 5)) @ RNG.standard_normal((5, 300))
+    found = Moments()
+    for batch in np.split(rows, [100, 150, 900]):
+        found.add(batch)
+    assert_allclose(found.mean, rows.mean(axis=0))
+    root = found.root(centred=centred)
+    assert root.shape == (200, 300) and found.n_rows == 200
+    unit = (rows - centred * rows.mean(axis=0)) / found.scale
+    directions = RNG.standard_normal((300, 20))
+    energies = np.sum((unit @ directions) ** 2, axis=0) / 3000
+    assert_allclose(np.sum((root @ directions) ** 2, axis=0), energies, rtol=0.35)
+
+
 def test_the_same_rows_are_known_as_such():
     rows = RNG.standard_normal((9, 3))
     one, two, three = Moments(), Moments(), Moments()

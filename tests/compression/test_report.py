@@ -12,8 +12,8 @@ def layer(error=0.05, low_rank=0.05, structure="rank 3", after=30, in_place=0.06
     )
 
 
-def report(*layers, output_error=0.05, low_rank=None, skipped=None):
-    return Compression(([], []), layers, skipped or {}, 99, output_error, 0.0, low_rank)
+def report(*layers, output_error=0.05, low_rank=None, skipped=None, **more):
+    return Compression(([], []), layers, skipped or {}, 99, output_error, 0.0, low_rank, **more)
 
 
 @pytest.mark.parametrize(
@@ -37,16 +37,87 @@ def test_verdicts_of_layers(row, verdict):
 
 @pytest.mark.parametrize(
     "error, words",
-    [(0.05, "use it"), (0.2, "or tune it"), (0.5, "not worth it as it is"), (None, "pass X")],
+    [
+        (0.05, "on these samples: check its score on others, and use it"),
+        (0.2, "or tune it"),
+        (0.5, "not worth it as it is"),
+        (None, "pass X"),
+    ],
 )
 def test_advice(error, words):
     assert words in report(layer(), output_error=error).advice
 
 
-def test_low_rank_beside():
-    found = report(layer(error=0.1), low_rank=0.04)
-    assert "Low rank alone would miss 2 times as much" in found.advice
-    assert "Low rank does as well" in report(layer(error=0.1), low_rank=0.01).advice
+def test_few_samples_say_little():
+    assert "fewer" not in report(layer()).advice
+    few = Compression(([], []), (layer(),), {}, 19, 0.05, 0.0, None)
+    assert "fewer than the 20 inputs of a layer: of other directions they say nothing" in few.advice
+
+
+@pytest.mark.parametrize(
+    "low_rank, words",
+    [
+        (0.04, "Low rank alone would miss 2 times as much, layer by layer"),
+        (0.0106, "would miss 3 % more, layer"),
+        (0.0109, "would miss 4 % more, layer"),
+        (1e3, "would miss 316 times as much"),
+        (1e6, "would miss more than 1000 times as much"),
+        (0.01, "Low rank does as well here as any structure that was found"),
+    ],
+)
+def test_low_rank_beside(low_rank, words):
+    """Of a layer that misses 0.1, and low rank the root of these."""
+    assert words in report(layer(error=0.1), low_rank=low_rank).advice
+
+
+@pytest.mark.parametrize(
+    "low_rank, words",
+    [(0.0025, "miss less, 0.5 of that"), (0.01, "miss as much"), (0.04, "miss 2 times as much")],
+)
+def test_low_rank_beside_a_family(low_rank, words):
+    advice = report(layer(error=0.1), low_rank=low_rank, supports="monarch").advice
+    assert words in advice and "any structure" not in advice
+    assert "Low rank" not in report(layer(error=0.1), low_rank=1.0, supports="low-rank").advice
+
+
+@pytest.mark.parametrize(
+    "supports, numbers, words",
+    [
+        ("auto", 60, "Low rank alone would take 2 times as many numbers"),
+        ("auto", 30, "Low rank takes as few numbers here as any structure"),
+        ("monarch", 30, "Low rank would take as many numbers"),
+        ("monarch", 15, "Low rank would take 50 % of these numbers"),
+    ],
+)
+def test_low_rank_beside_a_tolerance(supports, numbers, words):
+    found = report(layer(), low_rank_numbers=numbers, shared="by tolerance", supports=supports)
+    assert words in found.advice and "miss" not in found.advice.split("Low rank")[1]
+
+
+@pytest.mark.parametrize(
+    "after, words",
+    [(200, "200 (100 %)"), (199, "199 (100 %)"), (45, "45 (22 %)"), (1, "1 (0.5 %)")],
+)
+def test_shares(after, words):
+    assert f"become {words}" in str(report(layer(after=after)))
+
+
+def test_how_the_budget_was_shared():
+    tried = {"by effect": 0.35, "alike": 0.3, "equal shares": 0.4}
+    words = "Numbers are shared with all layers alike: outputs miss 0.3 before"
+    found = report(layer(), shared="alike", tried=tried)
+    assert words in str(found) and words in found._repr_html_()
+    assert "0.35 by effect, 0.4 equal shares" in str(found)
+    same = report(layer(), tried={"by effect": 0.3, "alike": 0.3})
+    assert "shared" not in str(same) and "shared" not in same._repr_html_()
+
+
+def test_totals():
+    """Errors .1 and .2 with effects 4 and 1/2."""
+    layers = layer(error=0.1, effect=4.0), layer(error=0.2, effect=0.5)
+    assert report(*layers, shared="by effect").total == pytest.approx(0.06)
+    assert report(*layers, shared="equal shares").total == pytest.approx(0.05)
+    assert report(layers[0], shared="alike").total == pytest.approx(0.01)
 
 
 def test_nothing_gained():

@@ -68,9 +68,12 @@ def test_all_factors(place):
     operator = operators()[place]
     made = nn.Sequential(operator.to_torch(bias=np.ones(8)))
     fresh = nn.Sequential(nn.Linear(operator.shape[1], 8, dtype=torch.float64))
-    again = load_factorized(fresh, saved(made))
-    np.testing.assert_allclose(again[0].to_operator().toarray(), operator.toarray(), atol=1e-12)
-    assert torch.equal(again[0].bias, torch.ones(8, dtype=torch.float64))
+    state = saved(made)
+    old = {name.replace("weight", "values"): part for name, part in state.items()}
+    for one in (state, old):  # numbers of factors were called values once
+        again = load_factorized(fresh, one)
+        np.testing.assert_allclose(again[0].to_operator().toarray(), operator.toarray(), atol=1e-12)
+        assert torch.equal(again[0].bias, torch.ones(8, dtype=torch.float64))
 
 
 def test_layers_that_are_one_and_weights_that_are_tied_stay_so():

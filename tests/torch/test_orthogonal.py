@@ -15,6 +15,7 @@ from torch import nn
 
 from skfact.torch import OrthogonalButterfly
 from skfact.torch._orthogonal import cayley, strides
+from skfact.torch._product import in_operations
 
 SIZES = [(24, 4, 3), (64, 8, 2), (15, 3, 2), (14, 7, 2), (7, 7, 1), (768, 8, 2)]
 
@@ -94,9 +95,9 @@ def test_products_and_gradients(size, monkeypatch):
     Y = rotation(X)
     torch.testing.assert_close(Y, X @ matrix.T)
     found = torch.autograd.grad(Y, wanted, G)
-    compiled = torch.compile(rotation, fullgraph=True, backend="eager")
-    torch.testing.assert_close(compiled(X), Y)
-    for gradient, expected in zip(found, torch.autograd.grad(compiled(X), wanted, G)):
+    images = in_operations(X, rotation._layers())
+    torch.testing.assert_close(images, Y)
+    for gradient, expected in zip(found, torch.autograd.grad(images, wanted, G), strict=True):
         torch.testing.assert_close(gradient, expected)
     torch.testing.assert_close(torch.vmap(rotation)(X), Y)
     with torch.no_grad():
@@ -104,6 +105,30 @@ def test_products_and_gradients(size, monkeypatch):
             torch.testing.assert_close(rotation(X), Y)
         rotation.angles[0].data.zero_()
         torch.testing.assert_close(rotation(X), X @ dense(rotation).T)
+
+
+def test_compiled_and_traced():
+    rotation, X = turned((24, 4, 3)), torch.randn(5, 24, dtype=torch.float64)
+    compiled = torch.compile(rotation, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(X), rotation(X))
+    network = nn.Sequential(rotation, nn.Tanh())
+    traced = torch.fx.symbolic_trace(network)
+    assert [node.target for node in traced.graph.nodes][1] == "0"
+    assert torch.equal(traced(X), network(X))
+
+
+def test_without_numbers():
+    """On "meta" there are shapes; numbers are loaded later."""
+    full, X = turned((24, 4, 3)), torch.randn(5, 24, dtype=torch.float64)
+    with torch.device("meta"):
+        rotation = OrthogonalButterfly(24, 4, 3, dtype=torch.float64)
+    assert all(angles.is_meta for angles in rotation.angles)
+    assert rotation(X.to("meta")).is_meta
+    for call in (lambda: rotation(X), rotation.to_operator):
+        with pytest.raises(ValueError, match="rotation has its weight on the device 'meta'"):
+            call()
+    rotation.to_empty(device="cpu").load_state_dict(full.state_dict())
+    torch.testing.assert_close(rotation(X), full(X))
 
 
 def test_derivatives_of_all_orders():

@@ -121,7 +121,8 @@ class ModuleNetwork:
                     (f"{name}.{own}".lstrip(".") for own, _ in _projections(layer)),
                     "the attention itself reads it",
                 )
-            if not isinstance(layer, nn.Linear) and not _is_like_linear(layer):
+            known = isinstance(layer, nn.Linear | FactorizedLinear)
+            if not known and not _is_like_linear(layer):
                 continue
             why = _why_not(name, layer, owners)
             if why:

@@ -20,6 +20,7 @@ from skfact._backend import array_namespace
 from skfact._checks import check_flag, check_matrix, check_number, check_random_state
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._linalg import norm2
+from skfact._progress import error_printer
 from skfact._stopping import Stopping
 from skfact._warn import warn
 from skfact.deep_linear._factor_sets.cropped import padded
@@ -29,7 +30,6 @@ from skfact.deep_linear._outcome import Outcome
 from skfact.deep_linear._palm.palm4msa import (
     PalmResult,
     assembled,
-    printer,
     shared,
     warn_if_no_use,
 )
@@ -154,7 +154,7 @@ def explore_supports(
     check_number(tol, "tol", float, 0)
     check_flag(return_loss, "return_loss")
     random = check_random_state(random_state)
-    told = printer(verbose, "explore_supports", "start")
+    told = error_printer(verbose, "explore_supports", "start")
     A = check_matrix(A, "A")
     sets = resolve_linear_or_budgets(supports, A.shape, A, inner_sizes)
     exponent = binary_exponent(A)

@@ -13,6 +13,7 @@ from skfact._backend import array_namespace
 from skfact._checks import check_choice, check_flag, check_matrix, check_number
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._linalg import norm2
+from skfact._progress import error_printer
 from skfact._stopping import Stopping
 from skfact._warn import warn
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
@@ -21,7 +22,6 @@ from skfact.deep_linear._outcome import Outcome
 from skfact.deep_linear._palm.palm4msa import (
     PalmResult,
     assembled,
-    printer,
     shared,
     transposed,
     warn_if_no_use,
@@ -163,7 +163,7 @@ def hierarchical_palm(
             f"n_factors={n_factors} contradicts the {len(budgets.factors)} supports. Leave "
             "n_factors out."
         )
-    stopping = Stopping(max_iter, tol, printer(verbose, "hierarchical_palm", "level"))
+    stopping = Stopping(max_iter, tol, error_printer(verbose, "hierarchical_palm", "level"))
     result = run_hierarchical(A, budgets, stopping, init)
     if result.outcome is Outcome.CUT_OFF and tol > 0:
         warn(

@@ -16,10 +16,10 @@ from skfact._checks import (
     check_matrix,
     check_number,
     check_random_state,
-    check_verbose,
 )
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._linalg import count_nonzero
+from skfact._progress import error_printer
 from skfact._stopping import Stopping
 from skfact._warn import warn, warn_if_useless
 from skfact.deep_linear._factor_sets.cropped import cropped, padded
@@ -150,7 +150,7 @@ def palm4msa(
     result = run_palm(
         A,
         sets,
-        Stopping(max_iter, tol, printer(verbose, "palm4msa", "sweep")),
+        Stopping(max_iter, tol, error_printer(verbose, "palm4msa", "sweep")),
         checked_init(init, sets, A),
         order,
         check_random_state(random_state),
@@ -250,16 +250,3 @@ def assembled(
 ) -> FactorizedOperator:
     """The product as an operator, cropped to a shape."""
     return FactorizedOperator(factors_of(cropped(sets, shape), values, values[0]))
-
-
-def printer(verbose: Any, name: str, step: str) -> Callable[[int, float], None] | None:
-    """A hook that prints every `verbose`-th step."""
-    check_verbose(verbose)
-    if not verbose:
-        return None
-
-    def show(number: int, error: float) -> None:
-        if number % verbose == 0:
-            print(f"[{name}] {step} {number}, relative error {error:.6g}")  # noqa: T201
-
-    return show

@@ -6,10 +6,13 @@ import os
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 import skfact
 from skfact._inputs import is_complex_dtype
-from skfact.export._c.literals import check_name, table
+from skfact.export._c.literals import table
+from skfact.export._c.names import check_name
 from skfact.export._c.stages import LANES, stage
 from skfact.export._numbers import narrowed, real_factors, real_name
 from skfact.operators import FactorizedOperator, OperatorSum
@@ -31,11 +34,14 @@ def to_c(
     Parameters
     ----------
     operator : FactorizedOperator or OperatorSum of shape (n_out, n_in)
-        What the function computes: its `apply`. Of a fitted estimator pass `operator_`.
+        What the function computes: its `apply`. Of a fitted estimator pass `operator_`, and of a
+        perceptron with operators in the place of coefficients `coefs_[l].T`, because these are of
+        shape (n_in, n_out).
     path : str or path-like, default=None
         Where to write the source, too. An existing file is replaced once the new one is complete.
     name : str, default="apply_operator"
-        Name of the function. All other names in the file begin with it.
+        Name of the function, which is no name of C, its library or common systems. All other
+        names in the file begin with it.
     dtype : {"float32", "float64"}, default=None
         Whether to compute in float or double; None is the precision of the operator.
 
@@ -51,8 +57,8 @@ def to_c(
     TypeError
         If `operator` is no operator, or `name` or `path` of a wrong type.
     ValueError
-        If `name` is no C identifier, an entry is not finite or leaves the range of `dtype`, or
-        `dtype` is unknown.
+        If `name` is no C identifier or belongs to C, an entry is not finite or leaves the range of
+        `dtype`, or `dtype` is unknown.
     OSError
         If the file cannot be written.
 
@@ -63,8 +69,9 @@ def to_c(
     `work` each. Eight rows go through all factors together, in loops that compilers turn into
     vector instructions (``-O3 -march=native``); for a single row most of these are idle.
 
-    A complex operator takes and gives complex numbers as C99 stores them: real and imaginary parts
-    in turn.
+    A complex operator takes and gives complex numbers as C99 stores them, real and imaginary parts
+    in turn: of arrays ``z``, ``w`` of ``float complex`` or of C++'s ``std::complex<float>`` pass
+    ``(const float *)z`` and ``(float *)w``.
 
     Examples
     --------
@@ -79,7 +86,7 @@ def to_c(
     if not isinstance(operator, FactorizedOperator | OperatorSum):
         raise TypeError(
             "operator must be a FactorizedOperator or an OperatorSum, got "
-            f"{type(operator).__name__}. Of a fitted estimator pass its operator_."
+            f"{type(operator).__name__}. {remedy(operator)}"
         )
     check_name(name)
     precision = real_name(dtype, operator.dtype)
@@ -89,6 +96,20 @@ def to_c(
         with written_whole(target) as file:
             file.write(source.encode("ascii"))
     return source
+
+
+def remedy(obj: Any) -> str:
+    """What to pass in the place of something that is no operator."""
+    if isinstance(obj, MLPClassifier | MLPRegressor):
+        return (
+            "Of a network pass the map of a layer: coefs_[0].T if that is an operator, as after "
+            "compress, else butterfly_factorize(coefs_[0].T)."
+        )
+    if hasattr(obj, "to_operator"):
+        return "Of a PyTorch layer pass its to_operator()."
+    if isinstance(obj, BaseEstimator):
+        return "Of a fitted estimator pass its operator_."
+    return "Of a matrix pass what butterfly_factorize makes of it."
 
 
 def source_of(operator: Any, name: str, precision: str) -> str:
@@ -198,9 +219,13 @@ void {name}(const {real} *x, {real} *y, size_t batch, {real} *work)
 def heading(operator: Any, name: str, real: str, macro: str) -> str:
     """What the file is, and how to use it."""
     n_out, n_in = operator.shape
-    kind = (
-        "complex numbers, as real and imaginary parts" if is_complex_dtype(operator.dtype) else real
-    )
+    kind, cast = real, ""
+    if is_complex_dtype(operator.dtype):
+        kind = "complex numbers, as real and imaginary parts"
+        cast = f"""\
+ * Of arrays z and w of {real} complex, or of std::complex<{real}>, pass (const {real} *)z and
+ * ({real} *)w.
+"""
     return f"""\
 /* {name}: y = A x for a matrix A of {n_out} x {n_in}, as a product of sparse factors.
  *
@@ -210,6 +235,7 @@ def heading(operator: Any, name: str, real: str, macro: str) -> str:
  *     {name}(x, y, batch, work);
  *
  * x has batch rows of {n_in}, and y batch rows of {n_out} {kind}, one after the other.
+{cast}\
  * x, y and work must not overlap. Threads may share everything but y and work.
  *
  * Compile with -O3 -march=native. To test it: cc -D{macro}_TEST FILE && ./a.out

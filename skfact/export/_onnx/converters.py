@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 
+from skfact.deep_linear import SparseDeepLinearNet
 from skfact.export._onnx.graph import Graph, onnx_library
 from skfact.export._onnx.map import Map
 from skfact.export._onnx.maps import ESTIMATORS, map_of
 from skfact.export._onnx.nodes import OLDEST_OPSET
+from skfact.relu import ReLUPathEmbedding
 
 CLASSIFIER_OPTIONS = {  # those of skl2onnx, which sees to them
     "zipmap": [True, False, "columns"],
     "output_class_labels": [False, True],
     "nocl": [True, False],
 }
-# in a pipeline a step is asked for its transform, and a regressor for its predictions
-STEPS = {"ReLUPathEmbedding": "transform"}
 HALF = np.array(0.5)  # the probability beyond which one of several labels is given
 
 
@@ -43,10 +43,11 @@ def register_skl2onnx() -> None:
 
     Notes
     -----
-    A SparseDeepLinearNet is converted to its `predict`; as a step before others it needs
-    ``options={id(net): {"method": "transform"}}``. A ReLUPathEmbedding is converted to its
-    `transform`, or with the option "network" to the outputs of its network. A compressed classifier
-    has labels and probabilities, and the options of skl2onnx for classifiers, such as "zipmap". The
+    A SparseDeepLinearNet is converted to its `transform` where other steps follow, and else to its
+    `predict`, also inside of voting and stacking. A ReLUPathEmbedding is converted to its
+    `transform`, or with ``options={id(step): {"method": "network"}}`` to the outputs of its
+    network; that option also chooses between the two methods of a net. A compressed classifier has
+    labels and probabilities, and the options of skl2onnx for classifiers, such as "zipmap". The
     target opset must be at least 15, as it is by default.
 
     Examples
@@ -89,10 +90,26 @@ def perceptrons() -> dict[type, Any]:
     return {compressed: ESTIMATORS[kind] for kind, compressed in COMPRESSED.items()}
 
 
-def step_of(operator: Any, options: dict[str, Any]) -> Map:
-    """The map of a step of a pipeline."""
-    fitted = operator.raw_operator
-    return map_of(fitted, options["method"] or STEPS.get(type(fitted).__name__))
+def step_of(operator: Any) -> Map:
+    """The map of a step: as scikit-learn does, the transform if others follow.
+
+    Voting and stacking follow no step: they ask for predictions when they are converted themselves.
+    """
+    fitted, scope = operator.raw_operator, operator.scope_inst
+    method = scope.get_options(fitted, {"method": None})["method"]
+    is_net = isinstance(fitted, SparseDeepLinearNet)
+    if method is None and (
+        isinstance(fitted, ReLUPathEmbedding) or (is_net and is_followed(operator))
+    ):
+        method = "transform"
+    return map_of(fitted, method)
+
+
+def is_followed(operator: Any) -> bool:
+    """Whether what a step gives goes into another one."""
+    name = operator.outputs[0].onnx_name
+    others = operator.scope_inst.operators.values()
+    return any(given.onnx_name == name for other in others for given in other.inputs)
 
 
 def set_shape(operator: Any) -> None:
@@ -100,10 +117,9 @@ def set_shape(operator: Any) -> None:
     from skl2onnx.common import data_types
 
     (given,) = operator.inputs
-    options = operator.scope_inst.get_options(operator.raw_operator, {"method": None})
     is_double = isinstance(given.type, data_types.DoubleTensorType)
     kind = data_types.DoubleTensorType if is_double else data_types.FloatTensorType
-    n, n_out = given.get_first_dimension(), (step_of(operator, options).gives or (1,))[0]
+    n, n_out = given.get_first_dimension(), (step_of(operator).gives or (1,))[0]
     *labels, numbers = operator.outputs
     numbers.type = kind([n, n_out])
     for label in labels:
@@ -137,7 +153,7 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
             f"target_opset must be at least {OLDEST_OPSET} for skfact, got {container.main_opset}."
         )
     fitted, (given,) = operator.raw_operator, operator.inputs
-    found = step_of(operator, container.get_options(fitted, {"method": None}))
+    found = step_of(operator)
     dtype = np.float64 if isinstance(given.type, DoubleTensorType) else np.float32
     graph = Graph(scope.get_unique_operator_name(type(fitted).__name__) + "_", dtype)
     x = given.full_name

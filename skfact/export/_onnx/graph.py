@@ -53,6 +53,10 @@ class Graph:
         self.initializers.append(self._onnx.numpy_helper.from_array(array, name))
         return name
 
+    def scalar(self, number: float) -> str:
+        """A constant number of `dtype`, that goes with tensors of any shape."""
+        return self.constant(np.array([number], float))
+
     def integers(self, *numbers: int) -> str:
         """A constant list of int64, such as a shape or axes; one for equal ones."""
         if numbers not in self._lists:

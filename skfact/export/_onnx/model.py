@@ -30,17 +30,22 @@ def to_onnx(
     input_name: str = "X",
     output_name: str = "Y",
 ) -> Any:
-    """Write an operator or a fitted estimator as an ONNX model.
+    """Write an operator, a fitted estimator or a network as an ONNX model.
 
     Parameters
     ----------
-    obj : operator or fitted estimator
-        A FactorizedOperator or OperatorSum, whose `apply` is exported; a
+    obj : operator, fitted estimator or network
+        A FactorizedOperator or OperatorSum, whose `apply` is exported; a fitted
         :class:`~skfact.butterfly.ButterflyFactorizer` (`transform`),
-        a :class:`~skfact.fixed_support.FixedSupportMF` (its `transform`, where that is linear:
-        without `missing_values` and non-negative codes), a
-        :class:`~skfact.deep_linear.SparseDeepLinearNet` (`predict` or `transform`), or a
-        :class:`~skfact.relu.ReLUPathEmbedding` (the outputs of its network, or `transform`).
+        :class:`~skfact.fixed_support.FixedSupportMF` (its `transform`, where that is linear:
+        without `missing_values` and non-negative codes),
+        :class:`~skfact.deep_linear.SparseDeepLinearNet` (`predict` or `transform`) or
+        :class:`~skfact.relu.ReLUPathEmbedding` (the outputs of its network, or `transform`); a
+        fitted MLPRegressor (`predict`) or MLPClassifier (`predict_proba`) of scikit-learn; a ReLU
+        network as a pair (coefs, intercepts) of lists; a PyTorch layer or nn.Sequential, see Notes.
+        Coefficients and layers may be operators, as those of
+        :func:`~skfact.compression.compress` are. Pipelines are converted by skl2onnx, see
+        :func:`~skfact.export.register_skl2onnx`.
     path : str or path-like, default=None
         Where to write the model, too. An existing file is replaced once the new one is complete.
     method : {"predict", "transform", "network"}, default=None
@@ -49,7 +54,7 @@ def to_onnx(
     dtype : {"float32", "float64"}, default=None
         Precision of the input, the output and all numbers; None is that of `obj`.
     opset : int, default=18
-        Version of ONNX's operators, from 15 on.
+        Version of ONNX's operators, from 15 to the newest that the installed onnx knows.
     input_name, output_name : str, default="X", "Y"
         Names of the input (batch, n_in) and the output (batch, n_out).
 
@@ -63,10 +68,12 @@ def to_onnx(
     ImportError
         If onnx is not installed: ``pip install skfact[onnx]``.
     TypeError
-        If `obj` is of another kind, or another argument of a wrong type.
+        If `obj` is of another kind, has a layer of another kind or in half precision, or another
+        argument is of a wrong type.
     ValueError
-        If the map is not linear where it should be, a number leaves the range of `dtype`, or a name
-        is not as in ONNX: letters, digits and underscores.
+        If the map is not linear where it should be, a PyTorch module is in training or has hooks, a
+        number leaves the range of `dtype` or is not finite, or a name is not as in ONNX: letters,
+        digits and underscores.
     sklearn.exceptions.NotFittedError
         If an estimator is not fitted.
     OSError
@@ -74,8 +81,16 @@ def to_onnx(
 
     Notes
     -----
-    The model has standard operators only (opset 18 and IR version 8, unless another opset is asked
-    for) and its batch may have any size. Neighbouring factors are multiplied out where that is
+    The model has standard operators only and its batch may have any size. The IR version is the
+    lowest that the opset can have, 8 for opsets 15 to 18. Of an
+    nn.Sequential in evaluation, with others in it or not, are written: linear layers, dense or
+    factorized, and :class:`~skfact.torch.OrthogonalButterfly`; ReLU, ReLU6, LeakyReLU, PReLU, ELU,
+    CELU, SELU, GELU (the exact one in single precision), SiLU, Mish, Tanh, Sigmoid, LogSigmoid,
+    Softplus, Softsign, Tanhshrink, Hardtanh, Hardsigmoid, Hardswish, Softmax and LogSoftmax of
+    rows; BatchNorm1d, LayerNorm and RMSNorm; Dropout, AlphaDropout, Flatten and Identity, which do
+    nothing. The input are rows in any case.
+
+    Neighbouring factors are multiplied out where that is
     faster and at most doubles their numbers. A sparse matrix with long rows has its entries in the
     file, and the runtime makes a dense matrix of them when it loads it.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -12,32 +11,26 @@ from sklearn.neural_network import MLPRegressor
 
 from skfact._backend import FORWARD_HOOKS, has_hooks, to_numpy
 from skfact._inputs import dtype_name
+from skfact.export._onnx.activations import MODULES, NAMED, Activation
 from skfact.export._onnx.graph import Graph
 from skfact.export._onnx.map import Map, is_operator
 from skfact.export._onnx.nodes import apply_operator
 
-# names of scikit-learn and PyTorch -> operators of ONNX
-ACTIVATIONS = {
-    "identity": (), "relu": ("Relu",), "tanh": ("Tanh",), "logistic": ("Sigmoid",),
-    "softmax": ("Softmax",), "exp": ("Exp",),
-    "Identity": (), "ReLU": ("Relu",), "Tanh": ("Tanh",), "Sigmoid": ("Sigmoid",), "Dropout": (),
-}  # fmt: skip
-
 Layer = tuple[Any, Any]  # a matrix or an operator (n_out, n_in), and a bias or None
 
 
-def feed_forward(layers: Sequence[Layer | str]) -> Map:
-    """Layers and names of activations, in the order in which they are applied."""
-    linear = [layer for layer in layers if not isinstance(layer, str)]
+def feed_forward(layers: Sequence[Layer | Activation]) -> Map:
+    """Layers and activations, in the order in which they are applied."""
+    linear = [layer for layer in layers if isinstance(layer, tuple)]
     dtypes = {dtype_name(weight.dtype) for weight, _ in linear}
     dtype = "float32" if dtypes == {"float32"} else "float64"
 
     def write(graph: Graph, x: str) -> str:
         for layer in layers:
-            if isinstance(layer, str):
-                x = reduce(lambda y, kind: graph.add(kind, y), ACTIVATIONS[layer], x)
-            else:
+            if isinstance(layer, tuple):
                 x = linear_layer(graph, x, *layer)
+            else:
+                x = layer(graph, x)
         return x
 
     return Map((linear[0][0].shape[1],), (linear[-1][0].shape[0],), dtype, write)
@@ -60,7 +53,7 @@ def network_of_arrays(pair: Any) -> Map:
         raise ValueError(
             "obj as a network must be a pair (coefs, intercepts) of lists with one entry per layer."
         )
-    layers: list[Layer | str] = []
+    layers: list[Layer | Activation] = []
     width = coefs[0].shape[0]
     for l, (coef, intercept) in enumerate(zip(coefs, intercepts)):
         bias = None if intercept is None else numbers(intercept, f"obj[1][{l}]")
@@ -72,7 +65,7 @@ def network_of_arrays(pair: Any) -> Map:
                 f"obj has shapes {shapes} in layer {l}, which takes {width} inputs: coefs must "
                 "have the shape (n_in, n_out), and intercepts (n_out,) or None."
             )
-        layers += [(weight.T, bias), "relu"]
+        layers += [(weight.T, bias), NAMED["relu"]]
         width = weight.shape[1]
     return feed_forward(layers[:-1])
 
@@ -89,10 +82,10 @@ def numbers(given: Any, name: str) -> np.ndarray:
 
 def network_of_mlp(mlp: Any) -> Map:
     """A fitted MLP, also of operators: predictions, or probabilities of the classes."""
-    layers: list[Layer | str] = []
+    layers: list[Layer | Activation] = []
     for coef, intercept in zip(mlp.coefs_, mlp.intercepts_):
-        layers += [(coef.T, intercept), mlp.activation]
-    found = feed_forward([*layers[:-1], mlp.out_activation_])
+        layers += [(coef.T, intercept), NAMED[mlp.activation]]
+    found = feed_forward([*layers[:-1], NAMED[mlp.out_activation_]])
     if isinstance(mlp, MLPRegressor):
         return found._replace(gives=() if found.gives == (1,) else found.gives)
     if mlp.out_activation_ == "logistic" and found.gives == (1,):
@@ -107,22 +100,22 @@ def network_of_mlp(mlp: Any) -> Map:
 
 
 def network_of_module(module: Any) -> Map:
-    """A PyTorch layer, or an nn.Sequential of linear, factorized ones and activations."""
-    layers: list[Layer | str] = []
+    """A PyTorch layer, or an nn.Sequential of linear, factorized ones, activations and norms."""
+    layers: list[Layer | Activation] = []
     for name, part in parts_of(module):
         kind = kind_of(part)
         if hasattr(part, "to_operator"):
             layers.append((part.to_operator(), bias_of(part)))
         elif kind == "Linear":
             layers.append((array(part.weight), bias_of(part)))
-        elif kind in ACTIVATIONS:
-            layers.append(kind)
+        elif kind in MODULES:
+            layers.append(MODULES[kind](part))
         else:
             raise TypeError(
                 f"obj has a layer {name!r} of the class {kind}, which to_onnx does not write: pass "
                 "the whole module to torch.onnx.export."
             )
-    if all(isinstance(layer, str) for layer in layers):
+    if not any(isinstance(layer, tuple) for layer in layers):
         raise ValueError("obj has no linear layer to export.")
     return feed_forward(layers)
 
@@ -155,6 +148,8 @@ def parts_of(module: Any, name: str = "") -> list[tuple[str, Any]]:
 
 def array(tensor: Any) -> np.ndarray:
     """The numbers of a parameter on the host."""
+    if tensor.is_meta:
+        raise ValueError("obj has parameters on the device 'meta', without numbers: load them.")
     if tensor.dtype.itemsize < 4 or not tensor.dtype.is_floating_point:
         raise TypeError(f"obj has parameters of {tensor.dtype}: convert it, module.float().")
     return to_numpy(tensor.detach())

@@ -7,6 +7,7 @@ from functools import reduce
 import numpy as np
 
 from skfact._backend import to_numpy
+from skfact.export._onnx.activations import NAMED, Activation
 from skfact.export._onnx.graph import Graph
 from skfact.export._onnx.map import Map
 from skfact.export._onnx.networks import Layer, feed_forward, linear_layer
@@ -21,9 +22,9 @@ def network_outputs(fitted: ReLUPathEmbedding) -> Map:
             "obj is a ReLUPathEmbedding of random layers, whose network has no outputs: pass "
             "method='transform', or fit it with an estimator."
         )
-    layers: list[Layer | str] = []
+    layers: list[Layer | Activation] = []
     for coef, intercept in zip(*layers_of(fitted)):
-        layers += [(coef.T, intercept), fitted._activation]
+        layers += [(coef.T, intercept), NAMED[fitted._activation]]
     return feed_forward(layers[:-1])
 
 

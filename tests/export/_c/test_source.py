@@ -12,12 +12,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skfact._inputs import is_complex_dtype
 from skfact.export import to_c
+from skfact.export._c.names import owner_of
 from skfact.operators import FactorizedOperator, KroneckerFactor
 from skfact.supports import Chain
 from tests.asserts import for_each
 from tests.export.examples import KINDS, make, samples
 
 compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+HEADERS = """
+    assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdarg
+    stdbool stddef stdint stdio stdlib string tgmath time wchar wctype
+"""
 needs_compiler = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wmissing-prototypes"]
 
@@ -94,15 +99,49 @@ def test_the_test_in_the_file(tmp_path):
     if subprocess.run(probe, capture_output=True).returncode:
         checked = []
     for dtype in ("float32", "complex128"):
-        for kind in KINDS:
-            source = to_c(make(kind, dtype), name="f")
-            made = compiled(source, tmp_path, "-std=c99", *checked, "-DF_TEST")
-            assert (
-                "largest error"
-                in subprocess.run([made], check=True, capture_output=True).stdout.decode()
-            )
+        names = [f"f{i}" for i in range(len(KINDS))]
+        sources = [to_c(make(kind, dtype), name=name) for kind, name in zip(KINDS, names)]
+        programs = [
+            source.replace("int main(void)", f"int {name}_main(void)")
+            for source, name in zip(sources, names)
+        ]
+        every = " || ".join(f"{name}_main()" for name in names)  # each gives 0 if it passes
+        together = "\n".join([*programs, f"int main(void) {{ return {every}; }}\n"])
+        tests = [f"-D{name.upper()}_TEST" for name in names]
+        made = compiled(together, tmp_path, "-std=c99", *checked, *tests)
+        said = subprocess.run([made], check=True, capture_output=True).stdout.decode()
+        assert said.count("largest error") == len(KINDS)
+    source = to_c(make("chain"), name="f")
+    assert not subprocess.run([compiled(source, tmp_path, "-DF_TEST")]).returncode
     wrong = re.sub(r"(f_expected\[\d+\] = \{\n *)", r"\g<1>1e3 + ", source)
     assert subprocess.run([compiled(wrong, tmp_path, "-DF_TEST")], capture_output=True).returncode
+
+
+@needs_compiler
+def test_complex_arrays_are_passed_behind_a_cast(tmp_path):
+    """With i as the only entry: 1 + 2i becomes -2 + i."""
+    source = (
+        to_c(FactorizedOperator([np.array([[1j]])]), name="turned")
+        + """
+#include <complex.h>
+int main(void)
+{
+    double complex z[1] = {1.0 + 2.0 * I}, w[1];
+    double work[TURNED_WORK];
+    turned((const double *)z, (double *)w, 1, work);
+    return w[0] == -2.0 + 1.0 * I ? 0 : 1;
+}
+"""
+    )
+    subprocess.run([compiled(source, tmp_path, *STRICT)], check=True)
+
+
+@needs_compiler
+def test_a_layer_of_a_perceptron_is_the_transpose_of_its_coefficients(tmp_path):
+    coefs = make("low rank").T  # (n_in, n_out), as scikit-learn has them
+    X = np.random.default_rng(0).standard_normal((3, coefs.shape[0]))
+    found = function_of(to_c(coefs.T), tmp_path)(X)
+    assert_allclose(found, X @ coefs.toarray(), rtol=0, atol=1e-12)
 
 
 @needs_compiler
@@ -151,9 +190,34 @@ def test_sources_say_nothing_of_the_machine(tmp_path):
     assert str(tmp_path) not in source and sys.prefix not in source
 
 
-@for_each("name", ["f", "A1", "my_map", "hadamard_1024"])
-def test_names(name):
-    assert f"void {name}(const double *x" in to_c(make("1x1"), name=name)
+NAMES = ["f", "A1", "my_map", "hadamard_1024", "toeplitz", "isometry", "m", "memory_map", "dct_8"]
+
+
+@needs_compiler
+def test_names(tmp_path):
+    """With these names a program compiles, that which tests the file included."""
+    for name in NAMES:
+        source = to_c(make("chain"), name=name)
+        assert f"void {name}(const double *x" in source
+        subprocess.run([compiled(source, tmp_path, *STRICT, f"-D{name.upper()}_TEST")], check=True)
+
+
+@needs_compiler
+@for_each("standard", ["c99", "c11"])
+def test_names_of_the_library_are_known(standard, tmp_path):
+    """Functions and macros that the headers of the system have."""
+    headers = "".join(f"#include <{header}.h>\n" for header in HEADERS.split())
+    (tmp_path / "headers.c").write_text(headers)
+
+    def preprocessed(*options):
+        call = [compiler, f"-std={standard}", "-E", "-P", *options, tmp_path / "headers.c"]
+        return subprocess.run(call, capture_output=True, check=True, text=True).stdout
+
+    names = re.findall(r"#define ([A-Za-z]\w*)", preprocessed("-dM"))
+    names += re.findall(r"\bextern\b[^;(]*?\b([A-Za-z]\w*)\s*\(", preprocessed())
+    names = {name for name in names if "__" not in name}
+    assert len(names) > 300
+    assert not [name for name in sorted(names) if owner_of(name) is None]
 
 
 def test_butterflies_have_few_lines_of_code():

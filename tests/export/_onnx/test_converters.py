@@ -5,10 +5,12 @@ import sys
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_digits
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import StackingRegressor, VotingRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from skfact import ButterflyFactorizer, FixedSupportMF, ReLUPathEmbedding, SparseDeepLinearNet
@@ -45,8 +47,6 @@ def test_pipelines(step):
     register_skl2onnx()
     pipeline = make_pipeline(StandardScaler(), step, LogisticRegression(max_iter=50)).fit(X, y)
     options = {id(pipeline): {"zipmap": False}}
-    if isinstance(step, SparseDeepLinearNet):
-        options[id(pipeline[1])] = {"method": "transform"}
     expected = pipeline.predict_proba(X)
     for dtype, atol in (("float32", 1e-4), ("float64", 1e-10)):
         model = skl2onnx.to_onnx(pipeline, X[:1].astype(dtype), options=options)
@@ -64,6 +64,36 @@ def test_a_regressor_at_the_end_and_integers_at_the_beginning():
     fitted = SparseDeepLinearNet().fit(X, y)
     (found,) = run(skl2onnx.to_onnx(fitted, X[:1]), X)
     assert_allclose(found[:, 0], fitted.predict(X), rtol=1e-4)
+
+
+def net():
+    return SparseDeepLinearNet(hidden_layer_sizes=(6,), max_iter=5, random_state=0)
+
+
+AROUND = {
+    "at the end": lambda: make_pipeline(StandardScaler(), net()),
+    "before another": lambda: make_pipeline(net(), Ridge()),
+    "of an inner pipeline": lambda: make_pipeline(make_pipeline(net(), StandardScaler()), Ridge()),
+    "an inner pipeline": lambda: make_pipeline(StandardScaler(), make_pipeline(net()), Ridge()),
+    "beside another": lambda: make_pipeline(make_union(net(), StandardScaler()), Ridge()),
+    "of some columns": lambda: make_pipeline(
+        ColumnTransformer([("net", net(), [0, 1, 2]), ("others", StandardScaler(), [3, 4])]),
+        Ridge(),
+    ),
+    "in a vote": lambda: VotingRegressor([("net", net()), ("ridge", Ridge())]),
+    "in a stack": lambda: make_pipeline(
+        StandardScaler(), StackingRegressor([("net", net()), ("ridge", Ridge())], cv=2)
+    ),
+}
+
+
+@for_each("place", AROUND)
+def test_a_net_transforms_or_predicts_as_scikit_learn_asks_it(place):
+    register_skl2onnx()
+    X, y = load_diabetes(return_X_y=True)
+    fitted = AROUND[place]().fit(X, y)
+    (found,) = run(skl2onnx.to_onnx(fitted, X[:1]), X)
+    assert_allclose(found[:, 0], fitted.predict(X), rtol=1e-8)
 
 
 def test_the_network_by_an_option():

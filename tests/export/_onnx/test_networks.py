@@ -7,6 +7,7 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skfact.export import to_onnx
+from skfact.export._onnx.activations import MODULES
 from skfact.operators import FactorizedOperator
 from tests.asserts import for_each
 from tests.export._onnx.test_model import run
@@ -80,6 +81,52 @@ def test_torch_modules():
     hooked[0].register_forward_hook(lambda module, inputs, outputs: outputs * 2)
     with pytest.raises(ValueError, match=r"layer '0' that has forward hooks.*remove them"):
         to_onnx(hooked)
+
+
+def torch_activations(nn):
+    norms = [nn.BatchNorm1d(6), nn.BatchNorm1d(6, eps=0.1, affine=False)]
+    for norm in norms:
+        nn.init.uniform_(norm.running_mean, -1, 1)
+        nn.init.uniform_(norm.running_var, 0.5, 2)
+    norms += [nn.LayerNorm(6), nn.LayerNorm([6], eps=0.1, bias=False), nn.RMSNorm(6)]
+    for norm in norms:
+        for parameter in norm.parameters():
+            nn.init.normal_(parameter)
+    return [
+        *norms, nn.LayerNorm(6, elementwise_affine=False), nn.RMSNorm(6, eps=0.1),
+        nn.Identity(), nn.Dropout(), nn.AlphaDropout(), nn.Flatten(), nn.Flatten(1, 1),
+        nn.ReLU(), nn.ReLU6(), nn.Tanh(), nn.Sigmoid(), nn.GELU(), nn.GELU("tanh"), nn.SiLU(),
+        nn.Mish(), nn.LeakyReLU(), nn.LeakyReLU(0.3), nn.PReLU(init=0.4), nn.PReLU(6), nn.ELU(),
+        nn.ELU(0.5), nn.CELU(0.5), nn.SELU(), nn.Softplus(), nn.Softplus(2.0, 1.5), nn.LogSigmoid(),
+        nn.Softsign(), nn.Tanhshrink(), nn.Hardtanh(), nn.Hardtanh(-2, 0.5), nn.Hardsigmoid(),
+        nn.Hardswish(), nn.Softmax(-1), nn.Softmax(1), nn.LogSoftmax(-1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_torch_activations_and_norms(dtype):
+    """Each of them, on numbers up to a hundred, as PyTorch computes it."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    modules = torch_activations(torch.nn)
+    assert {type(module).__name__ for module in modules} == set(MODULES)
+    X = torch.cat([3 * torch.randn(50, 6), 30 * torch.randn(50, 6)]).to(getattr(torch, dtype))
+    first = torch.nn.Linear(6, 6, bias=False)
+    torch.nn.init.eye_(first.weight)
+    for module in modules:
+        network = torch.nn.Sequential(first, module).to(X.dtype).eval()
+        if dtype == "float64" and repr(module) == "GELU(approximate='none')":
+            continue  # refused: onnxruntime has no error function in double precision
+        expected = network(X).detach().numpy()
+        rtol = 50 * np.finfo(dtype).eps
+        for opset in (15, 20):
+            found = run(to_onnx(network, opset=opset), X.numpy())
+            assert_allclose(found, expected, rtol=rtol, atol=rtol, err_msg=repr(module))
+
+
+def test_dropout_without_effect_is_written():
+    nn = pytest.importorskip("torch").nn
+    assert to_onnx(nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.0))).graph.node[-1].op_type == "Gemm"
 
 
 def test_torch_layers_that_give_operators():
