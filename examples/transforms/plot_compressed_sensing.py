@@ -128,7 +128,7 @@ for size in (4_096, 16_384, 65_536):
     start = time.perf_counter()
     found = orthogonal_matching_pursuit(operator, y, k)
     seconds = time.perf_counter() - start
-    print(f"{size:9}{seen:7}{seconds:13.3f} s{1e-6 * operator.nbytes:6.0f} MB", end="")
+    print(f"{size:9}{seen:7}{seconds:13.3f} s{1e-6 * operator.nbytes:6.1f} MB", end="")
     if size == 65_536:
         print(f"{'':11}{8e-6 * seen * size:7.0f} MB{'not made':>15}")
         continue
