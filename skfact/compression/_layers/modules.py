@@ -283,7 +283,8 @@ def _batches(module: nn.Module, X: Any) -> Sequence[Any]:
 
 
 def _run(module: nn.Module, batch: Any) -> Any:
-    """What the module gives for a batch; an error says what was passed."""
+    """What the module gives for a batch, which it may write to; an error says what was passed."""
+    batch = _private(batch, {})
     with torch.no_grad(), _same_draws(module):
         try:
             if isinstance(batch, Mapping):
@@ -296,6 +297,19 @@ def _run(module: nn.Module, batch: Any) -> Any:
                 "alone, without targets, on the device of the network."
             )
             raise
+
+
+def _private(batch: Any, copies: dict[int, Tensor]) -> Any:
+    """A batch with copies of its tensors, one of each."""
+    if type(batch) is Tensor:
+        if id(batch) not in copies:
+            copies[id(batch)] = batch.detach().clone().requires_grad_(batch.requires_grad)
+        return copies[id(batch)]
+    if isinstance(batch, Mapping):
+        return {name: _private(part, copies) for name, part in batch.items()}
+    if type(batch) in (tuple, list):
+        return type(batch)(_private(part, copies) for part in batch)
+    return batch
 
 
 @contextmanager
