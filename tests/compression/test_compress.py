@@ -197,6 +197,17 @@ def test_inputs_that_do_not_vary():
         assert found.output_error < 1e-7 and found.layers[0].structure == "rank 1"
 
 
+def test_what_comes_alive_is_missed():
+    """Neurons that no sample reaches, and that some reach where their layer is of low rank."""
+    rng = np.random.default_rng(0)
+    coefs, rows = [rng.standard_normal((16, 24)), np.ones((24, 8))], rng.standard_normal((100, 16))
+    pair = coefs, [-(rows @ coefs[0]).max(axis=0) - 1e-3, np.ones(8)]
+    found = compress(pair, rows, max_density=0.5)
+    off = np.linalg.norm(outputs(found.network, rows) - 1) / np.linalg.norm(np.ones((100, 8)))
+    assert off > 1e-6
+    assert_allclose([found.output_error, found.layers[1].output_error], off, rtol=1e-6)
+
+
 @pytest.mark.parametrize("sequential", [False, True])
 def test_of_wide_layers_no_products_of_all_inputs_are_kept(sequential, monkeypatch):
     rows = np.tile(X, (5, 1)) + 0.1 * RNG.standard_normal((2000, 30))

@@ -100,7 +100,7 @@ class ModuleNetwork:
         for batch in self.batches:
             found = next(_tensors(_run(module, batch)), None)
             if found is not None:
-                rows = to_numpy(found.double())
+                rows = numbers_of(found)
                 yield rows.reshape(-1, rows.shape[-1] if rows.ndim else 1)
 
     def written(self, replaced: Replaced) -> nn.Module:
