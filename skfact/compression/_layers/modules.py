@@ -137,8 +137,8 @@ class ModuleNetwork:
             raise ValueError("X has no batches: pass samples.")
         self._count_calls()
         first: dict[int, int] = {}  # the batch in which a layer is called first, in this order
-        for i, calls in enumerate(self._calls):
-            first |= {place: i for place in calls if place not in first}
+        for i, n_rows in enumerate(self._n_rows):
+            first |= {place: i for place, n in n_rows.items() if n and place not in first}
         for place, names in enumerate(self._places):
             if place not in first:
                 why = self._changed_without([place], self.batches[0])
