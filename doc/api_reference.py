@@ -21,6 +21,11 @@ class Section(NamedTuple):
 
 
 API_REFERENCE = {
+    "skfact": Section(
+        "Compilation",
+        "What may be done before anything else; see :ref:`first-use`.",
+        {"compile_kernels": False},
+    ),
     "skfact.butterfly": Section(
         "Butterfly factorization",
         "A matrix becomes a product of Kronecker-sparse factors; see :doc:`/user_guide/butterfly`.",
@@ -149,6 +154,7 @@ API_REFERENCE = {
             "PartialPermutation": True,
             "least_squares_codes": True,
             "load_operator": False,
+            "orthogonal_matching_pursuit": True,
             "recognize_factor": False,
         },
     ),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         supports,
         transforms,
     )
+    from skfact._compile_kernels import compile_kernels
     from skfact.butterfly import ButterflyFactorizer
     from skfact.deep_linear import SparseDeepLinearNet
     from skfact.fixed_support import FixedSupportMF
@@ -36,6 +37,7 @@ __all__ = [
     "SparseDeepLinearNet",
     "__version__",
     "butterfly",
+    "compile_kernels",
     "compression",
     "datasets",
     "deep_linear",
@@ -49,7 +51,7 @@ __all__ = [
     "transforms",
 ]
 
-# public name -> where it lives: an estimator in a subpackage, or a subpackage (imported when used)
+# public name -> where it lives: a subpackage, imported when used, or what is in one
 _HOMES = {
     "ButterflyFactorizer": "skfact.butterfly",
     "FastRandomProjection": "skfact.transforms",
@@ -57,6 +59,7 @@ _HOMES = {
     "ReLUPathEmbedding": "skfact.relu",
     "SparseDeepLinearNet": "skfact.deep_linear",
     "butterfly": "skfact",
+    "compile_kernels": "skfact._compile_kernels",
     "compression": "skfact",
     "datasets": "skfact",
     "deep_linear": "skfact",
@@ -73,7 +76,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> "Any":
-    """Import an estimator or a subpackage when it is first asked for (PEP 562)."""
+    """Import a public name when it is first asked for (PEP 562)."""
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,6 +22,7 @@ from skfact.supports import Chain
 from tests.asserts import about, for_each, on_any_matrix
 from tests.bad_input import (  # noqa: F401  (importing a module lists its cases)
     butterfly,
+    compile_kernels,
     compression,
     deep_linear,
     export,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
@@ -14,20 +16,47 @@ from typing import Any
 import numpy as np
 
 
+def can_compile() -> bool:
+    """Whether numba is there, works with the installed NumPy, and is not switched off."""
+    try:
+        import numba
+    except ImportError:
+        return False
+    return not numba.config.DISABLE_JIT
+
+
 @cache
 def compiled(module: str) -> ModuleType | None:
     """Import a module of numba loops; None where numba is missing or switched off.
 
     numba takes a third of a second to import, so that nothing imports it before the first use.
     """
-    try:
-        import numba
-    except ImportError:  # also raised by a numba that does not support the installed NumPy
-        return None
-    if numba.config.DISABLE_JIT:
+    if not can_compile():
         return None
     _say_when_compiling()
     return import_module(module)
+
+
+@contextmanager
+def compilations(tell: Callable[[str, float], Any]) -> Generator[None]:
+    """Tell the name and the seconds of each loop that is compiled meanwhile."""
+    from numba.core import event
+
+    started: list[float] = []
+
+    class Clock(event.Listener):
+        def on_start(self, event: Any) -> None:
+            started.append(time.perf_counter())
+
+        def on_end(self, event: Any) -> None:
+            seconds = time.perf_counter() - started.pop()
+            function = event.data["dispatcher"].py_func
+            if not started:  # the parts of a loop are compiled meanwhile
+                name = f"{function.__module__}.{function.__name__}"
+                tell(name.removeprefix("skfact._kernels.").replace(".numba.", "."), seconds)
+
+    with event.install_listener("numba:compile", Clock()):
+        yield
 
 
 @cache
@@ -41,8 +70,9 @@ def _say_when_compiling() -> None:
                 return
             self.told = True
             logging.getLogger("skfact").warning(
-                "skfact compiles loops for this processor, some 20 seconds in all at the first use "
-                "of each with a precision, and keeps them on disk if it can write there."
+                "skfact compiles loops for this processor, some seconds at the first use of each "
+                "with a precision, and keeps them on disk if it can write there; "
+                "skfact.compile_kernels() does so beforehand."
             )
 
         def on_end(self, event: Any) -> None: ...
@@ -52,10 +82,17 @@ def _say_when_compiling() -> None:
     event.register("numba:compile", FirstCompilation())
 
 
-def jit(function: Callable[..., Any], *, inline: bool = False) -> Any:
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+}
+
+
+def jit(function: Callable[..., Any]) -> Any:
     """Compile a loop at its first call for each dtype, without the GIL.
 
-    `inline` puts it into the loops that call it: a call that passes ten arrays takes 20 ns.
     No `fastmath=True`, which would allow LLVM to drop NaN; never `parallel=True`: its OpenMP layer
     kills forked children and its workqueue layer aborts under Python threads. A division by zero
     gives infinity: loops that watch for it to raise are slower. The machine code is kept on disk,
@@ -66,16 +103,22 @@ def jit(function: Callable[..., Any], *, inline: bool = False) -> Any:
     # numba compares the function's own file only; loops depend on neighbours, and on `kronecker`
     folders = Path(function.__code__.co_filename).parent, Path(__file__).parent / "kronecker"
     function.__qualname__ += f"-{_sources(*folders)}"
-    options = {
-        "nogil": True,
-        "error_model": "numpy",
-        "forceinline": inline,
-        "fastmath": {"reassoc", "contract", "nsz", "arcp"},
-    }
     try:
-        return numba.njit(cache=True, **options)(function)
+        return numba.njit(cache=True, **OPTIONS)(function)
     except RuntimeError:  # no directory to cache in
-        return numba.njit(**options)(function)
+        return numba.njit(**OPTIONS)(function)
+
+
+def inner(function: Callable[..., Any], *, inline: bool = False) -> Any:
+    """Compile what only loops call, to be a part of each: neither for Python nor for the disk.
+
+    `inline` puts it into its callers for sure: a call that passes ten arrays takes 20 ns. It is
+    compiled by itself first, and again for each type that its arguments have; the first value of a
+    variable, and a number as it is written, have types of their own: write ``np.int64(0)``.
+    """
+    import numba
+
+    return numba.njit(no_cpython_wrapper=True, forceinline=inline, **OPTIONS)(function)
 
 
 @cache

@@ -586,39 +586,38 @@ def _factorize_scaled(
 
     None says that nobody has looked at the magnitude of A: OutOfScaleError if it is not ordinary.
     """
-    splits = splits_in_order(options.order, len(chain))
+    order = options.order
+    if not isinstance(order, str):
+        order = tuple(splits_in_order(order, len(chain)))
+    course = _course(chain, order)
     arranged = arrange(A, chain, plan.permutation, checked=exponent is not None)
-    values, outside = values_on_support(arranged, chain.product)
+    values, outside = values_on_support(arranged, course.product)
     exponent = exponent or 0
-
-    merged, groups = _merged(chain)
-    position = {start: i for i, (start, _) in enumerate(groups)}
-    merged_splits = [position[s] for s in splits if s in position]
+    groups, splits = course.groups, course.splits
 
     def report(split: int, norm: float) -> None:
         if options.on_split is not None:
             options.on_split(groups[split][0], unscaled_number(norm, exponent))
 
     parts, discarded = hierarchical_factorization(
-        values, merged, merged_splits, orthonormalize=options.orthonormalize, on_split=report
+        values, course.merged, splits, orthonormalize=options.orthonormalize, on_split=report
     )
     factors = _factors(parts, chain, groups)
-    told = options.orthonormalize and merged_splits
+    told = options.orthonormalize and splits
     errors = np.zeros(len(chain) - 1)
     for split, norm in discarded.items():
         errors[groups[split][0] - 1] = norm
-    steps = np.diff(merged_splits)
     return Factorization(
         matrix=A,
         unit=FactorizedOperator(_between_selections(factors, arranged, A.shape)),
         exponent=exponent,
         plan=plan,
         chain=chain,
-        discarded=unscaled(errors, exponent),
-        outside=unscaled_number(outside, exponent),
-        in_order=bool(np.all(steps > 0) or np.all(steps < 0)),
+        discarded=unscaled(errors, exponent) if exponent else errors,
+        outside=unscaled_number(outside, exponent) if exponent else outside,
+        in_order=course.in_order,
         # the last split leaves the magnitudes to the factor right of it
-        kept=math.sqrt(norm2(parts[merged_splits[-1]])) if told else 0.0,
+        kept=math.sqrt(norm2(parts[splits[-1]])) if told else 0.0,
     )
 
 
@@ -675,11 +674,28 @@ def _factor(values: Any, pattern: KroneckerSparse, new: bool) -> KroneckerFactor
     return KroneckerFactor(values, pattern)
 
 
+class _Course(NamedTuple):
+    """How a chain is split: its redundant neighbours together, as one pattern."""
+
+    merged: Chain
+    groups: tuple[tuple[int, int], ...]  # pattern i stands for those from .. to .. of the chain
+    splits: tuple[int, ...]  # of the merged chain
+    in_order: bool  # from one end to the other
+    product: KroneckerSparse
+
+
 @lru_cache(maxsize=64)
-def _merged(chain: Chain) -> tuple[Chain, tuple[tuple[int, int], ...]]:
-    return chain.merge_redundant()
+def _course(chain: Chain, order: str | tuple[int, ...]) -> _Course:
+    merged, groups = chain.merge_redundant()
+    position = {start: i for i, (start, _) in enumerate(groups)}
+    in_order = splits_in_order(order, len(chain))
+    splits = tuple(position[split] for split in in_order if split in position)
+    ends = sorted(splits), sorted(splits, reverse=True)
+    return _Course(merged, groups, splits, list(splits) in ends, chain.product)
 
 
+@lru_cache(maxsize=64)
 def _first_split_reads_all(chain: Chain) -> bool:
     """Whether there is a split and the support of the product has no zeros."""
-    return len(_merged(chain)[0]) > 1 and chain.product.a == chain.product.d == 1
+    product = chain.product
+    return product.a == product.d == 1 and len(chain.merge_redundant()[0]) > 1

@@ -138,10 +138,11 @@ class SparseDeepLinearNet(
 
     Notes
     -----
-    With more samples than features a QR decomposition of the centred X replaces the samples of
-    full-batch solvers by as many rows as there are features; the loss changes by a constant, which
-    is added back. X and y are taken in units near their root mean squares, and with budgets (and
-    ``alpha=0``) each feature is: multiplying X or y by a power of two changes no iteration.
+    With more samples than features as many rows as there are features, from eigenvectors of Gram
+    matrices of the centred X, replace the samples of full-batch solvers; the loss changes by a
+    constant, which is added back. X and y are taken in units near their root mean squares, and with
+    budgets (and ``alpha=0``) each feature is: multiplying X or y by a power of two changes no
+    iteration.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from skfact._backend import array_namespace, compute_namespace, move, move_like
+from skfact._backend import array_namespace, compute_namespace, move, move_like, portable
 from skfact._checks import check_random_state, check_verbose
 from skfact._exponents import unscaled_number
 from skfact._face import Face, ReportsProgress, all_or_nothing
@@ -32,8 +32,10 @@ from skfact.fixed_support._solvers.family import factorize_family
 from skfact.fixed_support._solvers.outcome import warn_of
 from skfact.fixed_support._solvers.solve import factorize
 from skfact.fixed_support._supports.families import resolve_supports
+from skfact.fixed_support._supports.packed import on_mask, packed_array, unpacked_array
 from skfact.fixed_support._supports.pairs import pairs_of_supports
 from skfact.fixed_support._supports.rank_one import abbreviated
+from skfact.fixed_support._tractable.flat_factor import dense_factor
 from skfact.fixed_support._tractable.report import report_on
 from skfact.fixed_support._variance import explained_variance_ratio
 from skfact.operators import FactorizedOperator
@@ -354,14 +356,31 @@ class FixedSupportMF(ReportsProgress, ClassNamePrefixFeaturesOutMixin, Face):
         self._decoder = FactorizedOperator([transposed])
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled: the factors once, and not the operators made of them."""
-        state = super().__getstate__()
+        """What is pickled: factors on their masks, masks as bits or places, and no operators."""
+        state = dict(super().__getstate__())
+        if type(self.supports) is tuple:
+            state["supports"] = tuple(packed_array(part) for part in self.supports)
+        for name, mask in self._factor_masks():
+            if mask.nnz < math.prod(mask.shape):
+                state[name] = portable(on_mask(mask, getattr(self, name)))
         return {name: state[name] for name in state if name not in ("operator_", "_decoder")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        if type(self.supports) is tuple:
+            self.supports = tuple(unpacked_array(part) for part in self.supports)
+        for name, mask in self._factor_masks():
+            if getattr(self, name).ndim == 1:
+                setattr(self, name, dense_factor(mask, getattr(self, name)))
         if "components_" in state:
             self._make_operators()
+
+    def _factor_masks(self) -> list[tuple[str, Any]]:
+        """The names of the fitted factors and their masks; none before `fit`."""
+        report = getattr(self, "support_report_", None)
+        if report is None:
+            return []
+        return [("left_factor_", report.left_support), ("components_", report.right_support)]
 
     def transform(self, X: Any, entry_weight: Any = None) -> Any:
         """Code each sample by least squares through the components.

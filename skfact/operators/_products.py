@@ -86,6 +86,8 @@ class Products:
         """The same for the rows of an array (batch, n_in)."""
         X = self._promoted(X)
         if self.on_numpy:
+            if len(X) == 1 and self.program(X.dtype, LANES) is not None:
+                return self.vector(X[0])[None]
             return self._images(X, rows=True)
         program = self.device_program(X.dtype)
         if program is not None:

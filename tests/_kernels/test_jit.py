@@ -28,8 +28,9 @@ print(compiled("skfact._kernels.apply.numba") is not None, "numba" in sys.module
 """
 
 COMPILES = (
-    "skfact compiles loops for this processor, some 20 seconds in all at the first use of each "
-    "with a precision, and keeps them on disk if it can write there.\n"
+    "skfact compiles loops for this processor, some seconds at the first use of each with a "
+    "precision, and keeps them on disk if it can write there; skfact.compile_kernels() does so "
+    "beforehand.\n"
 )
 
 

@@ -1,5 +1,6 @@
 """FixedSupportMF: what the estimator adds to the functions."""
 
+import copy
 import pickle
 import re
 import warnings
@@ -559,9 +560,31 @@ def test_pickles_hold_the_numbers_once():
             getattr(report, side) for report in (loaded.support_report_, sparse.support_report_)
         )
         assert (found != expected).nnz == 0 and found.format == expected.format
+    assert_array_equal(loaded.components_, sparse.components_)
     result = fixed_support_factorize(data, np.ones((2000, 5)), np.ones((5, 50)))
     size = result.left.nbytes + result.operator.factors[1].nnz * 8
     assert len(pickle.dumps(result)) < size + 8000
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("share", [0.02, 0.2])
+def test_pickles_hold_no_zeros_outside_the_masks(share):
+    random = np.random.default_rng(0)
+    masks = random.random((600, 40)) < share, random.random((40, 300)) < share
+    data = np.matmul(*(random.standard_normal(mask.shape) * mask for mask in masks))
+    model = FixedSupportMF(40, supports=masks, alpha=1.0, max_iter=2).fit(data)
+    numbers = sum(mask.sum() for mask in masks)
+    of_masks = sum(min(mask.size // 8, 8 * len(mask) + 4 * mask.sum()) for mask in masks)
+    pickled = pickle.dumps(model)
+    assert len(pickled) < 8 * numbers + 2 * of_masks + 8000  # those of the report and as given
+    loaded, blank = pickle.loads(pickled), pickle.loads(pickle.dumps(FixedSupportMF(40)))
+    for name in ("left_factor_", "components_"):
+        assert_array_equal(getattr(loaded, name), getattr(model, name), strict=True)
+    assert_array_equal(loaded.transform(data), model.transform(data))
+    for copied in (loaded, copy.copy(model), clone(loaded)):
+        for found, mask in zip(copied.supports, masks):
+            assert_array_equal(found, mask, strict=True)
+    assert blank.supports == "dense" and not hasattr(blank, "components_")
 
 
 def test_a_table_of_which_nothing_is_observed():

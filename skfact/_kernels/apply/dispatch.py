@@ -73,16 +73,14 @@ def _tiles(p: Program, X: np.ndarray, Y: np.ndarray) -> Callable[[int, int], Non
     if not (X_has_rows and Y_has_rows):
         group = max(1, min(8, GROUP_BYTES // (p.size * X.real.itemsize), len(X) * p.parts // p.row))
     columns = not (X_has_rows or Y_has_rows)
-    if columns and p.plain and p.parts == 1 and X.nbytes <= DIRECT_BYTES:
-        return lambda start, stop: loops().multiply_real_columns(
-            source, target, len(X), _memory(p, 1), p.blocks, p.stages, p.row, start, stop
-        )
+    direct = columns and p.plain and p.parts == 1 and X.nbytes <= DIRECT_BYTES
+    group = 1 if direct else group
 
     def run(start: int, stop: int) -> None:
         loops().multiply_tiles(
             source, _reals(source), X_has_rows, target, _reals(target), Y_has_rows, len(X),
             _memory(p, group), p.blocks, p.stages, p.into, p.into_parts, p.zeros, p.out,
-            p.out_parts, p.row, p.parts, p.size, group, start, stop,
+            p.out_parts, p.row, p.parts, p.size, direct, group, start, stop,
         )  # fmt: skip
 
     return run
@@ -91,11 +89,15 @@ def _tiles(p: Program, X: np.ndarray, Y: np.ndarray) -> Callable[[int, int], Non
 def multiply_lanes(program: Program, X: np.ndarray) -> np.ndarray:
     """Images of one vector (n_in,), or of the rows of an array (batch, n_in), both C-ordered."""
     p = program
-    source = X if X.ndim == 1 and X.flags.writeable else _flat(X)  # the usual case is fast
-    Y = np.empty(source.size // p.n_in * p.n_out, X.dtype)
+    if X.ndim == 1 and X.flags.writeable:  # the usual case is fast
+        source, Y = X, np.empty(p.n_out, X.dtype)
+    else:
+        source = _flat(X)
+        Y = np.empty(source.size // p.n_in * p.n_out, X.dtype)
+    X_reals, Y_reals = (source, Y) if p.parts == 1 else (_reals(source), _reals(Y))
     loops().multiply_lanes(
-        _reals(source), _reals(Y), _memory(p, 1), p.blocks, p.stages, p.into_parts, p.zeros,
-        p.out_parts, p.row, p.parts,
+        X_reals, Y_reals, _memory(p, 1), p.blocks, p.stages, p.into_parts, p.zeros, p.out_parts,
+        p.row, p.parts,
     )  # fmt: skip
     return Y if X.ndim == 1 else Y.reshape(len(X), p.n_out)
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from skfact._kernels._jit import jit
+import numpy as np
+
+from skfact._kernels._jit import inner, jit
 from skfact._kernels.apply.simd import block_product, copy_row, transpose_in, transpose_out
 
 # Squares up to this side stay in registers: the product takes the place of its argument.
@@ -21,7 +23,7 @@ lanes_1, lanes_2, lanes_3, lanes_4 = (block_product(n, entries="rows") for n in 
 lane_row = block_product(1, entries="rows", vector="numbers")
 
 
-@jit
+@inner
 def multiply_stage(
     to: Any, to_at: int, to_row: int, x: Any, x_at: int, x_row: int, in_place: bool, blocks: Any,
     at: int, a: int, b: int, c: int, d: int, parts: int, shared: int,
@@ -74,46 +76,7 @@ def multiply_stage(
     return at
 
 
-@jit
-def multiply_tile(
-    tile: Any, blocks: Any, stages: Any, row: int, parts: int, offset: int
-) -> None:  # fmt: skip
-    """Run a tile, from position `offset` on, through all factors.
-
-    `blocks` are those of the factor applied first, then those of the next; `stages` (n_factors, 7)
-    says (a, b, c, d, where to read, where to write, whether blocks are shared) for each.
-    """
-    at = 0
-    for s in range(stages.shape[0]):
-        a, b, c, d, source, target, shared = stages[s]
-        at = multiply_stage(
-            tile, offset + target, row, tile, offset + source, row, source == target, blocks, at,
-            a, b, c, d, parts, shared,
-        )  # fmt: skip
-
-
-@jit
-def multiply_real_columns(
-    X: Any, Y: Any, batch: int, tile: Any, blocks: Any, stages: Any, row: int, start: int, stop: int
-) -> None:  # fmt: skip
-    """Map columns of X to columns of Y, both flat and real, from tile `start` to tile `stop`.
-
-    Their rows have the form of a tile's: the first factor reads X, the last one writes Y.
-    """
-    last = stages.shape[0] - 1
-    for t in range(start, stop):
-        at = 0
-        for s in range(last + 1):
-            a, b, c, d, source, target, shared = stages[s]
-            x, x_at, x_row = (X, t * row, batch) if s == 0 else (tile, source, row)
-            to, to_at, to_row = (Y, t * row, batch) if s == last else (tile, target, row)
-            at = multiply_stage(
-                to, to_at, to_row, x, x_at, x_row, source == target, blocks, at, a, b, c, d, 1,
-                shared,
-            )  # fmt: skip
-
-
-@jit
+@inner
 def read_rows(
     X: Any, tile: Any, into: Any, row: int, parts: int, tile_at: int, number: int
 ) -> None:  # fmt: skip
@@ -130,7 +93,7 @@ def read_rows(
                 tile[into[j] + offset + sample] = X[at + sample * n_in + j]
 
 
-@jit
+@inner
 def write_rows(
     Y: Any, tile: Any, out: Any, row: int, parts: int, tile_at: int, number: int
 ) -> None:  # fmt: skip
@@ -151,32 +114,53 @@ def write_rows(
 def multiply_tiles(
     X: Any, X_reals: Any, X_has_rows: bool, Y: Any, Y_reals: Any, Y_has_rows: bool, batch: int,
     tile: Any, blocks: Any, stages: Any, into: Any, into_parts: Any, zeros: Any, out: Any,
-    out_parts: Any, row: int, parts: int, size: int, group: int, start: int, stop: int,
+    out_parts: Any, row: int, parts: int, size: int, direct: bool, group: int, start: int,
+    stop: int,
 ) -> None:  # fmt: skip
     """Map vectors of X to vectors of Y, both flat, from tile `start` to tile `stop`.
 
     X and Y are C-ordered with one vector per row, or else with `batch` vectors in columns;
     `X_reals` and `Y_reals` are the same memory as reals. `tile` (group * size,) is working memory
-    for `group` tiles. For the other arguments see `multiply_tile` and `Program`.
+    for `group` tiles. `blocks` are those of the factor applied first, then those of the next;
+    `stages` (n_factors, 7) says (a, b, c, d, where to read, where to write, whether blocks are
+    shared) for each. For other arguments see `Program`.
+
+    If `direct`, both are real and in columns, whose rows have the form of a tile's: the first
+    factor reads X, the last one writes Y.
     """
+    last = stages.shape[0] - 1
     for t in range(start, stop, group):
         n_tiles = min(group, stop - t)
         if X_has_rows:
             for g in range(n_tiles):
                 read_rows(X_reals, tile, into_parts, row, parts, g * size, t + g)
-        else:
+        elif not direct:
             for j in range(into.shape[0]):
                 at = j * batch * parts + t * row
                 for g in range(n_tiles):
                     copy_row(tile, into[j] + g * size, X, at + g * row)
         for g in range(n_tiles):
-            for z in zeros:
-                tile[g * size + z : g * size + z + row] = 0
-            multiply_tile(tile, blocks, stages, row, parts, g * size)
+            if not direct:
+                for z in zeros:
+                    tile[g * size + z : g * size + z + row] = 0
+            next_block: Any = np.int64(0)
+            here, there = g * size, t * row
+            for s in range(last + 1):
+                a, b, c, d, source, target, shared = stages[s]
+                x, x_at, x_row = tile, here + source, row
+                to, to_at, to_row = tile, here + target, row
+                if direct and s == 0:
+                    x, x_at, x_row = X_reals, there, batch
+                if direct and s == last:
+                    to, to_at, to_row = Y_reals, there, batch
+                next_block = multiply_stage(
+                    to, to_at, to_row, x, x_at, x_row, source == target, blocks, next_block,
+                    a, b, c, d, parts, shared,
+                )  # fmt: skip
         if Y_has_rows:
             for g in range(n_tiles):
                 write_rows(Y_reals, tile, out_parts, row, parts, g * size, t + g)
-        else:
+        elif not direct:
             for j in range(out.shape[0]):
                 at = j * batch * parts + t * row
                 for g in range(n_tiles):
@@ -199,7 +183,7 @@ def multiply_lanes(
             work[into[j]] = X[sample * n_in + j]
         for z in zeros:
             work[z] = 0
-        at = 0
+        at = np.int64(0)
         for s in range(stages.shape[0]):
             a, b, c, d = stages[s, 0], stages[s, 1], stages[s, 2], stages[s, 3]
             x, y = stages[s, 4], stages[s, 5]

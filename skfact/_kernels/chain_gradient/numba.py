@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from skfact._kernels._jit import jit
+from skfact._kernels._jit import inner, jit
 from skfact._kernels.kronecker.numba import multiply
 
 ROWS = 8  # rows of an array in which entries are read in turn: more do not stay in cache
 
 
-@jit
+@inner
 def backward(values, a, b, c, d, G, X, H, gradient, width):  # type: ignore[no-untyped-def]
     """H = S^H G, and G X^H on the support is added to the gradient."""
     for i in range(a):
@@ -49,7 +49,7 @@ def backward(values, a, b, c, d, G, X, H, gradient, width):  # type: ignore[no-u
                     gradient[block + j * c + k] += total
 
 
-@jit
+@inner
 def through(patterns, offsets, values, signals, width):  # type: ignore[no-untyped-def]
     """Multiply a tile at the last end by all factors, and keep what is at each end."""
     for j in range(len(patterns) - 1, -1, -1):
@@ -58,7 +58,7 @@ def through(patterns, offsets, values, signals, width):  # type: ignore[no-untyp
         multiply(here, a, b, c, d, signals[j + 1], signals[j], width)
 
 
-@jit
+@inner
 def back(patterns, offsets, values, signals, gradient, width):  # type: ignore[no-untyped-def]
     """Add to the gradient what a gradient at the first end gives; that at the last one."""
     G, H = signals[0], signals[len(patterns) + 1]
@@ -70,7 +70,7 @@ def back(patterns, offsets, values, signals, gradient, width):  # type: ignore[n
     return G
 
 
-@jit
+@inner
 def read_rows(X, first, index, signal, width):  # type: ignore[no-untyped-def]
     """A tile of vectors from rows of X from `first` on: entry ``index[r]`` in r, 0 for -1."""
     for begin in range(0, width, ROWS):
@@ -85,7 +85,7 @@ def read_rows(X, first, index, signal, width):  # type: ignore[no-untyped-def]
                     row[t] = X[first + t, entry]
 
 
-@jit
+@inner
 def write_rows(Y, first, index, signal, width):  # type: ignore[no-untyped-def]
     """Rows of Y from `first` on, from a tile of vectors: entry ``index[r]`` in r, 0 for -1."""
     for begin in range(0, width, ROWS):
@@ -101,7 +101,7 @@ def write_rows(Y, first, index, signal, width):  # type: ignore[no-untyped-def]
                     Y[first + t, r] = row[t]
 
 
-@jit
+@inner
 def squares(x, width):  # type: ignore[no-untyped-def]
     """Sum of squares, in a loop without stores: the order of its sum depends on no address."""
     total = x[0] * x[0]

@@ -73,13 +73,17 @@ def _split_compiled(
         loops.NO_INDEX if index is None else np.ascontiguousarray(index, dtype=np.int64)
         for index in (source.rows, source.cols)
     )
-    matrix = np.require(source.matrix, requirements=["C", "A"])
+    matrix = source.matrix
+    if not matrix.flags.carray:  # or read-only
+        matrix = np.require(matrix, requirements=["C", "A"])
     left, right, missed, norm2 = loops.split_rank_one(matrix, classes, leftwards, rows, cols)
     if not source.checked:
         with np.errstate(over="ignore"):
-            _require_ordinary(math.sqrt(np.sum(norm2)), source.matrix)
-    largest = float(np.max(missed))
-    missed /= largest or 1.0  # squares must not underflow
+            _require_ordinary(math.sqrt(norm2.sum()), matrix)
+    largest = float(missed.max())
+    if largest == 0:
+        return left, right, 0.0
+    missed /= largest  # squares must not underflow
     return left, right, largest * math.sqrt(np.vdot(missed, missed))
 
 

@@ -15,13 +15,23 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from skfact._kernels._jit import jit
+import numpy as np
+
+from skfact._kernels._jit import inner, jit
 
 # Rows that are compared together: v_w is read once for all of them.
 TOGETHER = 4
 
 
-@jit
+@partial(inner, inline=True)
+def places(group, sizes):  # type: ignore[no-untyped-def]
+    """Where a group begins in product (a, d, b, u), left (a, u, d, b) and right (a, t, d, u)."""
+    _, t, u, d, b, _ = sizes
+    s, m, i = group % u, group // u % d, group // u // d
+    return (i * d + m) * b * u + s, ((i * u + s) * d + m) * b, (i * t * d + m) * u + s
+
+
+@partial(inner, inline=True)
 def gather(matrix, rows, cols, row, lines, place):  # type: ignore[no-untyped-def]
     """Row of the product: the row and the columns of the matrix that the indices say, 0 for -1."""
     _, t, parts, c = lines.shape
@@ -42,73 +52,95 @@ def gather(matrix, rows, cols, row, lines, place):  # type: ignore[no-untyped-de
                 lines[place, w, 0, l] = matrix[source, 0, 0, k]
 
 
-@partial(jit, inline=True)
-def exact_group(  # type: ignore[no-untyped-def]
-    matrix, rows, cols, lines, gathered, first, step, group, bound, missed, norm2, x, v
+@jit
+def split_exact_groups(  # type: ignore[no-untyped-def]
+    matrix, rows, cols, sizes, parts, leftwards, eps, left, right, missed, norm2, start, stop
 ):
-    """Whether the blocks of a group are all of rank one: block w is x_w v_w then, ||v_w|| = 1.
+    """Split the groups start .. stop - 1 whose blocks all have rank one; `missed` is -1 in others.
 
-    Its rows are `first`, first + step, ...
+    Block w is x_w v_w then, ||v_w|| = 1; written as a unit column and a row, or with `leftwards` as
+    a column and a unit row.
     """
-    parts, b, t = x.shape
-    c = v.shape[2]
-    together = b >= TOGETHER
-    row = first
-    if gathered:
-        gather(matrix, rows, cols, row, lines, 0)
-        row = 0
-    for w in range(t):
-        total = 0.0
-        for e in range(parts):
-            for l in range(c):
-                total += lines[row, w, e, l] * (1.0 * lines[row, w, e, l])
-            x[e, 0, w] = 0.0
-        if not 1e-200 < total < 1e200:
-            return False
-        length = math.sqrt(total)
-        x[0, 0, w] = length
-        missed[group, w], norm2[group, w] = 0.0, 0.0 if together else total
-        scale = 1.0 / length
-        for e in range(parts):
-            for l in range(c):
-                v[w, e, l] = scale * lines[row, w, e, l]
-    if together:
-        for j in range(0, b - TOGETHER + 1, TOGETHER):
-            row = first + j * step
-            r0, r1, r2, r3 = row, row + step, row + 2 * step, row + 3 * step
+    _, t, u, d, b, c = sizes
+    gathered = rows.size + cols.size > 0 or parts == 2
+    lines = np.empty((TOGETHER, t, parts, c), matrix.dtype) if gathered else matrix
+    x, v = np.empty((parts, b, t)), np.empty((t, parts, c))
+    bound = (8 * eps) ** 2 * c
+    for group in range(start, stop):
+        first, top, out = places(group, sizes)
+        exact = True
+        for j in range(0, b, TOGETHER):
+            n = min(TOGETHER, b - j)
+            row, step = first + j * u, u
             if gathered:
-                gather(matrix, rows, cols, r0, lines, 0)
-                gather(matrix, rows, cols, r1, lines, 1)
-                gather(matrix, rows, cols, r2, lines, 2)
-                gather(matrix, rows, cols, r3, lines, 3)
-                r0, r1, r2, r3 = 0, 1, 2, 3
-            for w in range(t):
-                if parts == 1:
-                    rest2, kept2 = four_rows(lines, r0, r1, r2, r3, w, j, x, v)
-                else:
-                    rest2, kept2 = two_complex_rows(lines, r0, r1, w, j, x, v)
-                    more, kept = two_complex_rows(lines, r2, r3, w, j + 2, x, v)
-                    rest2 += more
-                    kept2 += kept
-                missed[group, w] += rest2
-                norm2[group, w] += rest2 + kept2
-                if not missed[group, w] <= bound * norm2[group, w]:  # or NaN
-                    return False
-    for j in range(b - b % TOGETHER if together else 1, b):
-        row = first + j * step
-        if gathered:
-            gather(matrix, rows, cols, row, lines, 0)
-            row = 0
+                for k in range(n):
+                    gather(matrix, rows, cols, row + k * u, lines, k)
+                row, step = np.int64(0), np.int64(1)
+            if j == 0:
+                for w in range(t):
+                    total = 0.0
+                    for e in range(parts):
+                        for l in range(c):
+                            total += lines[row, w, e, l] * (1.0 * lines[row, w, e, l])
+                        x[e, 0, w] = 0.0
+                    exact = 1e-200 < total < 1e200
+                    if not exact:
+                        break
+                    length = math.sqrt(total)
+                    x[0, 0, w] = length
+                    missed[group, w], norm2[group, w] = 0.0, 0.0 if n == TOGETHER else total
+                    scale = 1.0 / length
+                    for e in range(parts):
+                        for l in range(c):
+                            v[w, e, l] = scale * lines[row, w, e, l]
+                if not exact:
+                    break
+            if n == TOGETHER:
+                r1, r2, r3 = row + step, row + 2 * step, row + 3 * step
+                for w in range(t):
+                    if parts == 1:
+                        rest2, kept2 = four_rows(lines, row, r1, r2, r3, w, j, x, v)
+                    else:
+                        rest2, kept2 = two_complex_rows(lines, row, r1, w, j, x, v)
+                        more, kept = two_complex_rows(lines, r2, r3, w, j + 2, x, v)
+                        rest2 += more
+                        kept2 += kept
+                    missed[group, w] += rest2
+                    norm2[group, w] += rest2 + kept2
+                    exact = missed[group, w] <= bound * norm2[group, w]  # not for NaN
+                    if not exact:
+                        break
+            else:
+                for k in range(0 if j > 0 else 1, n):
+                    for w in range(t):
+                        rest2, kept2 = one_row(lines, row + k * step, w, j + k, x, v)
+                        missed[group, w] += rest2
+                        norm2[group, w] += rest2 + kept2
+                        exact = missed[group, w] <= bound * norm2[group, w]
+                        if not exact:
+                            break
+                    if not exact:
+                        break
+            if not exact:
+                break
+        if not exact:
+            missed[group] = -1.0
+            continue
         for w in range(t):
-            rest2, kept2 = one_row(lines, row, w, j, x, v)
-            missed[group, w] += rest2
-            norm2[group, w] += rest2 + kept2
-            if not missed[group, w] <= bound * norm2[group, w]:
-                return False
-    return True
+            # what one takes and the other gives has to be the same, whatever its rounding errors
+            length = 1.0 if leftwards else math.sqrt(norm2[group, w])
+            scale = 1.0 / length
+            for j in range(b):
+                left[top + j, parts * w] = scale * x[0, j, w]
+                if parts == 2:
+                    left[top + j, 2 * w + 1] = scale * x[1, j, w]
+            for e in range(parts):
+                for l in range(c):
+                    right[out + w * d * u, parts * l + e] = length * v[w, e, l]
+            missed[group, w] = math.sqrt(missed[group, w])
 
 
-@partial(jit, inline=True)
+@partial(inner, inline=True)
 def one_row(lines, row, w, j, x, v):  # type: ignore[no-untyped-def]
     """Coefficient of a row in the direction v_w, kept as x_w[j]; what is left of it, and kept."""
     parts, c = v.shape[1], v.shape[2]
@@ -133,7 +165,7 @@ def one_row(lines, row, w, j, x, v):  # type: ignore[no-untyped-def]
     return rest2, real * real + imag * imag
 
 
-@partial(jit, inline=True)
+@partial(inner, inline=True)
 def four_rows(lines, r0, r1, r2, r3, w, j, x, v):  # type: ignore[no-untyped-def]
     """The same for four real rows."""
     c = v.shape[2]
@@ -156,7 +188,7 @@ def four_rows(lines, r0, r1, r2, r3, w, j, x, v):  # type: ignore[no-untyped-def
     return rest2, kept2
 
 
-@partial(jit, inline=True)
+@partial(inner, inline=True)
 def two_complex_rows(lines, r0, r1, w, j, x, v):  # type: ignore[no-untyped-def]
     """The same for two complex rows."""
     c = v.shape[2]
@@ -180,26 +212,3 @@ def two_complex_rows(lines, r0, r1, w, j, x, v):  # type: ignore[no-untyped-def]
         d1, g1 = e1 - a1 * re + b1 * im, f1 - a1 * im - b1 * re
         rest2 += d0 * d0 + g0 * g0 + d1 * d1 + g1 * g1
     return rest2, a0 * a0 + b0 * b0 + a1 * a1 + b1 * b1
-
-
-@partial(jit, inline=True)
-def store_group(left, right, top, out, step, group, unit_column, missed, norm2, x, v):  # type: ignore[no-untyped-def]
-    """Write x_w v_w of every block: the column or the row as a unit vector.
-
-    Columns go to the rows `top`, `top` + 1, ... of left, rows to the rows `out`, `out` + `step`,
-    ... of right.
-    """
-    parts, b, t = x.shape
-    c = v.shape[2]
-    for w in range(t):
-        # what one takes and the other gives has to be the same, whatever its rounding errors
-        length = math.sqrt(norm2[group, w]) if unit_column else 1.0
-        scale = 1.0 / length
-        for j in range(b):
-            left[top + j, parts * w] = scale * x[0, j, w]
-            if parts == 2:
-                left[top + j, 2 * w + 1] = scale * x[1, j, w]
-        for e in range(parts):
-            for l in range(c):
-                right[out + w * step, parts * l + e] = length * v[w, e, l]
-        missed[group, w] = math.sqrt(missed[group, w])

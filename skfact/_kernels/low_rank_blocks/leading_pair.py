@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import math
 
-from skfact._kernels._jit import jit
+import numpy as np
+
+from skfact._kernels._jit import inner
 
 # Power steps before Lanczos.
 POWER_STEPS = 7
@@ -24,7 +26,7 @@ EPS = 2.0**-52
 LOOK_EVERY = 12
 
 
-@jit
+@inner
 def sweep(block, y, x, z):  # type: ignore[no-untyped-def]
     """x = P y, z = P^H x and ||P - x y^H||^2, for y of norm 1."""
     p, parts, q = block.shape
@@ -72,7 +74,7 @@ def sweep(block, y, x, z):  # type: ignore[no-untyped-def]
     return missed
 
 
-@jit
+@inner
 def multiply(block, basis, j, x, z):  # type: ignore[no-untyped-def]
     """x = P y and z = P^H x for the vector y = basis[j]."""
     p, parts, q = block.shape
@@ -90,7 +92,7 @@ def multiply(block, basis, j, x, z):  # type: ignore[no-untyped-def]
     multiply_adjoint(block, x, z)
 
 
-@jit
+@inner
 def multiply_adjoint(block, x, z):  # type: ignore[no-untyped-def]
     """z = P^H x."""
     p, parts, q = block.shape
@@ -105,7 +107,7 @@ def multiply_adjoint(block, x, z):  # type: ignore[no-untyped-def]
                 z[1, l] += x[1, k] * block[k, 0, l] - x[0, k] * block[k, 1, l]
 
 
-@jit
+@inner
 def square(v):  # type: ignore[no-untyped-def]
     """||v||^2."""
     total = 0.0
@@ -115,7 +117,7 @@ def square(v):  # type: ignore[no-untyped-def]
     return total
 
 
-@jit
+@inner
 def scaled(v, factor, out):  # type: ignore[no-untyped-def]
     """Out = factor * v."""
     for e in range(v.shape[0]):
@@ -123,7 +125,7 @@ def scaled(v, factor, out):  # type: ignore[no-untyped-def]
             out[e, l] = factor * v[e, l]
 
 
-@jit
+@inner
 def rotate(blocks, w, row2, x, z):  # type: ignore[no-untyped-def]
     """Two rows: the Jacobi rotation that makes them orthogonal.
 
@@ -173,7 +175,7 @@ def rotate(blocks, w, row2, x, z):  # type: ignore[no-untyped-def]
     return missed
 
 
-@jit
+@inner
 def leading_pair(block, row2, eps, y, x, z, basis, tridiagonal):  # type: ignore[no-untyped-def]
     """Find y, of norm 1, with x = P y and z = P^H x; returns ||P - x y^H||^2, or -1.
 
@@ -217,13 +219,13 @@ def leading_pair(block, row2, eps, y, x, z, basis, tridiagonal):  # type: ignore
     return missed if residual2(y, z, theta) <= 64 * rounding2(q, theta) else -1.0
 
 
-@jit
+@inner
 def rounding2(q, theta):  # type: ignore[no-untyped-def]
     """Squared rounding error of z - theta y, an inner product of length q at a time."""
     return EPS * EPS * (256 + 16 * q) * theta * theta
 
 
-@jit
+@inner
 def residual2(y, z, theta):  # type: ignore[no-untyped-def]
     """||z - theta y||^2."""
     total = 0.0
@@ -234,7 +236,7 @@ def residual2(y, z, theta):  # type: ignore[no-untyped-def]
     return total
 
 
-@jit
+@inner
 def lanczos(block, norm2, y, x, z, basis, tridiagonal):  # type: ignore[no-untyped-def]
     """Replace y by the leading Ritz vector of a Krylov space of P^H P that is large enough.
 
@@ -254,7 +256,7 @@ def lanczos(block, norm2, y, x, z, basis, tridiagonal):  # type: ignore[no-untyp
         for l in range(q):
             z[e, l] = y[e, l] + scale * z[e, l]
     length = math.sqrt(square(z))
-    steps, top = 0, 0.0
+    steps, top = np.int64(0), 0.0
     while True:
         scaled(z, 1.0 / length, basis[steps])
         multiply(block, basis, steps, x, z)
@@ -284,7 +286,7 @@ def lanczos(block, norm2, y, x, z, basis, tridiagonal):  # type: ignore[no-untyp
     scaled(y, 1.0 / math.sqrt(square(y)), y)
 
 
-@jit
+@inner
 def remove(basis, j, z):  # type: ignore[no-untyped-def]
     """Subtract from z its component along basis[j], of norm 1."""
     _, parts, q = basis.shape
@@ -303,7 +305,7 @@ def remove(basis, j, z):  # type: ignore[no-untyped-def]
         z[1, l] -= real * basis[j, 1, l] + imag * basis[j, 0, l]
 
 
-@jit
+@inner
 def leading_ritz_pair(alpha, beta, n, work, norm2):  # type: ignore[no-untyped-def]
     """Largest eigenvalue of a symmetric tridiagonal matrix T; its vector goes to ``work[0]``.
 
@@ -368,7 +370,7 @@ def leading_ritz_pair(alpha, beta, n, work, norm2):  # type: ignore[no-untyped-d
     return theta
 
 
-@jit
+@inner
 def safe(pivot, tiny):  # type: ignore[no-untyped-def]
     """A pivot that can be divided by."""
     return pivot if abs(pivot) > tiny else -tiny

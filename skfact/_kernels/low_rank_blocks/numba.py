@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from skfact._kernels._jit import as_if_writeable, jit
+from skfact._kernels._jit import as_if_writeable, inner, jit
 from skfact._kernels._threads import run_slices
-from skfact._kernels.low_rank_blocks.exact_groups import TOGETHER, exact_group, gather, store_group
+from skfact._kernels.low_rank_blocks.exact_groups import gather, places, split_exact_groups
 from skfact._kernels.low_rank_blocks.generic import replace_uncertified
 from skfact._kernels.low_rank_blocks.layout import Arranged, Classes
 from skfact._kernels.low_rank_blocks.leading_pair import leading_pair, rotate, square
@@ -20,6 +20,7 @@ BUFFER = 2**22
 # Rough time of a block and of an entry, in seconds.
 PER_BLOCK, PER_ENTRY = 5e-8, 5e-10
 NO_INDEX = np.empty(0, dtype=np.int64)
+ROUNDING = {np.dtype(real): float(np.finfo(real).eps) for real in (np.float32, np.float64)}
 
 
 def split_rank_one(
@@ -40,7 +41,7 @@ def split_rank_one(
     dtype = matrix.dtype
     parts = 2 if dtype.kind == "c" else 1
     left, right = np.empty((a, u * d, b, t), dtype), np.empty((a * t, d, u, c), dtype)
-    real = left.real.dtype
+    real = left.real.dtype if parts == 2 else dtype
     missed, norm2 = np.empty((a * d * u, t)), np.empty((a * d * u, t))
     view = as_if_writeable(matrix.view(real))
     in_place = parts == 1 and rows.size + cols.size == 0
@@ -52,37 +53,40 @@ def split_rank_one(
         (a, t, u, d, b, c),
         parts,
         leftwards,
-        float(np.finfo(real).eps),
+        ROUNDING[real],
         left.view(real).reshape(-1, parts * t),
         right.view(real).reshape(-1, parts * c),
         missed,
         norm2,
     )
-    n_groups = a * d * u
+    n_groups, seconds = a * d * u, t * (PER_BLOCK + PER_ENTRY * b * c * parts)
     run_slices(
-        lambda start, stop: split_groups(*arguments, start, stop),
+        lambda start, stop: split_exact_groups(*arguments, start, stop),
         n_groups,
-        n_groups * t * (PER_BLOCK + PER_ENTRY * b * c * parts),
+        n_groups * seconds,
     )
-    failed = missed < 0
-    if failed.any():
-        source = Arranged(matrix, rows if rows.size else None, cols if cols.size else None)
-        replace_uncertified(source, classes, leftwards, left, right, missed)
+    others = np.flatnonzero(missed[:, 0] < 0)
+    if others.size:
+        run_slices(
+            lambda start, stop: split_blocks(*arguments, others[start:stop]),
+            others.size,
+            others.size * seconds,
+        )
+        if missed.min() < 0:
+            source = Arranged(matrix, rows if rows.size else None, cols if cols.size else None)
+            replace_uncertified(source, classes, leftwards, left, right, missed)
     return left, right, missed, norm2
 
 
 @jit
-def split_groups(  # type: ignore[no-untyped-def]
-    matrix, rows, cols, sizes, parts, leftwards, eps, left, right, missed, norm2, start, stop
+def split_blocks(  # type: ignore[no-untyped-def]
+    matrix, rows, cols, sizes, parts, leftwards, eps, left, right, missed, norm2, groups
 ):
-    """The groups start .. stop - 1 of blocks: a group of t blocks has the same rows."""
+    """Approximate the blocks of some groups, one by one; `missed` is -1 without a certificate."""
     _, t, u, d, b, c = sizes
     gathered = rows.size + cols.size > 0 or parts == 2
-    lines = np.empty((TOGETHER, t, parts, c), matrix.dtype) if gathered else matrix
-    # work space of a group that is exact
-    bound = (8 * eps) ** 2 * c
-    xs, vs = np.empty((parts, b, t)), np.empty((t, parts, c))
-    # and of blocks one by one, whose rows are their long side
+    lines = np.empty((1, t, parts, c), matrix.dtype) if gathered else matrix
+    # the rows of a block are its long side
     transposed = b > c
     p, q = (c, b) if transposed else (b, c)
     chunk = t
@@ -94,44 +98,16 @@ def split_groups(  # type: ignore[no-untyped-def]
     basis, tridiagonal = np.empty((long, parts, q)), np.empty((5, long))
     # whether the unit vector is the column, in the buffer's orientation
     unit_column = leftwards == transposed
-    s, m, i = start % u, start // u % d, start // u // d
-    for group in range(start, stop):
-        # first row of the product (a, d, b, u), of left (a, u, d, b) and of right (a, t, d, u)
-        first, top, out = (
-            (i * d + m) * b * u + s,
-            ((i * u + s) * d + m) * b,
-            (i * t * d + m) * u + s,
-        )
-        s += 1
-        if s == u:
-            s, m = 0, m + 1
-        if m == d:
-            m, i = 0, i + 1
-        if exact_group(
-            matrix,
-            rows,
-            cols,
-            lines,
-            gathered,
-            first,
-            u,
-            group,
-            bound,
-            missed,
-            norm2,
-            xs,
-            vs,
-        ):
-            store_group(left, right, top, out, d * u, group, not leftwards, missed, norm2, xs, vs)
-            continue
+    for group in groups:
+        first, top, out = places(group, sizes)
         for w0 in range(0, t, chunk):
             n = min(chunk, t - w0)
             row2[:] = 0.0
             for j in range(b):
                 row = first + j * u
                 if gathered:
-                    gather(matrix, rows, cols, row, lines, 0)
-                    row = 0
+                    gather(matrix, rows, cols, row, lines, np.int64(0))
+                    row = np.int64(0)
                 load(lines, row, w0, n, j, transposed, buffer, row2)
             for w in range(n):
                 total = 0.0
@@ -172,7 +148,7 @@ def split_groups(  # type: ignore[no-untyped-def]
                     store_along(right, line, along, row_scale, -1.0)
 
 
-@jit
+@inner
 def load(lines, row, w0, n, j, transposed, buffer, row2):  # type: ignore[no-untyped-def]
     """Copy row j of n neighbouring blocks, and sum the squares of the rows of the buffer."""
     _, t, parts, c = lines.shape
@@ -193,7 +169,7 @@ def load(lines, row, w0, n, j, transposed, buffer, row2):  # type: ignore[no-unt
         row2[w, j] = total
 
 
-@jit
+@inner
 def rescale(blocks, w, row2):  # type: ignore[no-untyped-def]
     """Bring the largest entry of block w near 1, by a power of two: its fourth power is formed.
 
@@ -221,7 +197,7 @@ def rescale(blocks, w, row2):  # type: ignore[no-untyped-def]
     return math.ldexp(1.0, exponent), total
 
 
-@jit
+@inner
 def store_down(target, top, w, vector, scale, sign):  # type: ignore[no-untyped-def]
     """Write scale * vector, or with sign -1 its conjugate, into column w from row `top` on."""
     parts, n = vector.shape
@@ -231,7 +207,7 @@ def store_down(target, top, w, vector, scale, sign):  # type: ignore[no-untyped-
             target[top + j, 2 * w + 1] = sign * scale * vector[1, j]
 
 
-@jit
+@inner
 def store_along(target, row, vector, scale, sign):  # type: ignore[no-untyped-def]
     """Write scale * vector, or with sign -1 its conjugate, into a row."""
     parts, n = vector.shape

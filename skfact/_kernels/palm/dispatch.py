@@ -54,7 +54,7 @@ class CompiledSweeps:
             self.vectors[1][j, : sizes[j + 1]] = start_vector(sizes[j + 1])
         self.rounding, self.steps = rounding, FIRST_STEPS
         loops.products(self.A, self.patterns, self.offsets, self.flat, self.suffixes)
-        self.loss = loops.residual_of(self.A, self.suffixes[0], scale, self.matrices[0])
+        self.loss = self._residual()
 
     @property
     def values(self) -> list[np.ndarray]:
@@ -70,10 +70,14 @@ class CompiledSweeps:
             PRECISION, MARGIN, MAX_BACKTRACKS, check, self.rounding,
         )  # fmt: skip
         self.steps, self.scale = LATER_STEPS, float(scale)
-        self.loss = self.loops.residual_of(
-            self.A, self.suffixes[0], self.A.real.dtype.type(self.scale), self.matrices[0]
-        )
+        self.loss = self._residual()
         return not found
+
+    def _residual(self) -> float:
+        """Squared norm of the residual, which is written."""
+        scale = self.A.real.dtype.type(self.scale)
+        loss: float = self.loops.residual_of(self.A, self.suffixes[0], scale, self.matrices[0])
+        return loss
 
 
 @lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from skfact._kernels._jit import jit
+from skfact._kernels._jit import inner, jit
 from skfact._kernels.kronecker.numba import (
     adjoint,
     correlate,
@@ -22,7 +22,7 @@ from skfact._kernels.kronecker.numba import (
 )
 
 
-@jit
+@inner
 def norm2(X):  # type: ignore[no-untyped-def]
     total = 0.0
     for x in X.flat:
@@ -30,25 +30,24 @@ def norm2(X):  # type: ignore[no-untyped-def]
     return total
 
 
-@jit
+@inner
 def copy(x, out):  # type: ignore[no-untyped-def]
     """The entries of x into the beginning of out; an assignment of slices compiles for seconds."""
     for t in range(x.size):
         out[t] = x[t]
 
 
-@jit
-def prefix(values, patterns, offsets, stop, X, other, forward):  # type: ignore[no-untyped-def]
-    """X times the first factors, S_0 or S_(stop-1) first, in one of two buffers; the other one."""
-    for i in range(stop):
-        j = i if forward else stop - 1 - i
+@inner
+def prefix(values, patterns, offsets, start, stop, step, X, other):  # type: ignore[no-untyped-def]
+    """X times some factors, S_start first, in one of two buffers; the other one."""
+    for j in range(start, stop, step):
         a, b, c, d = patterns[j]
         multiply(values[offsets[j] : offsets[j + 1]], a, b, c, d, X, other, X.shape[1])
         X, other = other, X
     return X, other
 
 
-@jit
+@inner
 def between(values, patterns, offsets, first, last, x, y, forward):  # type: ignore[no-untyped-def]
     """The same for a vector and the factors S_first ... S_(last-1)."""
     for i in range(last - first):
@@ -59,7 +58,7 @@ def between(values, patterns, offsets, first, last, x, y, forward):  # type: ign
     return x, y
 
 
-@jit
+@inner
 def eigenvalue(  # type: ignore[no-untyped-def]
     values, patterns, adjoints, turned, offsets, first, last, left, vector, steps, precision, x, y
 ):
@@ -94,13 +93,13 @@ def products(A, patterns, offsets, values, suffixes):  # type: ignore[no-untyped
         here = values[offsets[j] : offsets[j + 1]]
         multiply(here, a, b, c, d, suffixes[j + 1], suffixes[j], A.shape[1])
     product = suffixes[0]
-    inner, size = 0.0, 0.0
+    common, size = 0.0, 0.0
     for r in range(len(A)):
         for t in range(A.shape[1]):
             p, q = A[r, t], product[r, t]
-            inner += p.real * q.real + p.imag * q.imag
+            common += p.real * q.real + p.imag * q.imag
             size += q.real * q.real + q.imag * q.imag
-    return (inner / size if size > 0 else 1.0), size > 0
+    return (common / size if size > 0 else 1.0), size > 0
 
 
 @jit
@@ -139,7 +138,7 @@ def sweep(  # type: ignore[no-untyped-def]
         old, g, new = values[here], gradient[here], change[here]
         for r in range(len(residual)):
             copy(residual[r], X[r])
-        P, Q = prefix(adjoints, turned, offsets, j, X, Y, True)
+        P, Q = prefix(adjoints, turned, offsets, np.int64(0), j, np.int64(1), X, Y)
         if j < count - 1:
             correlate(a, b, c, d, P, suffixes[j + 1], g)
         else:
@@ -166,7 +165,7 @@ def sweep(  # type: ignore[no-untyped-def]
                 multiply(new, a, b, c, d, suffixes[j + 1], P, A.shape[1])
             else:
                 write_dense(new, a, b, c, d, P[: a * b * d])
-            P, Q = prefix(values, patterns, offsets, j, P, Q, False)
+            P, Q = prefix(values, patterns, offsets, j - 1, np.int64(-1), np.int64(-1), P, Q)
             total = 0.0
             for r in range(len(residual)):
                 for t in range(residual.shape[1]):

@@ -98,12 +98,21 @@ class Energy:
 
         The objective is :math:`\operatorname{tr}(Q S Q^H)` for :math:`Q = R B`,
         :math:`R = (B B^H + \lambda)^{-1/2}` and :math:`\lambda = \rho \|B\|_F^2 / k`. Its gradient
-        in B for a fixed ridge :math:`\lambda` is :math:`2 R Q S (I - Q^H Q)`.
+        in B for a fixed ridge :math:`\lambda` is :math:`2 R Q S (I - Q^H Q)`. A tall B = U T, with
+        orthonormal columns of U, is worth what T is.
         """
+        if components.shape[0] > components.shape[1]:
+            U, T = self.xp.linalg.qr(components)
+            found = self._look(T, components.shape[0])
+            return found._replace(gradient=U @ found.gradient)
+        return self._look(components, components.shape[0])
+
+    def _look(self, components: Any, k: int) -> Look:
+        """The same for components no taller than wide, which stand for k."""
         xp, total = self.xp, self.norm**2
         eigenvalues, vectors = xp.linalg.eigh(components @ adjoint(components))
         eigenvalues = limited(eigenvalues, low=0.0)
-        mean = float(xp.sum(eigenvalues)) / eigenvalues.shape[0]
+        mean = float(xp.sum(eigenvalues)) / k
         scale = 1 / xp.sqrt(eigenvalues + RIDGE * mean)
         root = xp.astype(scale, self.dtype)[:, None] * adjoint(vectors)
         Q = root @ components  # orthogonal rows
@@ -113,7 +122,7 @@ class Energy:
         shares = along * (1 + RIDGE * mean / xp.where(told, eigenvalues, mean))
         gradient = adjoint(root) @ (image - (image @ adjoint(Q)) @ Q)
         # the ridge grows with B
-        rate = RIDGE / eigenvalues.shape[0] * float(xp.sum(along * scale**2))
+        rate = RIDGE / k * float(xp.sum(along * scale**2))
         return Look(
             float(xp.sum(along)) / total,
             float(xp.sum(xp.where(told, shares, along))) / total,

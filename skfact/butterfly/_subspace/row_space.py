@@ -9,11 +9,10 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from skfact._exponents import unscaled_number
-from skfact._linalg import adjoint
 from skfact.butterfly._factorize import Factorization
 from skfact.butterfly._subspace.ascent import raise_energy
 from skfact.butterfly._subspace.energy import Energy, Shortfall
-from skfact.butterfly._subspace.rotation import factorize_row_space, orthogonal
+from skfact.butterfly._subspace.rotation import factorize_row_space, nearest_rotation
 from skfact.operators import FactorizedOperator
 
 
@@ -95,7 +94,7 @@ def fit_row_space(
         lambda number, lost: on_step(number, unscaled_number(lost, shift)),
     )
     if found.operator is not start.unit:
-        rotation = orthogonal(found.operator.toarray() @ adjoint(start.matrix)) @ rotation
+        rotation = nearest_rotation(start.matrix, found.operator.toarray()) @ rotation
     known = {field.name: getattr(start, field.name) for field in fields(start)}
     known |= {"unit": found.operator, "kept": 0.0}
     known["share"] = 1 - (found.outside / (energy.norm or 1.0)) ** 2

@@ -20,6 +20,7 @@ class CroppedSet(FactorSet):
     def __init__(self, whole: FactorSet, shape: tuple[int, int]) -> None:
         super().__init__(shape, whole.values_shape, whole.fan)
         self.whole = whole
+        self.values_are_entries = whole.values_are_entries
 
     @property
     def T(self) -> CroppedSet:

@@ -25,6 +25,7 @@ class FactorSet(ABC):
 
     is_linear = True
     has_model = False  # whether its values are in a set that only projections keep them in
+    values_are_entries = True  # whether each value is one entry of the factor
     keeps_scaled_columns = False  # whether a factor in the set times a diagonal matrix is in it
 
     def __init__(

@@ -12,6 +12,8 @@ from skfact.deep_linear._structured import StructuredFactor, by_parts, check_adj
 class StructuredSet(FactorSet):
     """Matrices that are a linear function of a short vector."""
 
+    values_are_entries = False
+
     def __init__(self, support: StructuredFactor) -> None:
         super().__init__(support.shape, (support.n_parameters,))
         self.support = support

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from skfact._checks import check_choice, check_flag, check_matrix, check_number
 from skfact._exponents import binary_exponent, times_power_of_two, unscaled
 from skfact._linalg import norm2
 from skfact._progress import error_printer
-from skfact._stopping import Stopping
+from skfact._stopping import WINDOW, Stopping
 from skfact._warn import warn
 from skfact.deep_linear._factor_sets.factor_set import FactorSet
 from skfact.deep_linear._factor_sets.resolve import resolve_linear_or_budgets, shown
@@ -83,7 +83,8 @@ def hierarchical_palm(
     max_iter : int, default=30
         Largest number of sweeps of each run of PALM: two for each level.
     tol : float, default=1e-4
-        A run ends when ten sweeps lower the loss by no more than this share of it.
+        A run ends when ten sweeps lower the loss by no more than this share of it, or two by
+        nothing but rounding errors.
     verbose : int, default=0
         Print the relative error after every `verbose` levels.
     return_loss : bool, default=False
@@ -229,13 +230,37 @@ def peel(
 def best_split(
     target: Any, pair: Sequence[FactorSet], starts: Iterable[Start], stopping: Stopping
 ) -> Sweeps:
-    """The best two-factor approximation that the starts lead to; the first that is exact."""
+    """The best two-factor approximation that the starts lead to; the first that is exact.
+
+    Sweeps from a later start end where they are too slow to overtake those before.
+    """
     found: list[Sweeps] = []
     for start in starts:
-        found.append(sweep_factors(Objective(target), pair, start, stopping))
+        on_sweep = None
+        if found:
+            on_sweep = falls_behind(min(float(one.losses[-1]) for one in found), stopping.max_iter)
+        each = stopping._replace(on_sweep=on_sweep)
+        found.append(sweep_factors(Objective(target), pair, start, each))
         if found[-1].exact:
             break
     return min(found, key=lambda one: float(one.losses[-1]))
+
+
+def falls_behind(best: float, max_iter: int) -> Callable[[int, float], bool]:
+    """Whether a run, told of its sweeps, does not reach a loss in ten more, or as many as are left.
+
+    At the rate of the last two, that is: rates fall.
+    """
+    losses: list[float] = []
+
+    def told(sweep: int, loss: float) -> bool:
+        losses.append(loss)
+        if len(losses) < 3:
+            return False
+        rate = (losses[-3] - loss) / 2
+        return loss - best > rate * min(WINDOW, max_iter - sweep)
+
+    return told
 
 
 class Budgets(NamedTuple):

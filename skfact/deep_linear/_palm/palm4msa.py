@@ -86,8 +86,8 @@ def palm4msa(
     max_iter : int, default=300
         Largest number of sweeps.
     tol : float, default=1e-4
-        The run ends when ten sweeps lower the loss by no more than this share of it. Zero makes all
-        sweeps, without a warning.
+        The run ends when ten sweeps lower the loss by no more than this share of it, or two by
+        nothing but rounding errors. Zero makes all sweeps, without a warning.
     random_state : int, RandomState instance or None, default=None
         Draws the random start.
     verbose : int, default=0

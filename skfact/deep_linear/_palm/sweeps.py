@@ -96,7 +96,8 @@ def _sweep_from(
 ) -> Sweeps:
     """The same from that start."""
     A = objective.target
-    rounding = ROUNDING * float(array_namespace(A).finfo(A.dtype).eps) * norm2(A) ** 0.5
+    eps = float(array_namespace(A).finfo(A.dtype).eps)
+    rounding = ROUNDING * eps * norm2(A) ** 0.5
     floor = rounding**2
     state = start_sweeps(objective, sets, start, rounding)
     losses = [state.loss]
@@ -107,13 +108,20 @@ def _sweep_from(
         is_zero = state.sweep(check=start.feasible or sweep > 1)
         losses.append(state.loss)
         stopped = stopping.told(sweep, state.loss)
-        slow = stopping.tol > 0 and stopping.is_slow(losses, objective.constant)
+        slow = stopping.tol > 0 and (
+            stopping.is_slow(losses, objective.constant) or stands_still(losses, eps)
+        )
         if slow or is_zero or losses[-1] <= floor:
             outcome = Outcome.CONVERGED
         elif stopped:
             outcome = Outcome.STOPPED
     scale = state.scale if bool(array_namespace(A).any(state.suffixes[0] != 0)) else 0.0
     return Sweeps(state.values, scale, np.array(losses), outcome, losses[-1] <= floor)
+
+
+def stands_still(losses: Sequence[float], eps: float) -> bool:
+    """Whether the last two sweeps changed the loss by no more than rounding errors."""
+    return len(losses) > 2 and losses[-3] - losses[-1] <= ROUNDING * eps * losses[-1]
 
 
 def start_sweeps(

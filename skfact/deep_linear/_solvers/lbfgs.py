@@ -21,14 +21,19 @@ from skfact.deep_linear._linear_network import (
 )
 from skfact.deep_linear._outcome import Outcome
 from skfact.deep_linear._solvers.closed_form import start_values
+from skfact.deep_linear._solvers.curvature import units_of_values
 from skfact.deep_linear._solvers.problem import Problem, Solver, Trained
 
 EXCESS = 10.0  # of the factors over their product that is called divergence
 CORRECTIONS = 20  # steps that L-BFGS remembers
+FIRST_STAGE = 10  # iterations in the first units of the values; later stages are twice as long each
 
 
 def lbfgs(problem: Problem, stopping: Stopping) -> Trained:
     """Minimize with SciPy's L-BFGS on a host vector; only that vector moves between libraries.
+
+    The vector holds the values over their units, in which the loss bends alike along all of them.
+    As that changes, new units are taken after 10 iterations, 20 more, 40 more and so on.
 
     Ends when ten iterations lower the loss, its constant included, by no more than `tol` times it.
     """
@@ -38,42 +43,50 @@ def lbfgs(problem: Problem, stopping: Stopping) -> Trained:
         X, Y = np.ascontiguousarray(X), np.ascontiguousarray(Y)
     size = 0.5 * norm2(Y) or 1.0
     tiny = (float(xp.finfo(X.dtype).eps) * 10) ** 2 * size
-    first = to_vector(problem.start or start_values(problem))
-    losses = [network.loss_and_gradient(from_vector(first, network, X), X, Y, alpha)[0]]
-    outcome = Outcome.CONVERGED  # where no step lowers the loss any more
+    vector = to_vector(problem.start or start_values(problem))
+    losses = [network.loss_and_gradient(from_vector(vector, network, X), X, Y, alpha)[0]]
+    outcome, ended, units = Outcome.CONVERGED, False, np.ones(1)  # no step lowers the loss any more
 
-    def evaluate(vector: np.ndarray) -> tuple[float, np.ndarray]:
-        values = from_vector(vector, network, X)
+    def evaluate(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+        values = from_vector(scaled * units, network, X)
         loss, gradients, _ = network.loss_and_gradient(values, X, Y, alpha)
-        return loss / size, to_vector(gradients) / size
+        return loss / size, to_vector(gradients) / size * units
 
     def callback(intermediate_result: Any) -> None:
-        nonlocal outcome
+        nonlocal outcome, ended
         losses.append(float(intermediate_result.fun) * size)
         stopped = stopping.told(len(losses) - 1, losses[-1])
-        if stopping.is_slow(losses, problem.constant) or losses[-1] <= tiny:
-            raise StopIteration
-        if stopped:
+        done = stopping.is_slow(losses, problem.constant) or losses[-1] <= tiny
+        if stopped and not done:
             outcome = Outcome.STOPPED
-            raise StopIteration
-        if len(losses) > stopping.max_iter:
+        elif not done and len(losses) > stopping.max_iter:
             outcome = Outcome.CUT_OFF
+        ended = done or outcome is not Outcome.CONVERGED
+        if ended:
+            raise StopIteration
 
-    result = minimize(
-        evaluate,
-        first,
-        jac=True,
-        method="L-BFGS-B",
-        callback=callback,
-        options={
-            "maxiter": stopping.max_iter,
-            "maxfun": 20 * stopping.max_iter + 20,
-            "maxcor": CORRECTIONS,
-            "ftol": 0.0,
-            "gtol": 0.0,
-        },
-    )
-    values = from_vector(result.x, network, X)
+    stage = FIRST_STAGE
+    while not ended:
+        found = units_of_values(network, from_vector(vector, network, X), X, alpha)
+        units, left = np.ones(1) if found is None else found, stopping.max_iter + 1 - len(losses)
+        wanted = left if found is None else min(stage, left)
+        result = minimize(
+            evaluate,
+            vector / units,
+            jac=True,
+            method="L-BFGS-B",
+            callback=callback,
+            options={
+                "maxiter": wanted,
+                "maxfun": 20 * wanted + 20,
+                "maxcor": CORRECTIONS,
+                "ftol": 0.0,
+                "gtol": 0.0,
+            },
+        )
+        vector, stage = result.x * units, 2 * stage
+        ended = ended or result.nit < wanted
+    values = from_vector(vector, network, X)
     if is_cancelling(network, values):
         outcome = Outcome.DIVERGING
     return Trained(values, losses, max(1, len(losses) - 1), outcome)

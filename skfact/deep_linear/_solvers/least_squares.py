@@ -5,15 +5,16 @@ Samples are columns: X has shape (n_features, n), Y (n_outputs, n).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from skfact._backend import array_namespace, device, move_like
-from skfact._linalg import norm2
+from skfact._linalg import count_nonzero, norm2
 
 # share of a feature that others leave, below which it is called a combination of them
 COLLINEAR = 0.03
+TURNS = 3  # Gram matrices that are tried before a QR decomposition
 
 
 def column_sizes(X: Any) -> Any:
@@ -28,24 +29,61 @@ def column_sizes(X: Any) -> Any:
     return (2 * xp.ones_like(norms)) ** xp.round(xp.log2(xp.where(norms > least, norms, least)))
 
 
-def fewer_rows(X: Any, Y: Any) -> tuple[Any, Any, float]:
-    """As many samples as features, with the same loss up to the constant that comes third.
+class FewerRows(NamedTuple):
+    """As many samples as features, with the same loss up to a constant."""
+
+    X: Any  # (n_features, n_features), if there were more samples
+    Y: Any  # (n_outputs, n_features)
+    constant: float = 0.0
+    inverse: Any = None  # the pseudo-inverse of X, where it came along in full precision
+
+
+def fewer_rows(X: Any, Y: Any) -> FewerRows:
+    """As many samples as features, with the same loss up to a constant.
 
     With X^T = Q R the loss ||W X - Y||^2 is ||W R^T - Y Q||^2 and what Q does not reach of Y.
-    Q and R come from eigenvectors of X X^T, which are faster than a QR decomposition, where the
-    square of the condition number, which is lost in them, is small.
+    Q comes from eigenvectors of the Gram matrix of rows of norm one, much faster than from a QR
+    decomposition, where the square of their condition number, which is lost in them, is small.
+    Else the rows are turned along these eigenvectors: X = T Z with rows of Z that are nearly
+    orthogonal, of norms that are far apart, and with Z in the place of X it goes on.
     """
     if X.shape[1] <= X.shape[0]:
-        return X, Y, 0.0
-    xp = array_namespace(X)
-    s, V = xp.linalg.eigh(X @ X.T)
-    if float(s[0]) > float(s[-1]) * float(xp.finfo(X.dtype).eps) ** 0.25:
-        roots = xp.sqrt(s)
-        rows, seen = V * roots, ((Y @ X.T) @ V) / roots
-    else:
-        Q, R = xp.linalg.qr(X.T)
-        rows, seen = R.T, Y @ Q
-    return rows, seen, max(0.0, 0.5 * (norm2(Y) - norm2(seen)))
+        return FewerRows(X, Y)
+    xp, n = array_namespace(X), X.shape[0]
+    eps, Z, precise, known_dead = float(xp.finfo(X.dtype).eps), X, True, None
+    T = inverse = xp.eye(n, dtype=X.dtype, device=device(X))
+    for _ in range(TURNS):
+        gram = Z @ Z.T
+        norms = xp.sqrt(xp.linalg.diagonal(gram))
+        largest = xp.max(norms)  # what rounding leaves of zero is zero
+        norms = xp.where(norms > n * eps * largest, norms, xp.zeros_like(norms))
+        least = xp.min(xp.where(norms > 0, norms, largest))
+        precise &= float(least) >= eps**0.5 * float(largest)
+        s, V = xp.linalg.eigh(_over(_over(gram, norms).T, norms))
+        T, inverse = (T * norms) @ V, V.T @ _over(inverse, norms)
+        V, dead = _over(V, norms), n - count_nonzero(norms)
+        # features that are zero are left out of inverses, but combinations of others are not theirs
+        precise, known_dead = precise and known_dead in (None, dead), dead
+        if dead < n and float(s[dead]) > float(s[-1]) * eps**0.25:
+            alive = xp.arange(n, device=device(X)) >= dead
+            roots = xp.sqrt(xp.where(alive, s, xp.zeros_like(s)))
+            seen = _over(V.T @ (Z @ Y.T), roots).T
+            known = _over(inverse, roots) if precise else None
+            return FewerRows(T * roots, seen, _rest(Y, seen), known)
+        Z = V.T @ Z
+    Q, R = xp.linalg.qr(X.T)
+    return FewerRows(R.T, Y @ Q, _rest(Y, Y @ Q))
+
+
+def _over(rows: Any, sizes: Any) -> Any:
+    """Rows over their sizes; zero where these are."""
+    xp = array_namespace(rows)
+    safe = xp.where(sizes > 0, sizes, xp.inf * xp.ones_like(sizes))
+    return rows / safe[:, None]
+
+
+def _rest(Y: Any, seen: Any) -> float:
+    return max(0.0, 0.5 * (norm2(Y) - norm2(seen)))
 
 
 def least_squares(X: Any, Y: Any, alpha: float = 0.0) -> Any:

@@ -39,6 +39,7 @@ class Problem:
     weights: Any = None  # (n,): what the samples count
     batches: MiniBatches | None = None
     constant: float = 0.0  # a part of the loss that is not in X and Y
+    inverse: Any = None  # the pseudo-inverse of X, where it is known
     units: Units | None = None  # of values: a model of parameters knows those of the data
 
     @cached_property
@@ -46,6 +47,8 @@ class Problem:
         """The matrix that minimizes without constraints; alpha keeps small singular values of X
         from doing harm.
         """
+        if self.inverse is not None and not self.alpha:
+            return self.Y @ self.inverse
         return least_squares(self.X, self.Y, self.alpha)
 
     @cached_property

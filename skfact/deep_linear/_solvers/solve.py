@@ -31,8 +31,9 @@ def solve(name: str, problem: Problem, stopping: Stopping) -> tuple[str, Trained
         X = X / sizes[:, None]
         if start is not None:
             start = [*start[:-1], last.scale_columns(start[-1], sizes)]
-    X, Y, constant = fewer_rows(X, problem.Y)
-    reduced = replace(problem, X=X, Y=Y, start=start, constant=constant)
+    few = fewer_rows(X, problem.Y)
+    constant = few.constant
+    reduced = replace(problem, **few._asdict(), start=start)
     solver = named or automatic(reduced)
     found = solver.run(
         reduced,

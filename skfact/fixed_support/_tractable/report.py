@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import scipy.sparse
 
 from skfact.fixed_support._supports.masks import check_supports
+from skfact.fixed_support._supports.packed import PackedMask
 from skfact.fixed_support._supports.rank_one import (
     RankOneSupport,
     abbreviated,
@@ -95,7 +95,7 @@ class SupportReport:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled are the masks: the rest is found out again."""
-        masks = _packed(self.left_support), _packed(self.right_support)
+        masks = PackedMask.of(self.left_support), PackedMask.of(self.right_support)
         return _unpacked_report, (*masks, self.labels)
 
     @property
@@ -294,23 +294,10 @@ def report_on(left: scipy.sparse.csc_array, right: scipy.sparse.csr_array) -> Su
     )
 
 
-def _packed(mask: Any) -> tuple[Any, ...]:
-    """A mask in few bytes: a bit for each entry, or where the entries are."""
-    if 32 * mask.nnz >= math.prod(mask.shape):
-        return mask.shape, np.packbits(mask.toarray())
-    found = mask.tocsr()
-    return mask.shape, found.indptr.astype(np.int64), found.indices.astype(np.int32)
-
-
-def _unpacked(shape: tuple[int, int], *parts: np.ndarray) -> Any:
-    if len(parts) == 1:
-        return np.unpackbits(parts[0], count=math.prod(shape)).reshape(shape)
-    starts, columns = parts
-    return scipy.sparse.csr_array((np.ones(len(columns), dtype=bool), columns, starts), shape=shape)
-
-
-def _unpacked_report(left: Any, right: Any, labels: tuple[Labels, Labels]) -> SupportReport:
-    masks = check_supports(_unpacked(*left), _unpacked(*right))
+def _unpacked_report(
+    left: PackedMask, right: PackedMask, labels: tuple[Labels, Labels]
+) -> SupportReport:
+    masks = check_supports(left.unpacked(), right.unpacked())
     return replace(report_on(*masks), labels=labels)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from skfact.fixed_support._supports.masks import check_supports
-from skfact.fixed_support._supports.rank_one import classes_of, dead_components
-from skfact.fixed_support._supports.runs import run_of
+from skfact.fixed_support._supports.rank_one import dead_components
+from skfact.fixed_support._supports.runs import equal_runs, run_of, run_of_place
 from skfact.fixed_support._supports.shared_entries import SharedEntries, distinct_lines
 from skfact.fixed_support._tractable.closure import Worklist, component_labels
 
@@ -47,10 +47,12 @@ def is_closable(left_support: Any, right_support: Any) -> bool:
 
     Notes
     -----
-    Time and memory are about proportional to the non-zeros of the supports and the entries that at
-    least two components reach. Equal rows of the left support count once, and equal columns of the
-    right one; where components are disjoint in rows of many different kinds, all but the largest
-    one of each kind are read.
+    Components that have a row and a column of their own, once the ones found before are taken out,
+    are found in time and memory proportional to the non-zeros of the supports: triangular ones, for
+    instance. Among the others they are about proportional to their non-zeros and the entries that
+    at least two of them reach. There equal rows of the left support count once, and equal columns
+    of the right one; where components are disjoint in rows of many different kinds, all but the
+    largest one of each kind are read.
 
     References
     ----------
@@ -75,11 +77,62 @@ def is_closable(left_support: Any, right_support: Any) -> bool:
 
 def has_equal_rectangles(left: Any, right: Any) -> bool:
     """Whether two components reach the same entries, and at least one."""
-    return any(support.multiplicity > 1 for support in classes_of(left, right))
+    pairs = equal_runs(left) * left.shape[1] + equal_runs(right)
+    pairs = np.delete(pairs, dead_components(left, right))
+    return len(np.unique(pairs)) < len(pairs)
 
 
 def determined_components(left: Any, right: Any) -> np.ndarray:
-    """Which components the completion finds; those that reach no entry count as found.
+    """Which components the completion finds; those that reach no entry count as found."""
+    found = peeled_components(left, right)
+    rest = np.flatnonzero(~found)
+    if len(rest):
+        found[rest] = _completed(left[:, rest], right[rest])
+    return found
+
+
+def peeled_components(left: Any, right: Any) -> np.ndarray:
+    """Those that have a row and a column of their own, once the ones found before are taken out.
+
+    Such a row holds a whole row of the component, and the column a whole column: their ratios give
+    all of it. Those that reach no entry count as found.
+    """
+    found = np.zeros(left.shape[1], dtype=bool)
+    dead = dead_components(left, right)
+    sides = [_Lines(left, left.shape[0]), _Lines(right, right.shape[1])]
+    queue = Worklist(dead.tolist())
+    queue.add(np.flatnonzero(sides[0].own & sides[1].own).tolist())
+    for k in queue:
+        found[k] = True
+        now = [side.without(k) for side in sides]
+        queue.add(k for k in np.concatenate(now).tolist() if all(side.own[k] for side in sides))
+    return found
+
+
+class _Lines:
+    """The rows, or the columns, that components reach, while one after the other is taken out."""
+
+    def __init__(self, mask: Any, size: int) -> None:
+        self.mask = mask
+        self.count = np.bincount(mask.indices, minlength=size)
+        self.id_sum = np.zeros(size, dtype=np.int64)  # of indices of the components
+        np.add.at(self.id_sum, mask.indices, run_of_place(mask))
+        # components with a line of their own
+        self.own = np.zeros(len(mask.indptr) - 1, dtype=bool)
+        self.own[self.id_sum[self.count == 1]] = True
+
+    def without(self, k: int) -> np.ndarray:
+        """Take out a component; the others that have a line of their own by that."""
+        at = run_of(self.mask, k)
+        self.count[at] -= 1
+        self.id_sum[at] -= k
+        owners = self.id_sum[at[self.count[at] == 1]]
+        self.own[owners] = True
+        return owners
+
+
+def _completed(left: Any, right: Any) -> np.ndarray:
+    """The same for components that all reach entries, whatever their overlaps.
 
     Within its rectangle, a component is known between rows and columns that known entries connect.
     So its unknown entries are all among the shared ones, the holes of a complete bipartite graph.
@@ -89,8 +142,7 @@ def determined_components(left: Any, right: Any) -> np.ndarray:
     count, id_sum = shared.count.copy(), shared.id_sum.copy()  # components that do not know it yet
     known: dict[int, np.ndarray] = {}  # of the holes, where there are some
     solved = np.zeros(left.shape[1], dtype=bool)
-    solved[dead_components(left, right)] = True
-    queue = Worklist(np.flatnonzero(~solved).tolist())
+    queue = Worklist(range(left.shape[1]))
     for k in queue:
         rows, columns = run_of(left, k), run_of(right, k)
         at, i, j = shared.within(rows, columns)

@@ -62,7 +62,7 @@ class LinearMap(Algebra):
         ValueError
             If X has the wrong shape, or comes from another array library or device.
         """
-        if scipy.sparse.issparse(X):
+        if type(X) is not np.ndarray and scipy.sparse.issparse(X):
             return self._products.sparse_rows(sparse_operand(X, "X", self._products, (1, 1)))
         X = dense_operand(X, "X", self._products, (2,), (1, 1))
         try:

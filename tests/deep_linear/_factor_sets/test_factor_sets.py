@@ -196,3 +196,20 @@ def test_kinds_of_supports_are_known_by_their_registration():
     assert [one.shape for one in sets] == [(5, 7), (7, 6), (6, 3)]
     with pytest.raises(TypeError, match="no kind of support"):
         factor_set("butterfly", (2, 2))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+@pytest.mark.parametrize("side", [140, 600])  # with vectors dense, and not
+def test_budgets_multiply_by_few_entries_as_by_all(side, dtype):
+    random = np.random.default_rng(0)
+    one = factor_set(KSparse(2, axis=1), (side, side + 3))
+    for share in (0.02, 0.5, 0.0):
+        values = random.standard_normal(one.shape) * (random.random(one.shape) < share)
+        values = (values * (1 + 2j) if dtype == "complex128" else values).astype(dtype)
+        for columns in (1, 7):
+            X = random.standard_normal((side + 3, columns)).astype(dtype)
+            Y = random.standard_normal((side, columns)).astype(dtype)
+            found = one.times(values, X), one.adjoint_times(values, Y)
+            for array, expected in zip(found, (values @ X, values.conj().T @ Y)):
+                assert_allclose(array, expected, atol=1e-4 if dtype == "float32" else 1e-12)
+                assert array.dtype == dtype

@@ -7,10 +7,15 @@ from scipy.linalg import hadamard
 from sklearn.exceptions import ConvergenceWarning
 
 from skfact._backend import array_namespace, to_numpy
+from skfact._stopping import Stopping
 from skfact.butterfly import butterfly_factorize
 from skfact.deep_linear import hierarchical_palm
+from skfact.deep_linear._factor_sets.factor_set import factor_set
+from skfact.deep_linear._palm.hierarchical import falls_behind
+from skfact.deep_linear._palm.start import Splits
+from skfact.deep_linear._palm.sweeps import Objective, sweep_factors
 from skfact.exceptions import StructureWarning
-from skfact.supports import KSparse
+from skfact.supports import Chain, KSparse
 
 pytestmark = pytest.mark.filterwarnings("ignore:The last refinement did not converge")
 
@@ -118,3 +123,22 @@ def test_unfinished_runs_warn_unless_all_sweeps_were_asked_for(recwarn):
     hierarchical_palm(A, max_iter=3, tol=0)
     hierarchical_palm(hadamard(8), max_iter=12)
     assert not recwarn.list
+
+
+def test_sweeps_end_where_nothing_moves():
+    noise = np.random.default_rng(0).standard_normal((16, 16))
+    A = hadamard(16) + 0.1 * noise
+    pair = [factor_set(KSparse(k, axis=(0, 1)), (16, 16)) for k in (8, 2)]
+    (start,) = Splits(Chain.butterfly(16), False, 1.0).starts(A, pair, 3)
+    few, many = (sweep_factors(Objective(A), pair, start, Stopping(30, tol)) for tol in (1e-4, 0))
+    assert len(few.losses) == 3 and len(many.losses) == 31
+    assert_allclose(few.losses[-1], many.losses[-1], rtol=1e-12)
+
+
+def test_runs_fall_behind_where_ten_sweeps_at_their_rate_are_too_few():
+    losses = [8.0, 4.0, 2.0, 1.5, 1.4, 1.35]
+    told = falls_behind(0.4, 100)
+    # rates (8 - 2) / 2, (4 - 1.5) / 2, (2 - 1.4) / 2 and (1.5 - 1.35) / 2
+    assert [told(*pair) for pair in enumerate(losses, 1)] == [False] * 5 + [True]
+    told = falls_behind(0.4, 7)  # two sweeps are left after the fifth
+    assert [told(*pair) for pair in enumerate(losses[:5], 1)] == [False] * 4 + [True]

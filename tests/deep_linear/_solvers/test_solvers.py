@@ -221,12 +221,12 @@ def test_fits_in_threads_give_all_their_own_warnings():
     assert len(found) == len(cases)
 
 
-@pytest.mark.parametrize("smallest", [1.0, 1e-6, 0.0])
+@pytest.mark.parametrize("smallest", [1.0, 1e-3, 1e-6, 1e-11, 0.0])
 def test_fewer_samples_change_every_loss_by_the_same_amount(smallest):
     random = np.random.default_rng(0)
     X = (random.standard_normal((50, 4)) * [1.0, 2.0, 3.0, smallest]).T
     Y = random.standard_normal((3, 50))
-    short, target, constant = fewer_rows(X, Y)
+    short, target, constant, inverse = fewer_rows(X, Y)
     assert short.shape == (4, 4)
     assert target.shape == (3, 4)
     assert_allclose(short @ short.T, X @ X.T, atol=1e-12)
@@ -235,3 +235,16 @@ def test_fewer_samples_change_every_loss_by_the_same_amount(smallest):
         for W in random.standard_normal((5, 3, 4))
     ]
     assert_allclose(differences, 2 * constant)
+    # the matrix of least norm, known where its digits are
+    expected = np.linalg.lstsq(X.T, Y.T, rcond=1e-14)[0].T
+    found = least_squares(short, target) if inverse is None else target @ inverse
+    assert (inverse is None) == (0 < smallest < 1e-8)
+    assert_allclose(found @ X, expected @ X, atol=1e-10)
+    assert_allclose(found[:, :3], expected[:, :3], atol=1e-10)
+
+
+def test_fewer_samples_of_features_that_are_alike_have_the_matrix_of_least_norm():
+    twins = np.vstack([X[:4], 3 * X[:2], np.zeros((1, 40)), X[4:6]])
+    short, target, _, inverse = fewer_rows(twins, Y)
+    found = least_squares(short, target) if inverse is None else target @ inverse
+    assert_allclose(found, np.linalg.lstsq(twins.T, Y.T, rcond=1e-12)[0].T, rtol=1e-8, atol=1e-10)
