@@ -154,7 +154,8 @@ class CompressionDisplay(Display):
             mark.set(label=label, markersize=9 if label != "error" else 5)
         errors.tick_params(labelleft=False)
         errors.set(xlabel="relative error")
-        most = max(*low_rank, *found, *in_place, 0.0) or 1.0
+        shown = filter(math.isfinite, [*low_rank, *found, *in_place])
+        most = max(shown, default=0.0) or 1.0
         errors.set_xlim(-0.06 * most, 1.1 * most)
         self._draw_ticks(errors, 3, None)
         errors.grid(axis="y", linewidth=0.4)

@@ -40,7 +40,8 @@ class Compression:
         Rows of inputs on which errors count; None without inputs.
     output_error : float or None
         Relative error of the outputs of the network on these, in root mean square around their
-        mean. None without inputs.
+        mean; beside their size where they do not vary, infinite where they are zeros and others
+        come out. None without inputs.
     bound : float
         No choice among the options that were looked at, with the budget `shared` as it is, has a
         smaller `total` than this; zero for a tolerance.

@@ -106,7 +106,7 @@ class ModuleNetwork:
         for batch in self.batches:
             found = next(_tensors(_run(module, batch)), None)
             if found is not None:
-                rows = to_numpy(found.double())
+                rows = numbers_of(found)
                 yield rows.reshape(-1, rows.shape[-1] if rows.ndim else 1)
 
     def written(self, replaced: Replaced) -> nn.Module:
@@ -146,8 +146,8 @@ class ModuleNetwork:
             raise ValueError("X has no batches: pass samples.")
         self._count_calls()
         first: dict[int, int] = {}  # the batch in which a layer is called first, in this order
-        for i, calls in enumerate(self._calls):
-            first |= {place: i for place in calls if place not in first}
+        for i, n_rows in enumerate(self._n_rows):
+            first |= {place: i for place, n in n_rows.items() if n and place not in first}
         for place, names in enumerate(self._places):
             if place not in first:
                 why = self._changed_without([place], self.batches[0])
@@ -292,7 +292,8 @@ def _batches(module: nn.Module, X: Any) -> Sequence[Any]:
 
 
 def _run(module: nn.Module, batch: Any) -> Any:
-    """What the module gives for a batch; an error says what was passed."""
+    """What the module gives for a batch, which it may write to; an error says what was passed."""
+    batch = _private(batch, {})
     with torch.no_grad(), _same_draws(module):
         try:
             if isinstance(batch, Mapping):
@@ -305,6 +306,19 @@ def _run(module: nn.Module, batch: Any) -> Any:
                 "alone, without targets, on the device of the network."
             )
             raise
+
+
+def _private(batch: Any, copies: dict[int, Tensor]) -> Any:
+    """A batch with copies of its tensors, one of each."""
+    if type(batch) is Tensor:
+        if id(batch) not in copies:
+            copies[id(batch)] = batch.detach().clone().requires_grad_(batch.requires_grad)
+        return copies[id(batch)]
+    if isinstance(batch, Mapping):
+        return {name: _private(part, copies) for name, part in batch.items()}
+    if type(batch) in (tuple, list):
+        return type(batch)(_private(part, copies) for part in batch)
+    return batch
 
 
 @contextmanager

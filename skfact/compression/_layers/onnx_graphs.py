@@ -273,7 +273,9 @@ def _replace(model: Any, place: Place, new: Replacement, prefix: str) -> None:
         weight = constant(new.weight.T.astype(dtype), "weight")
         nodes = [onnx.helper.make_node("MatMul", [x, weight], [product], f"{prefix}MatMul")]
     else:
-        nodes, more = operator_nodes(new.weight, x, product, prefix, dtype, one_axis=is_gemm)
+        nodes, more = operator_nodes(  # no more numbers than were counted
+            new.weight, x, product, prefix, dtype, one_axis=is_gemm, growth=1
+        )
         constants += more
     if new.bias is not None:
         shape = (*place.bias_shape[:-1], -1)  # its axes of one make axes of the sum

@@ -70,6 +70,14 @@ def missed(one, other, rows):
     return np.linalg.norm(y - z) / np.linalg.norm(y - y.mean(axis=0))
 
 
+@pytest.mark.parametrize("supports", ["auto", "low-rank"])
+def test_the_file_has_no_more_numbers_than_are_counted(supports):
+    found = compress(perceptron(as_matmul, as_matmul), X, max_density=0.7, supports=supports)
+    stored = [numpy_helper.to_array(one) for one in found.network.graph.initializer]
+    numbers = sum(array.size for array in stored if array.dtype == F and array.ndim > 1)
+    assert 0 < numbers <= found.n_parameters_after <= 0.7 * found.n_parameters_before
+
+
 @pytest.mark.parametrize("kind", [as_gemm, as_matmul])
 def test_it_is_as_small_as_the_arrays(kind):
     given = perceptron(kind, kind)
