@@ -42,6 +42,7 @@ PAGES = {  # name of the results -> module that holds their page
     "torch_layers": "torch_layers",
     "transforms": "transforms",
     "random_projection": "random_projection",
+    "inverse_problems": "inverse_problems",
     "cuda": "cuda",
 }
 CONVENTIONS = (

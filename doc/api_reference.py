@@ -154,6 +154,7 @@ API_REFERENCE = {
             "PartialPermutation": True,
             "least_squares_codes": True,
             "load_operator": False,
+            "orthogonal_matching_pursuit": True,
             "recognize_factor": False,
         },
     ),

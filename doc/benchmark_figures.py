@@ -518,6 +518,27 @@ def transforms(results: dict[str, Any]) -> Figure:
     return figure
 
 
+def inverse_problems(results: dict[str, Any]) -> Figure:
+    """Milliseconds of a solution against the unknowns: a panel for each problem."""
+    found = cells(results["rows"], "problem", "n")
+    problems = list(dict.fromkeys(problem for problem, _ in found))
+    figure, axes = plt.subplots(1, len(problems), sharey=True, figsize=(WIDTH, 3.4), squeeze=False)
+    for axis, problem in zip(axes[0], problems):
+        panel = {float(n): pair for (name, n), pair in found.items() if name == problem}
+        lines(
+            axis,
+            *(
+                Line(name, look, {n: p[name]["ms"] for n, p in panel.items() if name in p})
+                for name, look in (("matrix", "floor"), ("operator", "skfact"))
+            ),
+            sizes=sorted(panel),
+            room=6.0,
+        )
+        axis.set_title(problem)
+    name_axes(axes, "unknowns", "milliseconds")
+    return figure
+
+
 def ratios(found: Any, name: str, n: int) -> dict[float, float]:
     """Our time over SciPy's for one transform and size, by batch."""
     ms = {b: c for (transform, size, b), c in found.items() if (transform, size) == (name, n)}
@@ -636,6 +657,7 @@ FIGURES: dict[str, Iterable[Callable[[dict[str, Any]], Figure]]] = {
     "torch_layers": (torch_layers,),
     "transforms": (transforms,),
     "random_projection": (random_projection,),
+    "inverse_problems": (inverse_problems,),
 }
 
 

@@ -22,7 +22,10 @@ PROJECTS = {
     "scipy": (
         "https://docs.scipy.org/doc/scipy/",
         "reference/generated/{name}.html#{name}",
-        {"class": ["scipy.sparse.csr_array", "scipy.sparse.linalg.LinearOperator"]},
+        {
+            "class": ["scipy.sparse.csr_array", "scipy.sparse.linalg.LinearOperator"],
+            "function": ["scipy.sparse.linalg.cg", "scipy.sparse.linalg.lsqr"],
+        },
     ),
     "sklearn": (
         "https://scikit-learn.org/stable/",

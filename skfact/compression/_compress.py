@@ -75,7 +75,8 @@ def compress(
         Take the fewest numbers with which each layer has at most this relative error.
     max_density : float, default=None
         Take the least errors with at most so many numbers, as a share of those of all layers that
-        are looked at; 1/4 where neither `tol` nor `budget` is given.
+        are looked at, not of the whole network (biases, embeddings and what is skipped stay); 1/4
+        where neither `tol` nor `budget` is given.
     budget : int, default=None
         The same as a number.
     supports : {"auto", "low-rank", "monarch", "butterfly"} or callable, default="auto"
@@ -101,7 +102,8 @@ def compress(
     Raises
     ------
     TypeError
-        If the network is of another kind, was compressed before, or an argument has the wrong type.
+        If the network is of another kind, is a perceptron or a pair that was compressed before, or
+        an argument has the wrong type. Of a module, layers that have factors already are skipped.
     ValueError
         If the network or X has wrong shapes, NaN or infinity; if X has less than two samples; if
         no structures are as small as the budget; if no layer is left to look at.
@@ -319,6 +321,7 @@ def _compression(
     else:
         replaced = fit.apart(best.options)
         error = search.error(replaced)
+    looked_at = sum(linear.weight.size for linear in search.linears.values())
     return Compression(
         network=found.written(replaced),
         layers=tuple(
@@ -334,6 +337,7 @@ def _compression(
         shared=best.shared,
         tried=tried,
         supports=search.supports,
+        n_parameters_elsewhere=found.n_numbers - looked_at,
     )
 
 

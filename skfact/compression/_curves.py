@@ -268,9 +268,25 @@ class Curve:
         found = {}
         for budget in self._budgets:
             others = [some for some in search.best(budget, 2) if not is_low_rank(some)]
-            if others and others[0].chain.nnz < self.size:
-                found[budget] = others[0]
+            others += self._at_worst(budget)
+            if others and (best := min(others, key=_estimate)).chain.nnz < self.size:
+                found[budget] = best
         return found
+
+    def _at_worst(self, budget: int) -> list[Structure]:
+        """What the entries alone promise, for inputs on which that counts most.
+
+        Nothing is missed of what is exact, whatever the inputs.
+        """
+        inputs = self.layer.inputs
+        if inputs is None or not (image := inputs.norm(self.layer.A)):
+            return []
+        growth = inputs.largest * float(np.linalg.norm(self.layer.A)) / image
+        return [
+            some._replace(estimate=growth * some.estimate)
+            for some in self._plain.best(budget, 2)
+            if not is_low_rank(some) and some.chain[-1].c <= self._widest
+        ]
 
     @cached_property
     def _plain(self) -> StructureSearch:
@@ -318,6 +334,10 @@ class FamilyCurve(Curve):
             return []
         most = largest_rank(self.supports, self.shape, self.size - 1)
         return [int(rank) for rank in np.unique(np.geomspace(1, most, POINTS).astype(int))]
+
+
+def _estimate(structure: Structure) -> float:
+    return structure.estimate
 
 
 def is_low_rank(structure: Structure) -> bool:

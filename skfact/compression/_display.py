@@ -129,7 +129,7 @@ class CompressionDisplay(Display):
         self._draw_ticks(ax, 3, "upper")
         marks = self._draw_errors(rows)
         title = percent(self.compression.n_parameters_after / self.compression.n_parameters_before)
-        ax.set_title(f"{title} of the numbers", fontsize="medium")
+        ax.set_title(f"{title} of the numbers of these layers", fontsize="medium")
         self._legend_under([*bars, *marks])
         return self
 
@@ -154,7 +154,8 @@ class CompressionDisplay(Display):
             mark.set(label=label, markersize=9 if label != "error" else 5)
         errors.tick_params(labelleft=False)
         errors.set(xlabel="relative error")
-        most = max(*low_rank, *found, *in_place, 0.0) or 1.0
+        shown = filter(math.isfinite, [*low_rank, *found, *in_place])
+        most = max(shown, default=0.0) or 1.0
         errors.set_xlim(-0.06 * most, 1.1 * most)
         self._draw_ticks(errors, 3, None)
         errors.grid(axis="y", linewidth=0.4)

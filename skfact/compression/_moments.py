@@ -162,13 +162,19 @@ class Missed:
 
     def add(self, rows: np.ndarray, others: np.ndarray) -> None:
         """Take in a batch of rows (n_samples, n), and of the others."""
+        if not rows.size:
+            return
+        eps = float(np.finfo(rows.dtype).eps) if rows.dtype.kind == "f" else 0.0
         rows, others = rows.astype(np.float64), others.astype(np.float64)
         if not self._pairs:
             self._exponent = binary_exponent(rows, "what the network gives for X")
             self._shift = np.ldexp(rows, -self._exponent).mean(axis=0)
             self._sum, self._energy, self._missed = np.zeros(rows.shape[1]), 0.0, 0.0
+            self._eps, self._size = eps, 0.0
         self._missed += float(np.sum(np.ldexp(others - rows, -self._exponent) ** 2))
-        rows = np.ldexp(rows, -self._exponent) - self._shift
+        rows = np.ldexp(rows, -self._exponent)
+        self._size += float(np.sum(rows**2))
+        rows -= self._shift
         self._pairs += len(rows)
         self._sum += rows.sum(axis=0)
         self._energy += float(np.sum(rows**2))
@@ -177,12 +183,25 @@ class Missed:
     def relative_error(self) -> float | None:
         """Root of the mean square of the difference over that of the rows around their mean.
 
-        None where there were no rows.
+        None where there were no rows. Of rows that vary by rounding only, over that of the rows.
         """
         if not self._pairs:
             return None
         varied = self._energy - float(np.sum(self._sum**2)) / self._pairs
-        return math.sqrt(self._missed / varied) if varied > 0 else 0.0
+        return relative(self._missed, varied, self._size, self._eps)
+
+
+def relative(missed: float, varied: float, size: float, eps: float) -> float:
+    """Root of what is missed as a share of what varied; of the size where that is rounding.
+
+    All are squares. Infinite where anything is missed of zeros.
+    """
+    rounding = (VARIES * eps) ** 2 * size
+    if varied > rounding:
+        return math.sqrt(missed / varied)
+    if missed <= rounding:
+        return 0.0
+    return math.sqrt(missed / size) if size > 0 else math.inf
 
 
 def root(second: np.ndarray) -> np.ndarray:

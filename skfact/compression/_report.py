@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from skfact._backend import is_torch_module
 from skfact._tables import html_table
 from skfact.butterfly._report.report import FAIR, GOOD
 from skfact.compression._display import CompressionDisplay
@@ -18,6 +19,7 @@ AS_SHARED = {
     ALIKE: "with all layers alike",
     EQUAL: "in equal shares",
 }
+ELSEWHERE = 0.05  # difference of shares from which on the whole network is worth a sentence
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,8 @@ class Compression:
         Rows of inputs on which errors count; None without inputs.
     output_error : float or None
         Relative error of the outputs of the network on these, in root mean square around their
-        mean. None without inputs.
+        mean; beside their size where they do not vary, infinite where they are zeros and others
+        come out. None without inputs.
     bound : float
         No choice among the options that were looked at, with the budget `shared` as it is, has a
         smaller `total` than this; zero for a tolerance.
@@ -56,6 +59,10 @@ class Compression:
         to what the original network gives. The way with the least is taken.
     supports : str or callable, default="auto"
         The family of structures that was asked for.
+    n_parameters_elsewhere : int or None, default=None
+        Numbers of the network that are no entries of these matrices, and stay: biases, embeddings,
+        norms, layers that were skipped or excluded. With `n_parameters_after` they are all that the
+        compressed network has.
 
     See Also
     --------
@@ -83,6 +90,7 @@ class Compression:
     shared: str = "alike"
     tried: Mapping[str, float] = field(default_factory=dict)
     supports: Any = "auto"
+    n_parameters_elsewhere: int | None = None
 
     @property
     def n_parameters_before(self) -> int:
@@ -112,13 +120,18 @@ class Compression:
             return "No layer can do with fewer numbers for this: not worth it, all stay dense."
         if self.output_error is None:
             return "Without inputs errors are those of the weights: pass X to judge what they do."
-        missed = f"The outputs of the network miss {self.output_error:.2g} on these samples"
+        missed = (
+            f"The outputs of the network have a relative error of {self.output_error:.2g} on these "
+            "samples"
+        )
+        more = "train it on" if is_torch_module(self.network) else "allow more numbers"
         if self.output_error <= GOOD:
             verdict = "check its score on others, and use it"
         elif self.output_error <= FAIR:
-            verdict = "use it if its score on others bears that, or tune it"
+            verdict = f"use it if its score on others bears that, or {more}"
         else:
-            verdict = "not worth it as it is: allow more numbers, or tune it"
+            verdict = "not worth it as it is: allow more numbers"
+            verdict += f", or {more}" * is_torch_module(self.network)
         return f"{missed}: {verdict}.{self._few}{self._beside_low_rank}"
 
     @property
@@ -146,7 +159,7 @@ class Compression:
         if ratio > 1 / AS_GOOD:
             return f" Low rank alone would miss {_more(ratio)}, layer by layer."
         if self.supports == "auto":
-            return " Low rank does as well here as any structure that was found."
+            return " Low rank does about as well here as any structure that was found."
         if ratio < AS_GOOD:
             return f" Low rank would miss less, {ratio:.2g} of that, layer by layer."
         return " Low rank would miss as much, layer by layer."
@@ -182,7 +195,8 @@ class Compression:
 
     def __str__(self) -> str:
         skipped = [f"{name}: left as it is, {why}." for name, why in self.skipped.items()]
-        lines = [self._headline, *map(str, self.layers), *skipped, self._ways, self.advice]
+        lines = [self._headline, *map(str, self.layers), *skipped]
+        lines += [self._elsewhere, self._ways, self.advice]
         return "\n".join(line for line in lines if line)
 
     @property
@@ -192,10 +206,23 @@ class Compression:
         if len(set(errors.values())) < 2:
             return ""
         best = errors.pop(self.shared)
-        others = ", ".join(f"{error} {shared}" for shared, error in errors.items())
+        others = ", ".join(f"{error} {AS_SHARED[shared]}" for shared, error in errors.items())
         return (
-            f"Numbers are shared {AS_SHARED[self.shared]}: outputs miss {best} before layers are "
-            f"fitted in turn, {others}."
+            f"Numbers are shared {AS_SHARED[self.shared]}: before layers are fitted in turn, "
+            f"outputs miss {best}, and would miss {others}."
+        )
+
+    @property
+    def _elsewhere(self) -> str:
+        """What the whole network keeps, where that is another share."""
+        elsewhere = self.n_parameters_elsewhere or 0
+        before, after = self.n_parameters_before, self.n_parameters_after
+        share = (after + elsewhere) / (before + elsewhere)
+        if share - after / before < ELSEWHERE:
+            return ""
+        return (
+            f"Elsewhere the network has {elsewhere} numbers, which stay: as a whole it keeps "
+            f"{percent(share)}."
         )
 
     def __repr__(self) -> str:
@@ -224,7 +251,7 @@ class Compression:
             (name, "", "", "", "", "", "", "", "", "", why) for name, why in self.skipped.items()
         ]
         return html_table(
-            " ".join(f"{self._headline}. {self._ways} {self.advice}".split()),
+            " ".join(f"{self._headline}. {self._elsewhere} {self._ways} {self.advice}".split()),
             [*head, *more],
             rows,
         )

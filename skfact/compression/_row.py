@@ -33,7 +33,8 @@ class CompressedLayer:
         The same of low rank with as many numbers.
     output_error : float or None
         Relative error of its outputs in the compressed network, that of the layers before it
-        included; None without inputs.
+        included; beside their size where they do not vary, infinite where they are zeros and
+        others come out. None without inputs.
     effect : float or None
         Squared relative error of the outputs of the network for one of this layer alone, as
         measured on a batch; None where it was not, and all layers count alike.

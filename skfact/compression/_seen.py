@@ -12,7 +12,6 @@ bears on what is chosen alone: errors are those on the samples.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ import numpy as np
 from skfact._exponents import binary_exponent, times_power_of_two
 from skfact.compression._curves import Layer
 from skfact.compression._layers.network import Linear
-from skfact.compression._moments import Moments, root
+from skfact.compression._moments import Moments, relative, root
 
 RIDGE = 1e-2  # share of the mean energy of an input: measured on four networks, with FEW
 FEW = 0.1  # the same for as many samples as inputs, less for more
@@ -77,11 +76,20 @@ class Seen:
         return shifted
 
     def error(self, linear: Linear, weight: Any) -> float:
-        """Relative error of the outputs, but for a root of the precision."""
+        """Relative error of the outputs, but for a root of the precision.
+
+        Around their mean where there is a bias, unless they do not vary: then beside their size.
+        """
         A, B = linear.weight, weight if isinstance(weight, np.ndarray) else weight.toarray()
         exponent = binary_exponent(A)
         A, B = (times_power_of_two(W.astype(np.float64), -exponent) for W in (A, B))
         n, centred = A.shape[1], linear.bias is not None
+        size = 0.0
+        if linear.bias is not None:  # over the same powers of two
+            with np.errstate(over="ignore"):  # beside infinity nothing varies
+                offset = np.ldexp(linear.bias.astype(np.float64), -exponent) / self.moments.scale
+                mean = A @ (self.moments.mean[:n] / self.moments.scale) + offset
+                size = float(np.sum(mean**2))
         E = np.hstack([A, -B]) if self.changed else A - B
         if self.moments.is_few:
             rows = self.moments.root(centred=centred)
@@ -90,7 +98,7 @@ class Seen:
             second = self.moments.second(centred=centred)
             whole = float(np.sum((A @ second[:n, :n]) * A))
             missed = max(float(np.sum((E @ second) * E)), 0.0)
-        return math.sqrt(missed / whole) if whole > 0 else 0.0
+        return relative(missed, whole, whole + size, float(np.finfo(linear.weight.dtype).eps))
 
 
 def _times(weight: Any, x: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from skfact.operators._factors import (
     recognize_factor,
 )
 from skfact.operators._linear_maps.linear_map import load_operator
+from skfact.operators._matching_pursuit import orthogonal_matching_pursuit
 from skfact.operators._operator import FactorizedOperator
 from skfact.operators._sum import OperatorSum
 
@@ -19,5 +20,6 @@ __all__ = [
     "SparseFactor",
     "least_squares_codes",
     "load_operator",
+    "orthogonal_matching_pursuit",
     "recognize_factor",
 ]

@@ -52,7 +52,7 @@ for id, network, message in (
     ("compressed", small, "compressed already"),
     ("frozen regression", FrozenEstimator(lasso), "FrozenEstimator of Lasso: there it must have"),
     ("frozen in a pipeline", make_pipeline(FrozenEstimator(lasso)), "FrozenEstimator of Lasso"),
-    ("search", search, r"network must be.*got GridSearchCV\. Pass its network\.best_estimator_"),
+    ("search", search, r"network must be.*got GridSearchCV\. Pass network\.best_estimator_"),
     ("searched again", make_pipeline(search), "Pipeline that ends in GridSearchCV"),
 ):
     refused(f"compress: {id}", compress, network, error=TypeError, message=message)

@@ -1,5 +1,7 @@
 """Bad and unusual input of products of sparse factors."""
 
+from functools import partial
+
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -10,6 +12,7 @@ from skfact.operators import (
     PartialPermutation,
     least_squares_codes,
     load_operator,
+    orthogonal_matching_pursuit,
     recognize_factor,
 )
 from tests.bad_input.cases import A, changed, refused, works
@@ -31,6 +34,66 @@ refused("factors: one matrix", FactorizedOperator, A, error=TypeError, message=r
 refused("factors: ragged", FactorizedOperator, [[[1], [2, 3]]], error=ValueError, message="factors")
 refused("to_device: None", operator.to_device, None, error=TypeError, message="where must be")
 refused("codes of no operator", least_squares_codes, A, A, error=TypeError, message="op must be")
+refused(
+    "pursuit with no operator",
+    orthogonal_matching_pursuit,
+    A,
+    A,
+    1,
+    error=TypeError,
+    message="op must be",
+)
+refused(
+    "pursuit without end",
+    orthogonal_matching_pursuit,
+    operator,
+    A,
+    error=ValueError,
+    message="n_nonzero_coefs, tol",
+)
+for name, value, error in (
+    ("n_nonzero_coefs", 0, ValueError),
+    ("n_nonzero_coefs", 10**6, ValueError),
+    ("n_nonzero_coefs", 1.5, TypeError),
+    ("tol", -1.0, ValueError),
+    ("tol", float("nan"), ValueError),
+    ("tol", "small", TypeError),
+):
+    refused(
+        f"pursuit: {name}={value!r}",
+        partial(orthogonal_matching_pursuit, **{name: value}),
+        operator,
+        A,
+        error=error,
+        message=f"{name} must be",
+    )
+refused(
+    "pursuit: length",
+    orthogonal_matching_pursuit,
+    operator,
+    A[:5],
+    1,
+    error=ValueError,
+    message="Y has",
+)
+refused(
+    "pursuit: NaN",
+    orthogonal_matching_pursuit,
+    operator,
+    changed(A, np.nan),
+    1,
+    error=ValueError,
+    message="Y contains NaN",
+)
+refused(
+    "pursuit with an operator of NaN",
+    orthogonal_matching_pursuit,
+    FactorizedOperator([changed(A, np.nan)]),
+    A,
+    1,
+    error=ValueError,
+    message="op.* contains NaN",
+)
 refused("recognize: a vector", recognize_factor, A[0], error=ValueError, message="matrix must be 2")
 refused("recognize: text", recognize_factor, "text", error=TypeError, message="matrix has dtype")
 refused("asarray: operator", np.asarray, operator, error=TypeError, message="toarray")

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.linalg import hadamard
 
 from skfact.compression import compress
 from skfact.exceptions import StructureWarning
@@ -195,6 +196,27 @@ def test_inputs_that_do_not_vary():
         found = compress(pair, rows, max_density=0.2)
         assert found.layers[0].error == found.layers[0].low_rank_error == 0
         assert found.output_error < 1e-7 and found.layers[0].structure == "rank 1"
+
+
+@pytest.mark.parametrize("name, numbers", [("hadamard", 64 * 2 * 6), ("kronecker", 2 * 64 * 8)])
+def test_what_the_entries_show_is_found_on_inputs_too(name, numbers):
+    """Exact products take the numbers of their factors, for any tolerance."""
+    rng = np.random.default_rng(3)
+    exact = {"hadamard": hadamard(64), "kronecker": np.kron(*rng.standard_normal((2, 8, 8)))}
+    pair, rows = ([exact[name].T.astype(float)], [np.zeros(64)]), rng.standard_normal((300, 64))
+    found = compress(pair, rows, tol=1e-4)
+    assert found.n_parameters_after <= numbers and found.output_error < 1e-12
+
+
+def test_what_comes_alive_is_missed():
+    """Neurons that no sample reaches, and that some reach where their layer is of low rank."""
+    rng = np.random.default_rng(0)
+    coefs, rows = [rng.standard_normal((16, 24)), np.ones((24, 8))], rng.standard_normal((100, 16))
+    pair = coefs, [-(rows @ coefs[0]).max(axis=0) - 1e-3, np.ones(8)]
+    found = compress(pair, rows, max_density=0.5)
+    off = np.linalg.norm(outputs(found.network, rows) - 1) / np.linalg.norm(np.ones((100, 8)))
+    assert off > 1e-6
+    assert_allclose([found.output_error, found.layers[1].output_error], off, rtol=1e-6)
 
 
 @pytest.mark.parametrize("sequential", [False, True])

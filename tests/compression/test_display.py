@@ -38,6 +38,15 @@ def test_bars_and_marks_are_those_of_the_report(inputs):
     assert_readable(display)
 
 
+def test_errors_beside_zeros_are_not_drawn():
+    """No sample reaches the neurons, but where their layer is of low rank; and nothing is added."""
+    coefs, rows = [RNG.standard_normal((16, 24)), np.ones((24, 8))], RNG.standard_normal((99, 16))
+    found = compress((coefs, [-(rows @ coefs[0]).max(axis=0) - 1e-3, np.zeros(8)]), rows)
+    assert found.layers[1].output_error == found.output_error == np.inf
+    left, right = found.plot().errors_ax_.get_xlim()
+    assert left < 0 < found.layers[0].error < right < 2
+
+
 def test_axes_of_ones_own():
     _, axes = plt.subplots(1, 2, figsize=(11, 3))
     display = CompressionDisplay.from_compression(compress(PAIR), ax=axes[1])

@@ -83,3 +83,19 @@ def test_outputs_that_do_not_vary_miss_nothing():
     missed = Missed()
     missed.add(np.ones((4, 2)), np.ones((4, 2)))
     assert missed.relative_error == 0
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("value, error", [(0.1, 0.5), (-30.0, 0.5), (0.0, np.inf)])
+def test_what_is_missed_of_outputs_that_do_not_vary(dtype, value, error):
+    """The mean of seven equal numbers differs from them by rounding."""
+    rows, missed = np.full((7, 3), value, dtype), Missed()
+    missed.add(rows, rows + (value / 2 or 1.0))
+    assert_allclose(missed.relative_error, error, rtol=1e-6)
+
+
+def test_batches_without_rows_say_nothing():
+    missed = Missed()
+    for rows in (np.ones((0, 2)), np.array([[1.0, 0.0], [-1.0, 0.0]]), np.ones((0, 2))):
+        missed.add(rows, 1.5 * rows)
+    assert_allclose(missed.relative_error, 0.5)

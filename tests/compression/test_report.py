@@ -39,8 +39,8 @@ def test_verdicts_of_layers(row, verdict):
     "error, words",
     [
         (0.05, "on these samples: check its score on others, and use it"),
-        (0.2, "or tune it"),
-        (0.5, "not worth it as it is"),
+        (0.2, "or allow more numbers"),
+        (0.5, "not worth it as it is: allow more numbers."),
         (None, "pass X"),
     ],
 )
@@ -62,7 +62,7 @@ def test_few_samples_say_little():
         (0.0109, "would miss 4 % more, layer"),
         (1e3, "would miss 316 times as much"),
         (1e6, "would miss more than 1000 times as much"),
-        (0.01, "Low rank does as well here as any structure that was found"),
+        (0.01, "Low rank does about as well here as any structure that was found"),
     ],
 )
 def test_low_rank_beside(low_rank, words):
@@ -104,12 +104,28 @@ def test_shares(after, words):
 
 def test_how_the_budget_was_shared():
     tried = {"by effect": 0.35, "alike": 0.3, "equal shares": 0.4}
-    words = "Numbers are shared with all layers alike: outputs miss 0.3 before"
+    words = "Numbers are shared with all layers alike: before layers are fitted in turn, "
     found = report(layer(), shared="alike", tried=tried)
     assert words in str(found) and words in found._repr_html_()
-    assert "0.35 by effect, 0.4 equal shares" in str(found)
+    others = "miss 0.3, and would miss 0.35 by the effects of the layers, 0.4 in equal shares."
+    assert others in str(found)
     same = report(layer(), tried={"by effect": 0.3, "alike": 0.3})
     assert "shared" not in str(same) and "shared" not in same._repr_html_()
+
+
+def test_modules_are_trained_on():
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(20, 10))
+    for error, words in ((0.2, "bears that, or train it on."), (0.5, "numbers, or train it on.")):
+        assert words in Compression(module, (layer(),), {}, 99, error, 0.0, None).advice
+
+
+def test_the_whole_network():
+    """Of 200 numbers 30 stay: with 100 elsewhere 130 of 300, with 5 no other share to speak of."""
+    words = "Elsewhere the network has 100 numbers, which stay: as a whole it keeps 43 %."
+    found = report(layer(), n_parameters_elsewhere=100)
+    assert words in str(found) and words in found._repr_html_()
+    assert "Elsewhere" not in str(report(layer(), n_parameters_elsewhere=5))
 
 
 def test_totals():

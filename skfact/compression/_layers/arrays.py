@@ -26,6 +26,11 @@ class Layered:
     writer: Callable[[list[Any], list[np.ndarray]], Any]  # of coefs (n_in, n_out) and intercepts
     skipped: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def n_numbers(self) -> int:
+        """Entries of all weights and biases."""
+        return sum(w.size + (0 if b is None else b.size) for _, w, b in self.linears)
+
     def inputs(self, which: Collection[int], replaced: Replaced) -> Iterator[Batch]:
         """What comes into some layers, with others replaced, batch for batch."""
         last = max(which)

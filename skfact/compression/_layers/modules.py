@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from skfact._backend import to_numpy
 from skfact.compression._layers.network import Batch, Linear, Replaced, Replacement
 from skfact.torch import FactorizedLinear
-from skfact.torch._dense import check_linear, numbers_of
+from skfact.torch._dense import check_linear, numbers_of, remedy
 from skfact.torch._replace import call_layers, swap
 
 ROWS = 256  # of a tensor that go through the network at a time
@@ -55,6 +55,12 @@ class ModuleNetwork:
             bias = None if layer.bias is None else to_numpy(layer.bias)
             found.append(Linear(names[0], to_numpy(layer.weight), bias))
         return found
+
+    @property
+    def n_numbers(self) -> int:
+        """Entries of all parameters that have a shape, each once."""
+        lazy = nn.parameter.is_lazy
+        return sum(p.numel() for p in self.module.parameters() if not lazy(p))
 
     def inputs(self, which: Collection[int], replaced: Replaced) -> Iterator[Batch]:
         """What comes into some layers, with others replaced, batch for batch."""
@@ -100,7 +106,7 @@ class ModuleNetwork:
         for batch in self.batches:
             found = next(_tensors(_run(module, batch)), None)
             if found is not None:
-                rows = to_numpy(found.double())
+                rows = numbers_of(found)
                 yield rows.reshape(-1, rows.shape[-1] if rows.ndim else 1)
 
     def written(self, replaced: Replaced) -> nn.Module:
@@ -117,10 +123,13 @@ class ModuleNetwork:
         owners = _owners(self.original)
         for name, layer in self.original.named_modules(remove_duplicate=False):
             if isinstance(layer, nn.MultiheadAttention):
+                read = [*(own for own, _ in _projections(layer)), "out_proj"]
                 self.skipped |= dict.fromkeys(
-                    (f"{name}.{own}".lstrip(".") for own, _ in _projections(layer)),
+                    (f"{name}.{own}".lstrip(".") for own in read),
                     "the attention itself reads it",
                 )
+            if name in self.skipped:
+                continue
             known = isinstance(layer, nn.Linear | FactorizedLinear)
             if not known and not _is_like_linear(layer):
                 continue
@@ -137,8 +146,8 @@ class ModuleNetwork:
             raise ValueError("X has no batches: pass samples.")
         self._count_calls()
         first: dict[int, int] = {}  # the batch in which a layer is called first, in this order
-        for i, calls in enumerate(self._calls):
-            first |= {place: i for place in calls if place not in first}
+        for i, n_rows in enumerate(self._n_rows):
+            first |= {place: i for place, n in n_rows.items() if n and place not in first}
         for place, names in enumerate(self._places):
             if place not in first:
                 why = self._changed_without([place], self.batches[0])
@@ -283,7 +292,8 @@ def _batches(module: nn.Module, X: Any) -> Sequence[Any]:
 
 
 def _run(module: nn.Module, batch: Any) -> Any:
-    """What the module gives for a batch; an error says what was passed."""
+    """What the module gives for a batch, which it may write to; an error says what was passed."""
+    batch = _private(batch, {})
     with torch.no_grad(), _same_draws(module):
         try:
             if isinstance(batch, Mapping):
@@ -296,6 +306,19 @@ def _run(module: nn.Module, batch: Any) -> Any:
                 "alone, without targets, on the device of the network."
             )
             raise
+
+
+def _private(batch: Any, copies: dict[int, Tensor]) -> Any:
+    """A batch with copies of its tensors, one of each."""
+    if type(batch) is Tensor:
+        if id(batch) not in copies:
+            copies[id(batch)] = batch.detach().clone().requires_grad_(batch.requires_grad)
+        return copies[id(batch)]
+    if isinstance(batch, Mapping):
+        return {name: _private(part, copies) for name, part in batch.items()}
+    if type(batch) in (tuple, list):
+        return type(batch)(_private(part, copies) for part in batch)
+    return batch
 
 
 @contextmanager
@@ -405,6 +428,9 @@ def _why_not(name: str, layer: nn.Module, owners: dict[int, list[str]]) -> str:
         return "TorchScript compiled it: compress the network before that"
     if isinstance(layer, nn.RNNBase | nn.RNNCellBase):
         return "its weights are read step by step"
+    if type(layer) is not nn.Linear:
+        why = remedy(layer).removesuffix(": leave it dense")
+        return f"it is no nn.Linear but of the class {type(layer).__name__}: {why}"
     try:
         check_linear(layer, "it")
     except (TypeError, ValueError) as error:

@@ -44,6 +44,10 @@ class Network(Protocol):
     def skipped(self) -> dict[str, str]:
         """Layers that are left as they are, and why."""
 
+    @property
+    def n_numbers(self) -> int:
+        """Numbers of the whole network, all that stays among them."""
+
     def inputs(self, which: Collection[int], replaced: Replaced) -> Iterator[Batch]:
         """What comes into some layers, with others replaced, batch for batch."""
 

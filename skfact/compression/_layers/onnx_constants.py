@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -93,6 +94,17 @@ class Constants:
             return None
         array: np.ndarray = onnx_library().numpy_helper.to_array(tensor)
         return array
+
+
+def n_numbers(graph: Any) -> int:
+    """Entries of all constants, those of inner graphs among them."""
+    found = sum(math.prod(tensor.dims) for tensor in graph.initializer)
+    for node in graph.node:
+        if is_one_of(node, ("Constant",)):
+            tensor = attributes(node).get("value")
+            found += 0 if tensor is None else math.prod(tensor.dims)
+        found += sum(map(n_numbers, graphs_of(node)))
+    return found
 
 
 def remove_unused(graph: Any, names: set[str]) -> None:

@@ -21,6 +21,7 @@ from skfact.compression._layers.onnx_constants import (
     attributes,
     graphs_of,
     is_one_of,
+    n_numbers,
     remove_unused,
 )
 from skfact.export._onnx.graph import onnx_library
@@ -67,6 +68,11 @@ class OnnxNetwork:
     def linears(self) -> list[Linear]:
         """The layers, in the order of computation."""
         return [place.linear for place in self._places]
+
+    @property
+    def n_numbers(self) -> int:
+        """Entries of all constants."""
+        return n_numbers(self.model.graph)
 
     def inputs(self, which: Collection[int], replaced: Replaced) -> Iterator[Batch]:
         """What comes into some layers, with others replaced, batch for batch."""
@@ -267,7 +273,9 @@ def _replace(model: Any, place: Place, new: Replacement, prefix: str) -> None:
         weight = constant(new.weight.T.astype(dtype), "weight")
         nodes = [onnx.helper.make_node("MatMul", [x, weight], [product], f"{prefix}MatMul")]
     else:
-        nodes, more = operator_nodes(new.weight, x, product, prefix, dtype, one_axis=is_gemm)
+        nodes, more = operator_nodes(  # no more numbers than were counted
+            new.weight, x, product, prefix, dtype, one_axis=is_gemm, growth=1
+        )
         constants += more
     if new.bias is not None:
         shape = (*place.bias_shape[:-1], -1)  # its axes of one make axes of the sum

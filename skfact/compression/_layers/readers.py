@@ -81,4 +81,4 @@ def read(network: Any, X: Any) -> Network:
             return reader.read(network, X)
     error = of_another_kind(network, "network", [reader.kind for reader in READERS])
     inside = next((name for name in INSIDE if hasattr(network, name)), None)
-    raise TypeError(f"{error} Pass its network.{inside}.") if inside else error
+    raise TypeError(f"{error} Pass network.{inside}.") if inside else error

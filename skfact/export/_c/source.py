@@ -36,7 +36,7 @@ def to_c(
     operator : FactorizedOperator or OperatorSum of shape (n_out, n_in)
         What the function computes: its `apply`. Of a fitted estimator pass `operator_`, and of a
         perceptron with operators in the place of coefficients `coefs_[l].T`, because these are of
-        shape (n_in, n_out).
+        shape (n_in, n_out). Biases and activations are not part of it.
     path : str or path-like, default=None
         Where to write the source, too. An existing file is replaced once the new one is complete.
     name : str, default="apply_operator"

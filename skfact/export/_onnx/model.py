@@ -48,9 +48,11 @@ def to_onnx(
         :func:`~skfact.export.register_skl2onnx`.
     path : str or path-like, default=None
         Where to write the model, too. An existing file is replaced once the new one is complete.
-    method : {"predict", "transform", "network"}, default=None
+    method : {"predict", "predict_proba", "transform", "network"}, default=None
         What to export of an estimator that has several: None is `predict` of a SparseDeepLinearNet,
         and the outputs of the network of a ReLUPathEmbedding, ``transform(X) @ path_weights_``.
+        An MLPClassifier has `predict_proba` only: for its labels, which skl2onnx writes, too, see
+        :func:`~skfact.export.register_skl2onnx`.
     dtype : {"float32", "float64"}, default=None
         Precision of the input, the output and all numbers; None is that of `obj`.
     opset : int, default=18

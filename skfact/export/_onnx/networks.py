@@ -112,8 +112,8 @@ def network_of_module(module: Any) -> Map:
             layers.append(MODULES[kind](part))
         else:
             raise TypeError(
-                f"obj has a layer {name!r} of the class {kind}, which to_onnx does not write: pass "
-                "the whole module to torch.onnx.export."
+                f"obj {f'has a layer {name!r} of' if name else 'is a module of'} the class {kind}, "
+                "which to_onnx does not write: pass the whole module to torch.onnx.export."
             )
     if not any(isinstance(layer, tuple) for layer in layers):
         raise ValueError("obj has no linear layer to export.")

@@ -26,7 +26,7 @@ from skfact.operators._fuse import (
 )
 
 OLDEST_OPSET = 15  # the first whose Shape gives some of the axes
-GROWTH = 2  # fused factors have at most so many times the numbers of the true ones
+GROWTH = 2.0  # fused factors have at most so many times the numbers of the true ones
 
 
 def operator_nodes(
@@ -37,22 +37,27 @@ def operator_nodes(
     dtype: Any,
     *,
     one_axis: bool = False,
+    growth: float = GROWTH,
 ) -> tuple[list[Any], list[Any]]:
     """Nodes and initializers that map rows (..., n_in) to rows (..., n_out), as `apply` does.
 
     All names but those of input and output begin with `prefix`. Input, output and constants are of
     `dtype`, float32 or float64. A complex operator takes (..., n_in, 2) to (..., n_out, 2): real
     and imaginary parts. There are fewer nodes if the rows are known to lie along `one_axis`.
+    Factors that are multiplied out have at most `growth` times the numbers.
     """
     graph = Graph(prefix, dtype)
-    graph.end(apply_operator(graph, input_name, operator, one_axis=one_axis), output_name)
+    y = apply_operator(graph, input_name, operator, one_axis=one_axis, growth=growth)
+    graph.end(y, output_name)
     return graph.nodes, graph.initializers
 
 
-def apply_operator(graph: Graph, x: str, operator: Any, *, one_axis: bool) -> str:
+def apply_operator(
+    graph: Graph, x: str, operator: Any, *, one_axis: bool, growth: float = GROWTH
+) -> str:
     """Append the product of rows with an operator; the name of the result."""
     n_out, n_in = operator.shape
-    fused_terms = [fused(term.to_device("numpy")) for term in operator._summands]
+    fused_terms = [fused(term.to_device("numpy"), growth) for term in operator._summands]
     terms = [real_factors(term.factors, term.dtype) for term in fused_terms]
     if is_complex_dtype(operator.dtype):
         y = sum_of_products(graph, graph.reshape(x, -1, 2 * n_in), terms, one_axis=True)
@@ -91,7 +96,7 @@ def like_input(graph: Graph, y: str, x: str, last: tuple[int, ...]) -> str:
     return graph.add("Reshape", y, shape)
 
 
-def fused(operator: Any) -> Any:
+def fused(operator: Any, growth: float = GROWTH) -> Any:
     """The product with neighbouring factors multiplied out where that is faster.
 
     The cost model of the operators is that of batched matrix products. A file should be small, too.
@@ -104,7 +109,7 @@ def fused(operator: Any) -> Any:
         runs = cheapest_partition(factors, cost, n)
         sizes, patterns = zip(*(run_of(factors[start:stop]) for start, stop in runs))
         time = sum(map(cost, patterns))
-        if sum(sizes) <= GROWTH * operator.nnz and time < least:
+        if sum(sizes) <= growth * operator.nnz and time < least:
             best, least = runs, time
     found = fuse_runs(factors, best)
     return operator._of(found) if all(factor._is_safe() for factor in found) else operator

@@ -69,8 +69,8 @@ def misfit(array: Any, name: str, products: Any, axes: tuple[int, int]) -> str:
     )
 
 
-def right_hand_side(B: Any, products: Any) -> Any:
+def right_hand_side(B: Any, products: Any, name: str = "B") -> Any:
     """One or several right-hand sides of an operator, dense."""
     if scipy.sparse.issparse(B):
-        return sparse_operand(B, "B", products, (0, 0)).toarray()
-    return dense_operand(B, "B", products, (1, 2), (0, 0))
+        return sparse_operand(B, name, products, (0, 0)).toarray()
+    return dense_operand(B, name, products, (1, 2), (0, 0))

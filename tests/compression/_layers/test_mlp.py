@@ -45,6 +45,7 @@ def test_it_predicts_as_before_with_a_quarter_of_the_numbers(digits):
     small = found.network
     assert isinstance(small, MLPClassifier)
     assert found.n_parameters_after <= sum(w.size for w in mlp.coefs_) / 4
+    assert found.n_parameters_elsewhere == sum(b.size for b in mlp.intercepts_)
     assert small.score(DIGITS, LABELS) > mlp.score(DIGITS, LABELS) - 0.01
     assert_allclose(small.predict_proba(DIGITS).sum(axis=1), 1)
     assert_allclose(np.exp(small.predict_log_proba(DIGITS)), small.predict_proba(DIGITS))

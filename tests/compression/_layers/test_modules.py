@@ -150,6 +150,47 @@ def test_a_loader_that_shuffles_is_gone_through_once():
     assert found.output_error == pytest.approx(float(missed), rel=1e-3)
 
 
+def test_a_batch_may_have_no_rows():
+    """Also the first one, on which nothing would show that a weight is read past its layer."""
+
+    class Reads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Linear(24, 24), nn.Linear(24, 24)
+
+        def forward(self, X):
+            return self.two(
+                torch.relu(X @ getattr(self.one, "weight", torch.eye(24)) + self.one(X))
+            )
+
+    network, X = Reads(), torch.randn(300, 24)
+    expected = compress(network, [X], max_density=0.6)
+    found = compress(network, [X[:0], X, X[:0]], max_density=0.6)
+    assert found.skipped.keys() == expected.skipped.keys() == {"one"}
+    assert found.output_error == pytest.approx(expected.output_error, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["tensor", "names", "batches"])
+def test_samples_stay_as_they_are(kind):
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(24, 24)
+
+        def forward(self, X):
+            return self.linear(X.mul_(2))
+
+    X, network = torch.randn(100, 24), Scaled()
+    before = X.clone()
+    given = {"tensor": X, "names": {"X": X}, "batches": [X[:60], (X[60:],)]}[kind]
+    found = compress(network, given, max_density=0.6)
+    assert torch.equal(X, before)
+    with torch.no_grad():
+        expected, outputs = network(X.clone()), found.network(X.clone())
+    error = (outputs - expected).norm() / (expected - expected.mean(0)).norm()
+    assert found.output_error == pytest.approx(float(error), rel=1e-3)
+
+
 def test_arrays_are_taken_too():
     network, X = sequential(), np.random.default_rng(0).standard_normal((200, 24))
     assert (
@@ -249,7 +290,10 @@ def test_transformers_of_pytorch(given):
     assert [layer.name for layer in found.layers] == names
     left = ["self_attn.in_proj_weight", "self_attn.out_proj"]
     assert list(found.skipped) == [f"layers.{l}.{name}" for l in (0, 1) for name in left]
-    assert all("attention" in why for why in found.skipped.values())
+    assert all("attention itself reads it" in why for why in found.skipped.values())
+    whole = [sum(p.numel() for p in one.parameters()) for one in (network, found.network)]
+    looked_at = [found.n_parameters_before, found.n_parameters_after]
+    assert whole == [count + found.n_parameters_elsewhere for count in looked_at]
     dense = copy.deepcopy(network).eval()
     for name in names:
         linear, new = dense.get_submodule(name), found.network.get_submodule(name)

@@ -70,6 +70,14 @@ def missed(one, other, rows):
     return np.linalg.norm(y - z) / np.linalg.norm(y - y.mean(axis=0))
 
 
+@pytest.mark.parametrize("supports", ["auto", "low-rank"])
+def test_the_file_has_no_more_numbers_than_are_counted(supports):
+    found = compress(perceptron(as_matmul, as_matmul), X, max_density=0.7, supports=supports)
+    stored = [numpy_helper.to_array(one) for one in found.network.graph.initializer]
+    numbers = sum(array.size for array in stored if array.dtype == F and array.ndim > 1)
+    assert 0 < numbers <= found.n_parameters_after <= 0.7 * found.n_parameters_before
+
+
 @pytest.mark.parametrize("kind", [as_gemm, as_matmul])
 def test_it_is_as_small_as_the_arrays(kind):
     given = perceptron(kind, kind)
@@ -131,7 +139,9 @@ def test_all_else_stays():
     given.graph.initializer.append(numpy_helper.from_array(np.ones(3, F), "unused"))
     given.metadata_props.add(key="author", value="somebody")
     given.producer_name = "maker"
-    found = compress(given, X, max_density=0.5, include="make_a").network
+    compression = compress(given, X, max_density=0.5, include="make_a")
+    found = compression.network
+    assert compression.n_parameters_elsewhere == W2.size + B1.size + B2.size + 3
     assert found.producer_name == "maker" and found.metadata_props[0].value == "somebody"
     kept = {tensor.name: tensor for tensor in found.graph.initializer}
     assert {"w2", "b2", "unused"} <= set(kept) and "w1" not in kept
@@ -237,6 +247,7 @@ def test_weights_that_nodes_hold_and_turn(axes):
     expected = compress(perceptron(as_matmul, as_gemm), X, max_density=0.5)
     onnx.checker.check_model(found.network, full_check=True)
     assert_allclose(run(found.network, X), run(expected.network, X), rtol=1e-4, atol=1e-4)
+    assert found.n_parameters_elsewhere == expected.n_parameters_elsewhere == B1.size + B2.size
     kinds = {one.op_type for one in found.network.graph.node}
     assert not found.skipped and not kinds & {"Constant", "Transpose", "Identity"}
     assert len(found.network.SerializeToString()) < 1.1 * len(expected.network.SerializeToString())

@@ -68,7 +68,7 @@ def test_the_best_of_a_search(pipeline):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         search.fit(X[:400], y[:400])
-    with pytest.raises(TypeError, match=r"got GridSearchCV\. Pass its network\.best_estimator_"):
+    with pytest.raises(TypeError, match=r"got GridSearchCV\. Pass network\.best_estimator_"):
         compress(search, X)
     best = search.best_estimator_
     found = compress(best, X[:400], max_density=0.5).network

@@ -66,6 +66,8 @@ def test_torch_modules():
     expected = module(X).detach().numpy()
     assert_allclose(run(to_onnx(module), X.numpy()), expected, rtol=0, atol=1e-6)
     assert_allclose(run(to_onnx(module.double()), X.double().numpy()), expected, rtol=0, atol=1e-6)
+    with pytest.raises(TypeError, match=r"obj is a module of the class Conv1d"):
+        to_onnx(torch.nn.Conv1d(1, 1, 1).eval())
     with pytest.raises(TypeError, match=r"'1.0' of the class Conv1d.*torch.onnx.export"):
         to_onnx(nn.Sequential(nn.ReLU(), nn.Sequential(nn.Conv1d(1, 1, 1))))
     with pytest.raises(TypeError, match=r"float16.*\.float\(\)"):
