@@ -50,7 +50,7 @@ def compress(
     dense. How many numbers it may have is decided over all layers at once, so that the sum of their
     squared relative errors is least, each times the effect of the layer on the outputs of the
     network, or as another way to share them misses less. With samples errors are those of the
-    outputs of a layer for what comes into it, around their mean, which the bias takes up (a layer
+    outputs of a layer for what comes into it, around their mean, which the bias takes up (a module
     without bias gets none, and its errors are around zero). Then the layers are fitted one after
     another, each to give what the original gave from what the layers before it, compressed already,
     give now.
