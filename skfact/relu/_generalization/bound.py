@@ -245,7 +245,7 @@ def generalization_bound(
     >>> from sklearn.neural_network import MLPClassifier
     >>> from skfact.relu import generalization_bound
     >>> X, y = load_digits(return_X_y=True)
-    >>> mlp = MLPClassifier((10,), solver="lbfgs", alpha=10, max_iter=1000, random_state=0)
+    >>> mlp = MLPClassifier((10,), solver="lbfgs", alpha=20, max_iter=1000, random_state=0)
     >>> mlp = mlp.fit(X / 16, y)
     >>> found = generalization_bound(mlp, X / 16, y, n_draws=300, random_state=0)
     >>> found.bound < generalization_bound(
