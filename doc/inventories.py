@@ -46,7 +46,10 @@ PROJECTS = {
                 "sklearn.random_projection.GaussianRandomProjection",
                 "sklearn.random_projection.SparseRandomProjection",
             ],
-            "function": ["sklearn.random_projection.johnson_lindenstrauss_min_dim"],
+            "function": [
+                "sklearn.linear_model.lasso_path",
+                "sklearn.random_projection.johnson_lindenstrauss_min_dim",
+            ],
         },
     ),
     "torch": (
