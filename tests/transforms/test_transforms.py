@@ -105,7 +105,9 @@ def test_precisions(dtype):
 def test_files(name, tmp_path):
     operator = OPERATORS[name]
     operator.save(tmp_path / "operator.npz")
-    assert_array_equal(load_operator(tmp_path / "operator.npz").toarray(), operator.toarray())
+    loaded = load_operator(tmp_path / "operator.npz")
+    for found, factor in zip(loaded.factors, operator.factors, strict=True):
+        assert_array_equal(found.toarray(), factor.toarray())
 
 
 @for_each("build", [dft, dct, dst, hartley, hadamard, haar, partial(dct, type=4)])
