@@ -38,7 +38,8 @@ def page(results: dict[str, Any]) -> str:
                 "Three panels, a network for digits, Magika and MiniLM: quality against the share "
                 "of the numbers that are left, of compress, weighted low rank, Monarch and "
                 "pruning, with a line for each, and the quality of the original.",
-                f"One budget over all layers, not trained afterwards. {measured(results)}",
+                "The best of each way, however it shares the budget out, before training. "
+                f"{measured(results)}",
             ),
             LIMITS,
             *(_qualities(name, case) for name, case in cases.items()),

@@ -350,10 +350,14 @@ def compression(results: dict[str, Any]) -> Figure:
     for axis, (name, case) in zip(axes, networks.items()):
         quality, original = next(iter(case["before"].items()))
         for way, (words, look) in looks.items():
-            rows = [r for r in case["rows"] if r["way"] == way and r["spent"] == "shared"]
-            points = sorted((100 * row["density"], row["quality"][quality]) for row in rows)
-            if not points:
+            best: dict[float, float] = {}  # however the way spends its budget
+            for row in case["rows"]:
+                if row["way"] == way:
+                    share = 100 * row["density"]
+                    best[share] = max(row["quality"][quality], best.get(share, 0.0))
+            if not best:
                 continue
+            points = sorted(best.items())
             colour, marker = LOOKS[look]
             axis.plot(*zip(*points), marker=marker, color=colour)
             if axis is axes[-1]:
