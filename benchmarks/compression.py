@@ -7,15 +7,12 @@ prints the table for the smallest network.
 """
 
 import argparse
-import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
-from measure import in_new_process, machine
+from measure import in_new_process, keep, machine
 from page_parts import fold, how, listed, measured, section, short, table
 
-RESULTS = Path(__file__).parent / "results"
 NETWORKS = {  # the name of its case: what it is called, and which quality counts
     "digits": ("Digits", "accuracy"),
     "magika": ("Magika", "agreement"),
@@ -187,9 +184,7 @@ def main() -> None:
         print("\n".join(_qualities("digits", networks["digits"])))
         return
     found = machine() | {"networks": networks}
-    path = RESULTS / "compression.json"
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".rst").write_text(page(found), encoding="utf-8")
+    keep("compression", found, page)
 
 
 if __name__ == "__main__":

@@ -21,14 +21,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from measure import in_new_process, machine, medians, progress, relative_error
+from measure import in_new_process, keep, machine, medians, progress, relative_error
 from page_parts import Rows, between, cells, fold, how, measured, section, table, three
 
 from skfact.export import to_c, to_onnx
 from skfact.operators import FactorizedOperator, KroneckerFactor
 from skfact.supports import Chain
 
-RESULTS = Path(__file__).parent / "results"
 SIZES = (1024, 4096)
 BATCHES = (1, 16, 128, 1024)
 KINDS = ("butterfly", "Monarch", "low rank", "low rank and entries")
@@ -228,9 +227,7 @@ def main() -> None:
     if quick:
         print(json.dumps([results["onnx"], results["c"]], indent=1))
         return
-    path = RESULTS / "export.json"
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".rst").write_text(page(results), encoding="utf-8")
+    keep("export", results, page)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,15 @@ the table for 4,096 unknowns. Needs 3 GB.
 """
 
 import argparse
-import json
 import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from math import isqrt
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import in_new_process, machine, medians, progress, relative_error
+from measure import in_new_process, keep, machine, medians, progress, relative_error
 from page_parts import Rows, cells, fold, how, measured, section, short, table
 from scipy.sparse.linalg import lsqr
 from sklearn.linear_model import orthogonal_mp
@@ -26,7 +24,6 @@ from sklearn.linear_model import orthogonal_mp
 from skfact.operators import orthogonal_matching_pursuit
 from skfact.transforms import convolution, dct, hadamard
 
-RESULTS = Path(__file__).parent / "results"
 SIZES = (4096, 16_384, 65_536)
 LARGEST = 2**31  # bytes of a matrix
 SECONDS = 3.0  # that each contender is timed for
@@ -221,9 +218,7 @@ def main() -> None:
         print("\n".join(lines(rows)))
         return
     results = machine() | {"versions": versions, "rows": rows}
-    path = RESULTS / "inverse_problems.json"
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".rst").write_text(page(results), encoding="utf-8")
+    keep("inverse_problems", results, page)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+RESULTS = Path(__file__).parent / "results"
 SLOW = 2.0  # seconds: what takes longer is called once
 SHORTEST = 1e-3  # what takes less is called several times in a row
 # OpenBLAS's idle threads spin for 2**20 cycles, 0.4 ms, not for 2**26, in which they would take a
@@ -111,6 +112,13 @@ def digest(text: str) -> str:
 
 def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def keep(name: str, results: dict[str, Any], page: Callable[[dict[str, Any]], str]) -> None:
+    """Write the results of a question, and the page that tells them."""
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    path.with_suffix(".rst").write_text(page(results), encoding="utf-8")
 
 
 def machine() -> dict[str, Any]:

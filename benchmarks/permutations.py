@@ -12,12 +12,11 @@ import json
 import time
 import warnings
 from functools import reduce
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matrices import make_matrix
-from measure import in_new_process, machine, progress
+from measure import RESULTS, in_new_process, keep, machine, progress
 from page_parts import Rows, fold, how, measured, section, table
 from scipy.linalg import hadamard
 from sklearn.datasets import load_digits
@@ -29,7 +28,6 @@ from skfact.datasets import make_butterfly
 from skfact.exceptions import StructureWarning
 from skfact.supports import Chain
 
-RESULTS = Path(__file__).parent / "results"
 # matrix -> (sizes, noise): "butterfly" has values between .5 and 1.5 of random sign, whose products
 # differ less than those of normal values
 TRANSFORMS = ((16, 32, 64, 128, 256), (0.0, 0.01, 0.1))
@@ -209,12 +207,10 @@ def main() -> None:
     if options.quick:
         print("\n".join(lines(rows) + lines(clusters)))
         return
-    path = RESULTS / "permutations.json"
     if options.clusters:
-        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        rows = json.loads((RESULTS / "permutations.json").read_text(encoding="utf-8"))["rows"]
     results = machine() | {"rows": rows, "clusters": clusters}
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".rst").write_text(page(results), encoding="utf-8")
+    keep("permutations", results, page)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,11 @@ import pickle
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse
-from measure import in_new_process, machine, medians, progress
+from measure import in_new_process, keep, machine, medians, progress
 from page_parts import Rows, between, cells, fold, how, measured, section, table, three
 from sklearn.datasets import load_digits, load_sample_images
 from sklearn.feature_extraction.image import extract_patches_2d
@@ -25,7 +24,6 @@ from sklearn.random_projection import GaussianRandomProjection, SparseRandomProj
 
 from skfact import FastRandomProjection
 
-RESULTS = Path(__file__).parent / "results"
 KINDS = {
     "fast": FastRandomProjection,
     "Gaussian": GaussianRandomProjection,
@@ -231,9 +229,7 @@ def main() -> None:
         print(json.dumps([results["speed"], results["distortion"]], indent=1))
         return
     results["counts"] = in_new_process("random_projection", "of_counts", threads=1)
-    path = RESULTS / "random_projection.json"
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".rst").write_text(page(results), encoding="utf-8")
+    keep("random_projection", results, page)
 
 
 if __name__ == "__main__":

@@ -12,17 +12,15 @@ measures times.
 """
 
 import argparse
-import json
 import math
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.fft
 import scipy.linalg
-from measure import in_new_process, machine, progress
+from measure import in_new_process, keep, machine, progress
 from page_parts import Rows, between, fold, how, measured, section, short, table
 from sklearn.datasets import load_digits, load_sample_image
 from sklearn.decomposition import PCA
@@ -38,7 +36,6 @@ from skfact.butterfly._structure.paths import cheapest_paths, numbers_of
 from skfact.butterfly._structure.search import Structure, StructureSearch, rich_size
 from skfact.supports._radices import divisors
 
-RESULTS = Path(__file__).parent / "results"
 SHARES = 0.0625, 0.125, 0.25, 0.5
 RANKS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64)
 FACTORED = 8
@@ -381,9 +378,7 @@ def main() -> None:
     print("\n".join(lines(weighed)))
     found = machine() | {"summary": summary(rows), "rows": rows, "times": timed}
     found["inputs"] = weighed
-    path = RESULTS / "structure.json"
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".rst").write_text(page(found), encoding="utf-8")
+    keep("structure", found, page)
 
 
 if __name__ == "__main__":

@@ -8,22 +8,19 @@ results/torch_layers.json in about four minutes; ``--quick`` prints the table fo
 """
 
 import argparse
-import json
 import math
 from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import in_new_process, machine, medians, progress
+from measure import in_new_process, keep, machine, medians, progress
 from page_parts import Rows, between, cells, fold, how, measured, section, short, table
 
 from skfact.operators import FactorizedOperator, KroneckerFactor
 from skfact.supports import Chain
 
-RESULTS = Path(__file__).parent / "results"
 SIZES = (1024, 4096)
 BATCHES = (16, 128, 1024)
 BLOCK = 8  # of the rotations; peft has one factor where it cannot compile its CUDA kernel
@@ -179,9 +176,7 @@ def main() -> None:
         return
     named = {name: version(name) for name in ("torch", "peft") if find_spec(name)}
     results = machine() | {"versions": named, "rows": rows}
-    path = RESULTS / "torch_layers.json"
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".rst").write_text(page(results), encoding="utf-8")
+    keep("torch_layers", results, page)
 
 
 if __name__ == "__main__":

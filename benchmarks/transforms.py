@@ -6,21 +6,18 @@ results/transforms.json in about a minute; ``--quick`` prints the table for n = 
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.fft
-from measure import in_new_process, machine, medians, progress
+from measure import in_new_process, keep, machine, medians, progress
 from page_parts import Rows, between, cells, fold, how, measured, section, short, table
 
 from skfact.transforms import dct, dft, dst, hadamard, rfft
 
-RESULTS = Path(__file__).parent / "results"
 SIZES = (1024, 4096)
 BATCHES = (16, 64, 256, 1024)
 SECONDS = 0.5
@@ -117,9 +114,7 @@ def main() -> None:
         return
     versions = {name: version(name) for name in ("numpy", "scipy")}
     results = machine() | {"versions": versions, "rows": rows}
-    path = RESULTS / "transforms.json"
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".rst").write_text(page(results), encoding="utf-8")
+    keep("transforms", results, page)
 
 
 if __name__ == "__main__":
